@@ -1,0 +1,254 @@
+"""Any runs as one frame that can be compared: who belongs to which group, what differs, what the result is.
+
+Our runs carry their group, seed and outcome as tags. A stranger's do not: its runs are grouped by everything but the
+seed, a param that names a seed is its seed, and MLflow's status stands for the outcome.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.confounds import is_seed
+from analysis.ranking import RUNNING, Group, ranking
+from analysis.ranking import label as label_of
+from analysis.samples import NO_RESULT
+from tracking import schema
+from tracking.schema import Outcome
+
+IN_LABELS: Final = 4
+"""A group is named by at most so many params."""
+_STATUS: Final = {"FINISHED": Outcome.OK.value, "FAILED": Outcome.CRASHED.value, "KILLED": Outcome.STOPPED.value}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs to compare, one row each in all three frames, in the same order."""
+
+    runs: pd.DataFrame
+    """run_id, name, experiment_id, parent, trial, seed (-1: unknown), group, phase, outcome, counts, start_time,
+    end_time, objective (nan where there is none)."""
+    params: pd.DataFrame
+    """Dotted key -> Python value, None where a run has no such param."""
+    metrics: pd.DataFrame
+    """Metric -> its last value."""
+    objective: str
+    """The metric that the runs' sweeps rank by; nothing if they have none, or different ones."""
+    direction: str
+    searched: list[str]
+    """The keys that the runs' sweeps search, where they differ among these runs."""
+    logged: frozenset[tuple[str, str]] = frozenset()
+    """(run, metric) of all that was logged, values that are not finite included."""
+    commit: str = ""
+    """Of the code that trained them all; nothing if it is unknown or not one."""
+
+    @property
+    def differing(self) -> list[str]:
+        """The params in which the runs differ, seeds apart."""
+        return [key for key in map(str, self.params) if not is_seed(key) and _count(self.params[key]) > 1]
+
+    def values(self, metric: str) -> pd.Series[Any]:
+        """What the runs are judged by: the objective itself if `metric` is that of the sweeps, else its last value."""
+        if metric == self.objective:
+            return self.runs["objective"].fillna(self.last(metric))
+        return self.last(metric)
+
+    def last(self, metric: str) -> pd.Series[Any]:
+        """A metric's last values, nan where a run has none."""
+        if metric not in self.metrics:
+            return pd.Series(math.nan, index=self.runs.index, dtype=float)
+        return self.metrics[metric].astype(float)
+
+    def judged_by(self, metric: str) -> pd.DataFrame:
+        """The runs with `objective` holding the values of that metric, and a column for each param that differs."""
+        values = self.values(metric)
+        # Whoever never logged a metric has no result by it; whoever logged no number has diverged.
+        silent = np.array([(run, metric) not in self.logged for run in self.runs["run_id"]], dtype=bool)
+        outcome = self.runs["outcome"].mask(values.isna() & silent & (self.runs["outcome"] == Outcome.OK), NO_RESULT)
+        frame = self.runs.assign(objective=values, outcome=outcome)
+        return pd.concat([frame, self.params[self.differing].set_axis(frame.index)], axis=1)
+
+    def only(self, run_ids: Sequence[str]) -> Comparison:
+        """The same of these runs alone."""
+        keep = self.runs["run_id"].isin(list(run_ids)).to_numpy()
+        runs, params = self.runs[keep].reset_index(drop=True), self.params[keep].reset_index(drop=True)
+        found = replace(self, runs=runs, params=params, metrics=self.metrics[keep].reset_index(drop=True))
+        return replace(found, searched=[key for key in self.searched if key in found.differing])
+
+
+def typed(text: Any) -> Any:
+    """A param's text as the value that it stands for: number, truth value, list, None, else the text."""
+    if not isinstance(text, str):
+        return None if text is None or (isinstance(text, float) and math.isnan(text)) else text
+    return _read(text)
+
+
+@lru_cache(maxsize=100_000)
+def _read(text: str) -> Any:
+    words = {"None": None, "True": True, "False": False}
+    if text in words:
+        return words[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def shown(value: Any) -> str:
+    """A value of a param, as a cell or a tick shows it."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(item) for item in value) or "none"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _count(column: pd.Series[Any]) -> int:
+    return len({shown(value) for value in column})
+
+
+def _wide(long: pd.DataFrame, run_ids: Sequence[str]) -> pd.DataFrame:
+    """One column a key, one row a run, in their order."""
+    if not len(long):
+        return pd.DataFrame(index=range(len(run_ids)))
+    cells = long.drop_duplicates(["run_id", "key"], keep="last").pivot(index="run_id", columns="key", values="value")
+    return cells.reindex(list(run_ids)).reset_index(drop=True).rename_axis(columns=None)
+
+
+def _seeds(tags: pd.DataFrame, params: pd.DataFrame) -> list[int]:
+    named = [key for key in map(str, params) if is_seed(key)] if schema.SEED not in tags else []
+    column = (
+        tags[schema.SEED] if schema.SEED in tags else params[named[0]] if named else pd.Series([None] * len(params))
+    )
+    return [int(value) for value in pd.to_numeric(column, errors="coerce").fillna(-1)]
+
+
+def _own_group(params: pd.DataFrame) -> list[str]:
+    """A name for each row's params without its seeds."""
+    keys = [key for key in map(str, params) if not is_seed(key)]
+    rows = params[keys].astype(object).where(params[keys].notna(), None).to_dict("records")
+    return [hashlib.sha1(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:12] for row in rows]
+
+
+def _one(values: Sequence[str]) -> str:
+    known = sorted({value for value in values if value})
+    return known[0] if len(known) == 1 else ""
+
+
+def comparison(
+    runs: pd.DataFrame, params: pd.DataFrame, tags: pd.DataFrame, metrics: pd.DataFrame, sweeps: pd.DataFrame
+) -> Comparison:
+    """Runs of any store, ready to be compared. Sweeps themselves, which are runs too, are left out.
+
+    Args:
+        runs: run_id, name, experiment_id, status, start_time, end_time, parent.
+        params: Long: run_id, key, value.
+        tags: The same.
+        metrics: The same, of the last values.
+        sweeps: One row a sweep: sweep, name, metric, direction, searched.
+    """
+    ids = list(runs["run_id"])
+    own = _wide(tags, ids)
+    kind = own[schema.KIND] if schema.KIND in own else pd.Series([None] * len(ids))
+    keep = (kind != schema.SWEEP_KIND).to_numpy(dtype=bool) if len(ids) else np.zeros(0, dtype=bool)
+    runs, own = runs[keep].reset_index(drop=True), own[keep].reset_index(drop=True)
+    ids = list(runs["run_id"])
+    texts, last = _wide(params[params["run_id"].isin(ids)], ids), _wide(metrics[metrics["run_id"].isin(ids)], ids)
+
+    def tag(name: str, missing: str = "") -> pd.Series[Any]:
+        return own[name].fillna(missing).astype(str) if name in own else pd.Series([missing] * len(ids), dtype=str)
+
+    status = runs["status"].map(_STATUS).fillna(RUNNING).astype(str)
+    ours = tag(schema.KIND) == schema.RUN_KIND
+    outcome = tag(schema.OUTCOME).where(tag(schema.OUTCOME) != "", status.where(~ours, RUNNING))
+    parent = runs["parent"].fillna("").astype(str) if len(runs) else pd.Series([], dtype=str)
+    group = tag(schema.GROUP)
+    group = group.where(group != "", pd.Series(_own_group(texts), dtype=str)) if len(ids) else group
+    # One configuration in two sweeps: two groups, since its seeds come twice.
+    several = parent.groupby(group).transform("nunique") > 1 if len(ids) else pd.Series([], dtype=bool)
+    group = group.where(~several, group + "@" + parent.str[:8])
+    trials = [int(value) for value in pd.to_numeric(tag(schema.TRIAL, "-1"), errors="coerce").fillna(-1)]
+    if min(trials, default=0) < 0 or parent.nunique() > 1:
+        trials = [int(place) for place in pd.factorize(group)[0]]
+    missing = [math.nan] * len(ids)
+    logged = frozenset(zip(metrics["run_id"], metrics["key"], strict=True))
+    objective = last[schema.OBJECTIVE].tolist() if schema.OBJECTIVE in last else missing
+    frame = pd.DataFrame(
+        {
+            "run_id": runs["run_id"].astype(str), "name": runs["name"].fillna("").astype(str),
+            "experiment_id": runs["experiment_id"].astype(str), "parent": parent, "trial": trials,
+            "seed": pd.Series(_seeds(own, texts), dtype=int), "group": group, "phase": tag(schema.PHASE),
+            "outcome": outcome, "counts": tag(schema.SUPERSEDED_BY) == "", "start_time": runs["start_time"],
+            "end_time": runs["end_time"], "objective": pd.Series(objective, dtype=float),
+        }
+    )  # fmt: skip
+    about = sweeps[sweeps["sweep"].isin(set(parent))] if len(sweeps) else pd.DataFrame()
+    goals = {(row["metric"], row["direction"]) for row in about.to_dict("records")}
+    known = len(goals) == 1 and set(parent) <= set(about["sweep"])
+    metric, direction = next(iter(goals)) if known else ("", schema.MINIMIZE)
+    values = pd.DataFrame({str(key): pd.Series([typed(each) for each in texts[key]], dtype=object) for key in texts})
+    values = values if len(values.columns) else pd.DataFrame(index=range(len(ids)))
+    found = Comparison(frame, values, last, metric, direction, [], logged, _one(tag(schema.COMMIT).tolist()))
+    searched = dict.fromkeys(key for row in about.to_dict("records") for key in row["searched"])
+    # What a choice is called leads: "adam, lr 0.01".
+    ordered = sorted((key for key in searched if key in found.differing), key=lambda key: not key.endswith(".name"))
+    return replace(found, searched=ordered)
+
+
+def _distinct(groups: Sequence[Group], names: Mapping[str, str]) -> list[Group]:
+    """The groups with labels that differ, since they are chosen by their labels."""
+    seen: dict[str, int] = {}
+    found = []
+    for group in groups:
+        label = names.get(group.group, group.label)
+        seen[label] = seen.get(label, 0) + 1
+        found.append(replace(group, label=label if seen[label] == 1 else f"{label} ({seen[label]})"))
+    return found
+
+
+def groups_of(
+    found: Comparison, metric: str, direction: str, *, single: bool = False, sweeps: Mapping[str, str] | None = None
+) -> tuple[list[Group], pd.DataFrame]:
+    """The groups, best first, with labels that tell them apart; and the runs, with the metric as their objective.
+
+    Args:
+        found: What is compared.
+        metric: What they are judged by.
+        direction: "minimize" or "maximize".
+        single: Each run is a group of its own.
+        sweeps: What the sweeps are called, for groups that nothing else tells apart.
+    """
+    runs = found.judged_by(metric)
+    keys = found.searched or found.differing[:IN_LABELS]
+    if single:
+        runs = runs.assign(group=runs["run_id"], trial=range(len(runs)))
+    groups = ranking(runs, keys, direction)
+    first = runs.drop_duplicates("group").set_index("group")
+    labels = Counter(group.label for group in groups)
+    names: dict[str, str] = {}
+    for group in groups:
+        row: dict[Any, Any] = first.loc[group.group].to_dict()
+        if single:
+            # A stranger's runs are known by their names, ours by what they vary.
+            seed = f", seed {row['seed']}" if row["seed"] >= 0 else ""
+            names[group.group] = f"{group.label}{seed}" if keys else str(row["name"]) or group.group[:8]
+        elif group.label == label_of({}) and len(groups) > 1:
+            names[group.group] = str((sweeps or {}).get(row["parent"], "") or row["name"] or group.group)
+        elif labels[group.label] > 1 and row["parent"] in (sweeps or {}):
+            names[group.group] = f"{group.label}, {(sweeps or {})[row['parent']]}"
+    return _distinct(sorted(groups, key=lambda group: (group.rank is None, group.rank or 0)), names), runs

@@ -1,0 +1,184 @@
+"""The confound guard: what else differs between groups that are compared in one thing.
+
+A comparison varies one or a few keys. Whatever else differs between its groups could as well be the cause of what is
+seen, and is named above the figure. Seeds do not count. A key that only some groups have, because what is varied brings
+it along (momentum has a field that plain gradient descent has not), belongs to what is varied.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics import number
+
+NAMED = 4
+"""A sentence names so many keys, and so many groups a key, and counts the others."""
+NOT_SET = "not set"
+_SEEDS = {"seed", "seeds", "seed_data", "seed_init", "seed_order", "random_state", "random_seed"}
+
+
+@dataclass(frozen=True)
+class Confound:
+    """A key that the comparison does not vary, and in which its groups differ."""
+
+    key: str
+    values: Mapping[str, tuple[str, ...]]
+    """Group -> its values as they are shown, NOT_SET among them."""
+
+
+def is_seed(key: str) -> bool:
+    """Whether a dotted key names a seed: `seeds.init`, `data.seed`, `random_state`."""
+    return any(part.lower() in _SEEDS for part in key.replace("/", ".").split("."))
+
+
+def _parsed(value: Any) -> Any:
+    """The value that a param's text stands for, so that `1e-3`, `0.001` and 0.001 are one value."""
+    if isinstance(value, str):
+        text = value.strip()
+        words = {"true": True, "false": False, "none": None, "null": None, "": None}
+        if text.lower() in words:
+            return words[text.lower()]
+        try:
+            return _parsed(float(text))
+        except ValueError:
+            pass
+        if text[:1] in "[{(":
+            try:
+                return _parsed(json.loads(text.replace("(", "[").replace(")", "]").replace("'", '"')))
+            except ValueError:
+                return text
+        return text
+    if isinstance(value, Mapping):
+        return {str(key): _parsed(inner) for key, inner in sorted(value.items(), key=lambda item: str(item[0]))}
+    if isinstance(value, list | tuple):
+        return [_parsed(inner) for inner in value]
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, float | int) or hasattr(value, "__float__"):
+        as_float = float(value)
+        return None if math.isnan(as_float) else as_float
+    return value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return NOT_SET
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        short = number(value) if math.isfinite(value) else ""
+        return short if short and float(short) == value else f"{value:.15g}"
+    if isinstance(value, list):
+        return "-".join(_shown(inner) for inner in value) or "empty"
+    return json.dumps(value, default=str) if isinstance(value, Mapping) else str(value)
+
+
+def _configurations(group: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [group] if isinstance(group, Mapping) else list(group)
+
+
+def _brought_along(key: str, varied: Collection[str]) -> bool:
+    """Whether a varied choice of the key's section (`optimizer.name` for `optimizer.momentum`) may bring the key."""
+    section = key.rpartition(".")[0]
+    return any(choice.rpartition(".")[0] == section and choice.rpartition(".")[2] == "name" for choice in varied)
+
+
+def confounds(
+    groups: Mapping[str, Mapping[str, Any] | Iterable[Mapping[str, Any]]],
+    varied: Collection[str],
+    ignored: Collection[str] = (),
+) -> list[Confound]:
+    """What differs between groups beside what their comparison varies, in the order in which it is configured.
+
+    A group with several configurations (each optimizer with the same learning rates) differs from another in a key if
+    the sets of their values differ.
+
+    Args:
+        groups: Name -> its configuration, or those of all its runs: dotted key -> value, or the text of a param.
+        varied: The dotted keys that the comparison varies.
+        ignored: Keys that may differ beside the seeds.
+    """
+    listed = {name: _configurations(group) for name, group in groups.items()}
+    listed = {name: configurations for name, configurations in listed.items() if configurations}
+    keys = dict.fromkeys(key for configurations in listed.values() for each in configurations for key in each)
+    found = []
+    for key in keys:
+        if key in varied or key in ignored or is_seed(key):
+            continue
+        values: dict[str, dict[str, None]] = {}
+        for name, configurations in listed.items():
+            parsed = [_parsed(each.get(key)) for each in configurations]
+            values[name] = dict.fromkeys(_shown(value) for value in parsed)
+        compared = {frozenset(own) for own in values.values()}
+        if _brought_along(key, varied):
+            # With what is varied the key comes and goes; where it exists its values must still agree.
+            compared = {own - {NOT_SET} for own in compared} - {frozenset()}
+        if len(compared) > 1:
+            found.append(Confound(key, {name: tuple(own) for name, own in values.items()}))
+    return found
+
+
+def _and(parts: Sequence[str], more: str) -> str:
+    shown = list(parts[:NAMED])
+    if len(parts) > NAMED:
+        shown.append(more.format(len(parts) - NAMED))
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _in_words(confound: Confound) -> str:
+    by_values: dict[tuple[str, ...], list[str]] = {}
+    for name, values in confound.values.items():
+        by_values.setdefault(tuple(sorted(values)), []).append(name)
+    parts = []
+    for values, names in by_values.items():
+        own = " or ".join(values[:NAMED]) + (f" or {len(values) - NAMED} others" if len(values) > NAMED else "")
+        parts.append(f"{own} for {_and(names, '{} more')}")
+    return f"{confound.key} ({_and(parts, '{} other values')})"
+
+
+def confound_sentence(found: Sequence[Confound], varied: Collection[str]) -> str:
+    """What differs beside what is compared, in one sentence of plain text for above the figure; "" if nothing does.
+
+    `Not only optimizer.name differs, but also data.batch_size (64 for adam and 128 for sgd): ...`
+    """
+    if not found:
+        return ""
+    what = _and(sorted(varied), "{} more") if varied else ""
+    others = _and([_in_words(confound) for confound in found], "{} more")
+    if not what:
+        return f"The groups differ in {others}: any of it may be the cause."
+    verb = "differ" if len(varied) > 1 else "differs"
+    return f"Not only {what} {verb}, but also {others}: either may be the cause of a difference."
+
+
+def configurations_of(frame: pd.DataFrame, by: str, prefix: str = "params.") -> dict[str, list[dict[str, Any]]]:
+    """The configurations of a wide frame's runs, for `confounds`: value of `by` -> its different ones.
+
+    Params that are the same in every run are left out: they cannot differ between groups.
+
+    Args:
+        frame: One row a run, params in columns named `params.<key>`.
+        by: The column that tells groups apart.
+        prefix: What the columns of params begin with.
+    """
+    columns = [column for column in frame.columns if str(column).startswith(prefix)]
+    params = frame[columns].astype(object)
+    values = params.where(params.notna(), None).to_numpy()
+    varying = [k for k in range(len(columns)) if any(value != values[0, k] for value in values[:, k])]
+    keys = [str(columns[k]).removeprefix(prefix) for k in varying]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, row in zip(frame[by], values, strict=True):
+        configuration = dict(zip(keys, row[varying], strict=True))
+        own = found.setdefault(str(name), [])
+        if configuration not in own[-1:]:  # neighbours are mostly equal
+            own.append(configuration)
+    return found

@@ -1,0 +1,173 @@
+"""Which group is best: runs in, groups in their order out.
+
+A group's runs differ in the seed alone. Groups rank by their share of diverged runs, then by the mean objective of the
+finite ones. Nothing is dropped: what diverged is counted ("2 of 3"), what crashed, was stopped or still runs is named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.statistics import ENOUGH_FOR_A_VERDICT, Interval, interval, number, plus_minus
+from tracking.schema import Outcome
+
+RUNNING = "running"
+"""What a run is called whose outcome is not known yet."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One configuration with all its seeds.
+
+    `interval` is over the finite runs; `judged` counts those that ended ok or diverged; `others` names the rest.
+    """
+
+    group: str
+    trial: int
+    label: str
+    params: Mapping[str, Any]
+    method: str
+    rank: int | None
+    interval: Interval
+    judged: int
+    diverged: int
+    others: Mapping[str, int]
+
+    @property
+    def share_diverged(self) -> float:
+        """Of the runs that were judged; nan before there is one."""
+        return self.diverged / self.judged if self.judged else math.nan
+
+    @property
+    def seeds(self) -> str:
+        """`2 of 3`: how many of the judged runs are finite."""
+        return f"{self.judged - self.diverged} of {self.judged}" if self.judged else "–"
+
+    @property
+    def remarks(self) -> str:
+        """What else became of its runs, in words."""
+        words = [f"{self.diverged} diverged"] if self.diverged else []
+        return ", ".join(words + [f"{count} {name}" for name, count in sorted(self.others.items())])
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, list | tuple):
+        return "-".join(_word(item) for item in value) or "none"
+    return "none" if value is None else str(value)
+
+
+def label(params: Mapping[str, Any]) -> str:
+    """`adam, lr 0.01` from {"optimizer.name": "adam", "optimizer.lr": 0.01}; what does not apply is left out."""
+    keys = [key for key, value in params.items() if not _missing(value)]
+    short = Counter(key.rpartition(".")[2] for key in keys)
+    words = []
+    for key in keys:
+        section, _, last = key.rpartition(".")
+        if last == "name":
+            words.append(_word(params[key]))
+        else:
+            words.append(f"{last if short[last] == 1 or not section else key} {_word(params[key])}")
+    return ", ".join(words) or "the one configuration"
+
+
+def _method(params: Mapping[str, Any], trial: int) -> str:
+    """What colours a group: its first searched word; without one, itself."""
+    for value in params.values():
+        if isinstance(value, str):
+            return value
+    return f"trial {trial}"
+
+
+def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
+    """The groups, best first; then what diverged wholly, then what has no result yet.
+
+    Args:
+        runs: One row a run: group, trial, outcome, counts, objective and one column a searched key.
+        searched: The dotted keys that tell the groups apart, in the order in which they are named.
+        direction: "minimize" or "maximize".
+    """
+    sign = -1.0 if direction == "maximize" else 1.0
+    counting = runs[runs["counts"].astype(bool)] if len(runs) else runs
+    groups = []
+    for name, rows in counting.groupby("group", sort=False):
+        outcomes = Counter(str(outcome) for outcome in rows["outcome"])
+        ok = rows[rows["outcome"] == Outcome.OK]["objective"].astype(float)
+        finite = [value for value in ok if math.isfinite(value)]
+        # An objective that is not finite has diverged, whatever its outcome says.
+        diverged = outcomes.pop(str(Outcome.DIVERGED), 0) + len(ok) - len(finite)
+        outcomes.pop(str(Outcome.OK), None)
+        first = rows.iloc[0]
+        params = {key: first[key] for key in searched if key in rows.columns}
+        groups.append(
+            Group(
+                group=str(name),
+                trial=int(first["trial"]),
+                label=label(params),
+                params=params,
+                method=_method(params, int(first["trial"])),
+                rank=None,
+                interval=interval(finite),
+                judged=len(finite) + diverged,
+                diverged=diverged,
+                others=dict(outcomes),
+            )
+        )
+
+    def order(group: Group) -> tuple[float, float, float, int]:
+        if not group.judged:
+            return (1.0, 0.0, 0.0, group.trial)
+        mean = math.inf if math.isnan(group.interval.mean) else sign * group.interval.mean
+        return (0.0, group.share_diverged, mean, group.trial)
+
+    ranked = []
+    for place, group in enumerate(sorted(groups, key=order), start=1):
+        ranked.append(Group(**{**group.__dict__, "rank": place if group.judged else None}))
+    return ranked
+
+
+def answer(groups: Sequence[Group], metric: str, direction: str, *, over: bool) -> str:
+    """What a sweep answers so far, in one sentence of plain text.
+
+    Args:
+        groups: In their order, from `ranking`.
+        metric: The objective's metric.
+        direction: "minimize" or "maximize".
+        over: Whether no more runs will come.
+    """
+    judged = [group for group in groups if group.judged]
+    if not judged:
+        return "No run came to a result." if over else "No result yet."
+    best = judged[0]
+    if not best.interval.n:
+        return f"All {sum(group.judged for group in judged)} runs diverged{'' if over else ' so far'}."
+    word = "highest" if direction == "maximize" else "lowest"
+    shown = f"{metric} {plus_minus(best.interval)}"
+    basis = f" ({best.interval.kind})" if best.interval.shown else f" (n={best.interval.n})"
+    if len(judged) == 1:
+        return f"{best.label}: {shown}{basis}."
+    some = f", though {best.diverged} of its {best.judged} runs diverged" if best.diverged else ""
+    so_far = "" if over else " so far"
+    return f"{best.label}: the {word} {shown}{basis} of {len(judged)} configurations{so_far}{some}."
+
+
+def caution(groups: Sequence[Group], seeds: int) -> str:
+    """Why the answer is no verdict yet: one sentence, or nothing where nothing is compared or seeds suffice."""
+    finite = [group for group in groups if group.interval.n]
+    if len(finite) < 2 or seeds >= ENOUGH_FOR_A_VERDICT:
+        return ""
+    return (
+        f"Too few seeds for a verdict: an exact paired test needs {ENOUGH_FOR_A_VERDICT}, this sweep has {seeds};"
+        f" {ENOUGH_FOR_A_VERDICT - seeds} more would be needed."
+    )

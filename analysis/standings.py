@@ -1,0 +1,158 @@
+"""Many groups: who leads, who cannot be told from whom.
+
+Every pair of groups gets its verdict, corrected by Holm for all pairs. Groups stand in the order of the ranking rule
+(share of diverged runs, then mean of the finite ones), but a place is claimed only as far as verdicts carry it: a
+group is at best behind those that are better than it, and at worst before those that it is better than. "1–3" says
+that it may be the first or the third.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.samples import Sample
+from analysis.statistics import MINIMIZE, number, plus_minus
+from analysis.verdicts import Decision, Verdict, verdicts
+
+NAMED = 3
+"""A sentence names so many groups, and counts the others."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One group's row."""
+
+    name: str
+    sample: Sample
+    best_place: int | None
+    """1 + the number of groups that are better; None without a result."""
+    worst_place: int | None
+    tied: tuple[str, ...]
+    """The groups that it cannot be told from, for want of a difference or of seeds."""
+
+    @property
+    def place(self) -> str:
+        """`2`, or `1–3` where it is tied; `–` without a result."""
+        if self.best_place is None:
+            return "–"
+        return f"{self.best_place}" if self.best_place == self.worst_place else f"{self.best_place}–{self.worst_place}"
+
+
+@dataclass(frozen=True)
+class Standings:
+    """The ranked table, its sentence, and the verdicts behind it."""
+
+    rows: list[Standing]
+    sentence: str
+    verdicts: dict[tuple[int, int], Verdict]
+    """By positions in `rows`: the first of a pair ranks before the second."""
+
+    def frame(self) -> pd.DataFrame:
+        """One row a group, best first: place, name, mean, low, high, runs ("2 of 3"), diverged, tied (names)."""
+        columns = ["place", "name", "mean", "low", "high", "runs", "diverged", "tied"]
+        rows = []
+        for row in self.rows:
+            found, own = row.sample.interval, row.sample
+            seeds = (own.runs, len(own.diverged))
+            rows.append((row.place, row.name, found.mean, found.low, found.high, *seeds, ", ".join(row.tied)))
+        return pd.DataFrame(rows, columns=columns)
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = list(names[:NAMED])
+    if len(names) > NAMED:
+        shown.append(f"{len(names) - NAMED} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], metric: str, level: float) -> str:
+    judged = [row for row in rows if row.sample.n]
+    if not judged:
+        return "No group has a result yet."
+    leader = judged[0]
+    mean = leader.sample.interval
+    basis = f" ({mean.kind})" if mean.shown else f" (n={mean.n})"
+    value = f"{metric} {plus_minus(mean)}{basis}"
+    if not mean.n:
+        return f"All {sum(row.sample.n for row in judged)} runs of {_names([row.name for row in judged])} diverged."
+    lost = len(leader.sample.diverged)
+    though = f", though {lost} of its {leader.sample.n} runs diverged" if lost else ""
+    if len(judged) == 1:
+        return f"Only {leader.name} has results: {value}{though}."
+    if len(rows) == 2:
+        return found[0, 1].sentence
+    own = [found[0, j] for j in range(1, len(rows)) if rows[j].sample.n]
+    m = own[0].comparisons
+    if all(verdict.decision is Decision.TOO_FEW for verdict in found.values()):
+        asked = number(round(1 - level, 12) / m, 2)
+        more = max(verdict.more for verdict in own)
+        return (
+            f"Too few seeds: {more} more a group to tell {len(rows)} groups apart (Holm's correction for {m} pairs asks"
+            f" for an exact p of {asked}); so far {leader.name} leads with {value}{though}."
+        )
+    better = [verdict for verdict in own if verdict.decision is Decision.BETTER]
+    if len(better) == len(own):
+        p = max(verdict.p for verdict in own)
+        worst = f"p={number(p, 2)}" if p >= 0.0001 else "p<0.0001"
+        return (
+            f"{leader.name} is better than each of the other {len(own)} groups: {value}, the largest p of its"
+            f" exact tests {worst} after Holm's correction for {m} pairs{though}."
+        )
+    beaten = f", is better than {len(better)} of the other {len(own)} groups" if better else ""
+    return (
+        f"{leader.name} leads with {value}{though}{beaten}{' and' if better else ', but'} cannot be told from"
+        f" {_names(leader.tied)} (exact tests, Holm's correction for {m} pairs)."
+    )
+
+
+def standings(
+    groups: Sequence[Sample],
+    *,
+    direction: str = MINIMIZE,
+    margin: float | None = None,
+    level: float = 0.95,
+    metric: str = "the result",
+) -> Standings:
+    """The ranked table of groups, with ties.
+
+    Args:
+        groups: The groups, from `analysis.samples`; those without a result come last.
+        direction: What is better: "minimize" or "maximize".
+        margin: A difference that would not matter: groups that differ by less are tied.
+        level: Of the intervals; 1 - level is the chance of any wrong verdict where groups do not differ.
+        metric: What the results are called.
+    """
+    sign = 1.0 if direction == MINIMIZE else -1.0
+
+    def order(group: Sample) -> tuple[bool, float, float]:
+        if not group.n:
+            return (True, 0.0, 0.0)
+        mean = group.interval.mean
+        return (False, group.share_diverged, math.inf if math.isnan(mean) else sign * mean)
+
+    ordered = sorted(groups, key=order)
+    found = verdicts(ordered, direction=direction, margin=margin, level=level, metric=metric)
+    judged = sum(group.n > 0 for group in ordered)
+    rows = []
+    for place, group in enumerate(ordered):
+        if not group.n:
+            rows.append(Standing(group.name, group, None, None, ()))
+            continue
+        behind = before = 0
+        tied = []
+        for other in range(judged):
+            if other == place:
+                continue
+            verdict = found[min(place, other), max(place, other)]
+            if not verdict.decided:
+                tied.append(ordered[other].name)
+            elif (verdict.decision is Decision.BETTER) == (place < other):
+                before += 1
+            else:
+                behind += 1
+        rows.append(Standing(group.name, group, 1 + behind, judged - before, tuple(tied)))
+    return Standings(rows, _sentence(rows, found, metric, level), found)

@@ -1,0 +1,241 @@
+"""Which of two groups is better, and whether that can be believed: one sentence, with its figures.
+
+A verdict needs both the interval and the exact test. `a` is better than `b` if the exact test of their difference,
+corrected by Holm for all the pairs that are compared, has p <= alpha, and the 95 % interval excludes zero on the same
+side. There is no difference beyond a margin if the interval lies within it and two one-sided exact tests, each at
+alpha / 2, reject that the difference reaches the margin's ends (Schuirmann 1987). Where even the most extreme results
+could not have had p <= alpha, there are too few seeds, and the sentence says how many more it takes: 6 pairs for one
+pair of groups and 8 for six pairs of groups follow from 2^(1 - n) <= alpha / pairs.
+
+Groups are paired on their seeds where they share most of them.
+
+Divergence. Groups rank by their share of diverged runs, then by the mean of the finite ones. A pair in which one run
+diverged has no difference, but a sign: the exact test is then one of ranks, in which it counts as the largest (Lachin
+1999). Pairs in which both diverged say nothing about which is better. A verdict then needs p <= alpha of that test, on
+the side that ranks first, and an interval that excludes equality on that side: of the finite differences, or of the
+shares that diverged (the exact interval of which one it was in the pairs in which one diverged excludes one half,
+Clopper and Pearson 1934; for independent groups Fisher's exact test, alpha / 2 a side). Where one group diverges more
+often and the other does better otherwise, only the shares can decide. The sentence states all of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from analysis.evidence import Decision, Evidence, decide, seeds_missing, weigh
+from analysis.intervals import check_share
+from analysis.samples import Sample, phase_words
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, MINIMIZE, Difference, check_direction, holm, number
+
+__all__ = ["Decision", "Verdict", "verdict", "verdicts"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of two groups."""
+
+    decision: Decision
+    sentence: str
+    """All of it, plain text: names are as they were given."""
+    a: str
+    b: str
+    difference: Difference
+    """Of the finite results (of the pairs in which both are finite), a minus b."""
+    p: float
+    """Of the exact test that decided, or would have; corrected for all pairs."""
+    n: int
+    """Pairs, or runs of the smaller group, diverged ones included."""
+    more: int
+    """How many more seeds it takes before any results could decide; 0 if there are enough."""
+    comparisons: int
+
+    @property
+    def decided(self) -> bool:
+        """Whether one of the two is better."""
+        return self.decision in (Decision.BETTER, Decision.WORSE)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _pairs(e: Evidence, count: int) -> str:
+    """`8 paired seeds`."""
+    on = e.finite.paired_on
+    return _plural(count, "paired seed") if on == "seed" else f"{_plural(count, 'pair')} of one {on}"
+
+
+def _p(value: float) -> str:
+    return f"p={number(value, 2)}" if value >= 0.0001 else "p<0.0001"
+
+
+def _interval(e: Evidence, flip: bool) -> str:
+    found = e.finite.interval
+    if found.n < ENOUGH_FOR_AN_INTERVAL:
+        return f"n={found.n}"
+    low, high = (-found.high, -found.low) if flip else (found.low, found.high)
+    kind = "t-interval" if e.paired else "Welch t-interval"
+    own = f", n={found.n}" if e.paired and found.n != e.n_a else ""
+    return f"{100 * found.level:g}% {kind} {number(low, 3)} to {number(high, 3)}{own}"
+
+
+def _gap(e: Evidence, metric: str, whose: str) -> str:
+    """`val/loss 0.012 lower with adam (95% t-interval 0.008 to 0.016)`, of what is finite; nothing if nothing is."""
+    found = e.finite.interval
+    if not found.n:
+        return ""
+    if found.low == found.high == 0:
+        return f"{metric} is the same in {f'all {_pairs(e, found.n)}' if e.paired else 'every run of both'}"
+    if abs(found.mean) <= 1e-9 * (found.high - found.low):
+        return f"{metric} is the same on average ({_interval(e, flip=False)})"
+    lower = found.mean < 0
+    always = ", the same in every seed" if found.low == found.high else ""
+    return (
+        f"{metric} {number(abs(found.mean), 3)} {'lower' if lower else 'higher'}{whose}"
+        f" ({_interval(e, flip=lower)}{always})"
+    )
+
+
+def _divergence(e: Evidence) -> str:
+    """`sgd diverged in 3 of 8 runs, adam in none`; nothing where no run of one alone diverged."""
+    if not e.one_diverged:
+        return ""
+    own, other = (e.diverged_a, e.n_a, e.a.name), (e.diverged_b, e.n_b, e.b.name)
+    more, less = (own, other) if own[0] * other[1] >= other[0] * own[1] else (other, own)
+    rest = f"{less[0]} of {less[1]}" if less[0] else "none"
+    return f"{more[2]} diverged in {more[0]} of {more[1]} runs, {less[2]} in {rest}"
+
+
+def _basis(e: Evidence, p: float, comparisons: int, name: str) -> str:
+    """`exact sign-flip test p=0.0078, n=8 paired seeds`."""
+    corrected = f" after Holm's correction for {comparisons} pairs" if comparisons > 1 else ""
+    n = f"n={_pairs(e, e.n_a)}" if e.paired else f"n={e.n_a} and {e.n_b} independent runs"
+    both = f", {e.diverged_both} of which diverged in both" if e.diverged_both else ""
+    return f"{name} {_p(p)}{corrected}, {n}{both}"
+
+
+def _left_out(e: Evidence) -> str:
+    parts = []
+    if e.alone:
+        parts.append(f"{_plural(e.alone, 'run')} without a partner")
+    unfinished = sum(e.a.unfinished.values()) + sum(e.b.unfinished.values())
+    if unfinished:
+        parts.append(f"{_plural(unfinished, 'run')} without a result")
+    return f", leaving out {' and '.join(parts)}" if parts else ""
+
+
+def _phases(e: Evidence) -> str:
+    a, b = phase_words(e.a.phase), phase_words(e.b.phase)
+    if not a and not b:
+        return ""
+    if a == b:
+        return f", from their {a}"
+    return f", {e.a.name} by its {a or 'search runs'}, {e.b.name} by its {b or 'search runs'}"
+
+
+def _hope(e: Evidence) -> str:
+    """How many seeds would show what was seen, were it real."""
+    if e.one_diverged or e.diverged_both or not e.finite.needed or e.finite.needed <= e.telling:
+        return ""
+    seeds = _pairs(e, e.finite.needed) if e.paired else f"{_plural(e.finite.needed, 'seed')} each"
+    return f"; {seeds} would find a difference of this size four times in five"
+
+
+def _conflict(e: Evidence, p: float) -> str:
+    """Why a small p is no verdict."""
+    if p > e.alpha:
+        return ""
+    if e.side != e.first:
+        return "; one diverges less often, the other does better otherwise"
+    return "; the test alone would decide, the interval does not"
+
+
+def _limits(e: Evidence, comparisons: int) -> str:
+    """Why the runs that there are cannot decide."""
+    if not e.telling:
+        return "there is no result yet" if not e.n_a or not e.n_b else f"{_pairs(e, e.n_a)} diverged in both"
+    now = _pairs(e, e.telling) if e.paired else f"{e.n_a} and {e.n_b} independent runs"
+    least = 2.0 ** (1 - e.telling) if e.paired else 2 / math.comb(e.n_a + e.n_b, e.n_a)
+    if least * comparisons <= e.alpha:
+        return f"{now} carry no interval"
+    asked = f", and Holm's correction for {comparisons} pairs asks for {number(e.alpha / comparisons, 2)}"
+    return f"{now} cannot bring an exact p below {number(least, 2)}{asked if comparisons > 1 else ''}"
+
+
+def _sentence(e: Evidence, decision: Decision, p: float, metric: str, margin: float | None, comparisons: int) -> str:
+    judged = decision in (Decision.BETTER, Decision.WORSE)
+    apart, gap = _divergence(e), _gap(e, metric, "" if judged else f" with {e.a.name}")
+    where = "where both are finite" if e.paired else "among the finite ones"
+    found = f"{apart}; {where} {gap}" if apart and gap else apart or gap or "all runs of both diverged"
+    names, end = f"{e.a.name} and {e.b.name}", f"{_left_out(e)}{_phases(e)}"
+    if decision is Decision.TOO_FEW:
+        more = f"{seeds_missing(e, comparisons)} more{'' if e.paired or not e.telling else ' a group'}"
+        so_far = f"; so far {found}" if apart or gap else ""
+        return f"Too few seeds: {more} to decide between {names} ({_limits(e, comparisons)}){so_far}{end}."
+    if decision is Decision.NO_DIFFERENCE:
+        assert margin is not None
+        basis = _basis(e, p, comparisons, f"{e.finite.test.name}s against the margin")
+        return f"No difference beyond {number(margin)} between {names}: {found}, {basis}{end}."
+    basis = _basis(e, p, comparisons, e.test.name)
+    if decision is Decision.UNDECIDED:
+        return f"Undecided between {names}: {found}, {basis}{end}{_conflict(e, p)}{_hope(e)}."
+    return f"{e.a.name} is {decision} than {e.b.name}: {found}, {basis}{end}."
+
+
+def verdicts(
+    groups: Sequence[Sample],
+    pairs: Iterable[tuple[int, int]] | None = None,
+    *,
+    direction: str = MINIMIZE,
+    margin: float | None = None,
+    level: float = 0.95,
+    metric: str = "the result",
+) -> dict[tuple[int, int], Verdict]:
+    """The verdicts on pairs of groups, corrected for each other (Holm).
+
+    Args:
+        groups: The groups, from `analysis.samples`.
+        pairs: Which to compare, as positions in `groups`; all of them if not given. They must be chosen before the
+            results are seen: to compare only the best with the others is to compare all.
+        direction: What is better: "minimize" or "maximize".
+        margin: A difference that would not matter, in units of the results: with it, "no difference" can be shown.
+        level: Of the intervals; 1 - level is the chance that there is any wrong "better" or "worse" among the verdicts
+            where the groups do not differ.
+        metric: What the results are called.
+
+    Returns:
+        The pair -> what is said of its first group compared with its second, in the order of `pairs`.
+    """
+    check_direction(direction)
+    check_share("level", level)
+    if margin is not None and not (margin > 0 and math.isfinite(margin)):
+        raise ValueError(f"margin: {margin} is not allowed; allowed: more than 0, or None")
+    chosen = list(itertools.combinations(range(len(groups)), 2)) if pairs is None else list(pairs)
+    sign, m = (1 if direction == MINIMIZE else -1), len(chosen)
+    weighed = [weigh(groups[i], groups[j], sign, margin, level, m) for i, j in chosen]
+    corrected, equivalent = holm(e.test.p for e in weighed), holm(e.equivalent_p for e in weighed)
+    found = {}
+    for pair, e, test_p, margin_p in zip(chosen, weighed, corrected.tolist(), equivalent.tolist(), strict=True):
+        decision = decide(e, test_p, margin_p, margin, m)
+        p = margin_p if decision is Decision.NO_DIFFERENCE else test_p
+        found[pair] = Verdict(
+            decision, _sentence(e, decision, p, metric, margin, m), e.a.name, e.b.name, e.finite, p,
+            min(e.n_a, e.n_b), seeds_missing(e, m), m,
+        )  # fmt: skip
+    return found
+
+
+def verdict(
+    a: Sample,
+    b: Sample,
+    *,
+    direction: str = MINIMIZE,
+    margin: float | None = None,
+    level: float = 0.95,
+    metric: str = "the result",
+) -> Verdict:
+    """The verdict on one pair of groups that was chosen before its results were seen: see `verdicts`."""
+    return verdicts([a, b], direction=direction, margin=margin, level=level, metric=metric)[0, 1]

@@ -1,0 +1,213 @@
+"""What the Compare and Quality pages compare: the selection in the URL, its runs and what is set for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pandas as pd
+import streamlit as st
+
+from analysis.comparison import Comparison, comparison, groups_of
+from analysis.ranking import Group
+from analysis.roles import Role, main_metric, ordered
+from analysis.samples import Sample, samples
+from app import store, ui
+from tracking import schema
+from tracking.schema import MAXIMIZE
+
+MOST_DRAWN = 60
+MOST_TESTED = 30
+"""Groups that get verdicts: more pairs than theirs, and Holm's correction leaves nothing to find."""
+NO_BASELINE = "none"
+COUNTS = ["3", "5", "10", "All"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the URL names: sweeps, runs, groups."""
+
+    sweeps: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it names nothing."""
+        return not (self.sweeps or self.runs or self.groups)
+
+
+def _listed(name: str) -> tuple[str, ...]:
+    parts = [part.strip() for text in st.query_params.get_all(name) for part in text.split(",")]
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def selection() -> Selection:
+    """What the URL names. Groups of a sweep that it names too are chosen within that sweep."""
+    return Selection(_listed("sweep"), _listed("runs"), _listed("groups"))
+
+
+def load(chosen: Selection) -> Comparison | None:
+    """The runs that are chosen; None where none of them is there."""
+    among = chosen.groups if chosen.sweeps else ()
+    found = store.records(chosen.sweeps, chosen.runs, () if among else chosen.groups)
+    if found is None or not len(found.runs):
+        return None
+    made = comparison(found.runs, found.params, found.tags, found.metrics, store.sweeps())
+    if among:
+        own = made.runs["group"].str.partition("@")[0]
+        made = made.only(made.runs[own.isin(among) | made.runs["run_id"].isin(chosen.runs)]["run_id"].tolist())
+    return made if made.runs["counts"].any() else None
+
+
+@dataclass(frozen=True)
+class View:
+    """What is compared, and how it is looked at."""
+
+    found: Comparison
+    runs: pd.DataFrame
+    """Its runs, with the metric as their objective and their group as it is shown."""
+    metric: str
+    direction: str
+    groups: list[Group]
+    """All of them, best first."""
+    drawn: list[Group]
+    named: bool
+    """Whether a person named the drawn ones."""
+    baseline: Group | None
+    single: bool
+    sweeps: dict[str, str]
+    """The sweeps' names, by id."""
+
+    @property
+    def maximize(self) -> bool:
+        """Whether more is better."""
+        return self.direction == MAXIMIZE
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Group -> its label."""
+        return {group.group: group.label for group in self.groups}
+
+    @property
+    def tested(self) -> list[Group]:
+        """The groups that are tested: those that a person named, else all; nothing if they are too many."""
+        chosen = self.drawn if self.named and len(self.drawn) > 1 else self.groups
+        return chosen if len(chosen) <= MOST_TESTED else []
+
+    def samples(self, groups: Sequence[Group]) -> list[Sample]:
+        """The results of these groups, named by their labels, in their order."""
+        part = self.runs[self.runs["group"].isin([group.group for group in groups])]
+        made = {sample.name: sample for sample in samples(part, names=self.labels)} if len(part) else {}
+        return [made[group.label] for group in groups if group.label in made]
+
+    @property
+    def members(self) -> pd.DataFrame:
+        """The runs of the drawn groups that count."""
+        wanted = [group.group for group in self.drawn]
+        return self.runs[self.runs["counts"].astype(bool) & self.runs["group"].isin(wanted)]
+
+
+def _roles(found: Comparison) -> dict[str, Role]:
+    """What each metric is, as said for the experiments or guessed."""
+    names = [str(name) for name in found.metrics if name != schema.OBJECTIVE]
+    return store.roles(names, list(dict.fromkeys(found.runs["experiment_id"])))
+
+
+def _metrics(found: Comparison) -> list[str]:
+    listed = ordered(_roles(found))
+    return [found.objective, *[name for name in listed if name != found.objective]] if found.objective else listed
+
+
+def _direction(found: Comparison, metric: str, better: str) -> str:
+    own = found.direction if metric == found.objective else _roles(found)[metric].direction
+    return {"lower": schema.MINIMIZE, "higher": MAXIMIZE}.get(better, own)
+
+
+def controls(found: Comparison) -> View | None:
+    """The settings that hold for the whole page; None where no metric was logged."""
+    names = _metrics(found)
+    if not names:
+        return None
+    default = found.objective or main_metric(_roles(found)) or names[0]
+    about = store.sweeps()
+    sweeps = dict(zip(about["sweep"], about["name"], strict=True)) if len(about) else {}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        metric = st.selectbox(
+            "Metric", names, names.index(default) if default in names else 0, key="metric", bind="query-params",
+            width=190, help="Groups are judged by its last value, or by the sweep's objective where it is that.",
+        )  # fmt: skip
+        guessed = "higher" if _direction(found, metric, "") == MAXIMIZE else "lower"
+        better = st.selectbox(
+            "Better is", ["as known", "lower", "higher"], key="better", bind="query-params", width=140,
+            format_func=lambda word: f"{guessed} (auto)" if word == "as known" else word,
+            help="Known from the sweep's objective, or as said on the Runs page under Metrics, else guessed.",
+        )  # fmt: skip
+        show = st.segmented_control(
+            "Compare", ["groups", "runs"], default="groups", required=True, key="show", bind="query-params",
+            help="A group is the runs that differ in their seed alone.",
+        )  # fmt: skip
+        direction, single = _direction(found, metric, better), show == "runs"
+        groups, runs = groups_of(found, metric, direction, single=single, sweeps=sweeps)
+        many = "All"
+        if len(groups) > int(COUNTS[0]):
+            many = st.segmented_control(
+                "Draw the best", COUNTS, default="5", required=True, key="best", bind="query-params",
+            )  # fmt: skip
+        labels = [group.label for group in sorted(groups, key=lambda group: (group.trial, group.label))]
+        named = st.multiselect(
+            "or these", labels, key="these", bind="query-params", placeholder="choose", width=260,
+            help="The verdicts then are about these alone: choose them before you look at the results.",
+        ) if len(groups) > 1 else []  # fmt: skip
+        base = st.selectbox(
+            "Baseline", [NO_BASELINE, *labels], key="baseline", bind="query-params", width=220,
+            help="What the others are compared with, wherever a difference can be shown.",
+        )  # fmt: skip
+    baseline = next((group for group in groups if group.label == base), None)
+    drawn = [group for group in groups if group.label in named] if named else groups
+    drawn = drawn[: MOST_DRAWN if named or many in ("All", None) else int(many)]
+    if baseline is not None and baseline not in drawn:
+        drawn = [*drawn, baseline]
+    return View(found, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps)
+
+
+def link(page: str = "compare") -> str:
+    """This page as it is, as the end of a URL."""
+    params = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
+    return f"{page}?{urlencode(params, safe=',')}"
+
+
+def mlflow_compare(base: str, runs: pd.DataFrame, most: int = 100) -> str:
+    """MLflow's own compare page of these runs.
+
+    Args:
+        base: The URL of MLflow's pages.
+        runs: run_id, experiment_id.
+        most: It takes no more than these: its address would be too long.
+    """
+    shown = runs.head(most)
+
+    def listed(values: pd.Series[Any]) -> str:
+        return quote("[" + ",".join(f'"{value}"' for value in dict.fromkeys(values)) + "]", safe="")
+
+    return f"{base}/#/compare-runs?runs={listed(shown['run_id'])}&experiments={listed(shown['experiment_id'])}"
+
+
+def picker(chosen: Selection, page: str) -> None:
+    """Sweeps to choose from, and a button that puts them into the URL."""
+    frame = store.sweeps()
+    names = {row["sweep"]: f"{row['name'] or 'unnamed'}, {ui.ago(row['created'])}" for row in frame.to_dict("records")}
+    with st.form(f"{page}-picker", border=False, enter_to_submit=False):
+        wanted = st.multiselect(
+            "Sweeps", list(names), [each for each in chosen.sweeps if each in names], key=f"{page}-sweeps",
+            format_func=lambda sweep: names.get(sweep, sweep), placeholder="choose sweeps",
+        )  # fmt: skip
+        if st.form_submit_button("Compare" if page == "compare" else "Show", type="primary") and wanted:
+            go(page, {"sweep": ",".join(wanted)})
+
+
+def go(page: str, params: Mapping[str, str]) -> None:
+    """Open a page with these in its URL and nothing else."""
+    st.switch_page(f"views/{page}.py", query_params=dict(params))

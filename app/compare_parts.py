@@ -1,0 +1,316 @@
+"""The parts of the Compare page below its figure: the ranked table, one pair, the params side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis import export, theme
+from analysis.confounds import confound_sentence, confounds
+from analysis.differences import against, half, side_by_side
+from analysis.ranking import Group, answer
+from analysis.standings import Standing, Standings, standings
+from analysis.statistics import number
+from analysis.verdicts import Verdict, verdict
+from app import store, ui
+from app.compare_data import MOST_TESTED, View, mlflow_compare
+from sweeps.client import CommandError
+
+
+def _height(rows: int, most: int) -> int:
+    return min(38 + 30 * max(1, rows), most)
+
+
+def guard(view: View) -> None:
+    """Names, in red, what differs between the drawn groups beside what they are compared in."""
+    keys = view.found.differing
+    if len(view.drawn) < 2 or not keys:
+        return
+    params = view.found.params[keys].astype(object)
+    owners = view.runs["group"].to_numpy()
+    rows = {
+        (f"“{group.label}”" if "," in group.label else group.label): [
+            {key: value for key, value in row.items() if value is not None}
+            for row in params[owners == group.group].to_dict("records")
+        ]
+        for group in view.drawn
+    }
+    # What a sweep searched was meant to differ; a stranger's runs may differ in one thing.
+    known = [key for key in view.found.searched if key in keys]
+    varied = known or (keys if len(keys) == 1 else [])
+    varied = st.multiselect(
+        "Compared in", keys, varied, key="varied", bind="query-params", placeholder="nothing was meant to differ",
+        width=560,
+        help="What was meant to differ. Anything else that does is named, since it may be the cause of what is seen.",
+    )  # fmt: skip
+    said = confound_sentence(confounds(rows, varied), varied)
+    if said:
+        st.markdown(f":material/warning: :red[{ui.text(said, 600)}]")
+
+
+def ranked(view: View) -> Standings | None:
+    """The groups with their verdicts, or nothing where there are too many of them or only one."""
+    groups = view.samples(view.tested)
+    return standings(groups, direction=view.direction, metric=view.metric) if len(groups) > 1 else None
+
+
+def headline(view: View, found: Standings | None) -> None:
+    """The answer in one sentence."""
+    if found is not None:
+        st.markdown(f"## {ui.text(found.sentence)}")
+        return
+    st.markdown(f"## {ui.text(answer(view.groups, view.metric, view.direction, over=True))}")
+    if len(view.groups) > MOST_TESTED:
+        st.caption(
+            f"{len(view.groups)} groups are too many for verdicts: name up to {MOST_TESTED} of them, chosen before"
+            " you look at their results."
+        )
+
+
+def _between(found: Standings | None, a: str, b: str) -> Verdict | None:
+    """The corrected verdict on two groups, either way round."""
+    if found is None:
+        return None
+    places = {row.name: place for place, row in enumerate(found.rows)}
+    if a not in places or b not in places or a == b:
+        return None
+    return found.verdicts.get((min(places[a], places[b]), max(places[a], places[b])))
+
+
+def _judged(found: Standings | None, label: str, base: str) -> str:
+    said = _between(found, label, base)
+    if said is None:
+        return ""
+    if not said.decided:
+        return str(said.decision)
+    better = (str(said.decision) == "better") == (said.a == label)
+    return "better" if better else "worse"
+
+
+def _place(group: Group, rows: Mapping[str, Standing]) -> str:
+    if group.label in rows:
+        return rows[group.label].place
+    # Beside places that verdicts carry, the rank of a group that was not tested would say too much.
+    return "–" if rows or group.rank is None else f"{group.rank}"
+
+
+def _tied(row: Standing | None, groups: int) -> str:
+    if row is None:
+        return "not among those named"
+    return "all others" if len(row.tied) == groups - 1 > 1 else ", ".join(row.tied)
+
+
+def table(view: View, found: Standings | None) -> None:
+    """All groups, best first, with ties, and how far each is from the baseline."""
+    st.subheader("Ranking", anchor=False)
+    groups = view.groups
+    rows = {row.name: row for row in found.rows} if found else {}
+    colours, places = theme.palette(ui.dark()), theme.colour_indices(group.method for group in groups)
+    data: dict[str, list[Any]] = {
+        "●": ["●"] * len(groups),
+        "place": [_place(group, rows) for group in groups],
+        "group": [group.label for group in groups],
+        "mean": [group.interval.mean for group in groups],
+        "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
+        "seeds": [group.seeds for group in groups],
+    }
+    base = view.baseline
+    if base is not None:
+        apart = against({each.name: each for each in view.samples(groups)}, base.label)
+        gaps = [apart.get(group.label) for group in groups]
+        data["difference"] = [gap.interval.mean if gap else math.nan for gap in gaps]
+        data["± of it"] = [half(gap) for gap in gaps]
+        data["against baseline"] = [
+            "baseline" if group is base else _judged(found, group.label, base.label) for group in groups
+        ]
+    if found is not None:
+        data["tied"] = [_tied(rows.get(group.label), len(rows)) for group in groups]
+    data["remarks"] = [group.remarks for group in groups]
+    frame = pd.DataFrame(data)
+    if not frame["remarks"].astype(bool).any():
+        frame = frame.drop(columns="remarks")
+    tints = [f"color: {colours[places[group.method]]}" for group in groups]
+    st.dataframe(
+        frame.style.apply(lambda _: tints, subset=["●"]), hide_index=True, key="standings", row_height=30,
+        height=_height(len(frame), 420), placeholder="", alt="Groups, best first",
+        column_config={
+            "●": st.column_config.TextColumn("", width=28, help="Its colour in the figure"),
+            "place": st.column_config.TextColumn(width=56, help="1–3: it may be the first or the third"),
+            "group": st.column_config.TextColumn(width="medium"),
+            "mean": st.column_config.NumberColumn(view.metric, format="%.4g", help="Mean over the finite runs"),
+            "±": st.column_config.NumberColumn("±", format="%.2g", width=66, help="Half of the 95% t-interval"),
+            "seeds": st.column_config.TextColumn(width=70, alignment="right", help="Finite runs of those that ended"),
+            "difference": st.column_config.NumberColumn(
+                "minus baseline", format="%+.3g", help="Mean difference: seed from seed where both have it"
+            ),
+            "± of it": st.column_config.NumberColumn(
+                "±", format="%.2g", width=66, help="Half of the difference's 95% t-interval"
+            ),
+            "against baseline": st.column_config.TextColumn(width=120, help="By interval and exact test, corrected"),
+            "tied": st.column_config.TextColumn(
+                "cannot be told from", width="medium", help="No verdict between them, or too few seeds for one"
+            ),
+        },
+    )  # fmt: skip
+    with st.container(horizontal=True, gap="xsmall"):
+        st.download_button(
+            "Groups", lambda: export.csv(frame.drop(columns="●")), "groups.csv", "text/csv", key="csv-groups",
+            on_click="ignore", icon=":material/download:", type="tertiary", help="This table as CSV.",
+        )  # fmt: skip
+        st.download_button(
+            "Runs", lambda: export.csv(_whole(view)), "runs.csv", "text/csv", key="csv-runs", on_click="ignore",
+            icon=":material/download:", type="tertiary", help="A row a run with every param and last metric, as CSV.",
+        )  # fmt: skip
+
+
+def _whole(view: View) -> pd.DataFrame:
+    own = view.runs[["run_id", "name", "group", "seed", "outcome", "counts"]].reset_index(drop=True)
+    label = own["group"].map(view.labels)
+    return pd.concat([own.assign(group=label), view.found.params, view.found.metrics], axis=1)
+
+
+def pair(view: View, found: Standings | None) -> None:
+    """One pair: the sentence, the interval, the exact test."""
+    labels = [group.label for group in view.groups if group.judged]
+    if len(labels) < 2:
+        return
+    st.subheader("One pair", anchor=False)
+    second = view.baseline.label if view.baseline and view.baseline.label in labels[1:] else labels[1]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        first = st.selectbox("This", labels, 0, key="a", bind="query-params", width=260)
+        other = st.selectbox("against", labels, labels.index(second), key="b", bind="query-params", width=260)
+        planned = st.toggle(
+            "Chosen before the results were seen", found is None, key="planned", bind="query-params",
+            help="Then it is the one comparison and needs no correction for the others.",
+        )  # fmt: skip
+        margin = st.number_input(
+            "Margin", min_value=0.0, value=None, key="margin", bind="query-params", width=130, placeholder="none",
+            format="%g", help="A difference that would not matter: with one, “no difference” can be shown.",
+        )  # fmt: skip
+    if first == other:
+        st.markdown("Choose two different ones.")
+        return
+    by_name = {each.name: each for each in view.samples([g for g in view.groups if g.label in (first, other)])}
+    known = _between(found, first, other)
+    if not planned and known is not None and margin:
+        known = _between(
+            standings(view.samples(view.tested), direction=view.direction, metric=view.metric, margin=margin),
+            first, other,
+        )  # fmt: skip
+    said = known if not planned and known is not None else None
+    said = said or verdict(
+        by_name[first], by_name[other], direction=view.direction, metric=view.metric, margin=margin or None
+    )
+    st.markdown(f"**{ui.text(said.sentence)}**")
+    numbers(said, first == said.a, view.metric)
+    if not planned and known is None:
+        st.caption("Not corrected: one of the two is not among the groups that are ranked.")
+
+
+def numbers(said: Verdict, forward: bool, metric: str) -> None:
+    """The figures behind a verdict, in a row.
+
+    Args:
+        said: The verdict.
+        forward: Whether its first group is the one that was asked for first.
+        metric: What the results are called.
+    """
+    found = said.difference
+    mean = found.interval.mean if forward else -found.interval.mean
+    low, high = (found.interval.low, found.interval.high) if forward else (-found.interval.high, -found.interval.low)
+    span = f"{number(low, 3)} to {number(high, 3)}" if found.interval.shown else "no interval below three"
+    facts = [
+        ("Difference", number(mean, 3), f"{metric}, this minus the other"),
+        ("Interval", span, found.kind if found.interval.shown else f"n={found.n}"),
+        ("Exact p", "–" if math.isnan(said.p) else number(said.p, 2), _test_words(said)),
+        ("Least p possible", number(found.smallest_p, 2), f"with n={found.n}"),
+        ("Seeds needed", "–" if found.needed is None else f"{found.needed}", "for 80% power at this difference"),
+    ]
+    with st.grid("auto", min_column_width=150, gap="small"):
+        for name, value, about in facts:
+            with st.container(gap=None):
+                st.caption(name)
+                st.markdown(f"**{ui.text(value)}**  \n:small[:gray[{ui.text(about)}]]")
+
+
+def _test_words(said: Verdict) -> str:
+    corrected = f", Holm over {said.comparisons} pairs" if said.comparisons > 1 else ""
+    return f"{said.difference.test.name}{corrected}"
+
+
+def params(view: View) -> None:
+    """What differs, side by side; cells that differ from the baseline stand out."""
+    st.subheader("Parameters", anchor=False)
+    everything = st.toggle("Those that are equal too", False, key="equal", bind="query-params")
+    found = side_by_side(view.found, view.runs, view.drawn, everything=everything)
+    if not len(found.frame):
+        words = "have no parameters" if not found.same else f"agree in all {found.same} parameters"
+        st.caption(f"These {'runs' if view.single else 'groups'} {words}.")
+        return
+    base = view.baseline.label if view.baseline is not None else None
+    accent = theme.translucent(theme.palette(ui.dark())[0], 0.22)
+
+    def marked(row: pd.Series[Any]) -> list[str]:
+        if base is None:
+            return [""] * len(row)
+        return [
+            "" if name == "param" or row[name] == row[base] else f"background-color: {accent}" for name in row.index
+        ]
+
+    columns: dict[str, Any] = {"param": st.column_config.TextColumn("parameter", pinned=True, width=170)}
+    for group in view.drawn:
+        columns[group.label] = st.column_config.TextColumn(group.label, width=120)
+    st.dataframe(
+        found.frame.style.apply(marked, axis=1), hide_index=True, key="params", row_height=30, placeholder="",
+        height=_height(len(found.frame), 420), column_config=columns, alt="Parameters side by side",
+    )  # fmt: skip
+    said = f"{ui.count(found.same, 'more parameter')} {'is' if found.same == 1 else 'are'} equal in all of them."
+    tinted = " Tinted cells differ from the baseline." if base is not None else ""
+    st.caption((said if found.same and not everything else "") + tinted)
+
+
+def open_in_mlflow(runs: pd.DataFrame) -> None:
+    """A click opens the same runs in MLflow's own compare page."""
+    known = store.mlflow_url()
+    if known:
+        st.link_button("MLflow", mlflow_compare(known, runs), icon=":material/open_in_new:", help=_MLFLOW)
+        return
+    if st.button("MLflow", key="do-mlflow", icon=":material/open_in_new:", help=_MLFLOW):
+        try:
+            with st.spinner("Starting MLflow's own pages"):
+                st.session_state["_mlflow"] = store.mlflow_page()
+        except (CommandError, OSError) as error:
+            st.error(ui.text(error))
+            return
+        # Within the moment in which a browser still takes it for the answer to the click; else the link is there.
+        target = mlflow_compare(st.session_state["_mlflow"], runs)
+        st.html(f"<script>window.open({_script(target)}, '_blank', 'noopener')</script>", unsafe_allow_javascript=True)
+        st.link_button("Open in MLflow", target)
+
+
+_MLFLOW = "The same runs in MLflow's own compare page, in a new tab."
+
+
+def _script(text: str) -> str:
+    """A text inside a script: no quote, no tag can end it."""
+    return (
+        '"'
+        + "".join(letter if letter.isalnum() or letter in ":/#?=&%.-_" else f"\\u{ord(letter):04x}" for letter in text)
+        + '"'
+    )
+
+
+def about(view: View, groups: Sequence[Group]) -> str:
+    """What is compared, in words."""
+    runs = view.runs[view.runs["counts"].astype(bool)]
+    parents = [each for each in dict.fromkeys(runs["parent"]) if each in view.sweeps]
+    of = " and ".join(ui.text(view.sweeps[each], 60) for each in parents[:3])
+    of += f" and {len(parents) - 3} more" if len(parents) > 3 else ""
+    words = [ui.count(len(runs), "run")]
+    if not view.single:
+        words.append(ui.count(len(groups), "group"))
+    return ", ".join(words) + (f" of {of}" if of else "")

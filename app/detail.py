@@ -1,0 +1,237 @@
+"""The parts of a sweep's page below its figure, and its buttons."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+import streamlit as st
+
+from analysis import theme
+from analysis.ranking import Group
+from app import store, ui
+from sweeps.client import CommandError
+from tracking.schema import COMMANDS
+
+AWAITED_S = 6.0
+"""How long a page looks for what follows from a command."""
+ABOUT = {
+    "pause": ("Pause", ":material/pause:", "Finishes the running runs and starts no more."),
+    "resume": ("Resume", ":material/play_arrow:", "Goes on where it was; runs that were stopped are trained again."),
+    "stop": ("Stop", ":material/stop:", "Ends the running runs now and keeps what they measured. It can be resumed."),
+    "retry": ("Retry crashed", ":material/replay:", "Trains the crashed runs again."),
+}
+
+
+def awaits() -> bool:
+    """Whether a command was given so lately that what follows from it may not be in the store yet."""
+    return time.monotonic() < st.session_state.get("_awaits_until", 0.0)
+
+
+def command(name: str, target: str) -> None:
+    """Give a command to the service; what it refuses or warns of is shown on the page."""
+    st.session_state["_awaits_until"] = time.monotonic() + AWAITED_S
+    try:
+        warning = getattr(store.client(), name)(target)
+    except (CommandError, ValueError, OSError) as error:
+        st.session_state["_said"] = ("error", str(error))
+    else:
+        st.session_state["_said"] = ("warning", warning) if warning else None
+
+
+def buttons(row: Any) -> None:
+    """What can be done with the sweep in its state."""
+    with st.container(horizontal=True, gap="xsmall", width="content"):
+        for name, states in COMMANDS.items():
+            if row["state"] not in states or (name == "retry" and not row["crashed"]):
+                continue
+            label, icon, about = ABOUT[name]
+            st.button(
+                label, key=f"do-{name}", icon=icon, help=about, on_click=command, args=(name, row["sweep"]),
+                type="primary" if name == "resume" else "secondary",
+            )  # fmt: skip
+        if st.button(
+            "Duplicate", key="do-copy", icon=":material/content_copy:", help="Opens the form filled with this sweep."
+        ):
+            st.switch_page("views/launch.py", query_params={"copy": row["sweep"]})
+        if row["done"] and st.button(
+            "Compare", key="do-compare", icon=":material/compare_arrows:", help="Groups side by side, with verdicts."
+        ):
+            st.switch_page("views/compare.py", query_params={"sweep": row["sweep"]})
+        if row["ok"] and st.button(
+            "Quality", key="do-quality", icon=":material/grid_on:", help="Which classes its runs confuse."
+        ):
+            st.switch_page("views/quality.py", query_params={"sweep": row["sweep"]})
+    said = st.session_state.pop("_said", None)
+    if said:
+        (st.error if said[0] == "error" else st.warning)(ui.text(said[1]))
+
+
+def ranking_table(row: Any, groups: list[Group]) -> None:
+    """All groups, best first."""
+    if not groups:
+        return
+    st.subheader("Ranking", anchor=False)
+    keys = [key for key in row["searched"] if any(key in group.params for group in groups)]
+    places = theme.colour_indices(group.method for group in groups)
+    colours = theme.palette(ui.dark())
+    frame = pd.DataFrame(
+        {
+            "●": ["●"] * len(groups),
+            "#": pd.array([group.rank for group in groups], dtype="Int64"),
+            **{key: [_cell(group.params.get(key)) for group in groups] for key in keys},
+            "mean": [group.interval.mean for group in groups],
+            "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
+            "seeds": [group.seeds for group in groups],
+            "remarks": [_remarks(group, int(row["seeds"]) if row["state"] in ui.ACTIVE else 0) for group in groups],
+        }
+    )
+    tints = [f"color: {colours[places[group.method]]}" for group in groups]
+    styled = frame.style.apply(lambda _: tints, subset=["●"])
+    short = {key: key.partition(".")[0] if key.endswith(".name") else key.rpartition(".")[2] for key in keys}
+    names = {key: short[key] if list(short.values()).count(short[key]) == 1 else key for key in keys}
+    config: dict[str, Any] = {
+        "●": st.column_config.TextColumn("", width=28, help="Its colour in the figure"),
+        "#": st.column_config.NumberColumn("#", width=36),
+        "mean": st.column_config.NumberColumn(row["metric"], format="%.4g", help="Mean over the finite runs"),
+        "±": st.column_config.NumberColumn(
+            "±", format="%.2g", width=70, help="Half of the 95% t-interval; none below 3 seeds"
+        ),
+        "seeds": st.column_config.TextColumn(
+            "seeds", width=70, alignment="right", help="Finite runs of those that ended"
+        ),
+        "remarks": st.column_config.TextColumn("", width="medium"),
+    }
+    for key in keys:
+        numeric = pd.api.types.is_numeric_dtype(frame[key])
+        config[key] = st.column_config.Column(names[key], help=key, alignment="right" if numeric else "left")
+        if numeric:
+            config[key] = st.column_config.NumberColumn(names[key], format="%.4g", help=key)
+    st.dataframe(
+        styled, hide_index=True, column_config=config, key="ranking", row_height=30, placeholder="",
+        height=_height(max(len(groups), int(row["trials"])), 400), alt="Configurations ranked by their mean objective",
+    )  # fmt: skip
+    st.caption("Ranked by the share of diverged runs, then by the mean of the finite ones.")
+
+
+def _height(rows: int, most: int) -> int:
+    # For all rows that will come: a table that grew would push what stands below it down the page.
+    return min(38 + 30 * max(1, rows), most)
+
+
+def _remarks(group: Group, seeds: int) -> str:
+    missing = seeds - group.judged - sum(group.others.values())
+    return ", ".join([*filter(None, [group.remarks]), *([f"{missing} to come"] if missing > 0 else [])])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | tuple | dict):
+        return ", ".join(map(str, value)) if not isinstance(value, dict) else str(value)
+    return value
+
+
+def _stop(ids: list[str]) -> None:
+    click = st.session_state.get("stop_run")
+    if click is not None and 0 <= click["row"] < len(ids):
+        command("stop_run", ids[click["row"]])
+
+
+def stoppable(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """The runs in the order of the table, running ones first, then the newest; and their ids in that order."""
+    order = runs["outcome"].map({"running": 0}).fillna(1)
+    shown = runs.assign(order=order).sort_values(["order", "start_time", "run_id"], ascending=[True, False, True])
+    return shown, shown["run_id"]
+
+
+def runs_table(row: Any, runs: pd.DataFrame, groups: list[Group]) -> None:
+    """Every run, what counts and what does not, with a way to stop one that runs."""
+    if not len(runs):
+        st.caption("No run has started yet.")
+        return
+    labels = {group.group: group.label for group in groups}
+    shown, ids = stoppable(runs)
+    ends = shown["end_time"].astype(float)
+    frame = pd.DataFrame(
+        {
+            "configuration": [labels.get(group, "") for group in shown["group"]],
+            "seed": shown["seed"].to_numpy(),
+            "outcome": [
+                outcome if counts else f"{outcome}, superseded"
+                for outcome, counts in zip(shown["outcome"], shown["counts"], strict=True)
+            ],
+            "objective": shown["objective"].astype(float).to_numpy(),
+            "seconds": ((ends - shown["start_time"].astype(float)) / 1000).to_numpy(),
+            "stop": ["Stop" if outcome == "running" else None for outcome in shown["outcome"]],
+            "error": shown["error"].fillna("").to_numpy(),
+        }
+    )
+    if not frame["stop"].notna().any():
+        frame = frame.drop(columns="stop")
+    if not frame["error"].astype(bool).any():
+        frame = frame.drop(columns="error")
+    st.dataframe(
+        frame, hide_index=True, key="runs", row_height=30, placeholder="",
+        height=_height(max(len(frame), int(row["planned"])), 420),
+        column_config={
+            "configuration": st.column_config.TextColumn(width="medium"),
+            "seed": st.column_config.NumberColumn(width=56),
+            "outcome": st.column_config.TextColumn(width=150),
+            "objective": st.column_config.NumberColumn(row["metric"], format="%.4g"),
+            "seconds": st.column_config.NumberColumn("seconds", format="%.1f", width=80),
+            "stop": st.column_config.ButtonColumn(
+                "", width=76, key="stop_run", on_click=_stop, args=(list(ids),), help="Ends this run alone, now."
+            ),
+            "error": st.column_config.TextColumn("error", width="large"),
+        },
+        alt="The runs of this sweep",
+    )  # fmt: skip
+
+
+def events_list(row: Any) -> None:
+    """What happened, newest first."""
+    frame = store.events(row["sweep"])
+    if not len(frame):
+        st.caption("Nothing has happened yet.")
+        return
+    shown = frame.head(200)
+    st.dataframe(
+        pd.DataFrame({"when": [ui.ago(at) for at in shown["at"]], "what": shown["text"].astype(str)}),
+        hide_index=True, key="events", row_height=30, height=_height(len(shown), 420),
+        column_config={
+            "when": st.column_config.TextColumn(width=130),
+            "what": st.column_config.TextColumn(width="large"),
+        },
+        alt="Events of this sweep, newest first",
+    )  # fmt: skip
+
+
+def specification(row: Any) -> None:
+    """The YAML it was launched with, and the way to MLflow."""
+    text = store.spec_text(row["sweep"])
+    st.code(text, language="yaml", wrap_lines=True)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button("Download YAML", text, "sweep.yaml", "text/yaml", icon=":material/download:")
+        if st.button("Open in MLflow", key="do-mlflow", icon=":material/open_in_new:"):
+            try:
+                with st.spinner("Starting MLflow's own pages"):
+                    st.session_state["_mlflow"] = store.mlflow_page()
+            except (CommandError, OSError) as error:
+                st.error(ui.text(error))
+        if st.session_state.get("_mlflow"):
+            found = quote(f"tags.sweep = '{row['sweep']}'")
+            page = f"{st.session_state['_mlflow']}/#/experiments/{row['experiment_id']}/runs?searchFilter={found}"
+            st.link_button("This sweep in MLflow", page)
+
+
+def more(row: Any, runs: pd.DataFrame, groups: list[Group]) -> None:
+    """Runs, events and the specification, of which only the open one is drawn."""
+    tabs = st.tabs(["Runs", "Events", "Specification"], key="part", on_change="rerun", bind="query-params")
+    for tab, draw in zip(
+        tabs, (lambda: runs_table(row, runs, groups), lambda: events_list(row), lambda: specification(row)), strict=True
+    ):
+        if tab.open:
+            with tab:
+                draw()

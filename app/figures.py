@@ -1,0 +1,105 @@
+"""The curves of a sweep with their controls; what is chosen lives in the URL."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis.curves import CurvesInfo, curves_info, plot_curves
+from analysis.ranking import Group
+from app import store, ui
+from tracking import schema
+
+METRICS = [
+    schema.VAL_LOSS, schema.VAL_ERROR, schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR,
+    schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM, schema.LR, schema.TRAIN_SECONDS, schema.PENALTY,
+]  # fmt: skip
+"""What can be drawn over the epochs."""
+COUNTS = ["3", "5", "10", "All"]
+HEIGHT = 380
+MOST = 60
+"""Groups drawn at most: more lines than this are no figure."""
+
+
+def _chosen(groups: list[Group], many: str, named: list[str]) -> list[Group]:
+    if named:
+        return [group for group in groups if group.label in named][:MOST]
+    return groups[: MOST if many == "All" else int(many)]
+
+
+def curves(row: Any, runs: pd.DataFrame, groups: list[Group]) -> None:
+    """The controls and the figure.
+
+    Args:
+        row: The sweep.
+        runs: Its runs.
+        groups: Its groups, best first.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        default = row["metric"] if row["metric"] in METRICS else METRICS[0]
+        metric = st.selectbox(
+            "Metric", METRICS, METRICS.index(default), key="metric", bind="query-params", width=190,
+            help="`error` is the share of misclassified examples, or the root mean squared error of a regression.",
+        )  # fmt: skip
+        scale = st.segmented_control(
+            "Scale", ["linear", "log"], default="log", required=True, key="scale", bind="query-params"
+        )
+        # By trial and not by rank: the list only grows while the sweep runs, and a choice stays what it was.
+        labels = list(dict.fromkeys(group.label for group in sorted(groups, key=lambda group: group.trial)))
+        many = "All"
+        if len(groups) > int(COUNTS[0]):
+            many = st.segmented_control(
+                "Best", COUNTS, default="5", required=True, key="best", bind="query-params",
+                help="How many configurations are drawn, in the order of the ranking.",
+            )  # fmt: skip
+        named = st.multiselect(
+            "or these", labels, key="groups", bind="query-params", placeholder="choose configurations", width=300,
+        ) if len(groups) > 1 else []  # fmt: skip
+        # Streamlit mounts a new chart for new points, which undoes a zoom: a reader can hold the figure still.
+        follows = row["state"] not in ui.ACTIVE or st.toggle("Live", True, key="follow", help="Off: the figure stays.")
+    if follows:
+        st.session_state["_held"] = (row["sweep"], runs, groups)
+    elif st.session_state.get("_held", ("",))[0] == row["sweep"]:
+        _, runs, groups = st.session_state["_held"]
+    drawn = _chosen(groups, many or "5", named)
+    members = (
+        runs[runs["counts"].astype(bool) & runs["group"].isin([group.group for group in drawn])] if len(runs) else runs
+    )
+    histories = store.histories(tuple(members["run_id"]), metric) if len(members) else pd.DataFrame()
+    if not follows:
+        # Runs that went on since then are drawn as far as they had come.
+        histories = _until(histories, st.session_state.setdefault("_held_at", time.time() * 1000))
+    else:
+        st.session_state.pop("_held_at", None)
+    info = curves_info(histories, runs, drawn, metric)
+    if info.empty:
+        waiting = row["state"] in ui.ACTIVE
+        words = "appears with the first epoch" if waiting else "was not logged by these runs"
+        st.container(border=True, height=HEIGHT, horizontal_alignment="center", vertical_alignment="center").caption(
+            f"{metric} {words}.", text_alignment="center"
+        )
+        return
+    figure = plot_curves(info, dark=ui.dark(), log=scale == "log", height=HEIGHT)
+    st.plotly_chart(
+        figure, key="curves", theme=None, config={"displaylogo": False, "displayModeBar": False, "responsive": True},
+        alt=f"{metric} over the epochs, a line a configuration",
+    )  # fmt: skip
+    st.caption(_reading(info, scale == "log"))
+
+
+def _until(histories: pd.DataFrame, moment: float) -> pd.DataFrame:
+    return histories[histories["time"] <= moment] if len(histories) else histories
+
+
+def _reading(info: CurvesInfo, log: bool) -> str:
+    words = ["Thin lines are seeds, thick ones their mean"]
+    words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
+    if any(curve.group.diverged for curve in info.curves):
+        words += ["a red cross is where a run diverged"]
+    hidden = sum(int((line.values <= 0).sum()) for curve in info.curves for line in curve.lines)
+    if log and hidden:
+        words += [f"{ui.count(hidden, 'value')} at or below zero cannot be shown on this scale"]
+    return ui.text("; ".join(words) + ".")

@@ -1,0 +1,174 @@
+"""The two tables of the page of runs, drawn: one row a run, and one row a group of runs."""
+
+from __future__ import annotations
+
+import math
+import sys
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis import roles
+from app import runs_parts as parts
+from app import store, ui
+from app.runs_table import NAME, SECONDS, STARTED, groups, typed
+
+CELL = 300
+"""Characters of a cell that are sent; the run's page has them all."""
+
+
+def shown(values: pd.Series) -> pd.Series:
+    """A column as it is sent: numbers as numbers, long texts cut."""
+    values = typed(values)
+    if pd.api.types.is_float_dtype(values):
+        there = values.dropna()
+        whole = len(there) and bool((there == there.round()).all()) and bool((there.abs() < 1e15).all())
+        if whole and str(values.name).startswith("params."):
+            return values.astype("Int64")
+        # MLflow stores infinity as the largest number.
+        return values.mask(values >= sys.float_info.max, math.inf).mask(values <= -sys.float_info.max, -math.inf)
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_numeric_dtype(values):
+        return values
+    texts = values.astype(object).where(values.notna(), None)
+    return texts.map(lambda text: text if text is None else str(text)[:CELL])
+
+
+def _config(column: str, values: pd.Series, label: str, pinned: bool = False) -> Any:
+    about = ui.text(column, 200)
+    if column == STARTED:
+        return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm", pinned=pinned, width=130)
+    if column == SECONDS:
+        return st.column_config.NumberColumn("seconds", format="%.1f", pinned=pinned, width=80)
+    if pd.api.types.is_numeric_dtype(values):
+        whole = pd.api.types.is_integer_dtype(values)
+        return st.column_config.NumberColumn(label, format="%d" if whole else "%.4g", help=about, pinned=pinned)
+    return st.column_config.TextColumn(label, help=about, pinned=pinned)
+
+
+def _height(rows: int) -> int:
+    return min(38 + 30 * max(1, rows), 620)
+
+
+def _key(kind: str, ids: Sequence[str]) -> str:
+    # Rows are marked by their places: another set of rows must not inherit the marks.
+    return f"{kind}-{zlib.crc32(' '.join(ids).encode()):x}"
+
+
+def _open(ids: list[str]) -> None:
+    click = st.session_state.get("open_run")
+    if click is not None and 0 <= click["row"] < len(ids):
+        st.session_state["_open_run"] = ids[click["row"]]
+
+
+def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The columns of one metric's history: its line, its best, lowest and highest value."""
+    shape = store.metric_shape(tuple(ids), curve).reindex(ids)
+    about = ui.text(curve, 100)
+    data: dict[str, Any] = {"curve": [line if isinstance(line, list) else [] for line in shape["curve"]]}
+    config: dict[str, Any] = {
+        "curve": st.column_config.LineChartColumn("curve", width=110, help=f"{about}, first to last value")
+    }
+    words = {"min": ("lowest", f"The lowest value ever of {about}"), "max": ("highest", f"The highest ever of {about}")}
+    if role.better:
+        best = "max" if role.better == roles.HIGHER else "min"
+        flatters = ("best", f"The best value ever of {about}: of a noisy curve it flatters")
+        words = {best: flatters} | {name: said for name, said in words.items() if name != best}
+    for name, (word, help_) in words.items():
+        data[name] = shape[name].to_numpy(dtype=float)
+        config[name] = st.column_config.NumberColumn(word, format="%.4g", help=help_)
+    return data, config
+
+
+def runs_table(rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: roles.Role) -> list[int]:
+    """One row a run; the places of the marked ones.
+
+    Args:
+        rows: The runs.
+        columns: What is shown of them beside their name.
+        pinned: What of it stays at the left.
+        curve: The metric whose history is drawn; none if empty.
+        role: What that metric is.
+    """
+    labels = parts.short(columns)
+    ids = [str(run) for run in rows["run_id"]]
+    data: dict[str, Any] = {"": [":material/open_in_full:"] * len(rows), NAME: shown(rows[NAME]).fillna("unnamed")}
+    config: dict[str, Any] = {
+        "": st.column_config.ButtonColumn(
+            "",
+            key="open_run",
+            on_click=_open,
+            args=(ids,),
+            width=40,
+            type="tertiary",
+            pinned=True,
+            help="Opens the run",
+        ),
+        NAME: st.column_config.TextColumn("run", pinned=True, width=165),
+    }
+    for column in columns:
+        data[column] = shown(rows[column])
+        config[column] = _config(column, data[column], labels[column], column in pinned)
+    if curve:
+        more, about = _curve(ids, curve, role)
+        data, config = data | more, config | about
+    frame = pd.DataFrame({name: pd.Series(values).array for name, values in data.items()})
+    order = ["", NAME, *[column for column in columns if column in pinned]]
+    order += [column for column in frame if column not in order]
+    key = _key("runs-table", ids)
+    st.session_state["_runs_table"] = key
+    event = st.dataframe(
+        frame, hide_index=True, key=key, row_height=30, height=_height(len(frame)), column_order=order, lazy=False,
+        column_config=config, on_select="rerun", selection_mode="multi-row", placeholder="",
+        alt="The runs, newest first",
+    )  # fmt: skip
+    return [place for place in event["selection"]["rows"] if place < len(rows)]
+
+
+def groups_table(
+    rows: pd.DataFrame, by: list[str], seen: list[str], metrics: list[str], role: roles.Role
+) -> tuple[pd.DataFrame, list[int]]:
+    """One row a group, the best first; the groups, and the places of the marked ones.
+
+    Args:
+        rows: The runs.
+        by: What makes a group.
+        seen: What of it is shown.
+        metrics: What is averaged; they rank by the first.
+        role: What the first metric is.
+    """
+    frame = groups(rows, by, metrics)
+    if metrics:
+        frame["_rank"] = frame[metrics[0]] * (-1.0 if role.better == roles.HIGHER else 1.0)
+        frame = frame.sort_values(["share", "_rank"], ignore_index=True, kind="stable")
+    labels = parts.short([*seen, *metrics])
+    data = {column: shown(frame[column]) for column in seen}
+    config: dict[str, Any] = {column: _config(column, data[column], labels[column]) for column in seen}
+    for place, column in enumerate(metrics):
+        data[column], data[f"± {column}"] = frame[column], frame[f"± {column}"]
+        about = f"Mean of {ui.text(labels[column])} over the finite runs"
+        config[column] = st.column_config.NumberColumn(labels[column], format="%.4g", help=about)
+        config[f"± {column}"] = st.column_config.NumberColumn(
+            "±", format="%.2g", width=64, help="Half of the 95% t-interval; none below 3 runs"
+        )
+        if place == 0:
+            data["n"] = frame["n"]
+    data["finite"] = frame["finite"]
+    config["n"] = st.column_config.NumberColumn("n", width=44, help="Runs in the mean before it")
+    config["finite"] = st.column_config.TextColumn(
+        "finite", width=72, alignment="right", help="Finite runs of those that ended well or diverged"
+    )
+    if not metrics:
+        data["n"] = frame["n"]
+    if frame["others"].astype(bool).any():
+        data["others"] = frame["others"]
+        config["others"] = st.column_config.TextColumn("others", help="What became of the rest")
+    key = _key("groups-table", [run for ids in frame["runs"] for run in ids] + by)
+    st.session_state["_runs_table"] = key
+    event = st.dataframe(
+        pd.DataFrame(data), hide_index=True, key=key, row_height=30, height=_height(len(frame)), column_config=config,
+        on_select="rerun", selection_mode="multi-row", placeholder="", lazy=False, alt="Groups of runs, the best first",
+    )  # fmt: skip
+    return frame, [place for place in event["selection"]["rows"] if place < len(frame)]

@@ -1,0 +1,280 @@
+"""The runs of an experiment as a table: what each column holds, which are worth showing, which rows are groups.
+
+Frames in, frames out; no Streamlit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.ranking import RUNNING
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
+from tracking import schema
+from tracking.frames import Records, Selection, wide
+from tracking.schema import Outcome
+
+ARCHIVED: Final = "archived"
+"""The tag of runs that are put away; its value is of no account."""
+SILENT_S: Final = 3600.0
+"""A run that claims to be running and has logged nothing for so long is said to be silent."""
+POINTS: Final = 30
+"""Of a sparkline."""
+STATE, STARTED, SECONDS, SWEEP, NAME = "state", "started", "duration", "sweep", "name"
+OWN: Final = (NAME, STATE, STARTED, SECONDS)
+"""Columns that every run has, whoever logged it."""
+NAN: Final = "nan:"
+_SEED: Final = re.compile(r"(^|[._\-/ ])(seeds?|random_state|rng)($|[._\-/ ])", re.IGNORECASE)
+_HIDDEN: Final = (schema.EVENT, schema.COMMAND)
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """The runs of an experiment.
+
+    `frame` has one row a run, newest first, with text and numbers as they were logged (`params.X`, `metrics.X`,
+    `tags.X`) and the columns of OWN; `differing` names the params that are not the same in all of them,
+    `varied` those of them that have two values or more, and do not only lack in some.
+    """
+
+    frame: pd.DataFrame
+    params: list[str]
+    metrics: list[str]
+    tags: list[str]
+    differing: list[str]
+    varied: list[str]
+
+    @property
+    def columns(self) -> list[str]:
+        """Everything that can be shown."""
+        return [*OWN, *self.params, *self.metrics, *self.tags]
+
+
+def _word(status: str, outcome: Any, superseded: bool, silence_s: float) -> str:
+    if isinstance(outcome, str) and outcome:
+        return f"{outcome}, superseded" if superseded else outcome
+    if status == "RUNNING" and silence_s > SILENT_S:
+        hours = silence_s / 3600
+        return f"running, silent for {f'{hours:.0f} h' if hours < 48 else f'{hours / 24:.0f} days'}"
+    return status.lower()
+
+
+def _derived(found: Records, frame: pd.DataFrame, now_ms: float) -> pd.DataFrame:
+    latest = found.metrics.groupby("run_id")["time"].max() if len(found.metrics) else pd.Series(dtype="int64")
+    seen = frame["run_id"].map(latest).astype("float64").fillna(frame["start_time"].astype("float64"))
+    silence = (now_ms - seen) / 1000
+    empty = pd.Series([None] * len(frame), dtype=object)
+    outcome = frame.get(f"tags.{schema.OUTCOME}", empty)
+    superseded = frame.get(f"tags.{schema.SUPERSEDED_BY}", empty).notna()
+    states = [
+        _word(str(status), word, bool(gone), float(silent))
+        for status, word, gone, silent in zip(frame["status"], outcome, superseded, silence, strict=True)
+    ]
+    end = frame["end_time"].astype("float64")
+    started = pd.to_datetime(frame["start_time"].where(frame["start_time"] > 0), unit="ms", errors="coerce")
+    return pd.DataFrame(
+        {
+            STATE: states,
+            STARTED: started,
+            SECONDS: ((end - frame["start_time"].astype("float64")) / 1000).to_numpy(dtype="float64", na_value=np.nan),
+            "counts": ~superseded.to_numpy(dtype=bool),
+        }
+    )
+
+
+def _nans(found: Records, frame: pd.DataFrame) -> pd.DataFrame:
+    """One column a metric that somewhere is nan: where it was logged so, and does not lack."""
+    lost = found.metrics[found.metrics["value"].isna()]
+    return pd.DataFrame(
+        {f"{NAN}metrics.{key}": frame["run_id"].isin(rows["run_id"]) for key, rows in lost.groupby("key")},
+        index=frame.index,
+    )
+
+
+def _differing(params: pd.DataFrame, runs: int) -> tuple[list[str], list[str]]:
+    """Params that differ, lacking ones included; params that have two values or more."""
+    if params.empty:
+        return [], []
+    keys, names = pd.factorize(params["key"], sort=True)
+    values, _ = pd.factorize(params["value"])
+    pairs = np.unique(np.stack([keys, values]), axis=1)
+    different = np.bincount(pairs[0], minlength=len(names))
+    present = np.bincount(keys, minlength=len(names))
+    columns = [f"params.{name}" for name in names]
+    return (
+        [column for column, many, all_ in zip(columns, different, present, strict=True) if many > 1 or all_ < runs],
+        [column for column, many in zip(columns, different, strict=True) if many > 1],
+    )
+
+
+def read_table(reader: Any, experiment_id: str, deleted: bool = False) -> RunTable:
+    """The runs of an experiment, without the sweeps themselves; or its deleted runs alone."""
+    found = reader.records(Selection.of(experiment_ids=[experiment_id], deleted=deleted))
+    sweeps = found.tags[(found.tags["key"] == schema.KIND) & (found.tags["value"] == schema.SWEEP_KIND)]["run_id"]
+    runs = found.runs[~found.runs["run_id"].isin(sweeps)]
+    if deleted:
+        runs = runs[runs["lifecycle"] == "deleted"]
+    # By start, newest first.
+    runs = runs.iloc[::-1].reset_index(drop=True)
+    tags = found.tags[~found.tags["key"].str.startswith(_HIDDEN)]
+    kept = [part[part["run_id"].isin(runs["run_id"])] for part in (found.params, tags, found.metrics)]
+    found = Records(runs, *kept)
+    frame = wide(found)
+    frame = pd.concat([frame, _derived(found, frame, time.time() * 1000), _nans(found, frame)], axis=1)
+
+    def named(prefix: str) -> list[str]:
+        return [str(column) for column in frame if str(column).startswith(prefix)]
+
+    differing, varied = _differing(found.params, len(runs))
+    return RunTable(frame, named("params."), named("metrics."), named("tags."), differing, varied)
+
+
+def is_seed(column: str) -> bool:
+    """Whether a param is a seed by its name."""
+    return _SEED.search(column.removeprefix("params.")) is not None
+
+
+def typed(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Params as numbers where all that are there are numbers, so that 10 comes after 9; anything else stays."""
+    if values.dtype.kind not in "OTU" and not isinstance(values.dtype, pd.StringDtype):
+        return values
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    return numbers if bool(values.notna().any()) and bool((numbers.notna() == values.notna()).all()) else values
+
+
+def finite(values: pd.Series[Any]) -> np.ndarray:
+    """Which metrics are numbers: neither nan nor what MLflow stores for infinity."""
+    numbers = values.to_numpy(dtype="float64", na_value=np.nan)
+    return np.isfinite(numbers) & (np.abs(numbers) < sys.float_info.max)
+
+
+def _names_first(columns: Sequence[str]) -> list[str]:
+    return sorted(columns, key=lambda column: not column.endswith("name"))
+
+
+def default_columns(table: RunTable, main: Sequence[str], params: int = 6, metrics: int = 4) -> list[str]:
+    """Those that differ and say most: a few params, one seed, the main metrics.
+
+    Args:
+        table: The runs.
+        main: Metrics (`metrics.X`), the most telling first.
+        params: At most so many.
+        metrics: At most so many.
+    """
+    chosen = _names_first([column for column in table.varied if not is_seed(column)])[:params]
+    seeds = [column for column in table.varied if is_seed(column)][:1]
+    telling = [
+        column for column in list(main)[: 5 * metrics] if table.frame[column].nunique() > 1 or len(main) < metrics
+    ]
+    return [*chosen, *seeds, *telling[:metrics]]
+
+
+def group_columns(table: RunTable) -> tuple[list[str], list[str]]:
+    """What tells groups apart that are equal in everything but the seed, and which of it is worth showing."""
+    by = _names_first([column for column in table.differing if not is_seed(column)])
+    phase = f"tags.{schema.PHASE}"
+    by += [phase] if phase in table.frame and table.frame[phase].nunique() > 1 else []
+    shown = [column for column in by if column in table.varied or column == phase]
+    # What only lacks in some follows from another choice, unless that leaves two groups looking the same.
+    enough = len(table.frame[shown].drop_duplicates()) == len(table.frame[by].drop_duplicates()) if shown else not by
+    return by, shown if enough else by
+
+
+def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
+    """Of one metric, by run id: `min`, `max` and `curve` (at most POINTS values, both ends among them)."""
+    if histories.empty:
+        return pd.DataFrame({"min": pd.Series(dtype=float), "max": pd.Series(dtype=float), "curve": []})
+    kept = histories[finite(histories["value"])]
+    runs, values = kept["run_id"].to_numpy(), kept["value"].to_numpy(dtype=float)
+    starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]]) if len(runs) else np.array([], dtype=int)
+    ends = np.r_[starts[1:], len(runs)] if len(runs) else starts
+    curves = [
+        values[start:end] if end - start <= POINTS else values[np.linspace(start, end - 1, POINTS).round().astype(int)]
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "min": np.minimum.reduceat(values, starts) if len(starts) else [],
+            "max": np.maximum.reduceat(values, starts) if len(starts) else [],
+            "curve": [curve.tolist() for curve in curves],
+        },
+        index=pd.Index(runs[starts], name="run_id"),
+    )
+
+
+def _codes(frame: pd.DataFrame, by: Sequence[str]) -> np.ndarray:
+    codes = np.zeros(len(frame), dtype=np.int64)
+    for column in by:
+        own, names = pd.factorize(frame[column], use_na_sentinel=False)
+        codes, _ = pd.factorize(codes * max(1, len(names)) + own)
+    return codes
+
+
+def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """One row a group of runs that are equal in `by`, in the order of their first run.
+
+    Means and intervals are over the finite runs that ended well; of the runs that did, or diverged, `finite` says how
+    many are finite ("2 of 3"), by the first of `metrics`; `others` names the rest. Superseded runs are in no group.
+
+    Args:
+        frame: Rows of `RunTable.frame`.
+        by: Columns.
+        metrics: Columns to average, the one that the runs are judged by first.
+
+    Returns:
+        Columns: those of `by`; for each metric its mean under its own name and `± metric`, half of the 95% t-interval,
+        from three runs on; n, finite, others, share (of the diverged), runs (list of run ids).
+    """
+    from analysis.intervals import t_quantile
+
+    frame = frame[frame["counts"].astype(bool)].reset_index(drop=True)
+    codes = _codes(frame, by)
+    size = int(codes.max()) + 1 if len(codes) else 0
+    first = np.unique(codes, return_index=True)[1]
+    result = {column: frame[column].iloc[first].array for column in by}
+    state = frame[STATE].astype(str).to_numpy()
+    well = np.isin(state, [Outcome.OK.value, "finished"])
+    diverged = state == Outcome.DIVERGED.value
+    judged_finite = np.zeros(len(frame), dtype=bool)
+    for place, metric in enumerate(metrics):
+        values = frame[metric].to_numpy(dtype="float64", na_value=np.nan)
+        good = finite(frame[metric]) & well
+        if place == 0:
+            judged_finite = good
+            # A value that is there and no number has diverged, whatever the run says; one that is not there has not.
+            logged = frame[metric].notna() | frame.get(f"{NAN}{metric}", False)
+            diverged = diverged | (well & ~good & logged.to_numpy(dtype=bool))
+        n = np.bincount(codes[good], minlength=size)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.bincount(codes[good], weights=values[good], minlength=size) / n
+            squares = np.bincount(codes[good], weights=(values[good] - mean[codes[good]]) ** 2, minlength=size)
+            half = t_quantile(0.975, np.maximum(n - 1, 1)) * np.sqrt(squares / (n - 1) / n)
+        result[metric] = np.where(n > 0, mean, math.nan)
+        result[f"± {metric}"] = np.where(n >= ENOUGH_FOR_AN_INTERVAL, half, math.nan)
+        if place == 0:
+            result["n"] = n
+    good_count = np.bincount(codes[judged_finite], minlength=size)
+    judged = good_count + np.bincount(codes[diverged & ~judged_finite], minlength=size)
+    result["finite"] = [f"{good} of {of}" if of else "–" for good, of in zip(good_count, judged, strict=True)]
+    result["share"] = np.where(judged > 0, 1 - good_count / np.maximum(judged, 1), math.nan)
+    rest = ~(judged_finite | diverged)
+    words: list[dict[str, int]] = [{} for _ in range(size)]
+    for code, word in zip(codes[rest], state[rest], strict=True):
+        short = RUNNING if word.startswith(RUNNING) else "without a value" if word in ("ok", "finished") else word
+        words[code][short] = words[code].get(short, 0) + 1
+    result["others"] = [", ".join(f"{count} {word}" for word, count in sorted(each.items())) for each in words]
+    ids: list[list[str]] = [[] for _ in range(size)]
+    for code, run_id in zip(codes, frame["run_id"], strict=True):
+        ids[code].append(str(run_id))
+    result["runs"] = ids
+    if "n" not in result:
+        result["n"] = np.bincount(codes, minlength=size) if size else np.array([], dtype=int)
+    return pd.DataFrame(result)

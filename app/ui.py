@@ -1,0 +1,146 @@
+"""What every page shares: text that is only text, numbers and times in words, states, and the little CSS there is."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Final
+
+import streamlit as st
+
+from tracking.schema import State
+
+REFRESH: Final = 2.0
+"""Seconds between two looks at the store while something runs."""
+
+ACTIVE: Final = frozenset({State.QUEUED, State.RUNNING, State.PAUSING, State.STOPPING})
+"""States that change by themselves."""
+
+# Spacing and alignment, and no fading while a part refreshes; colours, fonts and radii are in .streamlit/config.toml.
+_CSS: Final = """<style>
+h1, h2, h3, [data-testid="stMarkdownContainer"] p, [data-testid="stCaptionContainer"] p { overflow-wrap: anywhere; }
+@media (min-width: 1000px) { [data-testid="stMainBlockContainer"] { padding-left: 3.2rem; padding-right: 3.2rem; } }
+[data-testid="stMarkdownContainer"] p, [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
+[class*="st-key-row-"] { padding: .55rem 0; border-bottom: 1px solid var(--st-border-color, rgba(128,128,128,.2)); }
+[class*="st-key-row-"] [data-testid="stProgress"] { padding-top: .1rem; }
+.st-key-head-row { padding-bottom: 0; }
+[class*="st-key-row-"] [data-testid="stPageLink-NavLink"] { padding: 0; margin: 0; font-weight: 600; }
+[class*="st-key-row-"] [data-testid="stPageLink-NavLink"] p { font-weight: 600; }
+[class*="st-key-icon-"] button { padding: 0 .35rem; opacity: .65; }
+[class*="st-key-icon-"] button:hover, [class*="st-key-icon-"] button:focus-visible { opacity: 1; }
+[class*="st-key-icon-"] button [data-testid="stMarkdownContainer"] {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (max-width: 640px) {
+  .st-key-head-row { display: none; }
+  [class*="st-key-row-"] p { text-align: left !important; }
+  [class*="st-key-row-"] [data-testid="stHorizontalBlock"] { gap: .25rem; }
+}
+@media (min-width: 641px) {
+  [data-testid="stColumn"]:has(.st-key-aside) {
+    position: sticky; top: 4.5rem; align-self: flex-start; }
+}
+.st-key-runs-bar { min-height: 2.6rem; justify-content: center; }
+[data-stale="true"] { opacity: 1 !important; transition: none !important; }
+[data-testid="stBottomBlockContainer"] { padding-top: .7rem; padding-bottom: .9rem; }
+[data-testid="stBottom"] { border-top: 1px solid var(--st-border-color, rgba(128,128,128,.2)); }
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+</style>"""
+
+_PUNCTUATION: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$&=\"'^])")
+_JOINER: Final = "\u2060"  # zero-width: what it divides is no directive, emoji, icon or link any more
+
+
+def style() -> None:
+    """Add the pages' CSS."""
+    st.html(_CSS)
+
+
+def text(value: Any, length: int | None = None) -> str:
+    """`value` for a place that reads Markdown: shown letter by letter, never as markup, link, icon or emoji.
+
+    Args:
+        value: Anything from the store, a spec or a person.
+        length: Cut to this many characters.
+    """
+    shown = " ".join(str(value).split())
+    if length is not None and len(shown) > length:
+        shown = shown[: length - 1] + "…"
+    shown = re.sub(r":(?=\S)", ":" + _JOINER, shown)
+    shown = re.sub(r"(?i)(www)(?=\.)", r"\1" + _JOINER, shown).replace("@", "@" + _JOINER)
+    return _PUNCTUATION.sub(r"\\\1", shown).replace(":", "\\:")
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 run`, `12 runs`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A time span as a person says it."""
+    if seconds < 1.5:
+        return "a second"
+    if seconds < 55:
+        return f"{seconds:.0f} seconds" if seconds < 10 else f"{5 * round(seconds / 5)} seconds"
+    if seconds < 90:
+        return "a minute"
+    if seconds < 55 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 90 * 60:
+        return "an hour"
+    if seconds < 22 * 3600:
+        return f"{seconds / 3600:.0f} hours"
+    return "a day" if seconds < 36 * 3600 else f"{seconds / 86400:.0f} days"
+
+
+def ago(milliseconds: float | None) -> str:
+    """When something was, in words."""
+    if milliseconds is None or milliseconds != milliseconds:
+        return ""
+    seconds = time.time() - milliseconds / 1000
+    return "just now" if seconds < 5 else f"{duration(seconds)} ago"
+
+
+_BADGES: Final = {
+    State.RUNNING: ("blue", "Running"),
+    State.QUEUED: ("gray", "Queued"),
+    State.DRAFT: ("gray", "Draft"),
+    State.PAUSING: ("orange", "Pausing"),
+    State.PAUSED: ("orange", "Paused"),
+    State.STOPPING: ("gray", "Stopping"),
+    State.STOPPED: ("gray", "Stopped"),
+    State.FINISHED: ("green", "Finished"),
+    State.FAILED: ("red", "Failed"),
+}
+
+
+def badge(state: str) -> str:
+    """The sweep's state as a Markdown badge."""
+    colour, word = _BADGES.get(state, ("gray", text(state, 20)))  # type: ignore[call-overload]
+    return f":{colour}-badge[{word}]"
+
+
+def dark() -> bool:
+    """Whether the page is dark."""
+    return st.context.theme.type == "dark"
+
+
+def time_left(runs: Any, planned: int, now_ms: float) -> float | None:
+    """Seconds until the last run ends, from how long runs took; None before one has ended.
+
+    Args:
+        runs: One row a run: outcome, counts, start_time, end_time in milliseconds.
+        planned: Runs in all.
+        now_ms: The present.
+    """
+    counting = runs[runs["counts"].astype(bool)] if len(runs) else runs
+    if not len(counting):
+        return None
+    running = counting[counting["outcome"] == "running"]
+    ended = counting[(counting["outcome"] != "running") & counting["end_time"].notna()]
+    took = (ended["end_time"] - ended["start_time"]).astype(float) / 1000
+    if not len(took):
+        return None
+    typical = float(took.tail(50).mean())
+    ages = (now_ms - running["start_time"].astype(float)) / 1000
+    waiting = max(0, planned - len(counting))
+    return float(waiting * typical + (typical - ages).clip(lower=0).sum()) / max(1, len(running))

@@ -1,0 +1,52 @@
+"""Sweeps, groups or runs side by side: the verdict, the figures, what differs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import compare_data, compare_figures, compare_parts, store, ui
+
+chosen = compare_data.selection()
+st.title("Compare", anchor=False)
+
+if chosen.empty:
+    if len(store.sweeps()):
+        st.markdown("Choose the sweeps whose groups are to be compared.")
+        compare_data.picker(chosen, "compare")
+    else:
+        st.markdown("There is nothing to compare yet.")
+        if st.button("New sweep", type="primary", icon=":material/add:"):
+            st.switch_page("views/launch.py")
+    st.stop()
+
+found = compare_data.load(chosen)
+if found is None:
+    st.markdown("None of the runs that this address names has come to count in this store.")
+    if st.button("Choose others", type="primary"):
+        compare_data.go("compare", {})
+    st.stop()
+
+bar = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+view = compare_data.controls(found)
+if view is None:
+    st.markdown("These runs logged no metric: only their parameters can be compared.")
+    st.stop()
+with bar:
+    st.markdown(compare_parts.about(view, view.groups), width="content")
+    with st.container(horizontal=True, gap="xsmall", width="content", vertical_alignment="center"):
+        with st.popover("Change", icon=":material/edit:", help="Other sweeps."):
+            compare_data.picker(chosen, "compare")
+        where = {"sweep": ",".join(chosen.sweeps)} if chosen.sweeps else {"runs": ",".join(found.runs["run_id"])}
+        if st.button(
+            "Quality", icon=":material/grid_on:", key="to-quality", help="How well the classes are told apart."
+        ):
+            compare_data.go("quality", where)
+        compare_parts.open_in_mlflow(view.members)
+ranked = compare_parts.ranked(view)
+compare_parts.headline(view, ranked)
+compare_parts.guard(view)
+compare_figures.figures(view)
+compare_parts.table(view, ranked)
+compare_parts.pair(view, ranked)
+compare_parts.params(view)
+st.caption(f"The address of this page holds the selection and all settings: {ui.text('copy it to show the same.')}")

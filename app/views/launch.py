@@ -1,0 +1,178 @@
+"""Launch a sweep: what to try, on what, how; the equivalent YAML beside it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import form, service, store, ui
+from sweeps import search as searches
+from sweeps import spec as specs
+
+
+def load(text: str) -> None:
+    """Fill the form from YAML, or keep it and say why not."""
+    try:
+        form.load_text(text)
+        st.session_state["_form_problems"] = ()
+    except specs.SpecError as error:
+        st.session_state["_form_problems"] = error.problems
+
+
+def from_url() -> None:
+    """`?copy=SWEEP` or `?lab=NAME` fills the form, once each time that it is asked for."""
+    asked = (st.query_params.get("copy"), st.query_params.get("lab"))
+    if asked == (None, None) or st.session_state.get("_form_from") == asked:
+        return
+    st.session_state["_form_from"] = asked
+    sweep, lab = asked
+    if sweep is None:
+        labs = store.labs()
+        if lab in labs:
+            load(labs[lab]["text"])
+        else:
+            st.session_state["_form_problems"] = (f"There is no lab {lab}; there are {', '.join(labs) or 'none'}.",)
+    elif store.sweep(sweep) is None:
+        st.session_state["_form_problems"] = (f"There is no sweep {sweep} in this store to copy.",)
+    else:
+        load(store.spec_text(sweep))
+
+
+def starts() -> None:
+    """Other beginnings: a lab, an earlier sweep, YAML."""
+    labs, frame = store.labs(), store.sweeps()
+    earlier = {row["sweep"]: row for row in frame.head(30).to_dict("records")} if len(frame) else {}
+
+    def name_of(choice: tuple[str, str]) -> str:
+        kind, own = choice
+        if kind == "lab":
+            return f"Lab: {labs[own]['name']}" if own in labs else own
+        return f"Copy of {earlier[own]['name']}, {ui.ago(earlier[own]['created'])}" if own in earlier else own
+
+    def start() -> None:
+        kind, own = st.session_state["_start_from"] or ("", "")
+        if kind == "lab":
+            load(labs[own]["text"])
+        elif kind == "sweep":
+            load(store.spec_text(own))
+        st.session_state["_start_from"] = None
+
+    def pasted() -> None:
+        upload = st.session_state.get("_upload")
+        load(upload.getvalue().decode("utf-8", "replace") if upload else st.session_state.get("_pasted") or "")
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.selectbox(
+            "Start from", [("lab", name) for name in labs] + [("sweep", name) for name in earlier], index=None,
+            format_func=name_of, key="_start_from", on_change=start, placeholder="Start from a lab or an earlier sweep",
+            label_visibility="collapsed", width=340,
+        )  # fmt: skip
+        with st.popover("Paste or upload YAML", icon=":material/content_paste:"):
+            st.text_area("A sweep in YAML", key="_pasted", height=220, placeholder="name: ...\nmodel: {name: mlp}\n...")
+            st.file_uploader("or a file", type=["yaml", "yml"], key="_upload")
+            st.button("Use it", key="_use_yaml", on_click=pasted, type="primary")
+    for problem in st.session_state.get("_form_problems", ()):
+        st.error(ui.text(problem))
+
+
+def left() -> dict[str, object]:
+    """The form; returns what it says as plain data."""
+    scalars: dict[str, object] = {}
+    name, question = st.columns([1, 2])
+    with name:
+        scalars["name"] = form.scalar("name")
+    with question:
+        scalars["question"] = form.scalar("question")
+
+    st.subheader("Values to try")
+    catalogue = form.catalogue()
+    axes = form.search(catalogue)
+
+    def add() -> None:
+        form.vary(st.session_state[form.key("add")])
+        st.session_state[form.key("add")] = None
+
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.selectbox(
+            "Vary another setting", form.searchable(catalogue), index=None, key=form.key("add"), on_change=add,
+            placeholder="Vary another setting", label_visibility="collapsed", width=260,
+        )  # fmt: skip
+    with st.grid("auto", min_column_width=120, gap=("small", "medium")):
+        scalars["seeds"] = form.scalar("seeds")
+        scalars["sampler"] = form.scalar("sampler")
+        if scalars["sampler"] == "random":
+            scalars["trials"] = form.scalar("trials", default=20)
+        scalars["workers"] = form.scalar("workers")
+
+    parts: dict[str, dict[str, object]] = {}
+    for part in ("data", "model", "optimizer", "trainer"):
+        st.subheader(form.TITLES[part])
+        parts[part] = form.section(catalogue, part)
+        if part == "model":
+            left_out = form.not_offered(catalogue)
+            if left_out:
+                st.caption(left_out)
+    for part in ("schedule", "regularization"):
+        with st.expander(form.TITLES[part]):
+            parts[part] = form.section(catalogue, part)
+    with st.expander("Ranking, seeds and storage"):
+        with st.grid("auto", min_column_width=190, gap=("small", "medium")):
+            for own in ("objective.metric", "objective.direction", "objective.at", "seed", "keep", "experiment"):
+                scalars[own] = form.scalar(own)
+        chosen = st.multiselect(
+            "A seed changes", specs.SEED_KINDS, form.base().get("vary", list(specs.SEED_KINDS)), key=form.key("vary"),
+            help="What differs between the runs of a trial: the data drawn, the initial weights, the order of batches.",
+            persist_state="session",
+        )  # fmt: skip
+        if set(chosen) != set(specs.SEED_KINDS):
+            scalars["vary"] = chosen
+    order = ("model", "data", "optimizer", "schedule", "regularization", "trainer")
+    return form.assemble({part: parts[part] for part in order}, axes, scalars)
+
+
+def launch(text: str, problems: tuple[str, ...], trials: int, runs: int) -> None:
+    """The bar that is always in sight: what stands in the way, how many runs it makes, the button."""
+    with st.bottom:
+        for problem in problems:
+            st.error(ui.text(problem))
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+            if problems:
+                st.markdown(f"**{ui.count(len(problems), 'thing')} to mend**", width="content")
+            else:
+                seeds = ui.count(runs // max(1, trials), "seed")
+                words = f"**{ui.count(runs, 'run')}** = {ui.count(trials, 'configuration')} × {seeds}"
+                st.markdown(words, width="content")
+            pressed = st.button("Launch", type="primary", icon=":material/play_arrow:", disabled=bool(problems))
+        if pressed and not problems:
+            service.launch(text)
+
+
+def right(raw: dict[str, object]) -> None:
+    """The equivalent YAML, and the bar with the button."""
+    text, problems, trials, runs = form.yaml_of(raw), (), 0, 0
+    try:
+        checked = specs.check(raw)
+        text = specs.to_yaml(checked)
+        trials, runs = searches.count(checked)
+    except specs.SpecError as error:
+        problems = error.problems
+    launch(text, problems, trials, runs)
+    st.code(text, language="yaml", wrap_lines=True)
+    with st.container(horizontal=True):
+        st.download_button("Download YAML", text, f"{checked_name(raw)}.yaml", "text/yaml", icon=":material/download:")
+        st.button("Start over", on_click=form.reset, type="tertiary")
+
+
+def checked_name(raw: dict[str, object]) -> str:
+    """The sweep's name as a file name."""
+    name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in str(raw.get("name") or ""))
+    return name.strip("-")[:60] or "sweep"
+
+
+from_url()
+st.title("New sweep")
+starts()
+form_column, aside = st.columns([13, 7], gap="large")
+with form_column:
+    raw = left()
+with aside, st.container(key="aside"):
+    right(raw)

@@ -1,0 +1,184 @@
+"""Any experiment's runs: filtered, sorted, grouped over seeds, edited, and sent to be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis import roles
+from app import runs_drawn as draw
+from app import runs_parts as parts
+from app import store, ui
+from app.runs_table import (
+    ARCHIVED,
+    NAME,
+    SECONDS,
+    STARTED,
+    STATE,
+    RunTable,
+    default_columns,
+    group_columns,
+    is_seed,
+)
+from tracking.search import SearchError, matches
+
+SHOWN = {"Active": "no runs yet", "Archived": "no archived runs", "Deleted": "no deleted runs"}
+NO_CURVE = "no curve"
+CURVES_AT_ONCE = 2_000
+"""More runs than this get sparklines only when asked for."""
+
+
+def _forget() -> None:
+    """What belonged to another experiment's columns."""
+    for key in ("filter", "columns", "pinned", "curve", "by"):
+        st.session_state.pop(key, None)
+
+
+def chosen_experiment() -> Any:
+    """The experiment that the URL names, else the newest."""
+    found = store.experiments()
+    found = found[found["lifecycle"] == "active"]
+    names = [str(name) for name in found["name"]]
+    # MLflow's own, mostly empty, last.
+    names = [name for name in reversed(names) if name != "Default"] + [name for name in names if name == "Default"]
+    if not names:
+        return None
+    name = st.selectbox(
+        "Experiment", names, key="experiment", bind="query-params", on_change=_forget, width=320,
+        help="One question, with all its sweeps and runs.",
+    )  # fmt: skip
+    return found[found["name"] == name].iloc[0] if name else None
+
+
+def nothing(text: str) -> None:
+    """The page without runs."""
+    st.markdown(text)
+    st.page_link("views/launch.py", label="Launch a sweep", icon=":material/add_circle:")
+
+
+def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str], list[str], str]:
+    """Columns, those pinned, and the metric whose curve is drawn."""
+    default = [STATE, *default_columns(table, main), STARTED, SECONDS]
+    columns = st.multiselect(
+        "Columns", [column for column in table.columns if column != NAME], default, key="columns", bind="query-params",
+        help="Those that differ between the runs and the main metrics, unless you choose others.",
+    )  # fmt: skip
+    pinned = st.multiselect("Pinned to the left", columns, key="pinned", bind="query-params", placeholder="none")
+    metrics = [column.removeprefix("metrics.") for column in table.metrics]
+    first = main[0].removeprefix("metrics.") if main and rows <= CURVES_AT_ONCE else NO_CURVE
+    options = [NO_CURVE, *metrics]
+    curve = st.selectbox(
+        "Curve, best, lowest and highest of", options, options.index(first), key="curve", bind="query-params",
+        help=f"Read for every row: above {CURVES_AT_ONCE:,} runs only when you choose it.",
+    )  # fmt: skip
+    return columns, pinned, "" if curve in (None, NO_CURVE) else curve
+
+
+def summary(rows: pd.DataFrame, total: int) -> str:
+    """How many, and what became of them."""
+    states = rows[STATE].astype(str).str.partition(",")[0].value_counts()
+    words = ", ".join(f"{count:,} {ui.text(state, 30)}" for state, count in states.head(6).items())
+    of = f" of {total:,}" if len(rows) < total else ""
+    return f"**{len(rows):,}{of} {'run' if total == 1 else 'runs'}**{f': {words}' if words else ''}."
+
+
+def reading(metrics: list[str], role: roles.Role) -> str:
+    """What the rows of groups are, and how they rank."""
+    if not metrics:
+        return "These runs logged no metric: groups are only counted."
+    first = metrics[0].removeprefix("metrics.")
+    about = ui.text(f"{first} ({role.words})" if role.words else first)
+    return (
+        f"Best first by {about}; what diverged ranks last. Means over the finite runs that ended well, ± half of the"
+        " 95% t-interval."
+    )
+
+
+def grouped(rows: pd.DataFrame, table: RunTable, metrics: list[str], role: roles.Role) -> tuple[list[str], str]:
+    """The table of groups; the run ids of the marked ones, and how many are marked."""
+    by = st.multiselect(
+        "Grouped by", [column for column in table.params if not is_seed(column)], key="by", bind="query-params",
+        placeholder="everything but the seed", help="Runs equal in all of these are one group.",
+    )  # fmt: skip
+    everything, telling = group_columns(table)
+    listed, marked = draw.groups_table(rows, by or everything, by or telling, metrics, role)
+    ids = [run for place in marked for run in listed["runs"].iloc[place]]
+    return ids, f"{ui.count(len(marked), 'group')}, "
+
+
+def page(experiment: Any, show: str, by_groups: bool) -> None:
+    """The runs of one experiment."""
+    experiment_id = str(experiment["experiment_id"])
+    table = store.run_table(experiment_id, show == "Deleted")
+    frame = table.frame
+    if show != "Deleted":
+        tag = f"tags.{ARCHIVED}"
+        away = frame[tag].notna() if tag in frame else pd.Series(False, index=frame.index)
+        frame = frame[away if show == "Archived" else ~away]
+    if frame.empty:
+        nothing(f"The experiment {ui.text(experiment['name'], 80)} has {SHOWN[show]}.")
+        return
+    found = parts.roles_of(table, experiment_id)
+    main = [f"metrics.{name}" for name in roles.ordered(found)]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        text = st.text_input(
+            "Filter", key="filter", bind="query-params", icon=":material/search:", width=640,
+            placeholder="params.lr > 0.01 AND metrics.`val loss` < 0.5",
+            help="MLflow's search syntax; params compare with numbers too. Joined by AND, OR, NOT and parentheses.",
+        )  # fmt: skip
+        with st.popover("Add", icon=":material/filter_list:", help="Build a condition by clicking"):
+            parts.condition_builder(table)
+        with st.popover("Columns", icon=":material/view_column:"):
+            columns, pinned, curve = column_choice(table, main, len(frame))
+        with st.popover("Metrics", icon=":material/straighten:", help="Which metric is which"):
+            parts.roles_editor(found, experiment_id)
+    try:
+        rows = frame[matches(text or "", frame)]
+    except SearchError as error:
+        st.error(ui.text(error))
+        rows = frame
+    bar = st.container(key="runs-bar")
+    if rows.empty:
+        st.markdown("No run matches this filter.")
+        return
+    hidden = len(table.columns) - 1 - len(columns)
+    rest = f" {hidden:,} more columns can be shown." if hidden > 0 else ""
+    if by_groups:
+        metrics = [column for column in columns if column.startswith("metrics.")] or main[:1]
+        role = found.get(metrics[0].removeprefix("metrics."), roles.Role()) if metrics else roles.Role()
+        ids, words = grouped(rows, table, metrics, role)
+        chosen = rows[rows["run_id"].isin(ids)]
+        st.caption(reading(metrics, role))
+    else:
+        marked = draw.runs_table(rows, columns, pinned, curve, found.get(curve, roles.Role()))
+        chosen, words = rows.iloc[marked], ""
+        st.caption(f"Click a column's head to sort by it; mark rows to compare, edit, archive or delete them.{rest}")
+    with bar:
+        if len(chosen):
+            parts.actions(chosen, show, f"**{words}{ui.count(len(chosen), 'run')}** marked")
+        else:
+            st.markdown(summary(rows, len(frame)))
+
+
+st.title("Runs")
+if target := st.session_state.pop("_open_run", None):
+    st.switch_page("views/run.py", query_params={"run": target})
+if why := store.read_only():
+    st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
+parts.show_said()
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    experiment = chosen_experiment()
+    if experiment is not None:
+        show = st.segmented_control(
+            "Show", list(SHOWN), default="Active", required=True, key="show", bind="query-params"
+        )
+        mode = st.segmented_control(
+            "Rows", ["Runs", "Groups"], default="Runs", required=True, key="rows", bind="query-params",
+            help="A group holds the runs that are equal in everything but the seed.",
+        )  # fmt: skip
+if experiment is None:
+    nothing("There is no run in this store yet: launch a sweep, or point MLFLOW_TRACKING_URI at a store that has some.")
+else:
+    page(experiment, show or "Active", mode == "Groups")

@@ -1,0 +1,321 @@
+"""What every data set shares: three parts that never mix, the options that change the training part, and fast batches.
+
+A data set is split once and for all into a *test* part, the same in every run, and a *pool*. The data seed divides the
+pool into a validation and a training part; only the training part is then cut to `train_size` and given label noise,
+and only from it are the means and deviations of the standardisation taken. Each of these choices draws from a stream of
+its own, so that changing one option leaves the others as they were: training sets of growing size are nested, and so
+are the examples that growing label noise spoils.
+
+Imbalance thins out all three parts, each by itself. Were only the training part imbalanced, as is usual where the aim
+is a model for balanced data, accuracy on the test part would still be an honest figure; with all parts imbalanced, as
+in the field, a model that never names the rare class looks good by its accuracy alone, which is what is to be seen.
+"""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from annotated_types import Ge, Interval
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+TASKS = ("regression", "binary", "multiclass")
+TRAIN_EVAL_LIMIT = 2000
+# One number a choice that the data seed makes; they are part of what "the same seed" means, so they never change.
+SAMPLE, SPLIT, NOISE, RARITY = 1, 2, 3, 4
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples as they were loaded or drawn: inputs (n, *input_shape), targets (n,), in NumPy."""
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a data set as tensors: inputs (n, *input_shape) float32; targets (n,) float32, or int64 classes.
+
+    Indexing with a tensor or slice of indices gives a whole batch `(inputs, targets)` at once.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, indices: Tensor | slice) -> tuple[Tensor, Tensor]:
+        return self.inputs[indices], self.targets[indices]
+
+    def to(self, device: torch.device | str) -> "Part":
+        return Part(self.inputs.to(device), self.targets.to(device))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The three parts, and the fixed part of the training examples that `train_eval` is measured on."""
+
+    train: Part
+    validation: Part
+    test: Part
+
+    @property
+    def train_eval(self) -> Part:
+        return Part(*self.train[slice(TRAIN_EVAL_LIMIT)])
+
+
+class Batches(Sampler[Tensor | slice]):
+    """The indices of each batch of an epoch, shuffled by the order seed and the number of the epoch alone.
+
+    A last batch of a single example joins the batch before it, since batch norm cannot normalise one example. A batch
+    of everything is not shuffled: the order seed then changes nothing.
+    """
+
+    def __init__(self, size: int, batch_size: int, seed: int) -> None:
+        self.size, self.batch_size, self.seed = size, min(batch_size, size), seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning at the start of each epoch, so that a resumed run shuffles as it would have."""
+        self.epoch = epoch
+
+    def _lengths(self) -> list[int]:
+        whole, rest = divmod(self.size, self.batch_size)
+        lengths = [self.batch_size] * whole
+        if rest == 1 and self.batch_size > 1:
+            lengths[-1] += 1
+        elif rest:
+            lengths.append(rest)
+        return lengths
+
+    def __len__(self) -> int:
+        return len(self._lengths())
+
+    def __iter__(self) -> Iterator[Tensor | slice]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        if len(self) == 1:
+            return iter([slice(None)])
+        state = np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]
+        order = torch.randperm(self.size, generator=torch.Generator().manual_seed(int(state)))
+        return iter(torch.split(order, self._lengths()))
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def _loader(part: Part, sampler: Sampler[Tensor | slice]) -> DataLoader[Any]:
+    # batch_size=None: the sampler gives whole batches of indices, so nothing is collated example by example.
+    # A generator of its own: without one, each pass would draw from the global stream that dropout uses.
+    return DataLoader(part, sampler=sampler, batch_size=None, collate_fn=_as_is, generator=torch.Generator())  # type: ignore[arg-type]
+
+
+class DataModule(pl.LightningDataModule):
+    """The base of every data set. A subclass says its task and source and gives its examples.
+
+    Args:
+        train_size: Number of training examples to use; all of them if not given. Smaller sets lie within larger ones.
+        validation_fraction: Share of the examples outside the test part that is set aside for validation.
+        label_noise: How much the training labels are spoiled; validation and test labels stay clean. Classification:
+            the share of training examples that get another class. Regression: the standard deviation of the normal
+            noise added to the target, as a share of the standard deviation of the training targets.
+        standardize: Bring each input to mean 0 and standard deviation 1, both taken from the training part only.
+        batch_size: Examples in a batch; "full" for all of them at once.
+        seed_data: Decides the validation part, the training subset, the label noise and the sample of generated sets.
+        seed_order: Decides the order of the batches.
+    """
+
+    task: ClassVar[str]
+    source: ClassVar[str]
+    imbalance: float = 1.0
+
+    def __init__(
+        self,
+        *,
+        train_size: Annotated[int | None, Ge(1)] = None,
+        validation_fraction: Annotated[float, Interval(gt=0, lt=1)] = 0.2,
+        label_noise: Annotated[float, Interval(ge=0, le=1)] = 0.0,
+        standardize: bool = True,
+        batch_size: Annotated[int | Literal["full"], Ge(1)] = 64,
+        seed_data: int = 0,
+        seed_order: int = 0,
+    ) -> None:
+        super().__init__()
+        _require("train_size", train_size, train_size is None or train_size >= 1, "1 or more, or nothing")
+        _require("validation_fraction", validation_fraction, 0 < validation_fraction < 1, "between 0 and 1")
+        _require("label_noise", label_noise, 0 <= label_noise <= 1, "0 to 1")
+        whole_batches = batch_size == "full" or (isinstance(batch_size, int) and batch_size >= 1)
+        _require("batch_size", batch_size, whole_batches, '1 or more, or "full"')
+        self.train_size = train_size
+        self.validation_fraction = validation_fraction
+        self.label_noise = label_noise
+        self.standardize = standardize
+        self.batch_size = batch_size
+        self.seed_data, self.seed_order = seed_data, seed_order
+
+    @abstractmethod
+    def examples(self) -> tuple[Examples, Examples]:
+        """The pool that training and validation share, and the test part, which must not depend on any seed."""
+
+    def stream(self, choice: int) -> np.random.Generator:
+        """The random numbers of one of the data seed's choices."""
+        return np.random.default_rng([self.seed_data, choice])
+
+    def to(self, device: torch.device | str) -> "DataModule":
+        """Keep the tensors on this device, so that no batch is copied there one by one."""
+        parts = self.parts
+        self.__dict__["parts"] = Parts(parts.train.to(device), parts.validation.to(device), parts.test.to(device))
+        return self
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The parts, made at the first use."""
+        pool, test = self.examples()
+        train, validation = self._indices(pool.targets)
+        if self.imbalance > 1:
+            by_size = _by_size(pool.targets, test.targets)  # one order for all parts, whatever the seed puts into each
+            rank = self.stream(RARITY).random(len(pool.targets))
+            train, validation = (
+                indices[_thinned(pool.targets[indices], rank[indices], by_size, self.imbalance)]
+                for indices in (train, validation)
+            )
+            first = np.arange(len(test.targets))  # no seed: the first of each class stay
+            test = _chosen(test, _thinned(test.targets, first, by_size, self.imbalance))
+        wanted = len(train) if self.train_size is None else self.train_size
+        allowed = f"at most {len(train)}, what validation leaves of this set"
+        _require("train_size", wanted, wanted <= len(train), allowed)
+        train = train[:wanted]
+        spoiled = replace(_chosen(pool, train), targets=self._spoiled(pool.targets, train))
+        parts: tuple[Examples, ...] = (spoiled, _chosen(pool, validation), test)
+        if self.standardize:
+            parts = _standardized(*parts)
+        return Parts(*(self._part(examples) for examples in parts))
+
+    def _indices(self, targets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Of the pool, what is for training and what for validation, both in random order."""
+        order = self.stream(SPLIT).permutation(len(targets))
+        size = min(max(round(self.validation_fraction * len(order)), 1), len(order) - 1)
+        return order[size:], order[:size]
+
+    def _spoiled(self, targets: NDArray[Any], train: NDArray[Any]) -> NDArray[Any]:
+        stream = self.stream(NOISE)
+        clean: NDArray[Any] = targets[train]
+        if self.task == "regression":
+            noise = stream.standard_normal(len(targets))[train]
+            return np.asarray(clean + self.label_noise * clean.std() * noise)
+        classes = int(targets.max()) + 1
+        rank = stream.random(len(targets))[train].argsort()
+        shift = stream.integers(1, classes, len(targets))[train]
+        spoiled = rank[: round(self.label_noise * len(train))]
+        noisy = clean.copy()
+        noisy[spoiled] = (clean[spoiled] + shift[spoiled]) % classes
+        return noisy
+
+    def _part(self, examples: Examples) -> Part:
+        targets = torch.tensor(examples.targets)
+        targets = targets.float() if self.task == "regression" else targets.long()
+        return Part(torch.tensor(examples.inputs, dtype=torch.float32), targets)
+
+    @property
+    def dims(self) -> dict[str, Any]:
+        """What a model must know of the data: `input_shape`, `num_outputs` (1, or the number of classes), `task`."""
+        test = self.parts.test
+        num_outputs = int(test.targets.max()) + 1 if self.task == "multiclass" else 1
+        return {"input_shape": tuple(test.inputs.shape[1:]), "num_outputs": num_outputs, "task": self.task}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Examples in each part."""
+        parts = self.parts
+        return {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
+
+    @property
+    def digest(self) -> str:
+        """A short SHA-256 of every tensor used: equal digests mean equal data."""
+        sha = hashlib.sha256()
+        for part in (self.parts.train, self.parts.validation, self.parts.test):
+            for tensor in (part.inputs, part.targets):
+                sha.update(str(tuple(tensor.shape)).encode())
+                sha.update(tensor.cpu().contiguous().numpy().tobytes())
+        return sha.hexdigest()[:16]
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        part = self.parts.train
+        size = len(part) if self.batch_size == "full" else int(self.batch_size)
+        return _loader(part, Batches(len(part), size, self.seed_order))
+
+    def val_dataloader(self) -> list[DataLoader[Any]]:
+        """Validation, then the training examples that `train_eval` is measured on; each whole in one batch."""
+        return [self._whole(self.parts.validation), self._whole(self.parts.train_eval)]
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return self._whole(self.parts.test)
+
+    def _whole(self, part: Part) -> DataLoader[Any]:
+        return _loader(part, Batches(len(part), len(part), 0))
+
+
+class Classification(DataModule):
+    """A data set whose targets are classes, counted from 0.
+
+    Args:
+        imbalance: How many times rarer the rarest class is than the largest, in all parts, the test part too; 1 leaves
+            the data as they are. In the order of their sizes (equal ones by number), class k of K keeps at most
+            1 / imbalance^(k / (K - 1)) of the largest one's size, k from 0 (Cui et al. 2019), and at least one example.
+    """
+
+    named_classes: ClassVar[tuple[str, ...]] = ()
+    """What the classes are called; nothing where they have no other name than their number."""
+
+    def __init__(self, *, imbalance: Annotated[float, Interval(ge=1, le=1000)] = 1.0, **common: Any) -> None:
+        super().__init__(**common)
+        _require("imbalance", imbalance, 1 <= imbalance <= 1000, "1 to 1000")
+        self.imbalance = imbalance
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A name a class."""
+        classes = self.dims["num_outputs"] if self.task == "multiclass" else 2
+        return self.named_classes or tuple(str(number) for number in range(classes))
+
+
+def _chosen(examples: Examples, indices: NDArray[Any]) -> Examples:
+    return Examples(examples.inputs[indices], examples.targets[indices])
+
+
+def _by_size(*targets: NDArray[Any]) -> NDArray[Any]:
+    """The classes, the largest first."""
+    counts = np.bincount(np.concatenate(targets))
+    return np.argsort(-counts, kind="stable")
+
+
+def _thinned(targets: NDArray[Any], rank: NDArray[Any], by_size: NDArray[Any], imbalance: float) -> NDArray[Any]:
+    """The indices of the examples that stay, in their order: of each class those that rank first."""
+    keep = np.zeros(len(targets), dtype=bool)
+    largest = (targets == by_size[0]).sum()
+    for place, label in enumerate(by_size):
+        most = max(round(largest / imbalance ** (place / (len(by_size) - 1))), 1)
+        own = np.flatnonzero(targets == label)
+        keep[own[np.argsort(rank[own], kind="stable")[:most]]] = True
+    return np.flatnonzero(keep)
+
+
+def _standardized(*parts: Examples) -> tuple[Examples, ...]:
+    """All parts by the mean and deviation of the first; an input that never varies there is only centred."""
+    mean, std = parts[0].inputs.mean(axis=0), parts[0].inputs.std(axis=0)
+    std = np.where(std > 0, std, 1.0)
+    return tuple(replace(part, inputs=(part.inputs - mean) / std) for part in parts)
+
+
+def _require(name: str, value: object, holds: bool, allowed: str) -> None:
+    if not holds:
+        raise ValueError(f"{name}: {value} is not allowed; allowed: {allowed}")

@@ -1,0 +1,14 @@
+"""Models. To add one: a subclass of `Module` in a file here, and one line in `MODELS`."""
+
+from lightning_modules.base import Module, Recipe
+from lightning_modules.linear import LinearRegression, LogisticRegression, SoftmaxRegression
+from lightning_modules.mlp import MLP
+
+MODELS: dict[str, type[Module]] = {
+    "linear_regression": LinearRegression,
+    "logistic_regression": LogisticRegression,
+    "softmax_regression": SoftmaxRegression,
+    "mlp": MLP,
+}
+
+__all__ = ["MODELS", "Module", "Recipe"]

@@ -1,0 +1,161 @@
+"""What every model shares: loss, error and penalty by the task, and the recipe it is trained by.
+
+Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and the batch alone. Nothing is stored on
+the module on the way, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR
+
+from lightning_modules.optimizers import OPTIMIZERS, SCHEDULES
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained: what a plain `pl.Trainer` needs to fit it, beside data and epochs."""
+
+    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"name": "adam"})
+    """A name of OPTIMIZERS and its fields."""
+    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "constant"})
+    """A name of SCHEDULES and its fields."""
+    l1: float = 0.0
+    """Strength of the penalty l1·Σ|w|."""
+    l2: float = 0.0
+    """Strength of the penalty (l2/2)·Σw²."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the outputs (B, num_outputs) of a model mean."""
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    """(outputs, targets) -> the mean loss over the batch."""
+    error: Callable[[Tensor, Tensor], Tensor]
+    """(outputs, targets) -> the error over the batch."""
+
+
+def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    return F.mse_loss(outputs.squeeze(1), targets)
+
+
+def _root_mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    return _squared_error(outputs, targets).sqrt()
+
+
+def _binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    logits = outputs.squeeze(1)
+    return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
+
+
+def _share_on_the_wrong_side(outputs: Tensor, targets: Tensor) -> Tensor:
+    return ((outputs.squeeze(1) > 0) != (targets > 0)).float().mean()
+
+
+def _misclassified(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs.argmax(dim=1) != targets).float().mean()
+
+
+TASKS: dict[str, Task] = {
+    "regression": Task(_squared_error, _root_mean_squared_error),
+    "binary": Task(_binary_cross_entropy, _share_on_the_wrong_side),
+    "multiclass": Task(F.cross_entropy, _misclassified),
+}
+
+
+class Module(pl.LightningModule):
+    """The base of every model. A subclass says which tasks it can do and defines `forward(inputs) -> outputs`.
+
+    | task | outputs | loss | error |
+    |---|---|---|---|
+    | regression | (B, 1) the target | mean squared error (1/B)·Σ(output - target)², without a half | its root |
+    | binary | (B, 1) the logit of class 1 | mean cross-entropy in nats | share misclassified |
+    | multiclass | (B, classes) logits | mean cross-entropy in nats | share misclassified |
+
+    In a plain `pl.Trainer` it logs `train/loss`, `val/loss`, `val/error`, `train_eval/loss`, ... An error over several
+    batches is then the mean over the batches; the data sets here evaluate each part whole, in one batch.
+
+    Args:
+        task: regression, binary or multiclass, as the data set says.
+    """
+
+    tasks: ClassVar[tuple[str, ...]]
+    evaluated: ClassVar[tuple[str, ...]] = ("val", "train_eval")
+
+    recipe: Recipe = Recipe()
+    logs: bool = True
+    """Whether steps call `self.log`, which costs more than a step of a small network."""
+
+    def __init__(self, *, task: str) -> None:
+        super().__init__()
+        if task not in self.tasks:
+            raise ValueError(f"{type(self).__name__} cannot do the task {task!r}; it can do: {', '.join(self.tasks)}")
+        self.task = task
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The mean loss over a batch, without the penalty."""
+        inputs, targets = batch
+        return TASKS[self.task].loss(self(inputs), targets)
+
+    def evaluate(self, batch: Batch) -> dict[str, Tensor]:
+        """`loss` and `error` over a batch, from one forward pass, without the penalty."""
+        inputs, targets = batch
+        outputs = self(inputs)
+        task = TASKS[self.task]
+        return {"loss": task.loss(outputs, targets), "error": task.error(outputs, targets)}
+
+    def weights(self) -> list[nn.Parameter]:
+        """The parameters that are penalised: no biases, no parameters of norms or activations, which have one axis."""
+        return [parameter for parameter in self.parameters() if parameter.ndim > 1]
+
+    def penalty(self) -> Tensor:
+        """l1·Σ|w| + (l2/2)·Σw² over the weights."""
+        l1, l2, weights = self.recipe.l1, self.recipe.l2, self.weights()
+        terms = [l1 * weight.abs().sum() for weight in weights] if l1 else []
+        terms += [l2 / 2 * weight.square().sum() for weight in weights] if l2 else []
+        return torch.stack(terms).sum() if terms else torch.zeros((), device=self.device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """`loss`, which is minimised, holds the penalty; `data_loss` does not."""
+        loss = self.loss(batch)
+        if self.logs:
+            self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch[1]))
+        penalised = bool(self.recipe.l1 or self.recipe.l2)
+        return {"loss": loss + self.penalty() if penalised else loss, "data_loss": loss.detach()}
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._step(batch, self.evaluated[dataloader_idx])
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._step(batch, "test")
+
+    def _step(self, batch: Batch, split: str) -> None:
+        for name, value in self.evaluate(batch).items():
+            self.log(f"{split}/{name}", value, batch_size=len(batch[1]), add_dataloader_idx=False)
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimizer, and its schedule by the epoch."""
+        optimizer_fields, schedule_fields = dict(self.recipe.optimizer), dict(self.recipe.schedule)
+        make_optimizer = _named("optimizer", OPTIMIZERS, optimizer_fields.pop("name"))
+        make_schedule = _named("schedule", SCHEDULES, schedule_fields.pop("name"))
+        optimizer = make_optimizer(self.parameters(), **optimizer_fields)
+        epochs = self.trainer.max_epochs if self._trainer is not None else None
+        factor = make_schedule(epochs if epochs and epochs > 0 else 1, **schedule_fields)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "epoch"}}
+
+
+def _named(kind: str, registry: Mapping[str, Any], name: str) -> Any:
+    if name not in registry:
+        near = difflib.get_close_matches(name, registry, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise ValueError(f"{kind}.name: {name} is not allowed; allowed: {', '.join(registry)}{hint}")
+    return registry[name]

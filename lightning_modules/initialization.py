@@ -1,0 +1,30 @@
+"""Where weights start: zeros, normal, Xavier (Glorot and Bengio 2010, eq. 12), He (He et al. 2015, eq. 10)."""
+
+from typing import Literal, get_args
+
+from torch import nn
+
+Initialization = Literal["zeros", "normal", "xavier", "he"]
+
+
+def initialize(module: nn.Module, initialization: Initialization, std: float) -> None:
+    """Set the weights of every linear layer by name, and its biases to 0.
+
+    Xavier and He draw from a normal distribution, of variance 2 / (inputs + outputs) and 2 / inputs.
+    """
+    if initialization not in get_args(Initialization):
+        allowed = ", ".join(get_args(Initialization))
+        raise ValueError(f"initialization: {initialization!r} is not allowed; allowed: {allowed}")
+    for layer in module.modules():
+        if not isinstance(layer, nn.Linear):
+            continue
+        if initialization == "zeros":
+            nn.init.zeros_(layer.weight)
+        elif initialization == "normal":
+            nn.init.normal_(layer.weight, std=std)
+        elif initialization == "xavier":
+            nn.init.xavier_normal_(layer.weight)
+        else:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

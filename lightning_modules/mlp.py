@@ -1,0 +1,87 @@
+"""Multi-layer perceptron: (linear, norm, activation, dropout) for each hidden size, then a linear output.
+
+Rumelhart, Hinton and Williams (1986); batch norm as Ioffe and Szegedy (2015), before the activation; layer norm as Ba,
+Kiros and Hinton (2016); dropout as Srivastava et al. (2014), but scaled up while training instead of down afterwards.
+A linear layer before batch norm has no bias, since the norm would take it away.
+"""
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge, Interval
+from torch import Tensor, nn
+
+from lightning_modules.base import Module
+from lightning_modules.initialization import Initialization, initialize
+
+Activation = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "gelu"]
+Norm = Literal["none", "batch", "layer"]
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "identity": nn.Identity,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "gelu": nn.GELU,
+}
+
+
+class MLP(Module):
+    """Multi-layer perceptron.
+
+    Args:
+        hidden_sizes: Units of each hidden layer; an empty list leaves one linear map.
+        activation: Applied after each hidden layer. Leaky ReLU has slope 0.01 below 0, PReLU learns one a layer.
+        initialization: Where the weights start (biases start at 0): zeros; normal, with standard deviation init_std;
+            xavier, normal with variance 2 / (inputs + outputs); he, normal with variance 2 / inputs.
+        init_std: Standard deviation of the normal initialisation.
+        norm: Normalisation between a hidden layer and its activation.
+        dropout: Share of hidden units set to 0 in each training step.
+    """
+
+    tasks = ("regression", "binary", "multiclass")
+
+    def __init__(
+        self,
+        *,
+        input_shape: tuple[int, ...],
+        num_outputs: int,
+        task: str,
+        hidden_sizes: Sequence[Annotated[int, Interval(ge=1, le=65_536)]] = (64,),
+        activation: Activation = "relu",
+        initialization: Initialization = "he",
+        init_std: Annotated[float, Ge(0)] = 0.01,
+        norm: Norm = "none",
+        dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__(task=task)
+        _one_of("activation", activation, get_args(Activation))
+        _one_of("norm", norm, get_args(Norm))
+        if any(size < 1 for size in hidden_sizes):
+            raise ValueError(
+                f"hidden_sizes: {list(hidden_sizes)} is not allowed; allowed: a list of sizes of 1 or more"
+            )
+        layers: list[nn.Module] = []
+        inputs = prod(input_shape)
+        for size in hidden_sizes:
+            layers.append(nn.Linear(inputs, size, bias=norm != "batch"))
+            if norm != "none":
+                layers.append(nn.BatchNorm1d(size) if norm == "batch" else nn.LayerNorm(size))
+            layers.append(ACTIVATIONS[activation]())
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+            inputs = size
+        self.layers = nn.Sequential(*layers, nn.Linear(inputs, num_outputs))
+        initialize(self, initialization, init_std)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.layers(inputs.flatten(1))  # (B, num_outputs)
+        return outputs
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}: {value!r} is not allowed; allowed: {', '.join(allowed)}")

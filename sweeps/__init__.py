@@ -1,0 +1,1 @@
+"""From a spec to trials, to training, to records. No Streamlit."""

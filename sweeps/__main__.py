@@ -1,0 +1,334 @@
+"""The command line: `sweepboard ...`, the same as `python -m sweeps ...`.
+
+Results go to stdout, progress and faults to stderr; with `--json` stdout holds one JSON document and nothing else.
+Exit codes: 0 done; 1 runs crashed, the sweep failed or was stopped, or the command could not be carried out; 2 bad
+input. Nothing heavy is imported before a command needs it, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sweeps.client import Client
+    from sweeps.shown import Row
+
+DONE: Final = 0
+NOT_DONE: Final = 1
+BAD_INPUT: Final = 2
+
+
+class BadInput(ValueError):
+    """What was asked for does not exist or cannot be read; the message is a sentence for the user."""
+
+
+def _uri(options: argparse.Namespace) -> str:
+    from tracking.store import default_uri
+
+    return str(getattr(options, "tracking_uri", None) or default_uri())
+
+
+def _client(options: argparse.Namespace) -> Client:
+    from sweeps.client import Client
+
+    return Client(_uri(options))
+
+
+def _answer(options: argparse.Namespace, document: Any, text: str) -> None:
+    print(json.dumps(document, indent=1, ensure_ascii=False) if options.json else text)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _read(path: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: it is not text in UTF-8.") from None
+    except OSError as error:
+        raise BadInput(f"{path}: it cannot be read ({error.strerror}); allowed: a YAML file, or - for stdin.") from None
+
+
+def run(options: argparse.Namespace) -> int:
+    """Launch the sweep of a YAML file; with --wait, stay until it ends."""
+    from sweeps import search, yaml_text
+    from sweeps.spec import check, to_yaml
+
+    text = _read(options.spec)
+    raw = yaml_text.read(text)
+    if options.name is not None and isinstance(raw, dict):
+        raw = {**raw, "name": options.name}
+    spec = check(raw)
+    client = _client(options)
+    sweep = client.launch(to_yaml(spec) if options.name is not None else text)
+    trials, runs = search.count(spec)
+    document = {"sweep": sweep, "name": spec.name, "trials": trials, "runs": runs}
+    launched = f"{spec.name} is queued as {sweep}: {trials:,} trials x {spec.seeds} seeds = {runs:,} runs."
+    if not options.wait:
+        _answer(options, document, launched)
+        return DONE
+    _say(launched)
+    from sweeps.waiting import wait
+
+    try:
+        row = wait(client, sweep, _say)
+    except KeyboardInterrupt:
+        _say(f"\nThe sweep goes on without this terminal. To stop it: sweepboard stop {sweep}")
+        raise
+    from sweeps import shown
+
+    _answer(options, {**document, **shown.plain(row)}, shown.ending(row))
+    return DONE if row["state"] == "finished" and not row["crashed"] else NOT_DONE
+
+
+def list_sweeps(options: argparse.Namespace) -> int:
+    """All sweeps of the store, newest first."""
+    from sweeps import shown
+
+    rows = shown.sweep_rows(_uri(options))
+    _answer(options, [shown.plain(row) for row in rows], shown.sweeps_table(rows))
+    return DONE
+
+
+def show(options: argparse.Namespace) -> int:
+    """One sweep: how far it is, its best configurations, what happened."""
+    from sweeps import shown
+
+    uri = _uri(options)
+    detail = shown.detail(uri, _find(uri, options.sweep)["sweep"])
+    _answer(options, detail, shown.detail_text(detail))
+    return DONE
+
+
+def _find(uri: str, wanted: str) -> Row:
+    """The sweep with this id, beginning of an id, or name.
+
+    Raises:
+        BadInput: There is none, or more than one.
+    """
+    from sweeps import shown
+    from sweeps.fields import nearest
+
+    rows = shown.sweep_rows(uri)
+    for found in (
+        [row for row in rows if row["sweep"] == wanted],
+        [row for row in rows if row["name"] == wanted],
+        [row for row in rows if wanted and row["sweep"].startswith(wanted)],
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(str(row["sweep"]) for row in found[:5])
+            raise BadInput(
+                f"sweep: {shown.clean(wanted)!r} fits {len(found)} sweeps; allowed: one of the ids {listed}."
+            )
+    names = [str(row["name"]) for row in rows]
+    allowed = (
+        f"an id, its beginning or a name, such as {shown.clean(names[0])}" if names else "none, as the store is empty"
+    )
+    raise BadInput(f"sweep: {shown.clean(wanted)!r} is not in this store; allowed: {allowed}{nearest(wanted, names)}")
+
+
+def _steer(done: str) -> Callable[[argparse.Namespace], int]:
+    def command(options: argparse.Namespace) -> int:
+        row = _find(_uri(options), options.sweep)
+        warning = getattr(_client(options), options.command)(row["sweep"])
+        return _commanded(options, {"sweep": row["sweep"], "name": row["name"]}, f"{row['name']} {done}.", warning)
+
+    return command
+
+
+def _commanded(options: argparse.Namespace, document: dict[str, Any], text: str, warning: str | None) -> int:
+    if warning:
+        _say(f"Note: {warning}.")
+    _answer(options, {"command": options.command, **document, "warning": warning}, text)
+    return DONE
+
+
+def stop(options: argparse.Namespace) -> int:
+    """End the running runs of a sweep now and start no others; with --run, end one run alone."""
+    if (options.run is None) == (options.sweep is None):
+        raise BadInput("stop: give one of the two: a sweep, or --run and a run's id.")
+    if options.run is None:
+        return _steer("is being stopped: its running runs end now, what they measured is kept")(options)
+    run_id = _find_run(_uri(options), options.run)
+    warning = _client(options).stop_run(run_id)
+    return _commanded(options, {"run": run_id}, f"Run {run_id} is being stopped.", warning)
+
+
+def _find_run(uri: str, wanted: str) -> str:
+    from sweeps import shown
+
+    found = [run_id for run_id in shown.run_ids(uri) if wanted and run_id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    how_many = f"fits {len(found)} runs" if found else "is no run of this store"
+    raise BadInput(f"run: {shown.clean(wanted)!r} {how_many}; allowed: a run's id, or a beginning that only it has.")
+
+
+def catalogue(options: argparse.Namespace) -> int:
+    """The models, data sets, optimizers and schedules there are, with their fields."""
+    from sweeps import shown
+    from sweeps.catalogue import FILE, as_text, build, load
+
+    if options.write:
+        text = as_text(build())
+        changed = not FILE.exists() or FILE.read_text(encoding="utf-8") != text
+        FILE.write_text(text, encoding="utf-8")
+        _answer(
+            options,
+            {"file": str(FILE), "changed": changed},
+            f"{FILE.name} {'is rewritten' if changed else 'is up to date'}.",
+        )
+        return DONE
+    stored = json.loads(FILE.read_text(encoding="utf-8"))
+    _answer(options, stored, shown.catalogue_text(load()))
+    return DONE
+
+
+def service(options: argparse.Namespace) -> int:
+    """Start the background service, or ask how it is, or end it."""
+    if options.foreground:
+        from sweeps.service import serve
+
+        return serve(_uri(options))
+    from sweeps import shown
+
+    client = _client(options)
+    if options.stop:
+        alive = client.status().alive
+        client.shutdown()
+        _answer(options, {"alive": False}, "The service ends." if alive else "The service does not run.")
+        return DONE
+    if not options.status:
+        client.start_service(wait=60)
+    status = client.status()
+    _answer(options, vars(status), shown.service_text(status))
+    return DONE if status.alive or options.status else NOT_DONE
+
+
+_EXAMPLES: Final = {
+    "run": "sweepboard run labs/optimizers-on-digits.yaml --wait",
+    "list": "sweepboard list --json",
+    "show": "sweepboard show optimizers-on-digits",
+    "stop": "sweepboard stop 3f2a\n  sweepboard stop --run 5d1c0f4e",
+    "pause": "sweepboard pause optimizers-on-digits",
+    "resume": "sweepboard resume optimizers-on-digits",
+    "retry": "sweepboard retry 3f2a",
+    "catalogue": "sweepboard catalogue --write",
+    "service": "sweepboard service --status",
+}
+
+
+_EXIT_CODES: Final = """\
+  0  done
+  1  runs crashed, the sweep failed or was stopped, or it could not be done
+  2  bad input"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--tracking-uri", metavar="URI", default=argparse.SUPPRESS,
+        help="the MLflow store (default: MLFLOW_TRACKING_URI, else mlflow.db beside the program)",
+    )  # fmt: skip
+    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON on stdout")
+    whole = argparse.ArgumentParser(
+        prog="sweepboard", parents=[shared], formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Launch, watch and steer sweeps of neural networks.",
+        epilog=f"exit codes:\n{_EXIT_CODES}\n\nexample:\n  {_EXAMPLES['run']}",
+    )  # fmt: skip
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+
+    def add(name: str, act: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        own = commands.add_parser(
+            name, parents=[shared], help=text, description=f"{text[0].upper()}{text[1:]}.",
+            epilog=f"example:\n  {_EXAMPLES[name]}", formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        own.set_defaults(act=act)
+        return own
+
+    launching = add("run", run, "launch the sweep of a YAML file")
+    launching.add_argument("spec", metavar="SPEC.yaml", help="the sweep; - reads stdin")
+    launching.add_argument("--name", help="call it so instead")
+    launching.add_argument("--wait", action="store_true", help="stay until it ends, and show how far it is")
+    add("list", list_sweeps, "list all sweeps, newest first")
+    add("show", show, "show one sweep: progress, best configurations, events")
+    stopping = add("stop", stop, "end a sweep's running runs now and start no others; what was measured is kept")
+    stopping.add_argument(
+        "--run", metavar="RUN_ID", help="end this one run (its id or the beginning of it), and let the sweep go on"
+    )
+    steering = {
+        "pause": ("let the running runs finish and start no others", "is being paused: its running runs finish"),
+        "resume": ("go on with a paused or stopped sweep", "goes on"),
+        "retry": ("train the crashed runs of a sweep again", "trains its crashed runs again"),
+    }  # fmt: skip
+    for name, (text, done) in steering.items():
+        add(name, _steer(done), text)
+    for name in ("show", "stop", "pause", "resume", "retry"):
+        commands.choices[name].add_argument(
+            "sweep", metavar="SWEEP", nargs="?" if name == "stop" else None,
+            help="its id, the beginning of its id, or its name",
+        )  # fmt: skip
+    listing = add("catalogue", catalogue, "list models, data sets, optimizers and schedules with their fields")
+    listing.add_argument("--write", action="store_true", help="read the classes again and rewrite the catalogue's file")
+    serving = add("service", service, "start the background service, ask how it is, or end it")
+    how = serving.add_mutually_exclusive_group()
+    how.add_argument("--foreground", action="store_true", help="be the service, in this terminal")
+    how.add_argument("--stop", action="store_true", help="end it; what it was training is trained again later")
+    how.add_argument("--status", action="store_true", help="say how it is and start nothing")
+    return whole
+
+
+def _refused(options: argparse.Namespace, error: BaseException, code: int) -> int:
+    text = str(error) or type(error).__name__
+    _say(text)
+    if options.json:
+        print(json.dumps({"error": text}, ensure_ascii=False))
+    return code
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out a command line.
+
+    Returns:
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    options = parser().parse_args(arguments)
+    options.json = getattr(options, "json", False)
+    try:
+        code: int = options.act(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return 130
+    except ValueError as error:  # SpecError, StoreError and our own: sentences for the user
+        return _refused(options, error, BAD_INPUT)
+    except Exception as error:
+        if os.environ.get("SWEEPBOARD_DEBUG"):
+            raise
+        expected = isinstance(error, RuntimeError | OSError)
+        named = error if expected else RuntimeError(f"{type(error).__name__}: {error}")
+        return _refused(options, named, NOT_DONE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""The sweep that is being trained: gives its runs to workers, writes down what they send, and moves its state."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sweeps.progress import MAX_ATTEMPTS, Progress, Slot
+from sweeps.search import flatten, run_name, seeds_for
+from sweeps.spec import Spec
+from sweeps.workers import Job, LocalWorkers, Message
+from tracking import schema
+from tracking.schema import Outcome, State
+from tracking.writer import NewRun, Writer
+
+MAX_BACKLOG = 20_000  # operations waiting for the store, above which no more runs are begun
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class ActiveSweep:
+    """One sweep under way.
+
+    Args:
+        sweep: its run id in MLflow
+        experiment_id: the experiment it belongs to
+        spec, progress: what it is and where it stands
+        writer, workers: the service's
+        owner: the service's token
+        commit: git commit of the working directory, or ""
+    """
+
+    def __init__(
+        self,
+        sweep: str,
+        experiment_id: str,
+        spec: Spec,
+        progress: Progress,
+        *,
+        writer: Writer,
+        workers: LocalWorkers,
+        owner: str,
+        commit: str,
+    ) -> None:
+        self.sweep = sweep
+        self.spec = spec
+        self.progress = progress
+        self.state = State.RUNNING
+        self._experiment_id = experiment_id
+        self._writer = writer
+        self._workers = workers
+        self._owner = owner
+        self._commit = commit
+        self._ended_by_person: set[str] = set()
+        self._uncreated: set[str] = set()  # begun, but the store has not given them an id yet
+        self._handlers: dict[str, Callable[[Slot, dict[str, Any]], None]] = {
+            "info": self._info,
+            "metrics": self._metrics,
+            "file": self._file,
+            "result": self._result,
+            "died": self._died,
+        }
+
+    def begin(self) -> None:
+        """Start, or go on from where `progress` stands."""
+        self._enter(State.RUNNING, f"Training: {self.progress.waiting} runs to go.")
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Give runs to free workers, as many as the sweep may have."""
+        if self.state is not State.RUNNING or self._writer.problem or self._writer.backlog > MAX_BACKLOG:
+            return
+        wanted = min(self.spec.workers, len(self.progress.running) + self.progress.waiting)
+        self._workers.grow(wanted)
+        threads = max(1, (os.cpu_count() or 1) // self.spec.workers)
+        while self._workers.free and len(self.progress.running) < self.spec.workers:
+            slot = self.progress.take()
+            if slot is None:
+                return
+            configuration = {**slot.trial.configuration, "seeds": seeds_for(self.spec, slot.seed)}
+            if not self._workers.submit([Job(slot.key, configuration, threads)]):
+                self.progress.put_back(slot)
+                return
+            self._begin(slot, configuration)
+
+    def handle(self, message: Message) -> bool:
+        """Take one message of a worker; False if it concerns no running run of this sweep."""
+        slot = self.progress.find_running(message.key or "")
+        if slot is None:
+            return False
+        self._handlers[message.kind](slot, message.payload)
+        return True
+
+    def created(self, key: str, run_id: str) -> None:
+        """The store has given a run its id."""
+        self._uncreated.discard(key)
+        slot = self.progress.find(key)
+        if slot is None or slot.key != key:  # it has died meanwhile, and another run has taken its place
+            return
+        slot.run_id = run_id
+        for old in slot.replaces:
+            self._writer.set_tags(old, {schema.SUPERSEDED_BY: run_id})
+        slot.replaces.clear()
+
+    def refused(self, key: str) -> None:
+        """The store will not have something of a run; if that was the run itself, nobody need wait for it."""
+        self._uncreated.discard(key)
+
+    def pause(self) -> None:
+        self._enter(State.PAUSING, "Pausing: the running runs finish, no others start.")
+
+    def resume(self) -> None:
+        self._enter(State.RUNNING, "Going on.")
+
+    def stop(self) -> None:
+        self._enter(State.STOPPING, "Stopping: the running runs are ended now.")
+        for slot in self.progress.running:
+            self._workers.stop(slot.key)
+
+    def trains(self, run_id: str) -> bool:
+        """Whether a run is being trained now, or is the sweep itself."""
+        slot = self.progress.find(run_id)
+        return run_id == self.sweep or (slot is not None and self.progress.find_running(slot.key) is not None)
+
+    def stop_run(self, run_id: str) -> bool:
+        """End one run; False if it is not being trained."""
+        slot = self.progress.find(run_id)
+        if slot is None or not self.trains(run_id):
+            return False
+        self._ended_by_person.add(slot.key)
+        self._workers.stop(slot.key)
+        return True
+
+    def retry(self) -> int:
+        """Have the crashed runs trained again; how many there are."""
+        crashed = [slot for slot in self.progress.slots.values() if slot.outcome is Outcome.CRASHED]
+        for slot in crashed:
+            self._writer.set_tags(slot.key, {schema.RERUN: schema.YES})
+            self.progress.again(slot, attempt=1)
+        return len(crashed)
+
+    def interrupt(self, reason: str) -> None:
+        """The service ends: end the running runs, to be trained again when the sweep goes on."""
+        for slot in self.progress.running:
+            self._end(slot, Outcome.CRASHED, {schema.ERROR: reason, schema.RERUN: schema.YES})
+
+    def settle(self) -> bool:
+        """Enter the state that follows from what has ended; True if the sweep is no longer active."""
+        if self.progress.running or self._uncreated:
+            return False
+        if self.state is State.STOPPING:
+            self._enter(State.STOPPED, "Stopped.")
+        elif self.state in (State.RUNNING, State.PAUSING) and not self.progress.waiting:
+            counted = [(self.progress.count(outcome), outcome) for outcome in Outcome]
+            self._enter(State.FINISHED, f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}.")
+        elif self.state is State.PAUSING:
+            self._enter(State.PAUSED, f"Paused: {self.progress.waiting} runs are left.")
+        else:
+            return False
+        return True
+
+    def event(self, text: str, run: str | None = None) -> None:
+        add_event(self._writer, self.sweep, text, run)
+
+    def _enter(self, state: State, text: str) -> None:
+        self.state = state
+        self._writer.set_state(self.sweep, state)
+        self.event(text)
+
+    def _begin(self, slot: Slot, configuration: dict[str, Any]) -> None:
+        seeds = configuration["seeds"]
+        name = run_name(slot.trial, slot.seed)
+        tags = {
+            schema.KIND: schema.RUN_KIND,
+            schema.SWEEP: self.sweep,
+            schema.TRIAL: str(slot.trial.number),
+            schema.GROUP: slot.trial.group,
+            schema.PHASE: schema.SEARCH_PHASE,
+            schema.SEED: str(slot.seed),
+            schema.SEED_DATA: str(seeds["data"]),
+            schema.SEED_INIT: str(seeds["init"]),
+            schema.SEED_ORDER: str(seeds["order"]),
+            schema.OWNER: self._owner,
+            schema.ATTEMPT: str(slot.attempt),
+            "mlflow.source.name": "sweepboard",
+            "mlflow.source.type": "LOCAL",
+        }
+        if self._commit:
+            tags[schema.COMMIT] = self._commit
+        self._uncreated.add(slot.key)
+        self._writer.start_run(
+            slot.key,
+            NewRun(
+                experiment_id=self._experiment_id,
+                name=name,
+                tags=tags,
+                params=flatten(configuration),
+                start_time=now_ms(),
+                parent=self.sweep,
+            ),
+        )
+
+    def _info(self, slot: Slot, payload: dict[str, Any]) -> None:
+        self._writer.log_dataset(slot.key, payload["dataset"])
+        self._writer.set_tags(slot.key, {**payload["tags"], "parameters": str(payload["parameters"])})
+
+    def _metrics(self, slot: Slot, payload: dict[str, Any]) -> None:
+        self._writer.log_metrics(slot.key, payload["metrics"], payload["step"], payload["time"])
+
+    def _file(self, slot: Slot, payload: dict[str, Any]) -> None:
+        self._writer.log_file(slot.key, Path(payload["path"]), payload["artifact"], delete=True)
+
+    def _result(self, slot: Slot, payload: dict[str, Any]) -> None:
+        outcome = Outcome(payload["outcome"])
+        tags = {schema.ERROR: payload["error"]} if payload["error"] else {}
+        if payload["objective"] is not None:
+            self._writer.log_metrics(slot.key, {schema.OBJECTIVE: payload["objective"]}, payload["epochs"], now_ms())
+        if outcome is Outcome.STOPPED and slot.key not in self._ended_by_person:
+            tags[schema.RERUN] = schema.YES  # it was the sweep that was stopped: resuming trains this run again
+        self._end(slot, outcome, tags)
+
+    def _died(self, slot: Slot, payload: dict[str, Any]) -> None:
+        if slot.key in self._ended_by_person:
+            self._end(slot, Outcome.STOPPED, {})
+        elif self.state is State.STOPPING:
+            self._end(slot, Outcome.STOPPED, {schema.RERUN: schema.YES})
+        else:
+            error = f"its worker ended unexpectedly (exit code {payload['exitcode']})"
+            retry = slot.attempt < MAX_ATTEMPTS
+            self._end(slot, Outcome.CRASHED, {schema.ERROR: error, **({schema.RERUN: schema.YES} if retry else {})})
+            if retry:
+                self.progress.again(slot, attempt=slot.attempt + 1)
+
+    def _end(self, slot: Slot, outcome: Outcome, tags: dict[str, str]) -> None:
+        self._writer.end(slot.key, outcome, tags, now_ms())
+        self._ended_by_person.discard(slot.key)
+        self.progress.end(slot, outcome)
+        if outcome in (Outcome.CRASHED, Outcome.DIVERGED):
+            what = run_name(slot.trial, slot.seed)
+            detail = f": {tags[schema.ERROR]}" if schema.ERROR in tags else ""
+            self.event(f"{what} {outcome}{detail}", slot.run_id)
+
+
+def add_event(writer: Writer, sweep: str, text: str, run: str | None = None) -> None:
+    """Write one sentence into a sweep's events."""
+    content = json.dumps({"at": now_ms(), "text": text, "run": run}, ensure_ascii=False)
+    writer.set_tags(sweep, {f"{schema.EVENT}{time.time_ns()}": content})

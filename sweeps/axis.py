@@ -1,0 +1,135 @@
+"""One searched key: the values to try, written as a list or as a range."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from sweeps.fields import Field, missing, refusal, show, unknown
+
+KEYS: Final = ("values", "low", "high", "log", "steps", "integer")
+STEPS: Final = Field("steps", "int", None, minimum=2, maximum=1000)
+_FORM: Final = "{values: [...]} or {low: ..., high: ..., log: true or false, steps: ...}"
+_FLAG: Final = Field("flag", "bool", False)
+
+
+class Axis(BaseModel):
+    """The values to try for one key: a list, or a range."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    values: tuple[Any, ...] | None = None
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+    steps: int | None = None
+    integer: bool = False
+    """Whole numbers only."""
+    whole_type: bool = False
+    """The field is an int, so its values are Python ints."""
+
+    @cached_property
+    def points(self) -> list[Any] | None:
+        """The values to try in order, without repetition; None for a range without steps."""
+        if self.values is not None:
+            return list(self.values)
+        if self.low is None or self.high is None or self.steps is None:
+            return None
+        found: dict[Any, None] = {self.cast(self.low): None}
+        for step in range(1, self.steps - 1):
+            share = step / (self.steps - 1)
+            if self.log:
+                value = math.exp(math.log(self.low) * (1 - share) + math.log(self.high) * share)
+            else:
+                value = self.low * (1 - share) + self.high * share
+            found[self.cast(float(f"{value:.12g}"))] = None  # 0.001, not 0.0010000000000000002
+        found[self.cast(self.high)] = None
+        return list(found)
+
+    @cached_property
+    def size(self) -> int | None:
+        """How many different values there are; None for infinitely many."""
+        if self.points is not None:
+            return len(self.points)
+        if self.integer and self.low is not None and self.high is not None:
+            return int(self.high) - int(self.low) + 1
+        return None
+
+    def cast(self, value: float) -> float | int:
+        """The number in the type of the axis."""
+        if not self.integer:
+            return float(value)
+        return round(value) if self.whole_type else float(round(value))
+
+    def written(self) -> dict[str, Any]:
+        """As a person writes it."""
+        if self.values is not None:
+            return {"values": list(self.values)}
+        shown: dict[str, Any] = {"low": self.low, "high": self.high}
+        shown.update({"log": True} if self.log else {})
+        shown.update({"steps": self.steps} if self.steps is not None else {})
+        return {**shown, **({"integer": True} if self.integer and not self.whole_type else {})}
+
+
+def _values(key: str, raw: Any, fields: Sequence[Field]) -> tuple[Any, ...]:
+    if not isinstance(raw, list | tuple) or not raw:
+        raise refusal(key, raw, f"a list of at least one value, each {fields[0].allowed}")
+    seen: dict[str, Any] = {}
+    for item in raw:
+        value, *_ = [field.check(key, item) for field in fields]
+        spelled = json.dumps(value)
+        if spelled in seen:
+            raise refusal(key, item, "every value once")
+        seen[spelled] = value
+    return tuple(seen.values())
+
+
+def read(key: str, raw: Any, fields: Sequence[Field]) -> Axis:
+    """What a person wrote under a searched key, checked.
+
+    Args:
+        key: Where they wrote it, such as `search.optimizer.lr`.
+        raw: What they wrote.
+        fields: The key's field in every model (data set, optimizer ...) that is tried and has it.
+
+    Raises:
+        SpecError: It is not allowed for one of the fields.
+    """
+    if not isinstance(raw, Mapping) or not raw:
+        raise refusal(key, raw, _FORM)
+    for own in raw:
+        if own not in KEYS:
+            raise unknown(f"{key}.{own!s}", raw[own], KEYS, "for a searched key")
+    if "values" in raw:
+        if len(raw) > 1:
+            other = next(own for own in raw if own != "values")
+            raise refusal(f"{key}.{other}", raw[other], "nothing beside values")
+        return Axis(values=_values(f"{key}.values", raw["values"], fields))
+    if not all(field.numeric for field in fields):
+        raise refusal(key, raw, f"{{values: [...]}}, each {fields[0].allowed}")
+    whole_type = all(field.type == "int" for field in fields)
+    integer = whole_type or _FLAG.check(f"{key}.integer", raw.get("integer", False))
+    if whole_type and raw.get("integer", True) is not True:
+        raise refusal(f"{key}.integer", raw["integer"], "true, as it takes whole numbers")
+    bounds = {}
+    for bound in ("low", "high"):
+        for field in fields:
+            number = replace(field, choices=(), optional=False, type="int" if integer else "float")
+            if bound not in raw:
+                raise missing(f"{key}.{bound}", number.allowed)
+            bounds[bound] = number.check(f"{key}.{bound}", raw[bound])
+    low, high = bounds["low"], bounds["high"]
+    log = _FLAG.check(f"{key}.log", raw.get("log", False))
+    # In a narrower range the twelve digits that are drawn would not tell enough numbers apart.
+    if low >= high - 1e-6 * max(abs(low), abs(high)):
+        raise refusal(f"{key}.low", low, f"a number below high, which is {show(high)}, by more than a millionth")
+    if log and low <= 0:
+        raise refusal(f"{key}.low", low, "a number above 0, as log is true")
+    steps = None if raw.get("steps") is None else STEPS.check(f"{key}.steps", raw["steps"])
+    return Axis(low=low, high=high, log=log, steps=steps, integer=integer, whole_type=whole_type)

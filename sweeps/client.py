@@ -1,0 +1,259 @@
+"""What the app and the CLI call: launch a sweep, steer it, ask how the service is.
+
+Requests go to the service over its socket; it is started when it does not run. Where there is no socket to be had (a
+machine without Unix sockets, a folder that cannot be used) launching and commands go through the store itself, and
+whichever service looks after it obeys them within a second or two. Imports neither torch nor mlflow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweeps import lease
+from sweeps.channel import NoService, request
+from sweeps.spec import SpecError, parse
+from tracking import schema
+from tracking.store import default_uri
+
+_spawned: list[subprocess.Popen[bytes]] = []  # kept, so that those that ended are reaped and the others not warned of
+
+START_SECONDS = 60.0  # a cold start takes about ten seconds on two cores, more on a busy machine
+
+
+class CommandError(RuntimeError):
+    """A command was refused or could not be given; the message is a sentence for the user."""
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """How the service of a store is. `problem` is a sentence while something keeps it from its work."""
+
+    alive: bool
+    starting: bool = False
+    pid: int | None = None
+    started: float | None = None
+    problem: str | None = None
+    active: tuple[str, ...] = ()
+    workers: int = 0
+
+
+class Client:
+    """Talks to the service of one store.
+
+    Args:
+        uri: an MLflow tracking URI; by default `MLFLOW_TRACKING_URI`, else mlflow.db at the repository root
+    """
+
+    def __init__(self, uri: str | None = None) -> None:
+        self.uri = uri or default_uri()
+
+    def status(self) -> ServiceStatus:
+        """How the service is. Answers within about a second, whatever state it is in."""
+        try:
+            folder = lease.state_folder(self.uri)
+            reply = request(folder, {"action": "status"}, timeout=1.0)
+        except NoService:
+            return ServiceStatus(alive=False, starting=lease.locked(folder), problem=_last_words(folder))
+        except (OSError, lease.LeaseError) as error:
+            return ServiceStatus(alive=False, problem=str(error))
+        return ServiceStatus(
+            alive=True,
+            pid=reply["pid"],
+            started=reply["started"],
+            problem=reply["problem"],
+            active=tuple(reply["active"]),
+            workers=reply["workers"],
+        )
+
+    def start_service(self, wait: float = 0.0) -> bool:
+        """Start the service if it does not run, killing one that hangs; True if it answers within `wait` seconds."""
+        try:
+            folder = lease.state_folder(self.uri)
+        except (OSError, lease.LeaseError):
+            return False
+        end = time.monotonic() + wait
+        process = None
+        while True:
+            try:
+                request(folder, {"action": "status"}, timeout=1.0)
+                return True
+            except NoService:
+                pass
+            if lease.locked(folder):
+                lease.evict(folder)
+            elif process is None:
+                process = self._spawn(folder)
+            elif process.poll() is not None:
+                return False  # it ended by itself: its log says why
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.1)
+
+    def launch(self, text: str) -> str:
+        """Store a sweep, queued.
+
+        Args:
+            text: the spec in YAML
+
+        Returns:
+            the sweep's id
+
+        Raises:
+            SpecError: the spec is refused
+            CommandError: the store cannot be written
+        """
+        spec = parse(text)
+        try:
+            return str(self._request({"action": "launch", "spec": text}, timeout=120.0)["sweep"])
+        except NoService:
+            from sweeps.launching import store_sweep
+
+            return store_sweep(self.uri, spec)
+
+    def pause(self, sweep: str) -> str | None:
+        """The running runs finish, no others start. Returns a warning or None, as every command does.
+
+        Raises:
+            CommandError: the sweep is not in a state for it
+        """
+        return self._command("pause", sweep)
+
+    def resume(self, sweep: str) -> str | None:
+        """Go on with a paused or stopped sweep; runs that stopping ended are trained again."""
+        return self._command("resume", sweep)
+
+    def stop(self, sweep: str) -> str | None:
+        """End the running runs now and start no others; what they measured is kept."""
+        return self._command("stop", sweep)
+
+    def retry(self, sweep: str) -> str | None:
+        """Train the crashed runs again."""
+        return self._command("retry", sweep)
+
+    def stop_run(self, run_id: str) -> str | None:
+        """End one run now, and keep it so; the sweep goes on."""
+        return self._command("stop_run", run_id)
+
+    def edit(
+        self, runs: Sequence[str], tags: Mapping[str, str] | None = None, removed: Sequence[str] = ()
+    ) -> str | None:
+        """Set and remove tags of any runs of the store; `mlflow.runName` and `mlflow.note.content` are name and note.
+
+        Raises:
+            CommandError: a tag is not a person's to change
+        """
+        return self._edit({"runs": list(runs), "tags": dict(tags or {}), "removed": list(removed)})
+
+    def edit_experiment(self, experiment: str, tags: Mapping[str, str]) -> str | None:
+        """Set tags of an experiment.
+
+        Raises:
+            CommandError: a tag is not a person's to change, or there is no such experiment
+        """
+        return self._edit({"runs": [], "experiment": experiment, "tags": dict(tags)})
+
+    def delete(self, runs: Sequence[str]) -> str | None:
+        """Delete runs as MLflow does: they are hidden, and `restore` brings them back."""
+        return self._edit({"runs": list(runs), "change": "delete"})
+
+    def restore(self, runs: Sequence[str]) -> str | None:
+        """Bring deleted runs back."""
+        return self._edit({"runs": list(runs), "change": "restore"})
+
+    def _edit(self, content: dict[str, Any]) -> str | None:
+        try:
+            return self._request({"action": "edit", **content}).get("warning")
+        except NoService as error:
+            raise CommandError(f"the service writes what is edited, and {error}") from error
+
+    def mlflow_ui(self) -> tuple[str, bool]:
+        """Start MLflow's own UI if need be.
+
+        Returns:
+            (its URL, whether it answers yet)
+        """
+        try:
+            reply = self._request({"action": "mlflow_ui"})
+        except NoService as error:
+            raise CommandError(f"MLflow's UI is started by the service, and {error}") from error
+        return str(reply["url"]), bool(reply["ready"])
+
+    def shutdown(self) -> None:
+        """End the service; its running runs are trained again when it is back."""
+        try:
+            request(lease.state_folder(self.uri), {"action": "shutdown"})
+        except NoService:
+            return
+
+    def _command(self, action: str, target: str) -> str | None:
+        try:
+            reply = self._request({"action": action, "target": target, "id": uuid.uuid4().hex})
+        except NoService:
+            self._leave_command(action, target)
+            return "the service does not answer; the command waits in the store until one does"
+        return reply.get("warning")
+
+    def _request(self, content: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
+        try:
+            folder = lease.state_folder(self.uri)
+        except (OSError, lease.LeaseError) as error:
+            raise NoService(str(error)) from error
+        if not self.start_service(wait=START_SECONDS):
+            raise NoService(_last_words(folder) or "the service did not start")
+        reply = request(folder, content, timeout)
+        if "error" in reply:
+            raise SpecError(reply["error"]) if reply["kind"] == "bad input" else CommandError(reply["error"])
+        return reply
+
+    def _leave_command(self, action: str, target: str) -> None:
+        from tracking.reader import open_reader
+        from tracking.writer import Writer
+
+        sweep, command = target, {"action": action, "at": int(time.time() * 1000)}
+        if action == "stop_run":
+            tags = open_reader(self.uri).tags([target])
+            found = tags.loc[tags["key"] == schema.SWEEP, "value"]
+            if found.empty:
+                raise CommandError(f"there is no run {target!r} in this store")
+            sweep, command["run"] = str(found.iloc[0]), target
+        writer = Writer(self.uri, lambda *_: None, lambda *_: None)
+        writer.start()
+        writer.set_tags(sweep, {f"{schema.COMMAND}{uuid.uuid4().hex}": json.dumps(command)})
+        if not writer.close(20):
+            raise CommandError(f"{action}: {writer.problem or 'the store did not answer'}")
+
+    def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
+        _spawned[:] = [process for process in _spawned if process.poll() is None]
+        path = folder / "service.log"
+        if path.exists() and path.stat().st_size > 5_000_000:
+            path.replace(folder / "service.log.1")
+        with open(path, "ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sweeps", "service", "--foreground"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                start_new_session=True,
+                # In the environment and not among the arguments, where every user of the machine could read it.
+                env={**os.environ, "MLFLOW_TRACKING_URI": self.uri},
+            )
+        _spawned.append(process)
+        return process
+
+
+def _last_words(folder: Path) -> str | None:
+    """The sentence with which a service that could not start ended, if it left one."""
+    try:
+        return (folder / lease.PROBLEM_FILE).read_text() or None
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,153 @@
+"""What a person can tell a sweep to do, and what follows: pause, resume, stop, retry, and stop for one run.
+
+Commands come over the socket, or as tags that a client without one left in the store. Each is recorded as a tag of its
+own on the sweep, `cmd.<uuid>`, together with the state that follows from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sweeps.active import ActiveSweep, add_event, now_ms
+from sweeps.stored import Refused, Stored
+from tracking import schema
+from tracking.schema import COMMANDS, Outcome, State
+from tracking.writer import Writer
+
+UNDER_WAY = (State.RUNNING, State.PAUSING, State.STOPPING)
+
+STOP_RUN = "stop_run"
+NOTHING_CRASHED = "retry: none of the sweep's runs has crashed"
+
+
+class NotOurs(Refused):
+    """Another service trains this sweep: it is the one to obey."""
+
+
+class Commands:
+    """Obeys commands. Called in the service's loop only.
+
+    Args:
+        stored, writer: of the service's store
+        active: the sweep being trained, if any
+    """
+
+    def __init__(self, stored: Stored, writer: Writer, active: Callable[[], ActiveSweep | None]) -> None:
+        self._stored = stored
+        self._writer = writer
+        self._active = active
+        self._obey = {"pause": self._pause, "resume": self._resume, "stop": self._stop, "retry": self._retry}
+
+    def obey(self, action: str, target: str, command_id: str, at: int) -> None:
+        """Obey one command and record it.
+
+        Args:
+            action: a key of COMMANDS, with a sweep's id as target, or STOP_RUN, with a run's
+            at: when it was given, in milliseconds
+
+        Raises:
+            Refused: it cannot be obeyed; nothing has changed
+        """
+        command = {"action": action, "at": at, "handled": now_ms()}
+        if action == STOP_RUN:
+            command["run"] = target
+            target = self._stop_run(target)
+        elif action in COMMANDS:
+            self._obey[action](target, self._checked(action, target))
+        else:
+            raise Refused(f"{action} is not a command; there are: {', '.join(COMMANDS)}, {STOP_RUN}")
+        self._writer.set_tags(target, {f"{schema.COMMAND}{command_id}": json.dumps(command)})
+
+    def obey_left(self) -> None:
+        """Obey the commands that wait in the store."""
+        for sweep, tags in self._stored.sweeps().items():
+            for key, value in tags.items():
+                command = _waiting(key, value)
+                if command is None:
+                    continue
+                try:
+                    target = str(command.get("run") or sweep)
+                    self.obey(str(command["action"]), target, key.removeprefix(schema.COMMAND), command["at"])
+                except NotOurs:
+                    continue
+                except Refused as refusal:
+                    done = {**command, "handled": now_ms(), "refused": str(refusal)}
+                    self._writer.set_tags(sweep, {key: json.dumps(done)})
+
+    def set_state(self, sweep: str, state: State, text: str) -> None:
+        """Move a sweep that is not being trained, and say so in its events."""
+        self._writer.set_state(sweep, state)
+        add_event(self._writer, sweep, text)
+
+    def _checked(self, action: str, sweep: str) -> ActiveSweep | None:
+        """The sweep, if it is the one being trained; refuses what its state does not allow."""
+        active = self._active()
+        if active is None or active.sweep != sweep:
+            active = None
+            self._writer.flush(1.0)  # its state in the store may be about to change
+        tags = self._stored.tags(sweep)
+        state = active.state if active else State(tags[schema.STATE])
+        if state not in COMMANDS[action]:
+            allowed = ", ".join(COMMANDS[action])
+            raise Refused(f"{action}: the sweep is {state}; it can be given to a sweep that is {allowed}")
+        if not active and state in UNDER_WAY:
+            raise NotOurs(f"{action}: the sweep is trained by another service, {tags.get(schema.OWNER, 'unknown')}")
+        return active
+
+    def _pause(self, sweep: str, active: ActiveSweep | None) -> None:
+        if active:
+            active.pause()
+        else:
+            self.set_state(sweep, State.PAUSED, "Paused before it began.")
+
+    def _resume(self, sweep: str, active: ActiveSweep | None) -> None:
+        if active:
+            active.resume()
+        else:
+            self._enqueue(sweep, "Queued again.")
+
+    def _stop(self, sweep: str, active: ActiveSweep | None) -> None:
+        if active:
+            active.stop()
+        else:
+            self.set_state(sweep, State.STOPPED, "Stopped.")
+
+    def _retry(self, sweep: str, active: ActiveSweep | None) -> None:
+        if active:
+            if not active.retry():
+                raise Refused(NOTHING_CRASHED)
+            return
+        crashed = [
+            run.run_id
+            for run in self._stored.runs(sweep)
+            if run.tags.get(schema.OUTCOME) == Outcome.CRASHED and schema.SUPERSEDED_BY not in run.tags
+        ]
+        if not crashed:
+            raise Refused(NOTHING_CRASHED)
+        for run_id in crashed:
+            self._writer.set_tags(run_id, {schema.RERUN: schema.YES, schema.ATTEMPT: "1"})
+        self._enqueue(sweep, f"{len(crashed)} crashed runs are trained again.")
+
+    def _stop_run(self, run_id: str) -> str:
+        active = self._active()
+        if active is None or not active.stop_run(run_id):
+            raise Refused("stop: this run is not being trained now")
+        active.event("One run was stopped.", run_id)
+        return active.sweep
+
+    def _enqueue(self, sweep: str, text: str) -> None:
+        self._writer.set_tags(sweep, {schema.QUEUED_AT: str(now_ms())})
+        self.set_state(sweep, State.QUEUED, text)
+
+
+def _waiting(key: str, value: str) -> dict[str, Any] | None:
+    """A tag's command, if it is one that nobody has handled."""
+    if not key.startswith(schema.COMMAND):
+        return None
+    try:
+        command = json.loads(value)
+        return None if command.get("handled") or not {"action", "at"} <= set(command) else command
+    except (ValueError, AttributeError):
+        return None

@@ -1,0 +1,252 @@
+"""One value a person may set: its type, its limits, and the sentence that refuses what does not fit.
+
+Everything that enters a sweep from outside passes through `Field.check`, so that every refusal reads the same: the
+dotted key, the value, what is allowed, and the nearest name where a name was not known.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from tracking import schema
+
+FieldType = Literal["int", "float", "bool", "str", "choice", "int_list", "float_list"]
+
+LONGEST_TEXT = 10_000
+LARGEST_INT = 2**53
+"""Every whole number up to here survives JSON and double precision."""
+SHOWN_PROBLEMS = 5
+
+_NUMBER = re.compile(
+    r"[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)(e[-+]?\d+)?|[-+]?\.?(inf|infinity)|\.?nan", re.IGNORECASE | re.ASCII
+)
+
+
+class SpecError(ValueError):
+    """A sweep that cannot be run as written.
+
+    Args:
+        problems: One sentence for each fault; `str()` joins them by newlines.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems: tuple[str, ...] = problems
+        shown = [*problems[:SHOWN_PROBLEMS]]
+        if len(problems) > SHOWN_PROBLEMS:
+            shown.append(f"... and {len(problems) - SHOWN_PROBLEMS} more.")
+        super().__init__("\n".join(shown))
+
+
+@contextmanager
+def collect(problems: list[str]) -> Iterator[None]:
+    """Adds the sentences of a SpecError raised inside to `problems`, and goes on."""
+    try:
+        yield
+    except SpecError as error:
+        problems.extend(problem for problem in error.problems if problem not in problems)
+
+
+def show(value: Any) -> str:
+    """The value as one writes it in YAML, on one line and short."""
+    if isinstance(value, float):
+        text = repr(value) if math.isfinite(value) else {"nan": "NaN", "inf": "inf", "-inf": "-inf"}[repr(value)]
+    elif isinstance(value, list | tuple):
+        text = f"[{', '.join(show(item) for item in value[:20])}{', ...' if len(value) > 20 else ''}]"
+    elif isinstance(value, dict):
+        text = f"{{{', '.join(f'{key}: {show(inner)}' for key, inner in list(value.items())[:20])}}}"
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def nearest(name: Any, names: Iterable[str]) -> str:
+    """'; did you mean x?' for the nearest of the names, '.' if none is near."""
+    folded = {candidate.lower(): candidate for candidate in names}
+    found = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.55)
+    return f"; did you mean {folded[found[0]]}?" if found else "."
+
+
+def refusal(key: str, value: Any, allowed: str, end: str = ".") -> SpecError:
+    """The sentence every refused value gets."""
+    return SpecError(f"{key}: {show(value)} is not allowed; allowed: {allowed}{end}")
+
+
+def missing(key: str, allowed: str) -> SpecError:
+    """The sentence for a key that should be there."""
+    return SpecError(f"{key}: missing; allowed: {allowed}.")
+
+
+def unknown(key: str, value: Any, names: Iterable[str], where: str) -> SpecError:
+    """The sentence for a key that does not exist, with the nearest one that does.
+
+    Args:
+        key: The dotted key, as a person wrote it.
+        value: What they gave it.
+        names: The keys there are in its place, perhaps dotted themselves.
+        where: Says where that place is.
+    """
+    names = list(names)
+    dots = max((name.count(".") for name in names), default=0)
+    own = ".".join(key.split(".")[-dots - 1 :])
+    listed = ", ".join(names) if names else "none"
+    given = schema.mask(key, show(value))
+    return SpecError(f"{key}: unknown key, given {given}; allowed {where}: {listed}{nearest(own, names)}")
+
+
+def as_number(value: Any) -> Any:
+    """Text that is a number as that number (YAML 1.1 reads `1e-3` as text), anything else as it is."""
+    if not isinstance(value, str) or len(value) > 100 or not _NUMBER.fullmatch(value.strip()):
+        return value
+    text = value.strip()
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(re.sub(r"^([-+]?)\.(?=[a-zA-Z])", r"\1", text))
+    except ValueError:
+        return value  # underscores where none may stand
+
+
+@dataclass(frozen=True)
+class Field:
+    """A named value with its type, default and limits."""
+
+    name: str
+    type: FieldType
+    default: Any
+    choices: tuple[Any, ...] = ()
+    """The values of a "choice"; for another type, words that are allowed beside its values, such as "full"."""
+    minimum: float | None = None
+    """Of the number, or of every number of a list."""
+    maximum: float | None = None
+    exclusive_minimum: bool = False
+    exclusive_maximum: bool = False
+    min_length: int | None = None
+    """Of a list."""
+    max_length: int | None = None
+    optional: bool = False
+    """None (`null` in YAML) is allowed."""
+    help: str = ""
+
+    @property
+    def numeric(self) -> bool:
+        """One number, so that a range from low to high makes sense."""
+        return self.type in ("int", "float")
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        words = [str(choice) for choice in self.choices]
+        said = ", ".join(words) if self.type == "choice" else " or ".join([*words, self._range()])
+        return f"{said} or null" if self.optional else said
+
+    def check(self, key: str, value: Any) -> Any:
+        """The value in its own type: numbers written as text are read, whole floats become ints where ints are due.
+
+        Args:
+            key: The dotted key under which a person wrote the value.
+            value: What was written.
+
+        Raises:
+            SpecError: It is not allowed.
+        """
+        if value is None and self.optional:
+            return None
+        if self.choices:
+            for choice in self.choices:
+                # 32 and "32" are the same choice, True and 1 are not.
+                if not isinstance(value, bool | list | dict | None) and str(choice) == str(value):
+                    return choice
+            if self.type == "choice":
+                raise refusal(key, value, self.allowed, nearest(value, [str(choice) for choice in self.choices]))
+        if self.type == "bool":
+            if isinstance(value, bool):
+                return value
+        elif self.type == "str":
+            if isinstance(value, str) and len(value) <= LONGEST_TEXT:
+                return value
+        elif self.type in ("int_list", "float_list"):
+            if isinstance(value, list | tuple) and self._length_fits(len(value)):
+                numbers = [self._number(item) for item in value]
+                if None not in numbers:
+                    return numbers
+        else:
+            number = self._number(value)
+            if number is not None:
+                return number
+        raise refusal(key, value, self.allowed)
+
+    def as_json(self) -> dict[str, Any]:
+        """What is not at its default, for the catalogue's file."""
+        always = ("name", "type", "default")
+        return {
+            field.name: list(value) if isinstance(value := getattr(self, field.name), tuple) else value
+            for field in fields(self)
+            if field.name in always or getattr(self, field.name) != field.default
+        }
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Field:
+        """The inverse of `as_json`."""
+        return cls(**{**stored, "choices": tuple(stored.get("choices", ()))})
+
+    def _number(self, value: Any) -> float | int | None:
+        value = as_number(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        if isinstance(value, int) and abs(value) > LARGEST_INT:
+            return None
+        if not math.isfinite(value):
+            return None
+        if self.minimum is not None and (value < self.minimum or (self.exclusive_minimum and value == self.minimum)):
+            return None
+        if self.maximum is not None and (value > self.maximum or (self.exclusive_maximum and value == self.maximum)):
+            return None
+        if self.type in ("float", "float_list"):
+            return float(value) + 0.0  # -0.0 becomes 0.0: equal values have one spelling, and so one hash
+        return int(value) if value == int(value) else None
+
+    def _length_fits(self, length: int) -> bool:
+        longest = 1000 if self.max_length is None else self.max_length
+        return (self.min_length or 0) <= length <= longest
+
+    def _range(self) -> str:
+        if self.type == "bool":
+            return "true or false"
+        if self.type == "str":
+            return "text (in quotes if it looks like a number)"
+        whole = self.type in ("int", "int_list")
+        low, high = (
+            None if limit is None else f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}"
+            for limit in (self.minimum, self.maximum)
+        )
+        parts = []
+        if low is not None and high is not None and not self.exclusive_minimum and not self.exclusive_maximum:
+            parts.append(f"from {low} to {high}")
+        else:
+            if low is not None:
+                parts.append(f"above {low}" if self.exclusive_minimum else f"{'of ' * self.numeric}{low} or more")
+            if high is not None:
+                parts.append(f"below {high}" if self.exclusive_maximum else f"at most {high}")
+        limits = " and ".join(parts)
+        if self.numeric:
+            kind = "a whole number" if whole else "a number"
+            return f"{kind} {limits}".strip() if limits else kind if whole else "a finite number"
+        kind = "whole numbers" if whole else "numbers"
+        count = ""
+        if self.min_length is not None and self.min_length == self.max_length:
+            count = f"{self.min_length} "
+        elif self.min_length:
+            count = f"at least {self.min_length} "
+        each = f", each {limits}" if limits else ""
+        example = self.default if isinstance(self.default, list | tuple) and self.default else [64] if whole else [0.5]
+        return f"a list of {count}{kind}{each}, such as {show(list(example))}"

@@ -1,0 +1,269 @@
+"""What a run measures, once an epoch, and every reason to end it: a Lightning callback.
+
+Selection looks at the validation part alone: the weights of the best epoch are kept in memory, and the test part is
+measured once, at those weights, after the last epoch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from data import DataModule
+from data.base import Classification, Part
+from lightning_modules import Module
+from tracking import schema
+from tracking.schema import Outcome
+
+Report = Callable[[str, dict[str, Any]], None]
+
+EVALUATION_BATCH = 8192
+PREDICTIONS_LIMIT = 4000
+"""Examples of a part whose predictions are kept: the first ones."""
+MEASURED = (
+    schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.VAL_LOSS, schema.VAL_ERROR,
+    schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
+    schema.STEPS,
+)  # fmt: skip
+
+
+def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
+    """Raises the sentence that refuses a value, unless it is one of those allowed."""
+    allowed = list(allowed)
+    if str(value) not in allowed:
+        near = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise ValueError(f"{key}: {value} is not allowed; allowed: {', '.join(allowed)}{hint}")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Which metric a run is ranked by, and when."""
+
+    metric: str = schema.VAL_LOSS
+    direction: str = schema.MINIMIZE
+    at: str = "last"
+    """last: at the last epoch; best: at the epoch where it was best."""
+
+    def better(self, value: float, than: float | None) -> bool:
+        if than is None:
+            return True
+        return value < than if self.direction == schema.MINIMIZE else value > than
+
+    def checked(self) -> Objective:
+        one_of("objective.metric", self.metric, MEASURED)
+        one_of("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
+        one_of("objective.at", self.at, ("last", "best"))
+        return self
+
+    def selection(self) -> Objective:
+        """What chooses the checkpoint: the objective, if it is measured on the validation part, else val/loss."""
+        return self if self.metric in (schema.VAL_LOSS, schema.VAL_ERROR) else Objective()
+
+
+@dataclass
+class _Best:
+    """The best value so far, first come on ties."""
+
+    objective: Objective
+    value: float | None = None
+    epoch: int = 0
+
+    def offer(self, value: float, epoch: int) -> bool:
+        if not self.objective.better(value, self.value):
+            return False
+        self.value, self.epoch = value, epoch
+        return True
+
+
+class _Norms:
+    """Gradient, update and parameter norms (Euclidean, over all parameters together): means over an epoch's steps.
+
+    They are added up where the parameters lie and read once an epoch, so that no step waits for them.
+    """
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        self._parameters = [parameter.detach() for parameter in parameters]
+        self._before = [torch.empty_like(parameter) for parameter in self._parameters]
+        self._sums = torch.zeros(3, device=self._parameters[0].device)
+        self._steps = 0
+
+    @staticmethod
+    def _norm(tensors: list[Tensor]) -> Tensor:
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+        return norm
+
+    def before_step(self, gradients: list[Tensor]) -> None:
+        torch._foreach_copy_(self._before, self._parameters)
+        self._gradient = self._norm(gradients) if gradients else self._sums.new_zeros(())
+
+    def after_step(self) -> None:
+        torch._foreach_sub_(self._before, self._parameters)
+        self._sums += torch.stack([self._gradient, self._norm(self._before), self._norm(self._parameters)])
+        self._steps += 1
+
+    def take(self) -> dict[str, float]:
+        """The means since the last call."""
+        means = (self._sums / max(self._steps, 1)).tolist()
+        self._sums.zero_()
+        self._steps = 0
+        return dict(zip((schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM), means, strict=True))
+
+
+def measure(trainer: pl.Trainer, module: Module, part: Part, split: str) -> dict[str, float]:
+    """Loss and error over a whole part, in evaluation mode."""
+    precision = trainer.precision_plugin
+    power = 2 if module.task == "regression" else 1  # root mean squares are averaged as squares
+    shares: list[Tensor] = []
+    module.eval()
+    with torch.inference_mode(), precision.forward_context():
+        for begin in range(0, len(part), EVALUATION_BATCH):
+            batch = part[slice(begin, begin + EVALUATION_BATCH)]
+            values = module.evaluate(precision.convert_input(batch))
+            shares.append(torch.stack([values["loss"], values["error"] ** power]) * (len(batch[1]) / len(part)))
+        loss, error = torch.stack(shares).sum(dim=0).tolist()
+    module.train()
+    return {f"{split}/loss": loss, f"{split}/error": error ** (1 / power)}
+
+
+def predict(trainer: pl.Trainer, module: Module, part: Part) -> Tensor:
+    """The probability of each class (n, classes), float32, of the first PREDICTIONS_LIMIT examples."""
+    precision = trainer.precision_plugin
+    inputs, _ = part[slice(PREDICTIONS_LIMIT)]
+    module.eval()
+    with torch.inference_mode(), precision.forward_context():
+        logits: Tensor = module(precision.convert_input(inputs)).float()
+        if module.task == "binary":
+            logits = torch.cat([torch.zeros_like(logits), logits], dim=1)  # softmax of (0, z) is (1 - sigmoid, sigmoid)
+        probabilities = logits.softmax(dim=1)
+    module.train()
+    return probabilities
+
+
+@dataclass(eq=False)
+class Run(pl.Callback):
+    """Everything beside the training itself: measures each epoch, keeps the best checkpoint, and says when to stop."""
+
+    data: DataModule
+    objective: Objective
+    patience: int
+    report: Report
+    should_stop: Callable[[], bool]
+    outcome: Outcome = Outcome.OK
+    error: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    steps: int = 0
+    train_seconds: float = 0.0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    predictions: dict[str, Any] = field(default_factory=dict)
+    """The arrays of PREDICTIONS_FILE; none for a regression."""
+
+    def __post_init__(self) -> None:
+        self._ranked = _Best(self.objective)
+        self._selected = _Best(self.objective.selection())
+        self._stopping = _Best(Objective())
+
+    @property
+    def result(self) -> float | None:
+        """The objective's value."""
+        if self.outcome is not Outcome.OK:
+            return None
+        return self._ranked.value if self.objective.at == "best" else self.metrics.get(self.objective.metric)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._norms = _Norms([parameter for parameter in pl_module.parameters() if parameter.requires_grad])
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._loss, self._examples = 0.0, 0
+        self._lr = trainer.optimizers[0].param_groups[0]["lr"]
+        self._began = time.perf_counter()
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        self._norms.before_step([parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None])
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.steps += 1
+        loss, size = float(outputs["loss"]), len(batch[1])
+        if not math.isfinite(loss):
+            where = f"at update {self.steps}, in epoch {self.epochs + 1}"
+            self._end(trainer, Outcome.DIVERGED, f"The training loss was {loss} {where}.")
+            return
+        self._norms.after_step()
+        self._loss += float(outputs["data_loss"]) * size
+        self._examples += size
+        if self.should_stop():
+            self._end(trainer, Outcome.STOPPED)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.outcome is not Outcome.OK:
+            return
+        assert isinstance(pl_module, Module)
+        norms = self._norms.take()  # waits for the device, so that the clock is read when the epoch's work is done
+        self.train_seconds += time.perf_counter() - self._began
+        measured = {
+            schema.TRAIN_LOSS: self._loss / self._examples,
+            **measure(trainer, pl_module, self.data.parts.validation, "val"),
+            **measure(trainer, pl_module, self.data.parts.train_eval, "train_eval"),
+            schema.PENALTY: float(pl_module.penalty().detach()),
+            schema.TRAIN_SECONDS: self.train_seconds,
+            schema.LR: self._lr,
+            schema.STEPS: float(self.steps),
+            **norms,
+        }
+        self.epochs += 1
+        finite = {name: value for name, value in measured.items() if math.isfinite(value)}
+        self.metrics.update(finite)
+        broken = [name for name in (schema.VAL_LOSS, schema.TRAIN_EVAL_LOSS) if name not in finite]
+        if broken:
+            self._end(trainer, Outcome.DIVERGED, f"{broken[0]} was {measured[broken[0]]} after epoch {self.epochs}.")
+        else:
+            self._select(pl_module)
+        if self.outcome is Outcome.OK and self._is_last(trainer):
+            trainer.should_stop = True
+            self.metrics.update(finite := finite | self._tested(trainer, pl_module))
+        self.report("metrics", {"step": self.epochs, "time": time.time_ns() // 1_000_000, "metrics": finite})
+
+    def _select(self, module: Module) -> None:
+        for best in (self._ranked, self._stopping):
+            if best.objective.metric in self.metrics:
+                best.offer(self.metrics[best.objective.metric], self.epochs)
+        if self._selected.offer(self.metrics[self._selected.objective.metric], self.epochs):
+            self.weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    def _is_last(self, trainer: pl.Trainer) -> bool:
+        impatient = bool(self.patience) and self.epochs - self._stopping.epoch >= self.patience
+        return impatient or self.epochs == trainer.max_epochs
+
+    def _tested(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
+        module.load_state_dict(self.weights)
+        tested = measure(trainer, module, self.data.parts.test, "test")
+        if isinstance(self.data, Classification):
+            self._predict(trainer, module, self.data)
+        return {name: value for name, value in tested.items() if math.isfinite(value)}
+
+    def _predict(self, trainer: pl.Trainer, module: Module, data: Classification) -> None:
+        self.predictions = {"classes": np.array(data.class_names), "epoch": np.int32(self._selected.epoch)}
+        for split, part in zip(schema.PREDICTED, (data.parts.validation, data.parts.test), strict=True):
+            self.predictions |= {
+                f"{split}_probabilities": predict(trainer, module, part).cpu().numpy(),
+                f"{split}_targets": part.targets[:PREDICTIONS_LIMIT].cpu().numpy().astype(np.int32),
+                f"{split}_size": np.int32(len(part)),
+            }
+
+    def _end(self, trainer: pl.Trainer, outcome: Outcome, error: str | None = None) -> None:
+        self.outcome, self.error = outcome, error
+        trainer.should_stop = True

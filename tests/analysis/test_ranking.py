@@ -1,0 +1,122 @@
+"""The ranking rule: share of diverged runs first, then the mean of the finite ones; nothing dropped."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.ranking import answer, caution, label, ranking
+
+SEARCHED = ["optimizer.name", "optimizer.lr"]
+
+
+def runs(*rows: tuple[str, float, str, float | None], counts: bool = True) -> pd.DataFrame:
+    """(optimizer, lr, outcome, objective) a run; the group and the trial follow from the configuration."""
+    configurations = list(dict.fromkeys((name, lr) for name, lr, *_ in rows))
+    return pd.DataFrame(
+        [
+            {
+                "run_id": f"r{k}", "seed": k, "trial": configurations.index((name, lr)), "group": f"{name}{lr}",
+                "outcome": outcome, "counts": counts, "objective": math.nan if value is None else value,
+                "optimizer.name": name, "optimizer.lr": lr,
+            }
+            for k, (name, lr, outcome, value) in enumerate(rows)
+        ]
+    )  # fmt: skip
+
+
+def test_a_safe_group_beats_a_better_one_that_sometimes_diverges() -> None:
+    groups = ranking(
+        runs(
+            ("sgd", 1.0, "ok", 0.01), ("sgd", 1.0, "diverged", None), ("sgd", 1.0, "ok", 0.01),
+            ("adam", 0.1, "ok", 0.2), ("adam", 0.1, "ok", 0.4), ("adam", 0.1, "ok", 0.3),
+            ("rmsprop", 9.0, "diverged", None),
+        ),
+        SEARCHED,
+    )  # fmt: skip
+    assert [group.label for group in groups] == ["adam, lr 0.1", "sgd, lr 1", "rmsprop, lr 9"]
+    assert [group.seeds for group in groups] == ["3 of 3", "2 of 3", "0 of 1"]
+    assert [group.rank for group in groups] == [1, 2, 3]
+    assert groups[0].interval.mean == pytest.approx(0.3)
+    assert groups[1].remarks == "1 diverged" and groups[1].share_diverged == pytest.approx(1 / 3)
+
+
+def test_direction_turns_the_order_but_not_the_place_of_the_diverged() -> None:
+    frame = runs(("a", 1.0, "ok", 0.1), ("b", 1.0, "ok", 0.9), ("c", 1.0, "diverged", None))
+    assert [group.params["optimizer.name"] for group in ranking(frame, SEARCHED)] == ["a", "b", "c"]
+    assert [group.params["optimizer.name"] for group in ranking(frame, SEARCHED, "maximize")] == ["b", "a", "c"]
+
+
+def test_what_has_no_result_is_named_and_has_no_rank() -> None:
+    groups = ranking(
+        runs(
+            ("a", 1.0, "running", None), ("b", 1.0, "crashed", None), ("b", 1.0, "ok", 1.0), ("c", 1.0, "stopped", 0.0)
+        ),
+        SEARCHED,
+    )
+    assert [(group.params["optimizer.name"], group.rank, group.remarks) for group in groups] == [
+        ("b", 1, "1 crashed"),
+        ("a", None, "1 running"),
+        ("c", None, "1 stopped"),
+    ]
+    assert groups[0].seeds == "1 of 1"
+
+
+def test_superseded_runs_do_not_count() -> None:
+    frame = pd.concat([runs(("a", 1.0, "ok", 1.0)), runs(("a", 1.0, "crashed", None), counts=False)])
+    (group,) = ranking(frame, SEARCHED)
+    assert group.judged == 1 and group.remarks == ""
+
+
+def test_an_infinite_objective_is_a_divergence_whatever_its_outcome_says() -> None:
+    (group,) = ranking(runs(("a", 1.0, "ok", math.inf), ("a", 1.0, "ok", 1.0)), SEARCHED)
+    assert (group.seeds, group.diverged, group.interval.mean) == ("1 of 2", 1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"optimizer.name": "adam", "optimizer.lr": 0.01}, "adam, lr 0.01"),
+        ({"optimizer.lr": 0.001}, "lr 0.001"),
+        ({"model.hidden_sizes": [64, 32]}, "hidden_sizes 64-32"),
+        ({"a.x": 1, "b.x": 2}, "a.x 1, b.x 2"),
+        ({"optimizer.name": "sgd", "optimizer.momentum": None, "optimizer.alpha": math.nan}, "sgd"),
+        ({}, "the one configuration"),
+    ],
+)
+def test_labels(params: dict[str, Any], words: str) -> None:
+    assert label(params) == words
+
+
+def test_the_answer_is_one_sentence_with_its_basis() -> None:
+    groups = ranking(
+        runs(("a", 1.0, "ok", 0.1), ("a", 1.0, "ok", 0.2), ("a", 1.0, "ok", 0.3), ("b", 1.0, "ok", 0.9)), SEARCHED
+    )
+    said = answer(groups, "val/loss", "minimize", over=True)
+    assert said.startswith("a, lr 1: the lowest val/loss 0.20 ± 0.25 (95% t-interval, n=3) of 2 configurations")
+    assert answer(groups, "val/loss", "minimize", over=False).endswith("so far.")
+    few = ranking(runs(("a", 1.0, "ok", 0.1), ("a", 1.0, "ok", 0.2), ("b", 1.0, "ok", 9.0)), SEARCHED)
+    assert "±" not in answer(few, "val/loss", "minimize", over=True)
+    assert "(n=2)" in answer(few, "val/loss", "minimize", over=True)
+
+
+def test_an_answer_never_hides_that_all_diverged_or_that_nothing_came() -> None:
+    diverged = ranking(runs(("a", 1.0, "diverged", None), ("b", 1.0, "diverged", None)), SEARCHED)
+    assert answer(diverged, "val/loss", "minimize", over=True) == "All 2 runs diverged."
+    assert answer([], "val/loss", "minimize", over=True) == "No run came to a result."
+    assert answer([], "val/loss", "minimize", over=False) == "No result yet."
+    assert caution(diverged, 1) == ""
+
+
+def test_below_six_paired_seeds_there_is_no_verdict() -> None:
+    groups = ranking(runs(("a", 1.0, "ok", 0.1), ("b", 1.0, "ok", 0.9)), SEARCHED)
+    assert "needs 6, this sweep has 3; 3 more" in caution(groups, 3)
+    assert caution(groups, 6) == ""
+    assert caution(groups[:1], 1) == "", "one configuration is compared with nothing"
+
+
+def test_no_runs_make_no_groups() -> None:
+    assert ranking(runs(("a", 1.0, "ok", 1.0)).iloc[:0], SEARCHED) == []

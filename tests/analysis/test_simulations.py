@@ -1,0 +1,94 @@
+"""Verdicts over thousands of simulated comparisons: how often they claim what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from analysis.samples import Sample, sample
+from analysis.verdicts import Decision, verdict, verdicts
+
+REPEATS = 2_000
+ALLOWED = 0.06
+
+
+def groups_of(draws: np.ndarray, paired: bool) -> list[Sample]:
+    on = "seed" if paired else None
+    return [sample(f"g{k}", dict(enumerate(row.tolist())), paired_on=on) for k, row in enumerate(draws)]
+
+
+def drawn(groups: int, n: int, seed: int, *, paired: bool = True, kind: str = "normal") -> np.ndarray:
+    """(REPEATS, groups, n), the same distribution in all groups; paired results share the noise of their seed."""
+    generator = np.random.default_rng(seed)
+    shape = (REPEATS, groups, n)
+    own = generator.normal(size=shape) if kind == "normal" else generator.gamma(1.0, size=shape)
+    return own + generator.normal(size=(REPEATS, 1, n)) if paired else own
+
+
+def any_decided(found: Iterable[object]) -> bool:
+    return any(each.decided for each in found)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("n", [8, 12])
+def test_one_pair_of_equals_is_told_apart_in_at_most_six_of_a_hundred(n: int, paired: bool) -> None:
+    claims = [verdict(*groups_of(draws, paired)).decided for draws in drawn(2, n, seed=n, paired=paired)]
+    # Never claiming anything would pass as well: a test at 5 % must claim in some.
+    assert 0.03 <= np.mean(claims) <= ALLOWED
+
+
+@pytest.mark.parametrize("n", [8, 12])
+def test_ten_pairs_of_equals_are_told_apart_in_at_most_six_of_a_hundred(n: int) -> None:
+    claims = [any_decided(verdicts(groups_of(draws, True)).values()) for draws in drawn(5, n, seed=50 + n)]
+    assert np.mean(claims) <= ALLOWED
+    assert any(claims) == (n == 12), "ten pairs need nine seeds"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("kind", ["normal", "skewed"])
+def test_ten_pairs_of_equals_the_long_form(kind: str, paired: bool) -> None:
+    claims = [
+        any_decided(verdicts(groups_of(draws, paired)).values())
+        for draws in drawn(5, 10, seed=3, paired=paired, kind=kind)
+    ]
+    assert np.mean(claims) <= ALLOWED
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_equals_that_diverge_alike_are_not_told_apart(paired: bool) -> None:
+    n = 12
+    draws = drawn(2, n, seed=9, paired=paired)
+    lost = np.random.default_rng(10).random(draws.shape) < 0.25
+    claims = 0
+    for rows, gone in zip(draws, lost, strict=True):
+        groups = [
+            sample(
+                f"g{k}",
+                {seed: float(row[seed]) for seed in range(n) if not own[seed]},
+                diverged=np.flatnonzero(own).tolist(),
+                paired_on="seed" if paired else None,
+            )
+            for k, (row, own) in enumerate(zip(rows, gone, strict=True))
+        ]
+        claims += verdict(*groups).decided
+    assert 0 < claims / REPEATS <= ALLOWED
+
+
+def test_a_difference_as_large_as_the_margin_is_seldom_called_none() -> None:
+    claims = [
+        verdict(*groups_of(draws + np.array([[1.5], [0.0]]), paired=True), margin=1.5).decision
+        is Decision.NO_DIFFERENCE
+        for draws in drawn(2, 12, seed=11)
+    ]
+    assert 0 < np.mean(claims) <= 0.03, "a one-sided test at 2.5 %"
+
+
+def test_equal_groups_are_found_equal_within_a_wide_margin() -> None:
+    claims = [
+        verdict(*groups_of(draws, paired=True), margin=2.0).decision is Decision.NO_DIFFERENCE
+        for draws in drawn(2, 12, seed=12)[:500]
+    ]
+    assert np.mean(claims) > 0.9

@@ -1,0 +1,210 @@
+"""The launch form: good as it opens, faithful to YAML both ways, one sentence for each problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from app import form, store, ui
+from sweeps import search, spec
+from sweeps.catalogue import load
+
+SPEC = """
+name: copied
+question: Does it copy?
+model: {name: mlp, hidden_sizes: [16, 8]}
+data: {name: iris, batch_size: full}
+optimizer: {name: sgd}
+trainer: {max_epochs: 7}
+search:
+  optimizer.lr: {values: [0.01, 0.5]}
+  model.activation: {values: [relu, tanh]}
+seeds: 4
+"""
+
+
+def launch_button(at: Any) -> Any:
+    """The button in the bar at the bottom."""
+    return next(button for button in at.button if button.label == "Launch")
+
+
+def shown(at: Any) -> dict[str, Any]:
+    """The YAML beside the form."""
+    return yaml.safe_load(at.code[0].value)
+
+
+def press(at: Any, name: str) -> Any:
+    """A field's icon button: `vary:optimizer.lr` tries several values, `fix:...` only one."""
+    kind, _, key = name.partition(":")
+    return next(
+        b for b in at.button if (b.key or "").startswith(f"icon-{kind}-") and b.key.split(":")[1].split("@")[0] == key
+    )
+
+
+def test_as_it_opens_it_is_a_good_sweep_one_click_away(fake: Any, open_page: Any) -> None:
+    at = open_page("launch")
+    assert not at.error and not launch_button(at).disabled
+    launch_button(at).click().run()
+    (text,) = fake.client.launched
+    parsed = spec.parse(text)
+    trials, runs = search.count(parsed)
+    assert parsed.seeds >= 3 and parsed.question and len(parsed.names("optimizer")) >= 3 and 20 <= runs <= 100
+    assert runs == trials * parsed.seeds
+
+
+def test_the_first_sweep_is_valid_and_says_what_the_form_says(open_page: Any) -> None:
+    at = open_page("launch")
+    assert spec.parse(at.code[0].value) == spec.check(form.FIRST)
+
+
+def test_the_number_of_runs_is_shown_before_the_button(open_page: Any, words: Any) -> None:
+    trials, runs = search.count(spec.check(form.FIRST))
+    assert f"**{runs} runs** = {trials} configurations × 3 seeds" in words(open_page("launch"))
+
+
+def test_typing_changes_the_yaml(open_page: Any) -> None:
+    at = open_page("launch")
+    at.number_input(key=form_key("seeds")).set_value(5).run()
+    at.text_input(key=form_key("model.hidden_sizes@mlp")).set_value("128, 64").run()
+    at.selectbox(key=form_key("model.activation@mlp")).set_value("tanh").run()
+    at.text_input(key=form_key("data.batch_size@digits")).set_value("full").run()
+    written = shown(at)
+    assert written["seeds"] == 5 and written["model"]["hidden_sizes"] == [128, 64]
+    assert written["model"]["activation"] == "tanh" and written["data"]["batch_size"] == "full"
+    assert not at.error
+
+
+def form_key(name: str, generation: int = 0) -> str:
+    """The key of a widget of the form."""
+    return f"f{generation}:{name}"
+
+
+def test_any_field_can_be_given_several_values_and_one_again(open_page: Any) -> None:
+    at = open_page("launch")
+    press(at, "vary:model.hidden_sizes").click().run()
+    at.text_input(key=form_key("model.hidden_sizes:values")).set_value("32; 64, 64; 128").run()
+    assert shown(at)["search"]["model.hidden_sizes"] == {"values": [[32], [64, 64], [128]]}
+    press(at, "vary:data.label_noise").click().run()
+    at.segmented_control(key=form_key("data.label_noise:how")).set_value("Range").run()
+    at.text_input(key=form_key("data.label_noise:low")).set_value("0").run()
+    at.text_input(key=form_key("data.label_noise:high")).set_value("0.4").run()
+    at.checkbox(key=form_key("data.label_noise:log")).uncheck().run()
+    assert shown(at)["search"]["data.label_noise"] == {"low": 0.0, "high": 0.4, "steps": 3}
+    press(at, "fix:optimizer.name").click().run()
+    assert "optimizer.name" not in shown(at)["search"] and not at.error
+
+
+def test_a_random_search_asks_for_its_trials(open_page: Any, words: Any) -> None:
+    at = open_page("launch")
+    at.selectbox(key=form_key("sampler")).set_value("random").run()
+    at.number_input(key=form_key("trials")).set_value(7).run()
+    assert shown(at)["trials"] == 7 and "**21 runs** = 7 configurations" in words(at)
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "sentence"),
+    [
+        ("optimizer.lr:low", "nan", "search.optimizer.lr.low"),
+        ("optimizer.lr:steps", "", "search.optimizer.lr.steps"),
+        ("model.hidden_sizes@mlp", "64, x", "model.hidden_sizes"),
+        ("data.label_noise@digits", "lots", "data.label_noise"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_and_no_button(open_page: Any, key: str, typed: str, sentence: str) -> None:
+    at = open_page("launch")
+    at.text_input(key=form_key(key)).set_value(typed).run()
+    assert len(at.error) == 1 and ui.text(sentence) in at.error[0].value and "allowed" in at.error[0].value
+    assert launch_button(at).disabled
+
+
+def test_empty_values_and_too_many_runs_are_refused(open_page: Any) -> None:
+    at = open_page("launch")
+    at.multiselect(key=form_key("optimizer.name:values")).set_value([]).run()
+    assert "optimizer\\.name" in at.error[0].value and launch_button(at).disabled
+    at.multiselect(key=form_key("optimizer.name:values")).set_value(["adam"]).run()
+    at.text_input(key=form_key("optimizer.lr:steps")).set_value("1000").run()
+    at.number_input(key=form_key("seeds")).set_value(1000).run()
+    assert "100,000" in at.error[0].value and launch_button(at).disabled
+
+
+def test_only_models_that_fit_the_data_are_offered(open_page: Any, words: Any) -> None:
+    at = open_page("launch")
+    at.selectbox(key=form_key("data.name")).set_value("diabetes").run()
+    model = at.selectbox(key=form_key("model.name"))
+    catalogue = load()
+    assert model.options == catalogue.models_for("regression")
+    assert ui.text("Not offered for diabetes (a regression)") in words(at)
+    assert not at.error and shown(at)["data"]["name"] == "diabetes"
+
+
+def test_every_data_set_and_model_of_the_catalogue_makes_a_form_that_can_be_launched(open_page: Any) -> None:
+    at = open_page("launch")
+    for dataset in load().datasets:
+        at.selectbox(key=form_key("data.name")).set_value(dataset).run()
+        assert not at.exception and not at.error, dataset
+        assert not launch_button(at).disabled
+
+
+def test_pasted_yaml_becomes_the_form(fake: Any, open_page: Any) -> None:
+    at = open_page("launch")
+    at.text_area(key="_pasted").set_value(SPEC)
+    at.button(key="_use_yaml").click().run()
+    assert not at.exception and not at.error
+    assert at.text_input(key=form_key("name", 1)).value == "copied"
+    launch_button(at).click().run()
+    assert spec.parse(fake.client.launched[0]) == spec.parse(SPEC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- a\n- list", "name: [", "name: x\nmodle: {name: mlp}", "name: x\nmodel: {name: mpl}\ndata: {name: iris}", ""],
+)
+def test_bad_yaml_is_a_sentence_and_leaves_the_form(open_page: Any, text: str) -> None:
+    at = open_page("launch")
+    before = at.code[0].value
+    at.text_area(key="_pasted").set_value(text)
+    at.button(key="_use_yaml").click().run()
+    assert at.error and not at.exception
+    assert at.code[0].value == before and not launch_button(at).disabled
+
+
+def test_a_copy_of_an_earlier_sweep(fake: Any, open_page: Any) -> None:
+    fake.add("old", "finished", {("a", 1.0): ["ok"]})
+    fake.spec = SPEC
+    at = open_page("launch", copy="old")
+    assert spec.parse(at.code[0].value) == spec.parse(SPEC)
+    at.number_input(key=form_key("seeds", 1)).set_value(9).run()
+    assert shown(at)["seeds"] == 9, "the URL fills the form once, not at every run"
+
+
+def test_a_copy_of_nothing_is_a_sentence(open_page: Any) -> None:
+    at = open_page("launch", copy="<b>gone")
+    assert [error.value for error in at.error] == [ui.text("There is no sweep <b>gone in this store to copy.")]
+
+
+def test_a_lab_fills_the_form(fake: Any, open_page: Any) -> None:
+    fake.labs = {"a": {"text": SPEC, "name": "a", "question": "q", "trials": 4, "runs": 16}}
+    at = open_page("launch", lab="a")
+    assert spec.parse(at.code[0].value) == spec.parse(SPEC)
+    at = open_page("launch")
+    at.selectbox(key="_start_from").set_value(("lab", "a")).run()
+    assert spec.parse(at.code[0].value) == spec.parse(SPEC) and at.selectbox(key="_start_from").value is None
+
+
+def test_what_the_service_refuses_is_said(fake: Any, open_page: Any) -> None:
+    from sweeps.client import CommandError
+
+    fake.client.fails = CommandError("the store is *full*")
+    at = open_page("launch")
+    launch_button(at).click().run()
+    assert [error.value for error in at.error] == [ui.text("the store is *full*")]
+
+
+@pytest.mark.parametrize("lab", sorted(path.stem for path in store.LABS.glob("*.yaml")))
+def test_the_form_gives_every_lab_back_as_it_is(fake: Any, open_page: Any, lab: str) -> None:
+    text = (store.LABS / f"{lab}.yaml").read_text()
+    fake.labs = {lab: {"text": text, "name": lab, "question": "", "trials": 1, "runs": 1}}
+    at = open_page("launch", lab=lab)
+    assert spec.parse(at.code[0].value) == spec.parse(text) and not at.error

@@ -1,0 +1,221 @@
+"""One run's page: what it reached, its curves, files, facts, and Python that really loads its weights."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import app
+from analysis import roles
+from analysis.run_curves import panel_info, plot_panel, quantities
+from app import run_data, store, ui
+from tracking import schema
+from tracking.reader import open_reader
+from tracking.writer import NewRun, Writer
+
+HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r]"
+START = 1_700_000_000_000
+
+
+class Quiet:
+    """A client of which these pages ask nothing."""
+
+    def status(self) -> Any:
+        from sweeps.client import ServiceStatus
+
+        return ServiceStatus(alive=True, pid=1, started=0.0, workers=2)
+
+
+@pytest.fixture
+def opened(uri: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`opened(run, about="Files")`: the page on the real store, run once."""
+    from streamlit import config
+    from streamlit.testing.v1 import AppTest
+
+    monkeypatch.delenv("SWEEPBOARD_PASSWORD", raising=False)
+    monkeypatch.setattr(store, "client", Quiet)
+    config.set_option("server.address", "127.0.0.1")
+
+    def page(run: str | None, **params: str) -> Any:
+        at = AppTest.from_file(str(Path(app.__file__).parent / "streamlit_app.py"), default_timeout=60)
+        at.run()
+        at.switch_page("views/run.py")
+        for key, value in {**({"run": run} if run else {}), **params}.items():
+            at.query_params[key] = value
+        at.run()
+        assert not at.exception, at.exception
+        return at
+
+    return page
+
+
+@pytest.fixture
+def client(uri: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri)
+
+
+@pytest.fixture
+def trained(uri: str, client: Any, tmp_path: Path) -> str:
+    """A run of ours that was really trained, stored as the service stores it."""
+    from sweeps.train import train
+    from tracking.schema import Outcome
+
+    experiment = client.create_experiment("e", artifact_location=(tmp_path / "artifacts").as_uri())
+    configuration = {
+        "model": {"name": "mlp", "hidden_sizes": [5, 4], "activation": "tanh"},
+        "data": {"name": "iris", "batch_size": 32, "train_size": None},
+        "optimizer": {"name": "adam", "lr": 0.01}, "trainer": {"max_epochs": 2, "device": "cpu"}, "keep": "best",
+        "objective": {"metric": "val/loss", "direction": "minimize", "at": "last"},
+        "seeds": {"data": 3, "init": 1, "order": 2},
+    }  # fmt: skip
+    reports: list[tuple[str, dict[str, Any]]] = []
+    result = train(configuration, lambda kind, content: reports.append((kind, content)), scratch=tmp_path)
+    assert result.outcome == Outcome.OK
+    params = {
+        f"{section}.{key}": value if isinstance(value, str) else json.dumps(value)
+        for section, fields in configuration.items()
+        if isinstance(fields, dict)
+        for key, value in fields.items()
+    }
+    ids: dict[str, str] = {}
+    writer = Writer(uri, ids.__setitem__, lambda *_: None, interval=0.02)
+    writer.start()
+    tags = {schema.KIND: schema.RUN_KIND, schema.MACHINE: "a machine", schema.COMMIT: "abc123"}
+    writer.start_run("r", NewRun(experiment, "trained", tags, params, START, None))
+    for kind, content in reports:
+        if kind == "metrics":
+            writer.log_metrics("r", content["metrics"], content["step"], START + content["step"])
+        elif kind == "file":
+            writer.log_file("r", Path(content["path"]), content["artifact"])
+    writer.end("r", Outcome.OK, {}, START + 5000)
+    assert writer.close(60)
+    return ids["r"]
+
+
+def said(at: Any) -> str:
+    return "\n".join(each.value for each in [*at.title, *at.markdown, *at.caption, *at.error, *at.warning, *at.info])
+
+
+def test_the_page_of_a_trained_run(trained: str, opened: Any) -> None:
+    at = opened(trained)
+    assert at.title[0].value == ui.text("trained") and "green-badge[ok]" in said(at)
+    assert "Last val/loss" in said(at).replace("\\", "") and "lower is better" in said(at)
+    figures = [json.loads(each.proto.spec) for each in at.get("plotly_chart")]
+    drawn = [[trace["name"] for trace in figure["data"]] for figure in figures]
+    assert {"val/loss", "train/loss", "train_eval/loss"} <= set(drawn[0]), "validation beside training"
+    table = next(each.value for each in at.dataframe if "what it is" in each.value).set_index("metric")
+    assert table.loc["val/loss", "lowest"] == table.loc["val/loss", "best"] <= table.loc["val/loss", "highest"]
+    facts = opened(trained, about="System").table[0].value.to_string()
+    assert "a machine" in facts and "abc123" in facts and "5.0 s" in facts.replace("\\", "")
+
+
+def test_the_snippet_loads_the_best_weights(trained: str, uri: str, opened: Any) -> None:
+    at = opened(trained, about="Weights")
+    code = at.code[0].value
+    run = run_data.read_run(open_reader(uri), trained)
+    assert run is not None and code == (run_data.snippet(run, uri) or "").strip() and "weights_only=True" in code
+    # What it builds is what was trained: its loss on the validation data is the best one that was logged.
+    check = """
+import torch
+part = data.parts.validation
+with torch.no_grad():
+    print(float(torch.nn.functional.cross_entropy(model(part.inputs), part.targets)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{check}"],
+        capture_output=True, text=True, check=False, cwd=Path(app.__file__).parent.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    logged = open_reader(uri).histories([trained], ["val/loss"])["value"]
+    assert float(done.stdout) == pytest.approx(logged.min(), rel=1e-4)
+
+
+def test_files_are_listed_and_downloaded(trained: str, opened: Any) -> None:
+    at = opened(trained, about="Files")
+    table = next(each.value for each in at.dataframe if "file" in each.value)
+    assert schema.WEIGHTS_FILE in table["file"].tolist()
+    at.session_state[f"run-files-{trained}"] = {"selection": {"rows": [0], "columns": []}}
+    at.run()
+    assert not at.exception and any("Download" in each.label for each in at.get("download_button"))
+    assert store.artifact(trained, schema.WEIGHTS_FILE)[:2] == b"PK", "torch's file is a zip archive"
+
+
+def test_an_error_is_said_and_its_traceback_folded(uri: str, client: Any, opened: Any, tmp_path: Path) -> None:
+    experiment = client.create_experiment("x", artifact_location=(tmp_path / "a").as_uri())
+    tags = {schema.KIND: schema.RUN_KIND, schema.ERROR: HOSTILE, schema.OUTCOME: "crashed"}
+    run = client.create_run(experiment, tags=tags, run_name="crash").info.run_id
+    file = tmp_path / schema.TRACEBACK_FILE
+    file.write_text("Traceback: <b>here</b>")
+    client.log_artifact(run, str(file))
+    at = opened(run, about="Events")
+    assert at.error[0].value == ui.text(HOSTILE)
+    assert at.expander[0].label == "Where it was raised" and at.code[0].value == "Traceback: <b>here</b>"
+
+
+@pytest.mark.parametrize("about", ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"])
+def test_a_strangers_run_without_anything(client: Any, opened: Any, about: str) -> None:
+    run = client.create_run("0", run_name=HOSTILE).info.run_id
+    at = opened(run, about=about)
+    assert at.title[0].value == ui.text(HOSTILE, 120) and "last heard of" in said(at)
+    assert "It logged no metric" in said(at).replace("\\", "") and not at.get("plotly_chart")
+
+
+def test_a_strangers_run_with_everything_odd(client: Any, opened: Any) -> None:
+    run = client.create_run("0", run_name="odd").info.run_id
+    for step, value in enumerate((1.0, 2.0, math.nan, math.inf)):
+        client.log_metric(run, "val loss: x", value, step=step)
+    client.log_param(run, "config", "{'a': {'b': HOSTILE}}")
+    client.set_terminated(run)
+    client.delete_run(run)
+    at = opened(run)
+    assert "gray-badge[deleted]" in said(at) and "is no number" in said(at)
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert sum(trace.get("marker", {}).get("symbol") == "x-thin" for trace in figure["data"]) == 1
+    assert [button.label for button in at.button if button.key == "restore"] == ["Restore"]
+
+
+def test_no_run_and_an_unknown_one(opened: Any, uri: str) -> None:
+    assert "No run is chosen" in said(opened(None))
+    at = opened("<b>nothing</b>")
+    assert ui.text("<b>nothing</b>", 60) in said(at) and "There is no run" in said(at)
+
+
+def test_hundreds_of_metrics_draw_a_few(client: Any, opened: Any) -> None:
+    from mlflow.entities import Metric
+
+    run = client.create_run("0", run_name="many").info.run_id
+    for step in range(2):
+        client.log_batch(run, [Metric(f"system/gpu_{k}", k + step, step, step) for k in range(300)])
+    at = opened(run)
+    assert 0 < len(at.get("plotly_chart")) <= 8 and len(at.multiselect(key="run-curves").options) == 300
+
+
+def test_metrics_of_one_quantity_share_a_panel() -> None:
+    names = ["val/loss", "train/loss", "trainLoss", "test_loss", "opt/lr", "time/train_s"]
+    found = quantities(roles.roles(names))
+    assert found["loss"] == ["val/loss", "test_loss", "train/loss"]
+    assert sorted(name for group in found.values() for name in group) == sorted(names), "each is in one panel"
+    assert found["opt/lr"] == ["opt/lr"] and found["time/train_s"] == ["time/train_s"]
+
+
+def test_what_is_no_number_is_marked_and_not_drawn() -> None:
+    values = [1.0, math.nan, 3.0, sys.float_info.max, -sys.float_info.max]
+    rows = [("m", step, 1000 * step, value) for step, value in enumerate(values)]
+    histories = pd.DataFrame(rows, columns=["key", "step", "time", "value"])
+    panel = panel_info("m", ["m", "gone"], histories, {"m": roles.Role(), "gone": roles.Role()})
+    (trace,) = panel.traces
+    assert trace.values.tolist() == [1.0, 3.0] and trace.seconds.tolist() == [0.0, 2.0]
+    assert trace.values[trace.broken].tolist() == [1.0, 3.0]
+    for dark in (False, True):
+        figure = plot_panel(panel, dark=dark, log=True, x="seconds")
+        assert np.asarray(figure.data[0].y).tolist() == [1.0, 3.0] and figure.data[1].marker.symbol == "x-thin"

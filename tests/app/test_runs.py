@@ -1,0 +1,380 @@
+"""The page of runs: what it shows of an experiment, how it groups, filters, edits, and what hostile stores do to it."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis import roles
+from analysis.intervals import interval
+from app import runs_parts, runs_table, store, ui
+from sweeps.client import CommandError
+from tracking import schema
+from tracking.reader import open_reader
+
+HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example)"
+
+
+class Editor:
+    """The client, as far as these pages ask it: writes edits into the store at once, by MLflow's own client."""
+
+    def __init__(self, uri: str) -> None:
+        from mlflow import MlflowClient
+
+        self.mlflow = MlflowClient(uri)
+        self.fails: Exception | None = None
+
+    def status(self) -> Any:
+        from sweeps.client import ServiceStatus
+
+        return ServiceStatus(alive=True, pid=1, started=0.0, workers=2)
+
+    def mlflow_ui(self) -> tuple[str, bool]:
+        return "http://127.0.0.1:5999", True
+
+    def _checked(self) -> None:
+        if self.fails:
+            raise self.fails
+
+    def edit(self, runs: list[str], tags: dict[str, str], removed: Any = ()) -> None:
+        self._checked()
+        for run in runs:
+            for key, value in tags.items():
+                self.mlflow.set_tag(run, key, value)
+            for key in removed:
+                self.mlflow.delete_tag(run, key)
+
+    def edit_experiment(self, experiment: str, tags: dict[str, str]) -> None:
+        self._checked()
+        for key, value in tags.items():
+            self.mlflow.set_experiment_tag(experiment, key, value)
+
+    def delete(self, runs: list[str]) -> None:
+        self._checked()
+        for run in runs:
+            self.mlflow.delete_run(run)
+
+    def restore(self, runs: list[str]) -> None:
+        self._checked()
+        for run in runs:
+            self.mlflow.restore_run(run)
+
+
+@pytest.fixture
+def editor(uri: str, monkeypatch: pytest.MonkeyPatch) -> Editor:
+    made = Editor(uri)
+    monkeypatch.setattr(store, "client", lambda: made)
+    return made
+
+
+@pytest.fixture
+def made(uri: str, editor: Editor, tmp_path: Path) -> Any:
+    """`made(name, params, metrics, tags, status)` logs one run of the experiment `e` by MLflow's client."""
+    experiment = editor.mlflow.create_experiment("e", artifact_location=str(tmp_path / "artifacts"))
+    clock = iter(range(1, 10_000))
+
+    def make(
+        name: str, params: Any = None, metrics: Any = None, tags: Any = None, status: str | None = "FINISHED"
+    ) -> str:
+        run = editor.mlflow.create_run(experiment, start_time=1000 * next(clock), run_name=name, tags=tags or {})
+        for key, value in (params or {}).items():
+            editor.mlflow.log_param(run.info.run_id, key, value)
+        for key, values in (metrics or {}).items():
+            for step, value in enumerate(values if isinstance(values, list) else [values]):
+                editor.mlflow.log_metric(run.info.run_id, key, value, timestamp=step + 1, step=step)
+        if status:
+            editor.mlflow.set_terminated(run.info.run_id, status=status)
+        return str(run.info.run_id)
+
+    make.experiment = experiment  # type: ignore[attr-defined]
+    return make
+
+
+@pytest.fixture
+def opened(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`opened("runs", filter="...")`: the page on the real store, run once."""
+    from streamlit import config
+    from streamlit.testing.v1 import AppTest
+
+    import app as package
+
+    monkeypatch.delenv("SWEEPBOARD_PASSWORD", raising=False)
+    config.set_option("server.address", "127.0.0.1")
+
+    def page(name: str = "runs", **params: str) -> Any:
+        at = AppTest.from_file(str(Path(package.__file__).parent / "streamlit_app.py"), default_timeout=60)
+        at.run()
+        at.switch_page(f"views/{name}.py")
+        for key, value in params.items():
+            at.query_params[key] = value
+        at.run()
+        assert not at.exception, at.exception
+        return at
+
+    return page
+
+
+def shown(at: Any) -> pd.DataFrame:
+    """The table of runs or groups."""
+    return next(each.value for each in at.dataframe if {"name", "finite"} & set(each.value))
+
+
+def mark(at: Any, *places: int) -> Any:
+    """Mark rows of the table."""
+    at.session_state[at.session_state["_runs_table"]] = {"selection": {"rows": list(places), "columns": []}}
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def said(at: Any) -> str:
+    return "\n".join(each.value for each in [*at.title, *at.markdown, *at.caption, *at.error, *at.warning, *at.info])
+
+
+def test_every_param_and_metric_can_be_shown_and_numbers_are_numbers(made: Any, opened: Any) -> None:
+    for value in ("9", "10", "0.5"):
+        made(f"n {value}", {"n": value, "kind": f"k{value}", "same": "1"}, {"val/loss": float(value)})
+    at = opened()
+    table = shown(at)
+    assert table["name"].tolist() == ["n 0.5", "n 10", "n 9"], "newest first"
+    assert table["params.n"].tolist() == [0.5, 10.0, 9.0] and table["metrics.val/loss"].tolist() == [0.5, 10.0, 9.0]
+    assert "params.same" not in table, "what does not differ is not shown unasked"
+    columns = at.multiselect(key="columns")
+    assert {"params.n", "params.kind", "params.same", "metrics.val/loss"} <= set(columns.options)
+    columns.set_value(["params.same", "state"]).run()
+    assert list(shown(at))[:4] == ["", "name", "params.same", "state"]
+    linked = opened(columns=["params.same", "metrics.val/loss"], pinned=["metrics.val/loss"])
+    assert list(shown(linked))[2:4] == ["params.same", "metrics.val/loss"], "an address holds the choice"
+
+
+def test_a_curve_with_best_lowest_and_highest(made: Any, opened: Any) -> None:
+    made("a", {}, {"val/acc": [0.5, 0.9, 0.7]})
+    made("b", {}, {"val/acc": [0.2, math.nan, 0.1], "other": 1.0})
+    table = shown(opened(curve="val/acc")).set_index("name")
+    assert list(table.loc["a", "curve"]) == [0.5, 0.9, 0.7] and list(table.loc["b", "curve"]) == [0.2, 0.1]
+    assert (table.loc["a", "max"], table.loc["a", "min"]) == (0.9, 0.5)
+    at = opened(curve="other")
+    assert len(shown(at).set_index("name").loc["a", "curve"]) == 0
+
+
+def test_filtering_by_typing_and_by_clicking(made: Any, opened: Any) -> None:
+    for lr in ("0.1", "0.01", "0.001"):
+        made(f"lr {lr}", {"lr": lr, "odd name": "it's" if lr == "0.1" else "b"}, {"val/loss": 1.0})
+    at = opened(filter="params.lr > 0.005")
+    assert shown(at)["name"].tolist() == ["lr 0.01", "lr 0.1"] and "2 of 3 runs" in said(at)
+    at.selectbox(key="_column").set_value("params.odd name").run()
+    at.multiselect(key="_values").set_value(["it's"]).run()
+    at.button(key="add-condition").click().run()
+    assert at.text_input(key="filter").value == "params.lr > 0.005 AND params.`odd name` = 'it''s'"
+    assert shown(at)["name"].tolist() == ["lr 0.1"]
+    at.text_input(key="filter").set_value("params.rl > 1").run()
+    assert at.error[0].value == ui.text("params.rl: no run here has this param; nearest: params.lr.")
+    assert len(shown(at)) == 3
+    at.text_input(key="filter").set_value("params.lr > 1").run()
+    assert "No run matches this filter" in said(at)
+
+
+def test_rows_grouped_by_everything_but_the_seed(made: Any, opened: Any) -> None:
+    values = {"a": [1.0, 2.0, 4.0], "b": [0.5, math.nan, 0.25]}
+    for name, losses in values.items():
+        for seed, loss in enumerate(losses):
+            made(f"{name} {seed}", {"method": name, "seed": str(seed)}, {"val/loss": loss})
+    made("a 3", {"method": "a", "seed": "3"}, {"val/loss": 100.0}, status="FAILED")
+    at = opened(rows="Groups")
+    table = shown(at).set_index("params.method")
+    assert table.index.tolist() == ["a", "b"], "the one that diverged in part ranks last"
+    expected = interval(values["a"])
+    assert table.loc["a", "metrics.val/loss"] == pytest.approx(expected.mean)
+    assert table.loc["a", "± metrics.val/loss"] == pytest.approx(expected.half)
+    assert table["finite"].tolist() == ["3 of 3", "2 of 3"] and table["n"].tolist() == [3, 2]
+    assert math.isnan(table.loc["b", "± metrics.val/loss"]), "two runs carry no interval"
+    assert table["others"].tolist() == ["1 failed", ""]
+    at.multiselect(key="by").set_value(["params.method"]).run()
+    assert len(shown(at)) == 2
+
+
+def test_superseded_runs_are_shown_and_are_in_no_group(made: Any, opened: Any) -> None:
+    tags = {schema.OUTCOME: "crashed", schema.SUPERSEDED_BY: "x"}
+    made("old", {"m": "a", "seed": "0"}, {"val/loss": 9.0}, tags, status="FAILED")
+    made("new", {"m": "a", "seed": "0"}, {"val/loss": 1.0}, {schema.OUTCOME: "ok"})
+    assert shown(opened()).set_index("name").loc["old", "state"] == "crashed, superseded"
+    table = shown(opened(rows="Groups"))
+    assert table["metrics.val/loss"].tolist() == [1.0] and "others" not in table
+
+
+def test_groups_agree_with_a_loop() -> None:
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "run_id": [f"r{k}" for k in range(200)],
+            "state": random.choice(["ok", "diverged", "crashed", "finished"], 200),
+            "counts": random.random(200) < 0.9,
+            "params.a": random.choice(["x", "y", None], 200),
+            "params.b": random.choice(["1", "2"], 200),
+            "metrics.m": np.where(random.random(200) < 0.2, sys.float_info.max, random.random(200)),
+        }
+    )
+    found = runs_table.groups(frame, ["params.a", "params.b"], ["metrics.m"])
+    counting = frame[frame["counts"]]
+    assert sorted(run for ids in found["runs"] for run in ids) == sorted(counting["run_id"])
+    for row in found.to_dict("records"):
+        own = counting[counting["run_id"].isin(row["runs"])]
+        assert len(own[["params.a", "params.b"]].drop_duplicates()) == 1
+        well = own[own["state"].isin(["ok", "finished"])]
+        good = well[well["metrics.m"] < 1e300]["metrics.m"]
+        truth = interval(good)
+        assert row["metrics.m"] == pytest.approx(truth.mean) and row["n"] == len(good)
+        if len(good) >= 3:
+            assert row["± metrics.m"] == pytest.approx(truth.half)
+        assert row["finite"] == f"{len(good)} of {len(well) + (own['state'] == 'diverged').sum()}"
+
+
+def test_what_is_marked_can_be_compared_edited_archived_deleted_and_restored(
+    made: Any, opened: Any, editor: Editor, uri: str
+) -> None:
+    ids = {name: made(name, {"k": name}, {"val/loss": 1.0}) for name in "abc"}
+    at = mark(opened(), 0, 2)
+    links = [each.proto for each in at.get("page_link")]
+    assert any(f"runs={ids['c']}%2C{ids['a']}" in str(link) or f"{ids['c']},{ids['a']}" in str(link) for link in links)
+    at.button(key="mlflow-compare").click().run()
+    address = runs_parts.mlflow_address("http://127.0.0.1:5999", [ids["c"], ids["a"]], [made.experiment])
+    assert "/#/compare-runs?runs=%5B%22" in address
+    assert any(address in str(each.proto) for each in at.get("link_button"))
+    at.button(key="archive").click().run()
+    assert not at.exception and shown(at)["name"].tolist() == ["b"]
+    at = mark(opened(show="Archived"), 0)
+    at.button(key="unarchive").click().run()
+    assert sorted(shown(opened())["name"]) == ["b", "c"]
+    at = mark(opened(), 0)
+    at.button(key="delete-runs").click().run()
+    assert not at.exception and len(open_reader(uri).runs([made.experiment])) == 3, "nothing before the confirmation"
+    at.button(key="delete-sure").click().run()
+    assert len(open_reader(uri).runs([made.experiment])) == 2
+    at = mark(opened(show="Deleted"), 0)
+    at.button(key="restore").click().run()
+    assert len(open_reader(uri).runs([made.experiment])) == 3
+
+
+def test_name_note_and_tags_are_edited(made: Any, opened: Any, uri: str) -> None:
+    run = made("before", {}, {"val/loss": 1.0}, {"mine": "x", schema.OUTCOME: "ok"})
+    at = mark(opened(), 0)
+    at.button(key="edit-runs").click().run()
+    remove = at.multiselect(key="edit-removed")
+    assert remove.options == ["mine"], "the program's own tags are not a person's to remove"
+    remove.set_value(["mine"])
+    for label, text in (("Name", "after"), ("Tag", "lab"), ("Value", "x <b>")):
+        next(each for each in at.text_input if each.label == label).set_value(text)
+    at.text_area[0].set_value("a note")
+    next(each for each in at.button if each.label == "Save").click().run()
+    assert not at.exception
+    found = open_reader(uri).frame(run_ids=[run]).iloc[0]
+    assert (found["name"], found["tags.lab"], found[f"tags.{schema.NOTE}"]) == ("after", "x <b>", "a note")
+    assert "tags.mine" not in found
+
+
+def test_what_the_service_refuses_is_said(made: Any, opened: Any, editor: Editor) -> None:
+    made("a")
+    at = mark(opened(), 0)
+    editor.fails = CommandError("tag archived: <b>no</b>")
+    at.button(key="archive").click().run()
+    assert at.error[0].value == ui.text("tag archived: <b>no</b>")
+
+
+def test_roles_are_guessed_shown_changed_and_remembered(made: Any, opened: Any, editor: Editor, uri: str) -> None:
+    made("a", {"m": "a"}, {"held out": 1.0, "val_acc": 0.5})
+    at = opened()
+    table = next(each.value for each in at.dataframe if "better" in each.value)
+    assert table.set_index("metric").loc["val_acc"].tolist() == ["validation", "higher", "guessed"]
+    kept = roles.remembered({"held out": roles.Role("test", "lower", guessed=False)})
+    editor.edit_experiment(made.experiment, {store.ROLES_TAG: kept})
+    table = next(each.value for each in opened().dataframe if "better" in each.value).set_index("metric")
+    assert table.loc["held out"].tolist() == ["test", "lower", "said"]
+
+
+def test_hostile_runs_are_only_text(made: Any, opened: Any) -> None:
+    made(HOSTILE, {"config": "{'a': [1, {'b': 2}]}"})
+    made("inf", {"config": HOSTILE}, {"odd name: x": math.inf, "nan": math.nan})
+    made("stuck", status=None)
+    at = opened()
+    table = shown(at).set_index("name")
+    assert HOSTILE in table.index and table.loc["inf", "params.config"] == HOSTILE
+    assert table.loc["stuck", "state"].startswith("running, silent for ")
+    groups = shown(opened(rows="Groups"))
+    assert len(groups) >= 2 and not at.error
+    at = mark(opened(), 2)
+    assert "**1 run** marked" in said(at)
+
+
+def test_hundreds_of_metrics_show_a_few(made: Any, opened: Any) -> None:
+    names = {f"system/gpu_{k}": 1.0 for k in range(150)}
+    made("a", {}, {**names, "val/loss": 1.0})
+    made("b", {}, {**names, "val/loss": 2.0})
+    at = opened()
+    metrics = [column for column in shown(at) if column.startswith("metrics.")]
+    assert metrics == ["metrics.val/loss"]
+    assert len([name for name in at.multiselect(key="columns").options if name.startswith("metrics.")]) == 151
+
+
+def test_an_experiment_without_runs_and_a_store_without_any(made: Any, opened: Any) -> None:
+    assert "The experiment e has no runs yet" in said(opened())
+    assert "has no deleted runs" in said(opened(show="Deleted"))
+
+
+def test_no_params_and_no_metrics(made: Any, opened: Any) -> None:
+    made("bare")
+    assert shown(opened())["name"].tolist() == ["bare"]
+    at = opened(rows="Groups")
+    assert shown(at)["n"].tolist() == [1] and "logged no metric" in said(at)
+
+
+def test_a_store_of_another_version_is_read_and_says_how_to_migrate(
+    made: Any, opened: Any, uri: str, editor: Editor
+) -> None:
+    import sqlite3
+
+    made("a", {"k": "1"}, {"val/loss": 1.0})
+    path = uri.removeprefix("sqlite:///")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    connection.commit()
+    connection.close()
+    store._read_only.clear()
+    at = mark(opened(), 0)
+    assert ui.text("mlflow db upgrade") in at.info[0].value and shown(at)["name"].tolist() == ["a"]
+    assert at.button(key="delete-runs").disabled and at.button(key="archive").disabled
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "better"),
+    [
+        ("val_acc", "validation", "higher"), ("trainLoss", "train", "lower"), ("test/error", "test", "lower"),
+        ("train_eval/loss", "train", "lower"), ("eval f1", "validation", "higher"),
+        ("neg_mean_squared_error", "", "higher"), ("negative_log_likelihood", "", "lower"),
+        ("log_likelihood", "", "higher"), ("opt/lr", "", ""),
+        ("system/cpu_utilization_percentage", "system", ""), ("mAP", "", "higher"),
+        ("dev-perplexity", "validation", "lower"), ("", "", ""),
+    ],
+)  # fmt: skip
+def test_guesses(name: str, part: str, better: str) -> None:
+    assert roles.guess(name) == roles.Role(part, better)
+
+
+def test_what_was_said_survives_the_round_trip_and_nonsense_counts_as_nothing() -> None:
+    names = ["a", "val/loss", "test/acc"]
+    chosen = {**roles.roles(names), "a": roles.Role("validation", "higher", guessed=False)}
+    assert roles.roles(names, roles.remembered(chosen)) == chosen
+    assert roles.main_metric(chosen) == "val/loss" or chosen["a"].part == "validation"
+    for nonsense in ("", "[", "[1]", '{"a": 1}', '{"a": ["train", "sideways"]}', '{"a": [[], {}]}'):
+        assert roles.roles(["a"], nonsense) == {"a": roles.Role()}
+
+
+def test_selection_never_starts_at_the_test_set() -> None:
+    assert roles.main_metric(roles.roles(["test/loss", "val/loss", "train/loss"])) == "val/loss"
+    assert roles.main_metric({}) is None

@@ -1,0 +1,155 @@
+"""What all pages share: text that stays text, the service's line, what the process imports, the real store."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app
+from app import service, ui
+
+ROOT = Path(app.__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def _forget_starts() -> None:
+    service._asked.clear()
+
+
+def sidebar(at: Any) -> str:
+    """The service's line."""
+    return "\n".join(caption.value for caption in at.sidebar.caption)
+
+
+def test_a_service_that_runs_is_one_quiet_line(fake: Any, open_page: Any) -> None:
+    at = open_page()
+    assert "Service ready, 2 workers" in sidebar(at) and fake.client.commands == [] and not at.warning
+    fake.client.state = replace(fake.client.state, active=("a",))
+    assert "Service training 1 sweep" in sidebar(at.run())
+
+
+def test_opening_starts_the_service_once_and_waits_for_nothing(fake: Any, open_page: Any) -> None:
+    fake.client.state = replace(fake.client.state, alive=False)
+    at = open_page()
+    at.run()
+    assert "starting" in sidebar(at) and fake.client.commands == [("start_service", "")]
+    fake.client.state = replace(fake.client.state, alive=True)
+    assert "ready" in sidebar(at.run())
+
+
+@pytest.mark.parametrize("page", ["overview", "launch", "sweep"])
+def test_a_problem_is_a_warning_on_every_page(fake: Any, open_page: Any, page: str) -> None:
+    fake.client.state = replace(fake.client.state, problem="The disk is *full*: <b>")
+    assert [each.value for each in open_page(page).warning] == [ui.text("The disk is *full*: <b>")]
+
+
+def test_a_service_that_cannot_be_asked_leaves_the_pages_usable(fake: Any, open_page: Any) -> None:
+    fake.client.status = lambda: (_ for _ in ()).throw(OSError("no socket"))
+    at = open_page()
+    assert "not running" in sidebar(at) and "no socket" in at.warning[0].value and at.title
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain words", "adam, lr 0.01", "<script>alert(1)</script>", "**b** _i_ ~s~ `c`", "[l](javascript:alert(1))",
+        "![i](http://evil.example/x.png)", ":material/home: :red[x] :tada: :streamlit:", "$a$ $$b$$", "# h", "1. one",
+        "- item", "> quote", "| a | b |", "www.evil.example", "me@evil.example", "https://evil.example", "a\nb\n\n# c",
+        "\\*", "&lt;b&gt; &copy;",
+    ],
+)  # fmt: skip
+def test_text_is_shown_letter_by_letter(name: str) -> None:
+    markdown_it = pytest.importorskip("markdown_it")
+    parser = markdown_it.MarkdownIt("gfm-like", {"linkify": False, "html": True})
+    tokens = parser.parse(ui.text(name))
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    inline = tokens[1].children
+    assert {token.type for token in inline} <= {"text", "text_special"}
+    letters = "".join(token.content for token in inline)
+    assert letters.replace("\u2060", "") == " ".join(name.split())
+    # Streamlit replaces these in what the parser leaves as text.
+    for active in (":material/", ":red[", ":tada:", ":streamlit:", "www.", "@evil", "://"):
+        assert active not in letters
+
+
+def test_text_can_be_cut() -> None:
+    assert ui.text("W" * 100, 10) == "W" * 9 + "…"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "a second"), (4.2, "4 seconds"), (41, "40 seconds"), (60, "a minute"), (200, "3 minutes"),
+        (3500, "an hour"), (7300, "2 hours"), (90_000, "a day"), (400_000, "5 days"),
+    ],
+)  # fmt: skip
+def test_times_are_words(seconds: float, words: str) -> None:
+    assert ui.duration(seconds) == words
+
+
+def test_the_time_left_follows_from_how_long_runs_took(fake: Any) -> None:
+    fake.add("s", "running", {("a", 1.0): ["ok", "running", "running"]})
+    runs = fake.runs("s")
+    now = float(runs["start_time"].iloc[1] + 500)  # two seconds a run; one is 0.5 s old, the other begins in 0.5 s
+    assert ui.time_left(runs, planned=7, now_ms=now) == pytest.approx((4 * 2 + 1.5 + 2.5) / 2)
+    assert ui.time_left(runs.iloc[1:], planned=7, now_ms=now) is None, "nothing has ended: nothing is known"
+
+
+IMPORTS = """
+import sys
+from streamlit import config
+from streamlit.testing.v1 import AppTest
+config.set_option("server.address", "127.0.0.1")
+from sweeps.client import Client, ServiceStatus
+Client.status = lambda self: ServiceStatus(alive=True)
+Client.launch = lambda self, text: "none"
+for page in (None, "views/launch.py", "views/sweep.py"):
+    at = AppTest.from_file(sys.argv[1], default_timeout=60).run()
+    if page:
+        at.switch_page(page).run()
+    assert not at.exception, at.exception
+    assert at.title
+    if page is None:
+        early = set(sys.modules)
+heavy = {"torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", "data", "lightning_modules"}
+print("HEAVY", sorted(heavy & set(sys.modules)), "EARLY", sorted({"scipy", "scipy.stats"} & early))
+"""
+
+
+def test_the_app_imports_nothing_that_trains(uri: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, str(ROOT / "streamlit_app.py")], capture_output=True, text=True, timeout=120
+    )
+    assert "HEAVY [] EARLY []" in done.stdout, done.stdout + done.stderr[-3000:]
+
+
+def test_pages_read_a_real_store(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamlit import config
+    from streamlit.testing.v1 import AppTest
+
+    from app import store
+    from sweeps.client import ServiceStatus
+    from sweeps.launching import store_sweep
+    from sweeps.spec import check
+
+    monkeypatch.setattr(store.Client, "status", lambda self: ServiceStatus(alive=True, workers=1))
+    config.set_option("server.address", "127.0.0.1")
+    raw = {"name": "real", "question": "Is it?", "model": {"name": "mlp"}, "data": {"name": "iris"}, "seeds": 2}
+    at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30).run()
+    assert not at.page_link[1:], "an empty store shows no sweep"
+    sweep = store_sweep(uri, check(raw))
+    at.run()
+    assert not at.exception and at.page_link[0].value == "real"
+    at.switch_page("views/sweep.py")
+    at.query_params["sweep"] = sweep
+    at.run()
+    assert not at.exception and at.title[0].value == "Is it?" and "0 of 2 runs" in at.progress[0].text
+    at.switch_page("views/launch.py")
+    at.query_params["copy"] = sweep
+    at.run()
+    assert not at.exception and check(raw).name in at.code[0].value and not at.error

@@ -1,0 +1,241 @@
+"""What a person does with runs that are really trained: filter, group, compare, judge, edit, take along."""
+
+import io
+import re
+import shutil
+import time
+
+import pandas as pd
+import pytest
+
+from sweeps.client import Client
+from tracking import schema
+from tracking.reader import open_reader
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400), pytest.mark.xdist_group("browser2")]
+
+SEEDS = 8
+SPEC = """
+name: {name}
+model: {{name: softmax_regression}}
+data: {{name: iris, batch_size: {batch_size}}}
+optimizer: {{name: sgd}}
+trainer: {{max_epochs: 4}}
+search: {{optimizer.lr: {{values: {rates}}}}}
+seeds: {seeds}
+"""
+GRID = "[data-testid=stDataFrame]"
+
+
+class Trained:
+    """The store, its sweeps and a dashboard on it."""
+
+    def __init__(self, uri, sweeps, dashboard):
+        self.uri, self.sweeps, self.dashboard = uri, sweeps, dashboard
+
+    def runs(self, name):
+        """[run_id, "params.X", "metrics.X", ...] of the sweep of this name."""
+        return open_reader(self.uri).frame(sweep=self.sweeps[name])
+
+
+@pytest.fixture(scope="module")
+def trained(store_template, tmp_path_factory, serving):
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(store_template, folder / "mlflow.db")
+    uri, state = f"sqlite:///{folder / 'mlflow.db'}", folder / "state"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SWEEPBOARD_STATE", str(state))
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        client = Client(uri)
+        plans = {"rates": ("[0.3, 0.0003]", 16, SEEDS), "others": ("[0.3]", 64, SEEDS), "edited": ("[0.1]", 16, 3)}
+        sweeps = {
+            name: client.launch(SPEC.format(name=name, rates=rates, batch_size=size, seeds=seeds))
+            for name, (rates, size, seeds) in plans.items()
+        }
+        end = time.monotonic() + 240
+        while client.status().active and time.monotonic() < end:
+            time.sleep(0.3)
+        assert not client.status().active, "the sweeps did not end in time"
+        yield Trained(uri, sweeps, serving(uri, state))
+        client.shutdown()
+        end = time.monotonic() + 15
+        while client.status().alive and time.monotonic() < end:
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def visitor(visit, trained):
+    return visit(trained.dashboard)
+
+
+def test_runs_are_filtered_by_typing_and_grouped_over_seeds(visitor, trained):
+    visitor.open("/runs?experiment=rates").says(rf"{2 * SEEDS} runs")
+    visitor.rows(2 * SEEDS)
+    visitor.fill("Filter", "params.optimizer.lr > 0.01").says(rf"{SEEDS} of {2 * SEEDS} runs")
+    visitor.rows(SEEDS)
+    assert "filter=params.optimizer.lr" in visitor.page.url
+    again = visitor.page.url
+    visitor.fill("Filter", "params.optimizer.lr >")
+    assert visitor.page.get_by_role("alert").count() == 1
+    visitor.open(again)
+    visitor.rows(SEEDS)  # the link shows the same rows
+    visitor.fill("Filter", "").choose("Groups")
+    visitor.rows(2)
+    assert all(any(f"{SEEDS} of {SEEDS}" in cell for cell in row) for row in visitor.cells())
+    metric, better = re.search(r"Best first by ([\w/]+) \(.*(lower|higher)", visitor.text()).groups()
+    means = trained.runs("rates").groupby("params.optimizer.lr")[f"metrics.{metric}"].mean()
+    best = means.min() if better == "lower" else means.max()
+    first = visitor.cells()[0]
+    assert any(cell[:9] == f"{best:.10f}"[:9] for cell in first), (f"the best by {metric} is first", best, first)
+
+
+def test_marked_groups_go_to_compare_and_get_a_verdict(visitor):
+    visitor.open("/runs?experiment=rates&rows=Groups").mark(0, 1).says(r"2 groups")
+    visitor.page.get_by_role("link", name="Compare").last.click()
+    visitor.page.wait_for_url("**/compare?runs=*")
+    visitor.settle().says("One pair")
+    text = visitor.text()
+    heading = visitor.page.get_by_role("heading", level=2).first.inner_text()
+    assert re.search(r"0\.3.*(better|best)|best.*0\.3", heading), heading
+    assert re.search(rf"t-interval -?[\d.]+ to -?[\d.]+.*exact sign-flip test p=0\.0078, n={SEEDS}", text), text
+    assert not re.search(r"may be the cause", text), "nothing but the rate differs"
+
+
+def test_the_guard_names_what_else_differs_between_two_sweeps(visitor, trained):
+    visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
+    assert "may be the cause" not in visitor.text()
+    visitor.open(f"/compare?sweep={trained.sweeps['rates']},{trained.sweeps['others']}").says("One pair")
+    assert re.search(r"data\.batch_size \(.*may be the cause", visitor.text())
+
+
+def pick_baseline(visitor, place):
+    """Choose one of the groups as the baseline; 0 is none."""
+    visitor.page.get_by_role("combobox", name=re.compile("Baseline")).first.click()
+    visitor.page.get_by_role("option").nth(place).click()
+    visitor.settle()
+
+
+def test_a_link_shows_the_same_comparison_in_another_browser(visitor, visit, trained):
+    visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
+    pick_baseline(visitor, 2)
+    visitor.choose("linear").page.get_by_role("slider", name="Smoothing").press("ArrowRight")
+    visitor.settle()
+    for setting in ("baseline=", "scale=linear", "smooth=0.05"):
+        assert setting in visitor.page.url, visitor.page.url
+    shown, tables = visitor.text(), [visitor.cells(place) for place in range(2)]
+    assert any("baseline" in row for row in tables[0])
+    assert any(re.fullmatch(r"[+-][\d.]+(e-\d+)?", cell) for row in tables[0] for cell in row), "the difference"
+    other = visit(trained.dashboard)
+    other.open(visitor.page.url).says("One pair")
+    assert other.text() == shown
+    assert [other.cells(place) for place in range(2)] == tables
+
+
+def test_every_figure_and_what_is_set_for_it_is_in_the_link(visitor, visit, trained):
+    visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
+    for tab, drawn in (("Parallel coordinates", "parallel"), ("Importance", "importance"), ("Scatter", "scatter")):
+        visitor.page.get_by_role("tab", name=tab).click()
+        visitor.settle().page.locator(f".st-key-{drawn} .js-plotly-plot").wait_for(timeout=60_000)
+    visitor.page.get_by_role("combobox", name=re.compile("Across")).first.click()
+    visitor.page.get_by_role("option", name="seconds", exact=True).click()
+    visitor.settle()
+    assert "view=Scatter" in visitor.page.url and "across=seconds" in visitor.page.url
+    other = visit(trained.dashboard)
+    other.open(visitor.page.url)
+    assert other.page.get_by_role("tab", name="Scatter").get_attribute("aria-selected") == "true"
+    other.page.locator(".st-key-scatter .js-plotly-plot").get_by_text("seconds").first.wait_for(timeout=60_000)
+    assert other.text() == visitor.text()
+
+
+def test_another_tab_does_not_forget_what_was_set(visitor, trained):
+    visitor.open(f"/compare?sweep={trained.sweeps['rates']}&scale=linear&smooth=0.5").says("One pair")
+    for tab in ("Scatter", "Curves"):
+        visitor.page.get_by_role("tab", name=tab).click()
+        visitor.settle()
+        assert "scale=linear" in visitor.page.url and "smooth=0.5" in visitor.page.url
+
+
+def test_the_downloads_hold_the_numbers(visitor, trained):
+    visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
+    runs = pd.read_csv(io.BytesIO(visitor.download("csv-runs")), comment="#").set_index("run_id")
+    stored = trained.runs("rates").set_index("run_id")
+    assert sorted(runs.index) == sorted(stored.index)
+    assert runs["val/loss"].to_dict() == pytest.approx(stored["metrics.val/loss"].to_dict(), rel=1e-9)
+    curves = pd.read_csv(io.BytesIO(visitor.download("csv-curves")), comment="#")
+    histories = open_reader(trained.uri).histories(list(stored.index), ["val/loss"])
+    assert sorted(curves["val/loss"]) == pytest.approx(sorted(histories["value"]), rel=1e-9)
+
+
+def test_a_figure_for_a_document_has_its_caption(visitor, trained):
+    visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
+    visitor.press("image-curves")
+    dialog = visitor.page.get_by_role("dialog")
+    dialog.locator(".js-plotly-plot").wait_for(timeout=60_000)
+    words = " ".join(dialog.locator(".js-plotly-plot").inner_text().split())
+    assert f"n={SEEDS} seeds each" in words and "t-interval" in words and "To make it again" in words
+    with visitor.page.expect_download(timeout=60_000) as begun:
+        dialog.locator(".modebar-btn").first.click()
+    assert begun.value.path().read_text().lstrip().startswith("<svg")
+
+
+def test_quality_says_more_than_accuracy(visitor, trained):
+    visitor.open(f"/quality?sweep={trained.sweeps['rates']}").says("always answering")
+    drawn = visitor.page.locator(".st-key-confusion .js-plotly-plot")
+    drawn.wait_for(timeout=60_000)
+    matrix = pd.read_csv(io.BytesIO(visitor.download("csv-confusion")), comment="#")
+    assert {"setosa", "versicolor", "virginica"} <= set(matrix.astype(str).to_numpy().ravel()) | set(matrix.columns)
+    visitor.page.get_by_role("tab", name="Threshold").click()
+    visitor.settle().page.locator(".st-key-threshold .js-plotly-plot").wait_for(timeout=60_000)
+    before = visitor.text()
+    visitor.page.get_by_role("slider", name="Threshold").press("ArrowRight")
+    visitor.settle()
+    assert "at=0.51" in visitor.page.url and visitor.text() != before
+
+
+def test_a_single_run_hands_out_its_weights_and_how_to_load_them(visitor, trained):
+    import torch
+
+    run = trained.runs("rates").iloc[0]
+    visitor.open("/runs?experiment=rates").mark(0).says(r"1 run")
+    visitor.page.get_by_role("link", name="Open").first.click()
+    visitor.page.wait_for_url("**/run?run=*")
+    visitor.open(f"/run?run={run['run_id']}").says(re.escape(schema.VAL_LOSS))
+    visitor.page.get_by_role("tab", name="Files").click()
+    visitor.settle()
+    assert any(schema.WEIGHTS_FILE in row for row in visitor.cells())
+    visitor.page.get_by_role("tab", name="Weights").click()
+    visitor.settle()
+    weights = torch.load(io.BytesIO(visitor.download("download-weights")), weights_only=True)
+    snippet = visitor.page.locator("[data-testid=stCode]").first.inner_text()
+    scope = {}
+    exec(snippet, scope)  # what a reader would paste
+    loaded = scope["model"].state_dict()
+    assert loaded.keys() == weights.keys() and all(torch.equal(loaded[name], weights[name]) for name in weights)
+
+
+def test_runs_are_tagged_put_away_deleted_and_brought_back(visitor, trained):
+    address = "/runs?experiment=edited"
+    visitor.open(address).mark(0).press("edit-runs")
+    visitor.page.get_by_label("Tag", exact=True).fill("figure")
+    visitor.page.get_by_label("Value", exact=True).fill("three")
+    visitor.page.get_by_role("button", name="Save", exact=True).click()
+    visitor.settle().open(f"{address}&filter=tags.figure+%3D+%27three%27").says("1 of 3 runs")
+    visitor.rows(1)
+    assert list(trained.runs("edited")["tags.figure"].dropna()) == ["three"]
+
+    visitor.open(address).mark(0).press("archive").open(address)
+    visitor.rows(2)
+    visitor.open(f"{address}&show=Archived")
+    visitor.rows(1)
+    visitor.mark(0).press("unarchive").open(address)
+    visitor.rows(3)
+
+    visitor.mark(0, 1).press("delete-runs").says(r"Delete 2 runs")
+    visitor.press("delete-not").open(address)
+    visitor.rows(3)  # Keep keeps them
+    visitor.mark(0, 1).press("delete-runs").press("delete-sure").open(address)
+    visitor.rows(1)
+    visitor.open(f"{address}&show=Deleted")
+    visitor.rows(2)
+    visitor.mark(0, 1).press("restore").open(address)
+    visitor.rows(3)

@@ -1,0 +1,267 @@
+"""What every data set must keep to, whichever it is."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch.utils.data import DataLoader
+
+from data import DATASETS
+from data.base import Batches
+
+NAMES = list(DATASETS)
+PARTS = ("train", "validation", "test")
+CLASSIFICATIONS = [name for name in NAMES if DATASETS[name].task != "regression"]
+each = pytest.mark.parametrize("name", NAMES)
+
+
+def make(name, **fields):
+    return DATASETS[name](**fields)
+
+
+def raw(name, **fields):
+    return make(name, standardize=False, **fields).parts
+
+
+def same(one, other):
+    return torch.equal(one.inputs, other.inputs) and torch.equal(one.targets, other.targets)
+
+
+@each
+def test_shapes_types_and_dims(name):
+    data = make(name)
+    dims, classification = data.dims, data.task != "regression"
+    assert dims["task"] == data.task
+    for part, size in zip((data.parts.train, data.parts.validation, data.parts.test), data.sizes.values(), strict=True):
+        assert part.inputs.shape == (size, *dims["input_shape"])
+        assert part.targets.shape == (size,)
+        assert part.inputs.dtype == torch.float32
+        assert part.targets.dtype == (torch.int64 if classification else torch.float32)
+        assert part.inputs.isfinite().all()
+    if data.task == "multiclass":
+        assert set(data.parts.train.targets.tolist()) == set(range(dims["num_outputs"]))
+    else:
+        assert dims["num_outputs"] == 1
+    if data.task == "binary":
+        assert set(data.parts.train.targets.tolist()) == {0, 1}
+
+
+@each
+def test_the_test_part_depends_on_no_seed_and_no_option_of_the_training_part(name):
+    test = raw(name).test
+    options = {
+        "seed_data": 7,
+        "seed_order": 8,
+        "train_size": 20,
+        "label_noise": 0.5,
+        "validation_fraction": 0.5,
+        "batch_size": 1,
+    }
+    for key, value in options.items():
+        assert same(test, raw(name, **{key: value}).test), key
+
+
+@each
+def test_the_data_seed_decides_the_training_part_and_the_order_seed_does_not(name):
+    assert make(name).digest == make(name, seed_order=5, batch_size=3).digest
+    assert make(name).digest != make(name, seed_data=5).digest
+    assert not same(raw(name).train, raw(name, seed_data=5).train)
+    assert not same(raw(name).validation, raw(name, seed_data=5).validation)
+
+
+@each
+def test_standardisation_is_fitted_on_the_training_part_only(name):
+    plain, scaled = raw(name, train_size=40), make(name, train_size=40).parts
+    scaler = StandardScaler().fit(plain.train.inputs.flatten(1).double().numpy())
+    for part in ("train", "validation", "test"):
+        inputs = getattr(plain, part).inputs
+        expected = torch.tensor(scaler.transform(inputs.flatten(1).double().numpy())).float()
+        torch.testing.assert_close(getattr(scaled, part).inputs.flatten(1), expected, rtol=1e-4, atol=1e-4)
+        assert torch.equal(getattr(scaled, part).targets, getattr(plain, part).targets)
+
+
+@each
+def test_smaller_training_sets_lie_within_larger_ones_and_validation_stays(name):
+    small, large, whole = raw(name, train_size=10), raw(name, train_size=30), raw(name)
+    assert len(small.train) == 10
+    assert torch.equal(small.train.inputs, large.train.inputs[:10])
+    assert torch.equal(large.train.inputs, whole.train.inputs[:30])
+    assert same(small.validation, whole.validation)
+
+
+@each
+def test_validation_fraction_is_of_what_is_not_test(name):
+    sizes = make(name, validation_fraction=0.25).sizes
+    assert sizes["validation"] == round(0.25 * (sizes["train"] + sizes["validation"]))
+
+
+@pytest.mark.parametrize("name", CLASSIFICATIONS)
+def test_label_noise_gives_an_exact_share_of_training_examples_another_class(name):
+    clean, some, more = raw(name), raw(name, label_noise=0.2), raw(name, label_noise=0.4)
+    changed = clean.train.targets != some.train.targets
+    assert changed.sum() == round(0.2 * len(clean.train))
+    assert torch.equal(some.train.targets[changed], more.train.targets[changed])
+    assert some.train.targets.max() <= clean.train.targets.max()
+    assert torch.equal(clean.train.inputs, some.train.inputs)
+    assert same(clean.validation, some.validation)
+    assert (raw(name, label_noise=1.0).train.targets != clean.train.targets).all()
+
+
+def rows(part):
+    return {
+        (*inputs, target) for inputs, target in zip(part.inputs.flatten(1).tolist(), part.targets.tolist(), strict=True)
+    }
+
+
+def class_counts(name, **fields):
+    parts, classes = raw(name, **fields), len(make(name).class_names)
+    return {part: np.bincount(getattr(parts, part).targets, minlength=classes) for part in PARTS}
+
+
+@pytest.mark.parametrize("name", CLASSIFICATIONS)
+def test_imbalance_takes_examples_away_from_all_parts_and_the_more_the_larger_it_is(name):
+    plain, some, more = (raw(name, imbalance=imbalance) for imbalance in (1.0, 4.0, 16.0))
+    for part in PARTS:
+        assert rows(getattr(more, part)) < rows(getattr(some, part)) < rows(getattr(plain, part)), part
+    assert make(name).digest == make(name, imbalance=1).digest
+
+
+@pytest.mark.parametrize("name", CLASSIFICATIONS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_imbalance_keeps_of_each_class_its_share_of_the_largest(name, seed):
+    before, after = (class_counts(name, seed_data=seed, imbalance=imbalance) for imbalance in (1.0, 9.0))
+    by_size = np.argsort(-sum(before.values()), kind="stable")
+    for part in PARTS:
+        expected = before[part].copy()
+        for place, label in enumerate(by_size):
+            share = 9.0 ** (-place / (len(by_size) - 1))
+            expected[label] = min(expected[label], max(round(before[part][by_size[0]] * share), 1))
+        assert after[part].tolist() == expected.tolist(), part
+        assert after[part][by_size[-1]] <= max(after[part][by_size[0]] / 5, 1)
+
+
+def test_imbalance_by_hand():
+    assert class_counts("moons", imbalance=20)["test"].tolist() == [500, 25]
+    # 334 of 1,000, then a tenth root and a tenth of it.
+    assert class_counts("blobs", imbalance=10)["test"].tolist() == [334, 106, 33]
+
+
+@pytest.mark.parametrize("name", CLASSIFICATIONS)
+def test_the_rare_class_is_the_same_for_every_seed_and_never_gone(name):
+    counts = [class_counts(name, seed_data=seed, imbalance=1000.0) for seed in range(3)]
+    assert len({count["test"].argmin() for count in counts}) == 1
+    assert all(count["test"].min() == 1 for count in counts)
+    assert all(count["train"].min() >= 1 for count in counts)
+    assert make(name, imbalance=1000.0).dims == make(name).dims
+
+
+@pytest.mark.parametrize("name", CLASSIFICATIONS)
+def test_the_imbalanced_test_part_depends_on_no_seed_and_no_option_of_the_training_part(name):
+    test = raw(name, imbalance=5).test
+    for key, value in {"seed_data": 7, "seed_order": 8, "train_size": 8, "label_noise": 0.5}.items():
+        assert same(test, raw(name, imbalance=5, **{key: value}).test), key
+    assert not same(raw(name, imbalance=5).train, raw(name, imbalance=5, seed_data=7).train)
+
+
+def test_a_smaller_training_set_has_the_same_share_of_the_rare_class():
+    targets = raw("moons", imbalance=10, num_samples=20_000).train.targets
+    places = np.flatnonzero(targets.numpy()) / len(targets)
+    assert abs(places.mean() - 0.5) < 4 * np.sqrt(1 / 12 / len(places))  # four standard errors of a uniform mean
+
+
+def test_only_classifications_have_an_imbalance():
+    with pytest.raises(TypeError, match="imbalance"):
+        make("diabetes", imbalance=2.0)
+
+
+@pytest.mark.parametrize("name", CLASSIFICATIONS)
+def test_every_class_has_a_name_of_its_own(name):
+    names = make(name).class_names
+    assert len(set(names)) == len(names) == int(make(name).parts.test.targets.max()) + 1
+
+
+def test_label_noise_in_regression_is_a_share_of_the_deviation_of_the_training_targets():
+    clean, noisy, double = (raw("diabetes", label_noise=share) for share in (0.0, 0.5, 1.0))
+    noise = noisy.train.targets - clean.train.targets
+    torch.testing.assert_close(double.train.targets - clean.train.targets, 2 * noise)
+    share = noise.std() / clean.train.targets.std()
+    assert abs(share - 0.5) < 4 * 0.5 / np.sqrt(2 * len(noise))  # four standard errors of a deviation
+    assert same(clean.validation, noisy.validation)
+
+
+@each
+@pytest.mark.parametrize("batch_size", [1, 7, 64, "full"])
+def test_an_epoch_holds_every_training_example_once(name, batch_size):
+    data = make(name, batch_size=batch_size, train_size=60)
+    loader = data.train_dataloader()
+    batches = list(loader)
+    assert len(batches) == len(loader)
+    targets = torch.cat([targets for _, targets in batches])
+    inputs = torch.cat([inputs for inputs, _ in batches])
+    order = np.lexsort(inputs.flatten(1).T.numpy())
+    expected = np.lexsort(data.parts.train.inputs.flatten(1).T.numpy())
+    assert torch.equal(inputs[order], data.parts.train.inputs[expected])
+    assert sorted(targets.tolist()) == sorted(data.parts.train.targets.tolist())
+    assert max(len(targets) for _, targets in batches) <= (60 if batch_size in (64, "full") else batch_size + 1)
+
+
+def test_no_batch_of_one_example_is_left_over():
+    assert [len(indices) for indices in Batches(10, 3, seed=0)] == [3, 3, 4]
+    assert [len(indices) for indices in Batches(11, 3, seed=0)] == [3, 3, 3, 2]
+    assert [len(indices) for indices in Batches(3, 1, seed=0)] == [1, 1, 1]
+    assert len(Batches(10, 3, seed=0)) == 3
+
+
+def order(seed, epochs=1, start=0):
+    batches = Batches(50, 10, seed)
+    batches.set_epoch(start)
+    return [torch.cat(list(batches)).tolist() for _ in range(epochs)]
+
+
+def test_the_order_depends_on_the_order_seed_and_the_epoch_alone():
+    first, second = order(3, epochs=2)
+    assert first != second
+    assert sorted(first) == list(range(50))
+    assert order(3, start=1) == [second]
+    assert order(4) != [first]
+
+
+def test_a_full_batch_has_no_order():
+    batches = [next(iter(make("iris", batch_size="full", seed_order=seed).train_dataloader())) for seed in (0, 1)]
+    assert torch.equal(batches[0][0], batches[1][0])
+
+
+def test_reading_batches_leaves_the_global_random_numbers_alone():
+    before = torch.get_rng_state()
+    data = make("moons")
+    for loader in (data.train_dataloader(), *data.val_dataloader(), data.test_dataloader()):
+        assert isinstance(loader, DataLoader)
+        list(loader)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_train_eval_is_a_fixed_part_of_at_most_2000_training_examples():
+    parts = make("moons", num_samples=4000).parts
+    assert len(parts.train) == 3200
+    assert same(parts.train_eval, type(parts.train)(*parts.train[slice(2000)]))
+    assert len(make("iris").parts.train_eval) == make("iris").sizes["train"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"train_size": 0}, "train_size: 0 is not allowed; allowed: 1 or more"),
+        ({"train_size": 97}, "train_size: 97 is not allowed; allowed: at most 96"),
+        ({"validation_fraction": 0.0}, "validation_fraction: 0.0 is not allowed"),
+        ({"validation_fraction": float("nan")}, "validation_fraction: nan is not allowed"),
+        ({"label_noise": 1.5}, "label_noise: 1.5 is not allowed; allowed: 0 to 1"),
+        ({"imbalance": 0.5}, "imbalance: 0.5 is not allowed; allowed: 1 to 1000"),
+        ({"imbalance": float("nan")}, "imbalance: nan is not allowed"),
+        ({"imbalance": 10, "train_size": 60}, "train_size: 60 is not allowed; allowed: at most 50"),
+        ({"batch_size": 0}, "batch_size: 0 is not allowed"),
+        ({"batch_size": "half"}, 'batch_size: half is not allowed; allowed: 1 or more, or "full"'),
+    ],
+)
+def test_what_is_not_allowed_is_refused_in_one_sentence(fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        assert make("iris", **fields).parts

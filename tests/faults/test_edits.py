@@ -1,0 +1,48 @@
+"""Tags, notes, deleting and restoring, through a real service, of runs that it did not make."""
+
+import pytest
+
+from sweeps.client import CommandError
+
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+
+
+@pytest.fixture
+def run(machine):
+    """A run that a stranger logged."""
+    from tracking import _mlflow
+
+    made = _mlflow.client(machine.uri).create_run("0", tags={"theirs": "1"})
+    return made.info.run_id
+
+
+def tags(machine, run):
+    return dict(machine.rows("select key, value from tags where run_uuid = ?", run))
+
+
+def test_tags_are_set_and_removed_and_a_note_is_kept(machine, run):
+    machine.client.edit([run], {"mine": "a ▲ b", "mlflow.note.content": "# why"}, removed=["theirs"])
+    machine.wait(lambda: "theirs" not in tags(machine, run), seconds=30)
+    found = tags(machine, run)
+    assert found["mine"] == "a ▲ b" and found["mlflow.note.content"] == "# why"
+
+
+def test_a_deleted_run_is_hidden_and_comes_back(machine, run):
+    from tracking.reader import open_reader
+
+    reader = open_reader(machine.uri)
+    machine.client.delete([run])
+    machine.wait(lambda: reader.runs().empty, seconds=30)
+    assert list(reader.runs(deleted=True)["lifecycle"]) == ["deleted"]
+    machine.client.restore([run])
+    machine.wait(lambda: not reader.runs().empty, seconds=30)
+    machine.client.edit([run], {"after": "restoring"})
+    machine.wait(lambda: tags(machine, run).get("after"), seconds=30)
+
+
+@pytest.mark.parametrize("key", ["state", "outcome", "cmd.x", "event.1", "mlflow.parentRunId", " ", "a\nb"])
+def test_tags_of_the_program_are_not_a_persons_to_change(machine, run, key):
+    before = tags(machine, run)
+    with pytest.raises(CommandError, match="tag"):
+        machine.client.edit([run], {key: "running", "other": "1"})
+    assert tags(machine, run) == before

@@ -1,0 +1,65 @@
+"""A full disk and a store that cannot be written, really provoked: a sentence, nothing corrupt, and on it goes."""
+
+import resource
+import stat
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.xdist_group("faults")]
+
+
+def blocked(machine):
+    return machine.client.status().problem
+
+
+def test_the_service_waits_while_the_store_cannot_grow_and_goes_on(machine):
+    sweep = machine.launch(epochs=60)
+    machine.wait(lambda: machine.metrics())
+    pid, size = machine.pid, machine.path.stat().st_size
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        problem = machine.wait(lambda: blocked(machine), seconds=60)
+        assert str(machine.path) in problem and problem.endswith((".", "!")), problem
+        assert machine.client.status().pid == pid
+        time.sleep(2)
+        stored = set(machine.metrics())
+        assert machine.rows("pragma integrity_check") == [("ok",)]
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    machine.wait_state(sweep, "finished", seconds=120)
+    assert blocked(machine) is None
+    assert stored <= set(machine.metrics())
+    machine.check_whole(sweep, epochs=60)
+    assert machine.pid == pid
+
+
+def test_a_store_that_another_process_locks_is_waited_for(machine):
+    import sqlite3
+
+    sweep = machine.launch(epochs=60)
+    machine.wait(lambda: machine.metrics())
+    connection = sqlite3.connect(machine.path, isolation_level=None)
+    connection.execute("begin exclusive")
+    try:
+        problem = machine.wait(lambda: blocked(machine), seconds=60)
+        assert str(machine.path) in problem
+    finally:
+        connection.rollback()
+        connection.close()
+    machine.wait_state(sweep, "finished", seconds=120)
+    machine.check_whole(sweep, epochs=60)
+
+
+def test_a_store_of_a_newer_mlflow_is_named_and_left_alone(machine):
+    import sqlite3
+
+    with sqlite3.connect(machine.path) as connection:
+        connection.execute("update alembic_version set version_num = 'feedfacecafe'")
+    connection.close()
+    before = machine.path.read_bytes()
+    assert not machine.client.start_service(wait=60)
+    problem = machine.client.status().problem
+    assert "feedfacecafe" in problem and "\n" not in problem.strip()
+    assert machine.path.read_bytes() == before
+    assert stat.S_ISREG(machine.path.stat().st_mode)

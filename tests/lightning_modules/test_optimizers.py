@@ -1,0 +1,198 @@
+"""Optimizers and schedules against their formulas, and what a plain Trainer makes of a recipe."""
+
+import math
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from data import DATASETS
+from lightning_modules import MODELS, Recipe
+from lightning_modules.optimizers import OPTIMIZERS, SCHEDULES
+
+START, STEPS = [1.5, -2.0, 0.3], 6
+
+
+def gradient(w):
+    """Of w⁴/4 - w: it changes from step to step, and its sign does."""
+    return [x**3 - 1 for x in w]
+
+
+def torch_path(name, **fields):
+    w = nn.Parameter(torch.tensor(START, dtype=torch.float64))
+    optimizer = OPTIMIZERS[name](iter([w]), **fields)
+    path = []
+    for _ in range(STEPS):
+        w.grad = torch.tensor(gradient(w.tolist()), dtype=torch.float64)
+        optimizer.step()
+        path.append(w.tolist())
+    return path
+
+
+def formula_path(update):
+    """`update(g, w, state, t)` moves one number and keeps its own state."""
+    w, states, path = list(START), [{} for _ in START], []
+    for t in range(1, STEPS + 1):
+        gradients = gradient(w)
+        w = [update(g, x, state, t) for g, x, state in zip(gradients, w, states, strict=True)]
+        path.append(w)
+    return path
+
+
+def by_velocity(lr, momentum, nesterov=False):
+    def update(g, w, state, t):
+        v = state["v"] = momentum * state.get("v", 0.0) + g
+        return w - lr * (g + momentum * v if nesterov else v)
+
+    return update
+
+
+def by_rmsprop(lr, alpha, eps):
+    def update(g, w, state, t):
+        s = state["s"] = alpha * state.get("s", 0.0) + (1 - alpha) * g * g
+        return w - lr * g / (math.sqrt(s) + eps)
+
+    return update
+
+
+def by_adagrad(lr, eps):
+    def update(g, w, state, t):
+        s = state["s"] = state.get("s", 0.0) + g * g
+        return w - lr * g / (math.sqrt(s) + eps)
+
+    return update
+
+
+def by_adam(lr, betas, eps, weight_decay=0.0):
+    def update(g, w, state, t):
+        m = state["m"] = betas[0] * state.get("m", 0.0) + (1 - betas[0]) * g
+        s = state["s"] = betas[1] * state.get("s", 0.0) + (1 - betas[1]) * g * g
+        w = w - lr * weight_decay * w
+        return w - lr * (m / (1 - betas[0] ** t)) / (math.sqrt(s / (1 - betas[1] ** t)) + eps)
+
+    return update
+
+
+PATHS = {
+    "sgd": ({"lr": 0.05}, by_velocity(0.05, 0.0)),
+    "momentum": ({"lr": 0.02, "momentum": 0.8}, by_velocity(0.02, 0.8)),
+    "nesterov": ({"lr": 0.02, "momentum": 0.8}, by_velocity(0.02, 0.8, nesterov=True)),
+    "rmsprop": ({"lr": 0.02, "alpha": 0.9, "eps": 1e-3}, by_rmsprop(0.02, 0.9, 1e-3)),
+    "adam": ({"lr": 0.02, "betas": [0.8, 0.95], "eps": 1e-3}, by_adam(0.02, (0.8, 0.95), 1e-3)),
+    "adamw": (
+        {"lr": 0.02, "betas": [0.8, 0.95], "eps": 1e-3, "weight_decay": 0.5},
+        by_adam(0.02, (0.8, 0.95), 1e-3, 0.5),
+    ),
+    "adagrad": ({"lr": 0.1, "eps": 1e-3}, by_adagrad(0.1, 1e-3)),
+}
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_optimizer_takes_the_steps_of_its_formula(name):
+    fields, update = PATHS[name]
+    for ours, theirs in zip(torch_path(name, **fields), formula_path(update), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+FORMULAS = {
+    "constant": ({}, lambda t: 1.0),
+    "inverse_time": ({"decay": 0.4}, lambda t: 1 / (1 + 0.4 * t)),
+    "step": ({"step_size": 3, "gamma": 0.5}, lambda t: 0.5 ** math.floor(t / 3)),
+    "exponential": ({"gamma": 0.7}, lambda t: 0.7**t),
+    "cosine": ({"final": 0.1}, lambda t: 0.1 + 0.9 * (1 + math.cos(math.pi * t / 10)) / 2),
+}
+
+
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_schedule_follows_its_formula(name):
+    fields, formula = FORMULAS[name]
+    factor = SCHEDULES[name](10, **fields)
+    assert [factor(epoch) for epoch in range(10)] == pytest.approx([formula(epoch) for epoch in range(10)])
+
+
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_warm_up_climbs_linearly_and_then_the_schedule_begins(name):
+    fields, formula = FORMULAS[name]
+    factor = SCHEDULES[name](13, **fields, warmup_epochs=3)
+    expected = [1 / 4, 2 / 4, 3 / 4, *(formula(t) for t in range(10))]
+    assert [factor(epoch) for epoch in range(13)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("step", lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=3, gamma=0.5)),
+        ("exponential", lambda o: torch.optim.lr_scheduler.ExponentialLR(o, gamma=0.7)),
+        ("cosine", lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=10, eta_min=0.1)),
+    ],
+)
+def test_schedule_agrees_with_torch(name, make):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = make(optimizer)
+    theirs = []
+    for _ in range(10):
+        theirs.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    factor = SCHEDULES[name](10, **FORMULAS[name][0])
+    assert [factor(epoch) for epoch in range(10)] == pytest.approx(theirs)
+
+
+class Rates(pl.Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+QUIET = {
+    "accelerator": "cpu", "devices": 1, "logger": False, "enable_checkpointing": False, "enable_progress_bar": False,
+    "enable_model_summary": False,
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers", "ignore:The number of training batches", "ignore:.*LeafSpec:FutureWarning"
+)
+@pytest.mark.parametrize(
+    ("name", "data_name"),
+    [("mlp", "iris"), ("linear_regression", "diabetes"), ("logistic_regression", "breast_cancer")],
+)
+def test_a_plain_trainer_fits_and_logs_by_split_and_metric(name, data_name):
+    data = DATASETS[data_name]()
+    module = MODELS[name](**data.dims)
+    module.recipe = Recipe(optimizer={"name": "sgd", "lr": 0.02}, schedule={"name": "exponential", "gamma": 0.5})
+    rates = Rates()
+    trainer = pl.Trainer(max_epochs=3, callbacks=[rates], **QUIET)
+    trainer.fit(module, datamodule=data)
+    logged = {key: float(value) for key, value in trainer.callback_metrics.items()}
+    assert set(logged) == {"train/loss", "val/loss", "val/error", "train_eval/loss", "train_eval/error"}
+    assert rates.seen == pytest.approx([0.02, 0.01, 0.005])
+    module.eval()
+    parts = data.parts
+    for split, part in (("val", parts.validation), ("train_eval", parts.train_eval)):
+        with torch.no_grad():
+            measured = module.evaluate(part[slice(None)])
+        assert logged[f"{split}/loss"] == pytest.approx(float(measured["loss"]), rel=1e-5)
+        assert logged[f"{split}/error"] == pytest.approx(float(measured["error"]), rel=1e-5)
+    (tested,) = trainer.test(module, datamodule=data, verbose=False)
+    assert set(tested) == {"test/loss", "test/error"}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        (
+            Recipe(optimizer={"name": "adamm"}),
+            r"optimizer.name: adamm is not allowed; allowed: sgd, .*did you mean adam",
+        ),
+        (Recipe(schedule={"name": "cosinus"}), r"schedule.name: cosinus is not allowed; .*did you mean cosine"),
+    ],
+)
+def test_unknown_names_are_answered_with_the_nearest(recipe, sentence):
+    module = MODELS["mlp"](input_shape=(2,), num_outputs=1, task="binary")
+    module.recipe = recipe
+    with pytest.raises(ValueError, match=sentence):
+        module.configure_optimizers()

@@ -1,0 +1,111 @@
+"""One holder a store, and a hung one gives way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sweeps import lease
+from sweeps.channel import NoService, Server, request
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from sweeps import lease
+lease.DURATION, lease.RENEWAL = 0.6, 0.1
+hold = lease.Hold(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SWEEPBOARD_STATE", str(tmp_path / "state"))
+    return lease.state_folder("sqlite:///some.db")
+
+
+@pytest.fixture
+def holder(folder):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def wait_until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_second_holder_is_refused_and_the_death_of_the_first_frees_the_store(folder, holder):
+    with pytest.raises(BlockingIOError):
+        lease.Hold(folder)
+    assert lease.locked(folder)
+    holder.kill()
+    holder.wait()
+    assert not lease.locked(folder)
+    lease.Hold(folder).release()
+
+
+def test_a_holder_that_renews_its_lease_is_not_evicted(folder, holder):
+    time.sleep(1.0)  # longer than the lease
+    assert not lease.evict(folder) and holder.poll() is None
+
+
+def test_a_stopped_holder_is_evicted_once_its_lease_is_stale(folder, holder):
+    os.kill(holder.pid, signal.SIGSTOP)
+    wait_until(lambda: lease.read_lease(folder).stale)
+    assert lease.locked(folder)
+    assert lease.evict(folder)
+    assert holder.wait(5) == -signal.SIGKILL
+    assert not lease.locked(folder)
+
+
+def test_a_later_process_with_the_same_pid_is_not_killed(folder, holder):
+    os.kill(holder.pid, signal.SIGSTOP)
+    wait_until(lambda: lease.read_lease(folder).stale)
+    path = folder / "lease.json"
+    path.write_text(path.read_text().replace(lease.born(holder.pid), "another time"))
+    assert not lease.evict(folder)
+    assert lease.born(holder.pid)
+
+
+def test_a_folder_that_lets_others_in_is_refused(folder):
+    folder.chmod(0o755)
+    with pytest.raises(lease.LeaseError, match="must belong to you alone"):
+        lease.state_folder("sqlite:///some.db")
+
+
+def test_requests_are_answered_errors_become_replies_and_a_silent_client_blocks_nobody(folder):
+    import socket
+
+    hold = lease.Hold(folder)
+
+    def handle(content):
+        if content["action"] == "bad":
+            raise ValueError("action: 'bad' is not known")
+        return {"echo": content["action"]}
+
+    server = Server(hold, handle)
+    try:
+        assert os.stat(hold.address).st_mode & 0o077 == 0
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(hold.address)  # and never answers the challenge
+            assert request(folder, {"action": "hello"}, timeout=5) == {"echo": "hello"}
+        assert request(folder, {"action": "bad"}, timeout=5)["error"] == "action: 'bad' is not known"
+        (folder / "authkey").write_bytes(b"wrong")
+        with pytest.raises(NoService):
+            request(folder, {"action": "hello"}, timeout=5)
+    finally:
+        server.close()
+        hold.release()
+    with pytest.raises(NoService):
+        request(folder, {"action": "hello"}, timeout=5)

@@ -1,0 +1,200 @@
+"""What every reader answers with: tidy pandas frames of fixed columns and types, and the interface that yields them.
+
+Times are whole milliseconds, values are floats (nan where MLflow says so), everything else is text. What a secret's key
+holds is masked here, so that no reader can forget it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tracking.schema import mask, secret_like
+
+TEXT = pd.StringDtype(na_value=np.nan)
+RUNS: dict[str, Any] = {
+    "run_id": TEXT,
+    "name": TEXT,
+    "experiment_id": TEXT,
+    "status": TEXT,
+    "start_time": "int64",
+    "end_time": "Int64",
+    "lifecycle": TEXT,
+    "artifact_uri": TEXT,
+    "parent": TEXT,
+}
+EXPERIMENTS: dict[str, Any] = {"experiment_id": TEXT, "name": TEXT, "lifecycle": TEXT}
+VALUES: dict[str, Any] = {"run_id": TEXT, "key": TEXT, "value": TEXT}
+METRICS: dict[str, Any] = {"run_id": TEXT, "key": TEXT, "value": "float64", "step": "int64", "time": "int64"}
+HISTORIES: dict[str, Any] = {"run_id": TEXT, "key": TEXT, "step": "int64", "time": "int64", "value": "float64"}
+
+
+def table(rows: Iterable[Sequence[Any]], columns: dict[str, Any]) -> pd.DataFrame:
+    """A frame of these rows, with these columns and types."""
+    rows = list(rows)
+    data = {}
+    for place, (name, dtype) in enumerate(columns.items()):
+        part = [row[place] for row in rows]
+        data[name] = pd.array(part, dtype=dtype) if dtype in ("Int64", TEXT) else np.array(part, dtype=dtype)
+    return pd.DataFrame(data)
+
+
+def values_table(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+    """Params or tags, masked, sorted by run and key."""
+    frame = table(sorted(rows), VALUES)
+    suspects = {key for key in frame["key"].unique() if secret_like(key)}
+    if suspects:
+        where = frame["key"].isin(suspects)
+        masked = [mask(*pair) for pair in zip(frame.loc[where, "key"], frame.loc[where, "value"], strict=True)]
+        frame.loc[where, "value"] = pd.array(masked, dtype=TEXT)
+    return frame
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which runs: those that meet every condition given."""
+
+    experiment_ids: tuple[str, ...] | None = None
+    sweep: str | None = None
+    """Children of this parent run."""
+    run_ids: tuple[str, ...] | None = None
+    tag: tuple[str, str] | None = None
+    deleted: bool = False
+    """Deleted runs as well."""
+
+    @classmethod
+    def of(
+        cls,
+        experiment_ids: Iterable[str] | None = None,
+        sweep: str | None = None,
+        run_ids: Iterable[str] | None = None,
+        deleted: bool = False,
+    ) -> Selection:
+        experiments = None if experiment_ids is None else tuple(str(each) for each in experiment_ids)
+        ids = None if run_ids is None else tuple(dict.fromkeys(run_ids))
+        return cls(experiments, sweep, ids, deleted=deleted)
+
+
+class Keys(NamedTuple):
+    """Which params, tags and metrics: None means all of them, () none."""
+
+    params: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
+    metrics: Sequence[str] | None = None
+
+
+class Records(NamedTuple):
+    """Runs with what belongs to them, in long form."""
+
+    runs: pd.DataFrame
+    params: pd.DataFrame
+    tags: pd.DataFrame
+    metrics: pd.DataFrame
+
+
+def _wide(frame: pd.DataFrame, runs: pd.Index[str], prefix: str) -> dict[str, Any]:
+    """One column a key, one row a run."""
+    if frame.empty:
+        return {}
+    rows = runs.get_indexer(pd.Index(frame["run_id"]))
+    codes, keys = pd.factorize(frame["key"], sort=True)
+    values = frame["value"].to_numpy(dtype=float if frame["value"].dtype.kind == "f" else object)
+    cells = np.full((len(keys), len(runs)), np.nan, dtype=values.dtype)
+    cells[codes, rows] = values
+    dtype = "float64" if values.dtype == float else TEXT
+    return {f"{prefix}.{key}": pd.array(cells[i], dtype=dtype) for i, key in enumerate(keys)}
+
+
+def wide(found: Records) -> pd.DataFrame:
+    """One row a run: the columns of its runs, then `params.X`, `metrics.X` (latest) and `tags.X`."""
+    index = pd.Index(found.runs["run_id"])
+    columns = {name: found.runs[name].array for name in found.runs}
+    for prefix, part in (("params", found.params), ("metrics", found.metrics), ("tags", found.tags)):
+        columns.update(_wide(part, index, prefix))
+    return pd.DataFrame(columns)
+
+
+class Reader(ABC):
+    """Reads one store. Every method answers with frames of the same columns and types, whatever the store is.
+
+    Raises:
+        StoreError: from every method, when the store cannot be read.
+    """
+
+    uri: str
+
+    @abstractmethod
+    def version(self) -> str:
+        """A text that changes when the store changes; cheap enough to ask every second."""
+
+    @abstractmethod
+    def experiments(self) -> pd.DataFrame:
+        """[experiment_id, name, lifecycle], deleted ones too, by number."""
+
+    @abstractmethod
+    def experiment_tags(self, experiment_id: str) -> dict[str, str]:
+        """The tags of an experiment, masked; none where there is no such experiment."""
+
+    @abstractmethod
+    def records(self, selection: Selection, keys: Keys = Keys()) -> Records:  # noqa: B008
+        """Runs (by start and id) with their params, tags and latest metrics, in one pass over the store."""
+
+    @abstractmethod
+    def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
+        """[run_id, key, step, time, value] of all values ever logged, sorted by all of these."""
+
+    @abstractmethod
+    def artifacts(self, run_id: str) -> pd.DataFrame:
+        """[path, size] of a run's files, by path; sizes in bytes."""
+
+    @abstractmethod
+    def artifact(self, run_id: str, path: str) -> bytes:
+        """The content of one file.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StoreError: the path leads out of the run's artifacts.
+        """
+
+    def runs(
+        self,
+        experiment_ids: Iterable[str] | None = None,
+        sweep: str | None = None,
+        run_ids: Iterable[str] | None = None,
+        deleted: bool = False,
+    ) -> pd.DataFrame:
+        """[run_id, name, experiment_id, status, start_time, end_time, lifecycle, artifact_uri, parent], by start, id.
+
+        Args:
+            experiment_ids: Those of these experiments.
+            sweep: The children of this parent run.
+            run_ids: These.
+            deleted: Deleted ones as well.
+        """
+        return self.records(Selection.of(experiment_ids, sweep, run_ids, deleted), Keys((), (), ())).runs
+
+    def params(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
+        """[run_id, key, value], masked, sorted by run and key."""
+        return self.records(Selection.of(run_ids=run_ids, deleted=True), Keys(keys, (), ())).params
+
+    def tags(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
+        """[run_id, key, value], masked, sorted by run and key."""
+        return self.records(Selection.of(run_ids=run_ids, deleted=True), Keys((), keys, ())).tags
+
+    def metrics(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
+        """[run_id, key, value, step, time] of the latest values, sorted by run and key."""
+        return self.records(Selection.of(run_ids=run_ids, deleted=True), Keys((), (), keys)).metrics
+
+    def frame(
+        self,
+        experiment_ids: Iterable[str] | None = None,
+        sweep: str | None = None,
+        run_ids: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """One row a run: the columns of `runs`, then `params.X`, `metrics.X` (latest) and `tags.X`."""
+        return wide(self.records(Selection.of(experiment_ids, sweep, run_ids)))

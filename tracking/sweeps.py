@@ -1,0 +1,243 @@
+"""Sweeps as frames: how far each has come and what it found, the runs of one, its events and commands.
+
+Works on the frames of any reader, with a few passes over the store however many sweeps there are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tracking import schema
+from tracking.frames import TEXT, Keys, Reader, Records, Selection, table
+from tracking.schema import Outcome
+
+RUNNING = "running"
+"""Stands for the outcome of a run that has not ended."""
+_SEED_IN_NAME = re.compile(r"\s*·\s*seed \S+$")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_WORDS = {"None": None, "True": True, "False": False}
+_OUTCOMES = [outcome.value for outcome in Outcome]
+_CHILD_TAGS = (schema.KIND, schema.SUPERSEDED_BY, schema.OUTCOME, schema.GROUP)
+SWEEPS: dict[str, Any] = {
+    "sweep": TEXT,
+    "name": TEXT,
+    "experiment_id": TEXT,
+    "experiment": TEXT,
+    "state": TEXT,
+    "question": TEXT,
+    "created": "int64",
+    "trials": "int64",
+    "seeds": "int64",
+    "planned": "int64",
+    "metric": TEXT,
+    "direction": TEXT,
+    "searched": object,
+    "owner": TEXT,
+    "lease": TEXT,
+    **dict.fromkeys(_OUTCOMES, "int64"),
+    RUNNING: "int64",
+    "done": "int64",
+    "best": "float64",
+    "best_group": TEXT,
+    "best_name": TEXT,
+}
+_TAGS_OF_SWEEPS = {
+    "state": schema.STATE,
+    "question": schema.NOTE,
+    "trials": schema.TRIALS,
+    "seeds": schema.SEEDS,
+    "planned": schema.PLANNED,
+    "metric": schema.METRIC,
+    "direction": schema.DIRECTION,
+    "searched": schema.SEARCHED,
+    "owner": schema.OWNER,
+    "lease": schema.LEASE,
+}
+EVENTS: dict[str, Any] = {"at": "int64", "text": TEXT, "run": TEXT}
+
+
+def _tags(found: Records, tag: str, missing: str = "") -> pd.Series[Any]:
+    """One tag's value for each run, in the order of the runs."""
+    part = found.tags[found.tags["key"] == tag]
+    values = pd.Series(part["value"].array, index=part["run_id"].array, dtype=TEXT)
+    return values.reindex(found.runs["run_id"].array).fillna(missing).reset_index(drop=True)
+
+
+def _whole(values: pd.Series[Any], missing: int = 0) -> pd.Series[Any]:
+    return pd.to_numeric(values, errors="coerce").fillna(missing).astype("int64")
+
+
+def _names(text: str) -> list[str]:
+    """A JSON list of texts; what is none of ours counts as empty."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    return [str(each) for each in found] if isinstance(found, list) else []
+
+
+def _children(reader: Reader, selection: Selection) -> pd.DataFrame:
+    """Runs of sweeps, one row each, in the order of the reader, with what counts and ranks them."""
+    found = reader.records(selection, Keys((), _CHILD_TAGS, (schema.OBJECTIVE,)))
+    frame = found.runs.assign(
+        group=_tags(found, schema.GROUP),
+        outcome=_tags(found, schema.OUTCOME).replace("", RUNNING),
+        counts=_tags(found, schema.SUPERSEDED_BY) == "",
+    )
+    objective = pd.Series(found.metrics["value"].array, index=found.metrics["run_id"].array, dtype="float64")
+    frame["objective"] = objective.reindex(frame["run_id"].array).to_numpy()
+    return frame[_tags(found, schema.KIND) == schema.RUN_KIND]
+
+
+def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
+    """By sweep: its best group. The share of diverged runs comes first, then the mean of the finite ones."""
+    ended = runs[runs["outcome"].isin([Outcome.OK.value, Outcome.DIVERGED.value]) & (runs["group"] != "")]
+    good = (ended["outcome"] == Outcome.OK.value) & np.isfinite(ended["objective"])
+    table_ = pd.DataFrame(
+        {
+            "parent": ended["parent"],
+            "group": ended["group"],
+            "diverged": (ended["outcome"] == Outcome.DIVERGED.value).astype("float64"),
+            "objective": ended["objective"].where(good),
+            "name": ended["name"].where(good),
+        }
+    )
+    groups = table_.groupby(["parent", "group"], sort=False, as_index=False).agg(
+        {"diverged": "mean", "objective": "mean", "name": "first"}
+    )
+    groups = groups[groups["objective"].notna()]
+    sign = groups["parent"].map(maximize).fillna(False).map({True: -1.0, False: 1.0}).astype("float64")
+    groups = groups.assign(rank=groups["objective"] * sign).sort_values(["diverged", "rank", "group"])
+    return groups.drop_duplicates("parent").set_index("parent")
+
+
+def sweeps(reader: Reader) -> pd.DataFrame:
+    """One row a sweep, newest first.
+
+    Columns: sweep (its id), name, experiment_id, experiment, state, question, created (ms), trials, seeds, planned
+    (runs), metric, direction, searched (list of dotted keys), owner, lease; how many runs that count are ok, diverged,
+    pruned, stopped, crashed, running, and done (all but running); best (the mean objective of the best group's ok runs,
+    or nan), best_group, best_name. Groups rank by their share of diverged runs, then by that mean.
+    """
+    parents = reader.records(
+        Selection(tag=(schema.KIND, schema.SWEEP_KIND)), Keys((), tuple(_TAGS_OF_SWEEPS.values()), ())
+    )
+    if parents.runs.empty:
+        return table((), SWEEPS)
+    frame = parents.runs.rename(columns={"run_id": "sweep", "start_time": "created"})
+    frame = frame.assign(**{column: _tags(parents, tag) for column, tag in _TAGS_OF_SWEEPS.items()})
+    for column in ("trials", "seeds", "planned"):
+        frame[column] = _whole(frame[column])
+    experiments = reader.experiments().set_index("experiment_id")["name"]
+    frame["experiment"] = frame["experiment_id"].map(experiments).astype(TEXT)
+    frame["searched"] = pd.Series([_names(text) for text in frame["searched"]], dtype=object)
+
+    runs = _children(reader, Selection(tag=(schema.KIND, schema.RUN_KIND)))
+    runs = runs[runs["counts"] & runs["parent"].isin(frame["sweep"])]
+    counts = pd.crosstab(runs["parent"], runs["outcome"]).reindex(
+        index=frame["sweep"].array, columns=[*_OUTCOMES, RUNNING], fill_value=0
+    )
+    for column in (*_OUTCOMES, RUNNING):
+        frame[column] = counts[column].to_numpy(dtype="int64")
+    frame["done"] = frame[_OUTCOMES].sum(axis=1)
+    maximize = pd.Series((frame["direction"] == schema.MAXIMIZE).to_numpy(), index=frame["sweep"].array)
+    best = _best(runs, maximize).reindex(frame["sweep"].array)
+    frame["best"] = best["objective"].to_numpy(dtype="float64")
+    frame["best_group"] = best["group"].fillna("").array
+    frame["best_name"] = [_SEED_IN_NAME.sub("", name) for name in best["name"].fillna("")]
+    frame = frame.sort_values(["created", "sweep"], ascending=[False, True], ignore_index=True)
+    return frame[list(SWEEPS)].astype(SWEEPS)
+
+
+def parse_value(text: str) -> Any:
+    """A param as the Python value that it was written from: number, truth value, list, None, else the text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _NUMBER.fullmatch(text) and not text.lstrip("+-").isdigit():
+        return float(text)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _parsed(values: pd.Series[Any]) -> pd.Series[Any]:
+    parsed = [None if isinstance(value, float) and math.isnan(value) else parse_value(value) for value in values]
+    kinds = {type(value) for value in parsed}
+    if kinds and kinds <= {int, float}:
+        return pd.Series(parsed, index=values.index, dtype="int64" if kinds == {int} else "float64")
+    return pd.Series(parsed, index=values.index, dtype=object)
+
+
+def sweep_runs(reader: Reader, sweep: str) -> pd.DataFrame:
+    """One row a run of a sweep, those that do not count as well, by start.
+
+    Columns: run_id, name, status, trial, seed (-1 if unknown), group, phase, outcome ("running" while there is none),
+    counts, start_time, end_time (ms), objective (nan while there is none), error, and one column for each searched key,
+    named like it, that holds the Python values (None where a run has no such param).
+    """
+    parent = reader.tags([sweep], keys=[schema.SEARCHED])
+    searched = _names(str(parent["value"].iloc[0])) if len(parent) else []
+    tags = (schema.TRIAL, schema.SEED, schema.PHASE, schema.ERROR, *_CHILD_TAGS)
+    found = reader.records(Selection(sweep=sweep), Keys(searched, tags, (schema.OBJECTIVE,)))
+    objective = pd.Series(found.metrics["value"].array, index=found.metrics["run_id"].array, dtype="float64")
+    runs = found.runs
+    frame = pd.DataFrame(
+        {
+            "run_id": runs["run_id"],
+            "name": runs["name"],
+            "status": runs["status"],
+            "trial": _whole(_tags(found, schema.TRIAL), -1),
+            "seed": _whole(_tags(found, schema.SEED), -1),
+            "group": _tags(found, schema.GROUP),
+            "phase": _tags(found, schema.PHASE),
+            "outcome": _tags(found, schema.OUTCOME).replace("", RUNNING),
+            "counts": _tags(found, schema.SUPERSEDED_BY) == "",
+            "start_time": runs["start_time"],
+            "end_time": runs["end_time"],
+            "objective": objective.reindex(runs["run_id"].array).to_numpy(dtype="float64"),
+            "error": _tags(found, schema.ERROR),
+        }
+    )
+    frame = frame[_tags(found, schema.KIND) == schema.RUN_KIND].reset_index(drop=True)
+    for key in searched:
+        part = found.params[found.params["key"] == key]
+        values = pd.Series(part["value"].array, index=part["run_id"].array, dtype=TEXT)
+        frame[key] = _parsed(values.reindex(frame["run_id"].array).reset_index(drop=True))
+    return frame
+
+
+def _with_prefix(reader: Reader, sweep: str, prefix: str) -> list[tuple[str, dict[str, Any]]]:
+    """Tags whose values are JSON objects: (key without prefix, object), by key."""
+    tags = reader.tags([sweep])
+    found = []
+    for key, value in zip(tags["key"], tags["value"], strict=True):
+        if key.startswith(prefix):
+            try:
+                content = json.loads(value)
+            except ValueError:
+                continue
+            if isinstance(content, dict):
+                found.append((key.removeprefix(prefix), content))
+    return found
+
+
+def events(reader: Reader, sweep: str) -> pd.DataFrame:
+    """[at (ms), text, run (missing if it is about none)], newest first."""
+    rows = []
+    for _, event in _with_prefix(reader, sweep, schema.EVENT):
+        at = event.get("at")
+        if isinstance(at, (int, float)) and not isinstance(at, bool):
+            rows.append((int(at), str(event.get("text", "")), event.get("run")))
+    return table(sorted(reversed(rows), key=lambda row: -row[0]), EVENTS)
+
+
+def commands(reader: Reader, sweep: str) -> dict[str, dict[str, Any]]:
+    """The commands that are recorded with a sweep: uuid -> command."""
+    return dict(_with_prefix(reader, sweep, schema.COMMAND))
