@@ -28,6 +28,10 @@ SEED_KINDS: Final = ("data", "init", "order")
 NAMED: Final = ("model", "data", "optimizer", "schedule")
 UNNAMED: Final = ("regularization", "trainer")
 DEFAULT_NAMES: Final = {"optimizer": "adam", "schedule": "constant"}
+SAMPLERS: Final = ("grid", "random", "qmc", "tpe", "gp")
+ADAPTIVE: Final = ("tpe", "gp")
+"""Samplers that look at the trials so far before they choose the next."""
+PRUNERS: Final = ("none", "median", "hyperband")
 METRICS: Final = (
     schema.VAL_LOSS, schema.VAL_ERROR, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.TRAIN_LOSS,
 )  # fmt: skip
@@ -50,16 +54,33 @@ FIELDS: Final[dict[str, Field]] = {
             help="Weights to keep of each run: those of the epoch that validation chose, or none.",
         ),
         Field(
-            "sampler", "choice", "grid", choices=("grid", "random"),
-            help="grid tries every combination, random draws as many as trials says.",
+            "sampler", "choice", "grid", choices=SAMPLERS,
+            help="grid tries every combination; random, qmc (evenly spread), tpe and gp (both learn from the trials so "
+            "far) try as many as trials says.",
         ),
         Field(
             "trials", "int", None, minimum=1, maximum=MOST_RUNS,
-            help="How many configurations the random sampler draws.",
+            help="How many configurations are tried; the grid needs no number.",
         ),
-        Field("pruner", "choice", "none", choices=("none",), help="Whether poor trials are ended early."),
+        Field(
+            "pruner", "choice", "none", choices=PRUNERS,
+            help="Whether poor trials are ended early: those below the median of the others at the same epoch, or by "
+            "Hyperband. A trial is judged by its first seed; its other seeds start only if that survives.",
+        ),
         Field("seeds", "int", 1, minimum=1, maximum=1000, help="Runs of each trial, each with a seed of its own."),
         Field("seed", "int", 0, minimum=0, maximum=2**32 - 1, help="The sampler's: the same seed, the same trials."),
+        Field(
+            "confirm.top", "int", 1, minimum=1, maximum=100,
+            help="How many winners, for each value of confirm.per, are retrained with fresh seeds.",
+        ),
+        Field(
+            "confirm.per", "str", None, optional=True,
+            help="A searched key each of whose values has winners of its own; left empty, the winners are of the sweep.",
+        ),
+        Field(
+            "confirm.seeds", "int", 10, minimum=1, maximum=1000,
+            help="Fresh seeds that each winner is retrained with: no run that chose it is among those that judge it.",
+        ),
         Field("workers", "int", default_workers(), minimum=1, maximum=64, help="Processes that train at one time."),
         Field(
             "objective.metric", "choice", schema.VAL_LOSS, choices=METRICS,
@@ -88,6 +109,17 @@ class Objective(BaseModel):
     at: Literal["last", "best"] = "last"
 
 
+class Confirm(BaseModel):
+    """Which trials are retrained with fresh seeds when the search is done."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    top: int = 1
+    per: str | None = None
+    """A searched key: each of its values has winners of its own."""
+    seeds: int = 10
+
+
 class Spec(BaseModel):
     """A checked sweep. Make one with `parse` or `check`."""
 
@@ -104,9 +136,10 @@ class Spec(BaseModel):
     trainer: dict[str, Any]
     keep: Literal["best", "none"] = "best"
     search: dict[str, Axis]
-    sampler: Literal["grid", "random"] = "grid"
+    sampler: Literal["grid", "random", "qmc", "tpe", "gp"] = "grid"
     trials: int | None = None
-    pruner: Literal["none"] = "none"
+    pruner: Literal["none", "median", "hyperband"] = "none"
+    confirm: Confirm | None = None
     seeds: int = 1
     seed: int = 0
     vary: tuple[Literal["data", "init", "order"], ...] = SEED_KINDS
@@ -195,12 +228,16 @@ def to_yaml(spec: Spec) -> str:
     written["sampler"] = spec.sampler
     if spec.trials is not None:
         written["trials"] = spec.trials
+    if spec.pruner != "none":
+        written["pruner"] = spec.pruner
     written["seeds"] = spec.seeds
     if spec.seed:
         written["seed"] = spec.seed
     if spec.vary != SEED_KINDS:
         written["vary"] = list(spec.vary)
     written["objective"] = spec.objective.model_dump(exclude={"at"} if spec.objective.at == "last" else None)
+    if spec.confirm:
+        written["confirm"] = spec.confirm.model_dump(exclude_none=True)
     if spec.workers != default_workers():
         written["workers"] = spec.workers
     return yaml_text.write(written)
@@ -251,7 +288,9 @@ class _Checker:
             return {}
         if isinstance(value, Mapping):
             return value
-        example = "{optimizer.lr: {values: [0.01, 0.1]}}" if key == "search" else "{metric: val/loss}"
+        example = {"search": "{optimizer.lr: {values: [0.01, 0.1]}}", "confirm": "{top: 1, seeds: 10}"}.get(
+            key, "{metric: val/loss}"
+        )
         if key in NAMED:
             example = f"{{name: {next(iter(self.catalogue.named[key]))}}}"
         elif key in UNNAMED:
@@ -270,19 +309,21 @@ class _Checker:
         for key in self.raw:
             if key not in known:
                 self.add(unknown(_text(key), self.raw[key], known, "at the top"))
-        values: dict[str, Any] = {}
-        objective = self.mapping("objective")
-        own = [key.removeprefix("objective.") for key in FIELDS if key.startswith("objective.")]
-        for key in objective:
-            if key not in own:
-                self.add(unknown(f"objective.{_text(key)}", objective[key], own, "under objective"))
-        values["objective"] = {}
+        values: dict[str, Any] = {"objective": {}, "confirm": {}}
+        nested = {part: self.mapping(part) for part in ("objective", "confirm")}
+        for part, written in nested.items():
+            own = [key.removeprefix(f"{part}.") for key in FIELDS if key.startswith(f"{part}.")]
+            for key in written:
+                if key not in own:
+                    self.add(unknown(f"{part}.{_text(key)}", written[key], own, f"under {part}"))
         for key, field in FIELDS.items():
             section, _, name = key.rpartition(".")
-            source = objective if section else self.raw
+            source = nested[section] if section else self.raw
             left_out = name not in source or (source[name] is None and key in ("question", "experiment", "trials"))
             value = field.default if left_out else self.field(field, key, source[name])
-            (values["objective"] if section else values)[name] = value
+            (values[section] if section else values)[name] = value
+        if self.raw.get("confirm") is None:
+            values["confirm"] = None
         for key, longest in (("name", 200), ("experiment", 200)):
             values[key] = " ".join(values[key].split())
             if len(values[key]) > longest or not values[key].isprintable():
@@ -400,13 +441,21 @@ class _Checker:
                 return
             trials = size
         elif trials is None:
-            self.add(missing("trials", f"{FIELDS['trials'].allowed} for sampler random"))
+            self.add(missing("trials", f"{FIELDS['trials'].allowed} for sampler {spec.sampler}"))
         elif size is not None and trials > size:
             allowed = f"at most {size:,}, as the search holds no more configurations"
             self.add(refusal("trials", trials, allowed))
         if trials is not None and trials * spec.seeds > MOST_RUNS:
             runs = f"{trials:,} trials x {spec.seeds:,} seeds are {trials * spec.seeds:,} runs"
             self.problems.append(f"search: {runs}, which is not allowed; allowed: at most {MOST_RUNS:,} runs.")
+        if spec.confirm and spec.confirm.per is not None:
+            axis = spec.search.get(spec.confirm.per)
+            listed = [key for key, own in spec.search.items() if own.points is not None]
+            if axis is None or axis.points is None:
+                allowed = f"a searched key with listed values ({', '.join(listed) or 'there is none'}), or nothing"
+                self.add(refusal("confirm.per", spec.confirm.per, allowed, nearest(spec.confirm.per, listed)))
+        if spec.sampler in ADAPTIVE and not spec.search:
+            self.add(refusal("sampler", spec.sampler, f"grid where nothing is searched, as {spec.sampler} has no choice"))
 
 
 def _text(key: Any) -> str:

@@ -72,8 +72,10 @@ COMMANDS: Final[dict[str, tuple[State, ...]]] = {
     "resume": (State.PAUSED, State.PAUSING, State.STOPPED, State.FAILED),
     "stop": (State.QUEUED, State.RUNNING, State.PAUSING, State.PAUSED),
     "retry": (State.RUNNING, State.PAUSED, State.STOPPED, State.FINISHED, State.FAILED),
+    "extend": (State.QUEUED, State.RUNNING, State.PAUSED, State.STOPPED, State.FINISHED),
+    "change": (State.QUEUED, State.RUNNING, State.PAUSED, State.STOPPED),
 }
-"""In which states a sweep can be given each command."""
+"""In which states a sweep can be given each command. `extend` takes trials and seeds, `change` workers and pruner."""
 
 # Tags
 KIND: Final = "kind"
@@ -86,6 +88,8 @@ TRIAL: Final = "trial"
 GROUP: Final = "group"
 PHASE: Final = "phase"
 SEARCH_PHASE: Final = "search"
+CONFIRM_PHASE: Final = "confirm"
+"""Of runs that retrain a winner of the search with seeds that did not choose it."""
 SEED: Final = "seed"
 SEED_DATA: Final = "seed_data"
 SEED_INIT: Final = "seed_init"
@@ -103,7 +107,13 @@ QUEUED_AT: Final = "queued_at"
 """Milliseconds since the epoch: queued sweeps are taken in this order."""
 STATE: Final = "state"
 PLANNED: Final = "planned"
-"""How many runs the sweep will have: trials x seeds."""
+"""How many runs the sweep will have, as far as is known: what a pruner saves is taken off, confirm runs are added."""
+WINNERS: Final = "winners"
+"""JSON list of the numbers of the trials that are confirmed: chosen when the search was done."""
+ASKED: Final = "asked."
+"""Prefix: `asked.<number>` holds the params of a trial, in JSON, that a sampler which learns has chosen."""
+PRUNED_AT: Final = "pruned_at"
+"""Of a pruned run: the epoch at which it was judged; what it measured later does not count in the search."""
 TRIALS: Final = "trials"
 SEEDS: Final = "seeds"
 METRIC: Final = "objective.metric"

@@ -52,7 +52,7 @@ def test_the_readers_place_is_kept_while_the_page_refreshes(page, shows):
     assert page.locator("[data-testid=stMain]").evaluate("element => element.scrollTop") > 100
     page.wait_for_timeout(7000)  # three refreshes
     assert abs(heading.bounding_box()["y"] - before) < 5
-    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
     shows(page, re.compile("^Stopped$"), seconds=20)
 
 
@@ -99,7 +99,7 @@ def test_a_ready_made_sweep_is_launched_by_keyboard_alone(page, shows):
     page.keyboard.press("Enter")
     page.wait_for_url("**/sweep?sweep=*", timeout=90_000)
     shows(page, r"of \d+ runs")
-    page.get_by_role("button", name="Stop", exact=True).press("Enter")
+    page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).press("Enter")
     shows(page, re.compile("^Stopped$"), seconds=30)
 
 
