@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import queue
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sweeps.progress import MAX_ATTEMPTS, Progress, Slot
-from sweeps.search import flatten, run_name, seeds_for
+from sweeps.progress import MAX_ATTEMPTS, Progress, Slot, winners
+from sweeps.pruning import Judge
+from sweeps.samplers import Told, propose
+from sweeps.search import flatten, group_of, run_name, seeds_for
 from sweeps.spec import Spec
 from sweeps.workers import Job, LocalWorkers, Message
 from tracking import schema
@@ -30,33 +34,42 @@ class ActiveSweep:
     Args:
         sweep: its run id in MLflow
         experiment_id: the experiment it belongs to
-        spec, progress: what it is and where it stands
+        progress: what it is and where it stands
         writer, workers: the service's
+        wake: called from another thread when the sampler has chosen
         owner: the service's token
         commit: git commit of the working directory, or ""
+        resumable: the folder in which long runs leave what they need to go on, or None
     """
 
     def __init__(
         self,
         sweep: str,
         experiment_id: str,
-        spec: Spec,
         progress: Progress,
         *,
         writer: Writer,
         workers: LocalWorkers,
+        wake: Callable[[], None],
         owner: str,
         commit: str,
+        resumable: Path | None = None,
     ) -> None:
         self.sweep = sweep
-        self.spec = spec
         self.progress = progress
         self.state = State.RUNNING
         self._experiment_id = experiment_id
         self._writer = writer
         self._workers = workers
+        self._wake = wake
         self._owner = owner
         self._commit = commit
+        self._resumable = resumable
+        self._planned: int | None = None
+        self._choosing: int | None = None
+        """The number of the trial that the sampler is choosing now, in a thread of its own."""
+        self._chosen: queue.SimpleQueue[tuple[int, dict[str, Any] | Exception]] = queue.SimpleQueue()
+        self._judge = self._judge_of_all()
         self._ended_by_person: set[str] = set()
         self._uncreated: set[str] = set()  # begun, but the store has not given them an id yet
         self._handlers: dict[str, Callable[[Slot, dict[str, Any]], None]] = {
@@ -67,21 +80,29 @@ class ActiveSweep:
             "died": self._died,
         }
 
+    @property
+    def spec(self) -> Spec:
+        return self.progress.spec
+
     def begin(self) -> None:
         """Start, or go on from where `progress` stands."""
-        self._enter(State.RUNNING, f"Training: {self.progress.waiting} runs to go.")
+        left = self.progress.planned - sum(slot.outcome is not None for slot in self.progress.slots.values())
+        self._enter(State.RUNNING, f"Training: {'up to ' * (self.spec.pruner != 'none')}{left} runs to go.")
+        self._tell_planned()
         self.dispatch()
 
     def dispatch(self) -> None:
         """Give runs to free workers, as many as the sweep may have."""
         if self.state is not State.RUNNING or self._writer.problem or self._writer.backlog > MAX_BACKLOG:
             return
-        wanted = min(self.spec.workers, len(self.progress.running) + self.progress.waiting)
+        self._grow()
+        wanted = min(self.spec.workers, len(self.progress.running) + max(1, self.progress.waiting))
         self._workers.grow(wanted)
         threads = max(1, (os.cpu_count() or 1) // self.spec.workers)
         while self._workers.free and len(self.progress.running) < self.spec.workers:
             slot = self.progress.take()
             if slot is None:
+                self._grow()
                 return
             configuration = {**slot.trial.configuration, "seeds": seeds_for(self.spec, slot.seed)}
             if not self._workers.submit([Job(slot.key, configuration, threads)]):
@@ -111,6 +132,14 @@ class ActiveSweep:
     def refused(self, key: str) -> None:
         """The store will not have something of a run; if that was the run itself, nobody need wait for it."""
         self._uncreated.discard(key)
+
+    def change(self, spec: Spec) -> None:
+        """Go on with more trials or seeds, another number of workers or another pruner."""
+        judged_otherwise = spec.pruner != self.spec.pruner
+        self.progress.change(spec)
+        if judged_otherwise:
+            self._judge = self._judge_of_all()
+        self._tell_planned()
 
     def pause(self) -> None:
         self._enter(State.PAUSING, "Pausing: the running runs finish, no others start.")
@@ -148,7 +177,10 @@ class ActiveSweep:
     def interrupt(self, reason: str) -> None:
         """The service ends: end the running runs, to be trained again when the sweep goes on."""
         for slot in self.progress.running:
-            self._end(slot, Outcome.CRASHED, {schema.ERROR: reason, schema.RERUN: schema.YES})
+            if slot.pruned_at is not None:
+                self._end_pruned(slot)
+            else:
+                self._end(slot, Outcome.CRASHED, {schema.ERROR: reason, schema.RERUN: schema.YES})
 
     def settle(self) -> bool:
         """Enter the state that follows from what has ended; True if the sweep is no longer active."""
@@ -156,11 +188,13 @@ class ActiveSweep:
             return False
         if self.state is State.STOPPING:
             self._enter(State.STOPPED, "Stopped.")
-        elif self.state in (State.RUNNING, State.PAUSING) and not self.progress.waiting:
+        elif self.state is State.FAILED:
+            return True
+        elif self.state in (State.RUNNING, State.PAUSING) and self.progress.complete:
             counted = [(self.progress.count(outcome), outcome) for outcome in Outcome]
             self._enter(State.FINISHED, f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}.")
         elif self.state is State.PAUSING:
-            self._enter(State.PAUSED, f"Paused: {self.progress.waiting} runs are left.")
+            self._enter(State.PAUSED, "Paused.")
         else:
             return False
         return True
@@ -173,15 +207,88 @@ class ActiveSweep:
         self._writer.set_state(self.sweep, state)
         self.event(text)
 
+    # What comes next
+
+    def _grow(self) -> None:
+        """Have the next trial chosen, or the winners of a search that is done confirmed."""
+        while not self._chosen.empty():
+            number, params = self._chosen.get()
+            self._choosing = None
+            if isinstance(params, Exception):
+                self._enter(State.FAILED, f"The sampler {self.spec.sampler} could not choose trial {number}: {params}")
+                return
+            self.progress.add(number, params)
+        if self.progress.waiting:
+            return
+        wanted = self.progress.next_number
+        if wanted is not None and self._choosing is None:
+            self._choosing = wanted
+            told, spec = self.progress.told(), self.spec
+            threading.Thread(target=self._choose, args=(spec, wanted, told), daemon=True, name="sampler").start()
+        elif self.spec.confirm and self.progress.winners is None and self.progress.search_done:
+            chosen = winners(self.progress)
+            self.progress.confirm(chosen)
+            self._writer.set_tags(self.sweep, {schema.WINNERS: json.dumps(chosen)})
+            seeds = self.spec.confirm.seeds
+            text = f"The search is done; retrained with {seeds} fresh seeds: {len(chosen)} of its trials."
+            self.event(text if chosen else "The search is done; it has no winner to confirm.")
+            self._tell_planned()
+
+    def _choose(self, spec: Spec, number: int, told: list[Told]) -> None:
+        try:
+            params: dict[str, Any] | Exception = propose(spec, number, told)
+        except Exception as error:
+            params = error
+        self._chosen.put((number, params))
+        self._wake()
+
+    def _tell_planned(self) -> None:
+        """Tell the store how many runs the sweep will have, if that has changed."""
+        planned = self.progress.planned
+        if planned != self._planned:
+            self._planned = planned
+            self._writer.set_tags(self.sweep, {schema.PLANNED: str(planned)})
+
+    # Pruning
+
+    def _judge_of_all(self) -> Judge | None:
+        """A judge that knows every first seed so far; None without a pruner."""
+        if self.spec.pruner == "none":
+            return None
+        judge = Judge(self.spec)
+        for number in sorted(self.progress.trials):
+            slot = self.progress.slots[number, 0]
+            if slot.outcome is None and slot.key not in {own.key for own in self.progress.running}:
+                continue
+            judge.begin(number, _epochs(slot))
+            for epoch in sorted(slot.curve):
+                if slot.pruned_at is None or epoch <= slot.pruned_at:
+                    judge.prunes(number, epoch, slot.curve[epoch])
+            if slot.outcome is not None:
+                judge.end(number, slot.outcome, slot.objective)
+        return judge
+
+    def _consider(self, slot: Slot, epoch: int) -> None:
+        """Have the judge look at a first seed after an epoch; what it ends is ended now."""
+        if self._judge and self._judge.prunes(slot.trial.number, epoch, slot.curve[epoch]):
+            slot.pruned_at = epoch
+            self._workers.prune(slot.key)
+
+    # Runs
+
     def _begin(self, slot: Slot, configuration: dict[str, Any]) -> None:
+        if self._judge and slot.judged:
+            self._judge.begin(slot.trial.number, _epochs(slot))
         seeds = configuration["seeds"]
+        phase = schema.CONFIRM_PHASE if slot.confirms else schema.SEARCH_PHASE
         name = run_name(slot.trial, slot.seed)
         tags = {
             schema.KIND: schema.RUN_KIND,
             schema.SWEEP: self.sweep,
             schema.TRIAL: str(slot.trial.number),
-            schema.GROUP: slot.trial.group,
-            schema.PHASE: schema.SEARCH_PHASE,
+            schema.GROUP: group_of(slot.trial.configuration, phase) if slot.confirms else slot.trial.group,
+            schema.PHASE: phase,
+            schema.PARAMS: json.dumps(slot.trial.params, ensure_ascii=False),
             schema.SEED: str(slot.seed),
             schema.SEED_DATA: str(seeds["data"]),
             schema.SEED_INIT: str(seeds["init"]),
@@ -211,22 +318,37 @@ class ActiveSweep:
         self._writer.set_tags(slot.key, {**payload["tags"], "parameters": str(payload["parameters"])})
 
     def _metrics(self, slot: Slot, payload: dict[str, Any]) -> None:
-        self._writer.log_metrics(slot.key, payload["metrics"], payload["step"], payload["time"])
+        if slot.pruned_at is not None:
+            return  # what a run measures between its verdict and its end is not the same each time
+        epoch, metrics = payload["step"], payload["metrics"]
+        self._writer.log_metrics(slot.key, metrics, epoch, payload["time"])
+        value = metrics.get(self.spec.objective.metric)
+        if slot.judged and value is not None:
+            slot.curve[epoch] = value
+            self._consider(slot, epoch)
 
     def _file(self, slot: Slot, payload: dict[str, Any]) -> None:
         self._writer.log_file(slot.key, Path(payload["path"]), payload["artifact"], delete=True)
 
     def _result(self, slot: Slot, payload: dict[str, Any]) -> None:
-        outcome = Outcome(payload["outcome"])
+        outcome, objective = Outcome(payload["outcome"]), payload["objective"]
+        if slot.pruned_at is not None:
+            self._end_pruned(slot)
+            return
         tags = {schema.ERROR: payload["error"]} if payload["error"] else {}
-        if payload["objective"] is not None:
-            self._writer.log_metrics(slot.key, {schema.OBJECTIVE: payload["objective"]}, payload["epochs"], now_ms())
+        if objective is not None:
+            self._writer.log_metrics(slot.key, {schema.OBJECTIVE: objective}, payload["epochs"], now_ms())
         if outcome is Outcome.STOPPED and slot.key not in self._ended_by_person:
             tags[schema.RERUN] = schema.YES  # it was the sweep that was stopped: resuming trains this run again
-        self._end(slot, outcome, tags)
+        self._end(slot, outcome, tags, objective)
+
+    def _end_pruned(self, slot: Slot) -> None:
+        self._end(slot, Outcome.PRUNED, {schema.PRUNED_AT: str(slot.pruned_at)})
 
     def _died(self, slot: Slot, payload: dict[str, Any]) -> None:
-        if slot.key in self._ended_by_person:
+        if slot.pruned_at is not None:
+            self._end_pruned(slot)
+        elif slot.key in self._ended_by_person:
             self._end(slot, Outcome.STOPPED, {})
         elif self.state is State.STOPPING:
             self._end(slot, Outcome.STOPPED, {schema.RERUN: schema.YES})
@@ -237,14 +359,21 @@ class ActiveSweep:
             if retry:
                 self.progress.again(slot, attempt=slot.attempt + 1)
 
-    def _end(self, slot: Slot, outcome: Outcome, tags: dict[str, str]) -> None:
+    def _end(self, slot: Slot, outcome: Outcome, tags: dict[str, str], objective: float | None = None) -> None:
         self._writer.end(slot.key, outcome, tags, now_ms())
         self._ended_by_person.discard(slot.key)
-        self.progress.end(slot, outcome)
+        self.progress.end(slot, outcome, objective if outcome is Outcome.OK else None)
+        if self._judge and slot.judged and schema.RERUN not in tags:
+            self._judge.end(slot.trial.number, outcome, slot.objective)
+            self._tell_planned()
         if outcome in (Outcome.CRASHED, Outcome.DIVERGED):
             what = run_name(slot.trial, slot.seed)
             detail = f": {tags[schema.ERROR]}" if schema.ERROR in tags else ""
             self.event(f"{what} {outcome}{detail}", slot.run_id)
+
+
+def _epochs(slot: Slot) -> int:
+    return int(slot.trial.configuration["trainer"]["max_epochs"])
 
 
 def add_event(writer: Writer, sweep: str, text: str, run: str | None = None) -> None:

@@ -139,6 +139,14 @@ class Client:
         """Train the crashed runs again."""
         return self._command("retry", sweep)
 
+    def extend(self, sweep: str, trials: int = 0, seeds: int = 0) -> str | None:
+        """Add trials, or seeds to each trial; a finished sweep is queued again. Winners are chosen anew."""
+        return self._command("extend", sweep, {"trials": trials, "seeds": seeds})
+
+    def change(self, sweep: str, workers: int | None = None, pruner: str | None = None) -> str | None:
+        """Give the sweep another number of workers, or another pruner."""
+        return self._command("change", sweep, {"workers": workers, "pruner": pruner})
+
     def stop_run(self, run_id: str) -> str | None:
         """End one run now, and keep it so; the sweep goes on."""
         return self._command("stop_run", run_id)
@@ -162,12 +170,30 @@ class Client:
         return self._edit({"runs": [], "experiment": experiment, "tags": dict(tags)})
 
     def delete(self, runs: Sequence[str]) -> str | None:
-        """Delete runs as MLflow does: they are hidden, and `restore` brings them back."""
+        """Delete runs, and sweeps with their runs, as MLflow does: they are hidden, and `restore` brings them back."""
         return self._edit({"runs": list(runs), "change": "delete"})
 
     def restore(self, runs: Sequence[str]) -> str | None:
-        """Bring deleted runs back."""
+        """Bring deleted runs back, and sweeps with their runs."""
         return self._edit({"runs": list(runs), "change": "restore"})
+
+    def clean(self, sweep: str, what: str) -> int:
+        """Delete files of a sweep's runs for good, of deleted runs too; what was measured stays.
+
+        Args:
+            sweep: one that is not being trained
+            what: "weights", or "artifacts" for all files
+
+        Returns:
+            how many bytes that freed
+
+        Raises:
+            CommandError: the sweep is being trained, or the service does not answer
+        """
+        try:
+            return int(self._request({"action": "clean", "sweep": sweep, "what": what}, timeout=300.0)["freed"])
+        except NoService as error:
+            raise CommandError(f"the service deletes files, and {error}") from error
 
     def _edit(self, content: dict[str, Any]) -> str | None:
         try:
@@ -194,11 +220,12 @@ class Client:
         except NoService:
             return
 
-    def _command(self, action: str, target: str) -> str | None:
+    def _command(self, action: str, target: str, arguments: Mapping[str, Any] | None = None) -> str | None:
+        given = {"arguments": dict(arguments)} if arguments else {}
         try:
-            reply = self._request({"action": action, "target": target, "id": uuid.uuid4().hex})
+            reply = self._request({"action": action, "target": target, "id": uuid.uuid4().hex, **given})
         except NoService:
-            self._leave_command(action, target)
+            self._leave_command(action, target, given)
             return "the service does not answer; the command waits in the store until one does"
         return reply.get("warning")
 
@@ -214,11 +241,11 @@ class Client:
             raise SpecError(reply["error"]) if reply["kind"] == "bad input" else CommandError(reply["error"])
         return reply
 
-    def _leave_command(self, action: str, target: str) -> None:
+    def _leave_command(self, action: str, target: str, given: Mapping[str, Any]) -> None:
         from tracking.reader import open_reader
         from tracking.writer import Writer
 
-        sweep, command = target, {"action": action, "at": int(time.time() * 1000)}
+        sweep, command = target, {"action": action, "at": int(time.time() * 1000), **given}
         if action == "stop_run":
             tags = open_reader(self.uri).tags([target])
             found = tags.loc[tags["key"] == schema.SWEEP, "value"]

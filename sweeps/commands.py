@@ -1,4 +1,4 @@
-"""What a person can tell a sweep to do, and what follows: pause, resume, stop, retry, and stop for one run.
+"""What a person can tell a sweep to do, and what follows: pause, resume, stop, retry, extend, change; stop for one run.
 
 Commands come over the socket, or as tags that a client without one left in the store. Each is recorded as a tag of its
 own on the sweep, `cmd.<uuid>`, together with the state that follows from it.
@@ -7,10 +7,13 @@ own on the sweep, `cmd.<uuid>`, together with the state that follows from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sweeps.active import ActiveSweep, add_event, now_ms
+from sweeps.changes import CHANGING, said
+from sweeps.search import count, trials_text
+from sweeps.spec import to_yaml
 from sweeps.stored import Refused, Stored
 from tracking import schema
 from tracking.schema import COMMANDS, Outcome, State
@@ -40,12 +43,15 @@ class Commands:
         self._active = active
         self._obey = {"pause": self._pause, "resume": self._resume, "stop": self._stop, "retry": self._retry}
 
-    def obey(self, action: str, target: str, command_id: str, at: int) -> None:
+    def obey(
+        self, action: str, target: str, command_id: str, at: int, arguments: Mapping[str, Any] | None = None
+    ) -> None:
         """Obey one command and record it.
 
         Args:
             action: a key of COMMANDS, with a sweep's id as target, or STOP_RUN, with a run's
             at: when it was given, in milliseconds
+            arguments: of extend (trials, seeds: how many more) and change (workers, pruner)
 
         Raises:
             Refused: it cannot be obeyed; nothing has changed
@@ -54,6 +60,9 @@ class Commands:
         if action == STOP_RUN:
             command["run"] = target
             target = self._stop_run(target)
+        elif action in CHANGING:
+            given = command["arguments"] = dict(arguments or {})
+            self._change(action, target, self._checked(action, target), given)
         elif action in COMMANDS:
             self._obey[action](target, self._checked(action, target))
         else:
@@ -69,7 +78,8 @@ class Commands:
                     continue
                 try:
                     target = str(command.get("run") or sweep)
-                    self.obey(str(command["action"]), target, key.removeprefix(schema.COMMAND), command["at"])
+                    own = command.get("arguments")
+                    self.obey(str(command["action"]), target, key.removeprefix(schema.COMMAND), command["at"], own)
                 except NotOurs:
                     continue
                 except Refused as refusal:
@@ -129,6 +139,29 @@ class Commands:
         for run_id in crashed:
             self._writer.set_tags(run_id, {schema.RERUN: schema.YES, schema.ATTEMPT: "1"})
         self._enqueue(sweep, f"{len(crashed)} crashed runs are trained again.")
+
+    def _change(self, action: str, sweep: str, active: ActiveSweep | None, arguments: Mapping[str, Any]) -> None:
+        try:
+            spec = active.spec if active else self._stored.spec(sweep)
+            changed = CHANGING[action](spec, arguments)
+        except (ValueError, OSError) as error:
+            raise Refused(str(error)) from error
+        text = said(spec, changed)
+        # The trials first: a service killed between the two finds as many as the spec says, and perhaps more.
+        self._writer.log_text(sweep, trials_text(changed), schema.TRIALS_FILE)
+        self._writer.log_text(sweep, to_yaml(changed), schema.SPEC_FILE)
+        trials, _ = count(changed)
+        self._writer.set_tags(sweep, {schema.TRIALS: str(trials), schema.SEEDS: str(changed.seeds)})
+        grown = (changed.trials, changed.seeds) != (spec.trials, spec.seeds)
+        if grown:
+            self._writer.remove_tag(sweep, schema.WINNERS)
+        if active:
+            active.change(changed)
+            active.event(text)
+        elif grown and self._stored.tags(sweep)[schema.STATE] == State.FINISHED:
+            self._enqueue(sweep, text)
+        else:
+            add_event(self._writer, sweep, text)
 
     def _stop_run(self, run_id: str) -> str:
         active = self._active()

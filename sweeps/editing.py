@@ -18,11 +18,13 @@ RESERVED = frozenset(
         schema.KIND, schema.SWEEP, schema.TRIAL, schema.GROUP, schema.PHASE, schema.SEED, schema.SEED_DATA,
         schema.SEED_INIT, schema.SEED_ORDER, schema.OUTCOME, schema.OWNER, schema.LEASE, schema.SUPERSEDED_BY,
         schema.RERUN, schema.ATTEMPT, schema.QUEUED_AT, schema.STATE, schema.PLANNED, schema.TRIALS, schema.SEEDS,
-        schema.METRIC, schema.DIRECTION, schema.SEARCHED, schema.ERROR, schema.DATA_HASH, schema.TICKET,
+        schema.METRIC, schema.DIRECTION, schema.SEARCHED, schema.PARAMS, schema.WINNERS, schema.PRUNED_AT, schema.ERROR, schema.DATA_HASH, schema.TICKET,
     }
 )  # fmt: skip
 LONGEST = 5000
 CHANGES = ("delete", "restore")
+CLEANED = {"weights": schema.WEIGHTS_FILE, "artifacts": ""}
+"""What can be cleaned of a sweep's runs, and the artifact that it is; all of them if empty."""
 
 
 def check(tags: Mapping[str, Any], removed: Sequence[str], change: str | None) -> None:

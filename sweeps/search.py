@@ -1,10 +1,10 @@
-"""From a sweep to its trials, all of them at once and always the same ones.
+"""From a sweep to its trials: all of them at once for the samplers that do not learn, and always the same ones.
 
 The grid is the product of the searched keys in the order of the spec, the last one turning fastest; a key that does
 not exist for a trial's model, data set, optimizer or schedule is left out of it, and configurations that are equal
 without it are one trial. Random search draws each key independently, never the same configuration twice; the same seed
 draws the same trials, and more of them begin with the fewer. It draws from `random.Random`, whose sequence Python
-promises to keep.
+promises to keep. QMC does the same with the points of a scrambled Sobol sequence, one dimension a key (scipy's).
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sweeps.axis import Axis
-from sweeps.spec import NAMED, SEED_KINDS, Spec, configuration
+from sweeps.spec import ADAPTIVE, NAMED, SEED_KINDS, Spec, configuration
 from tracking import schema
 
 LISTED: Final = 2 * 100_000
 """A search with at most so many configurations is listed and shuffled; in a larger one, repetitions are drawn again."""
+SOBOL_PATIENCE: Final = 16
+"""A finite search takes what is left in random order after so many points a configuration."""
+CONFIRM_SEEDS: Final = 1000
+"""The first seed of confirm runs: no sweep has so many seeds that one of them could have chosen a winner."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,18 @@ def flatten(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 
 def count(spec: Spec) -> tuple[int, int]:
-    """(trials, runs), without listing them."""
-    trials = spec.trials if spec.sampler == "random" else spec.size()
-    assert trials is not None  # a checked spec has trials for random and steps for a grid
-    return trials, trials * spec.seeds
+    """(trials, runs), without listing them; the runs of a pruned sweep are the most there can be."""
+    trials = spec.trials or spec.size()
+    assert trials is not None  # a checked spec has trials, or steps for a grid
+    return trials, trials * spec.seeds + confirm_runs(spec, trials)
+
+
+def confirm_runs(spec: Spec, trials: int) -> int:
+    """How many runs confirm the winners of a search of so many trials, if every value of `per` has enough trials."""
+    if spec.confirm is None:
+        return 0
+    values = len(spec.search[spec.confirm.per].points or ()) if spec.confirm.per else 1
+    return min(spec.confirm.top * values, trials) * spec.confirm.seeds
 
 
 def seeds_for(spec: Spec, k: int) -> dict[str, int]:
@@ -93,19 +105,28 @@ def trials_to_json(trials: list[Trial]) -> str:
     return "[\n" + ",\n".join(json.dumps(vars(trial), ensure_ascii=False) for trial in trials) + "\n]\n"
 
 
+def trials_text(spec: Spec) -> str:
+    """The artifact of a sweep's enumerated trials."""
+    return trials_to_json(enumerate_trials(spec))
+
+
 def trials_from_json(text: str) -> list[Trial]:
     """The inverse of `trials_to_json`."""
     return [Trial(**stored) for stored in json.loads(text)]
 
 
+def trial_of(spec: Spec, number: int, params: dict[str, Any]) -> Trial:
+    """The trial with these values of the searched keys."""
+    whole = configuration(spec, params)
+    return Trial(number, params, whole, group_of(whole))
+
+
 def enumerate_trials(spec: Spec) -> list[Trial]:
-    """All trials of a sweep, numbered from 0 in the order in which they are tried."""
-    found = _grid(spec) if spec.sampler == "grid" else _random(spec)
-    trials = []
-    for number, params in enumerate(found):
-        whole = configuration(spec, params)
-        trials.append(Trial(number, params, whole, group_of(whole)))
-    return trials
+    """All trials of a sweep, numbered from 0 in the order in which they are tried; none for a sampler that learns."""
+    if spec.sampler in ADAPTIVE:
+        return []
+    found = {"grid": _grid, "random": _random, "qmc": _sobol}[spec.sampler](spec)
+    return [trial_of(spec, number, params) for number, params in enumerate(found)]
 
 
 def _grid(spec: Spec) -> Iterator[dict[str, Any]]:
@@ -151,30 +172,70 @@ def _weighted(axis: Axis) -> list[tuple[Any, float]]:
     return [(value, 1 / len(values)) for value in values]
 
 
+def shuffled(spec: Spec) -> list[dict[str, Any]] | None:
+    """Every configuration in the random order of the sweep's seed; None if there are more than LISTED."""
+    size = spec.size()
+    if size is None or size > LISTED:
+        return None
+    stream = random.Random(spec.seed)
+    # Efraimidis and Spirakis (2006): sorted by an exponential draw over its probability, the order is that of drawing
+    # without repetition, in one pass however unlikely the last ones are.
+    keyed = [
+        (-math.log(1 - stream.random()) / weight, params)
+        for _, params, weight in sorted(_listed(spec), key=lambda one: one[0])
+    ]
+    return [params for _, params in sorted(keyed, key=lambda one: one[0])]
+
+
 def _random(spec: Spec) -> list[dict[str, Any]]:
     assert spec.trials is not None
+    listed = shuffled(spec)
+    if listed is not None:
+        return listed[: spec.trials]
     stream = random.Random(spec.seed)
-    size = spec.size()
-    if size is not None and size <= LISTED:
-        # Efraimidis and Spirakis (2006): sorted by an exponential draw over its probability, the order is that of
-        # drawing without repetition, in one pass however unlikely the last ones are.
-        keyed = [
-            (-math.log(1 - stream.random()) / weight, params)
-            for _, params, weight in sorted(_listed(spec), key=lambda one: one[0])
-        ]
-        return [params for _, params in sorted(keyed, key=lambda one: one[0])[: spec.trials]]
     found: dict[str, dict[str, Any]] = {}
     while len(found) < spec.trials:
-        drawn = {key: _draw(axis, stream) for key, axis in spec.search.items()}
-        names = {section: drawn.get(f"{section}.name", spec.names(section)[0]) for section in NAMED}
-        params = {key: drawn[key] for key in spec.axes(names)}
+        params = existing(spec, {key: value_at(axis, stream.random()) for key, axis in spec.search.items()})
         found.setdefault(canonical(params), params)
     return list(found.values())
 
 
-def _draw(axis: Axis, stream: random.Random) -> Any:
-    """One value, by exactly one number of the stream, so that axes do not shift each other."""
-    share = stream.random()
+def _sobol(spec: Spec) -> list[dict[str, Any]]:
+    assert spec.trials is not None
+    found: dict[str, dict[str, Any]] = {}
+    blocks = _sobol_blocks(len(spec.search), spec.seed) if spec.search else iter(())
+    listed = shuffled(spec)
+    for drawn, point in enumerate(itertools.chain.from_iterable(blocks)):
+        if len(found) == spec.trials or (listed is not None and drawn >= SOBOL_PATIENCE * len(listed)):
+            break
+        shares = zip(spec.search.items(), point, strict=True)
+        params = existing(spec, {key: value_at(axis, share) for (key, axis), share in shares})
+        found.setdefault(canonical(params), params)
+    for params in listed or ():
+        found.setdefault(canonical(params), params)  # the few that the sequence would take long to meet
+    return list(found.values())[: spec.trials]
+
+
+def _sobol_blocks(dimensions: int, seed: int) -> Iterator[Any]:
+    """The points (n, dimensions) of a scrambled Sobol sequence, always the same ones, in blocks of powers of two."""
+    from scipy.stats import qmc  # takes a second to import, and few sweeps need it
+
+    sequence = qmc.Sobol(dimensions, scramble=True, rng=seed)
+    size = 1
+    while sequence.num_generated < 2**sequence.bits:
+        block = sequence.random(size)
+        yield block
+        size = sequence.num_generated
+
+
+def existing(spec: Spec, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Of values for every searched key, those that exist for the model, data set, optimizer and schedule among them."""
+    names = {section: drawn.get(f"{section}.name", spec.names(section)[0]) for section in NAMED}
+    return {key: drawn[key] for key in spec.axes(names)}
+
+
+def value_at(axis: Axis, share: float) -> Any:
+    """The value of an axis at a share of it, from 0 up to and without 1; equal shares of it are equally likely."""
     points = axis.points
     if points is not None:
         return points[int(share * len(points))]

@@ -191,11 +191,14 @@ class Service:
             return {"sweep": sweep}
         if action in COMMANDS or action == STOP_RUN:
             target, command_id = str(request["target"]), str(request["id"])
-            reply = self._ask(lambda: self._commands.obey(action, target, command_id, now_ms()))
+            arguments = dict(request.get("arguments") or {})
+            reply = self._ask(lambda: self._commands.obey(action, target, command_id, now_ms(), arguments))
             self._call(self._poll)
             return reply if "error" in reply else self._stored_or_warned()
         if action == "edit":
             return self._edit(request)
+        if action == "clean":
+            return self._clean(str(request["sweep"]), str(request["what"]))
         if action == "mlflow_ui":
             return self._ui.open()
         if action == "shutdown":
@@ -203,7 +206,7 @@ class Service:
             return {}
         raise ValueError(
             f"action: {action!r} is not known; allowed: status, launch, {', '.join(COMMANDS)}, {STOP_RUN}, edit, "
-            "mlflow_ui, shutdown"
+            "clean, mlflow_ui, shutdown"
         )
 
     def _edit(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -217,6 +220,9 @@ class Service:
             set_experiment_tags(self.uri, str(request["experiment"]), tags)
             return {}
 
+        if change in editing.CHANGES:
+            runs = self._stored.with_runs(runs)
+
         def edit() -> None:
             editing.check(tags, removed, change)
             if change == "delete" and self._active and any(self._active.trains(run) for run in runs):
@@ -225,6 +231,18 @@ class Service:
 
         reply = self._ask(edit)
         return reply if "error" in reply else self._stored_or_warned()
+
+    def _clean(self, sweep: str, what: str) -> dict[str, Any]:
+        """Delete the weights, or all artifacts, of a sweep's runs; its spec and its trials stay."""
+        try:
+            self._stored.tags(sweep)
+            if what not in editing.CLEANED:
+                raise Refused(f"clean: {what!r} is not allowed; allowed: {', '.join(editing.CLEANED)}")
+            if self._active and self._active.sweep == sweep:
+                raise Refused("clean: the sweep is being trained; pause or stop it first")
+            return {"freed": self._stored.clean(sweep, editing.CLEANED[what])}
+        except Refused as refusal:
+            return {"error": str(refusal), "kind": "refused"}
 
     def _stored_or_warned(self) -> dict[str, Any]:
         """The reply to something that was queued for the store: empty, or why it is not there yet."""
@@ -285,7 +303,7 @@ class Service:
     def _begin(self, sweep: str) -> None:
         """Make a sweep of the store the active one and continue it from what the store holds."""
         try:
-            experiment_id, spec, progress, superseded = self._stored.load(sweep)
+            experiment_id, progress, superseded = self._stored.load(sweep)
         except StoreError:
             raise
         except (ValueError, OSError) as error:
@@ -297,10 +315,10 @@ class Service:
         self._active = ActiveSweep(
             sweep,
             experiment_id,
-            spec,
             progress,
             writer=self._writer,
             workers=self._workers,
+            wake=self._wake,
             owner=self._hold.token,
             commit=self._commit,
         )

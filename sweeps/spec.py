@@ -75,7 +75,7 @@ FIELDS: Final[dict[str, Field]] = {
         ),
         Field(
             "confirm.per", "str", None, optional=True,
-            help="A searched key each of whose values has winners of its own; left empty, the winners are of the sweep.",
+            help="A searched key each of whose values has winners of its own; empty, the winners are the sweep's.",
         ),
         Field(
             "confirm.seeds", "int", 10, minimum=1, maximum=1000,
@@ -455,7 +455,9 @@ class _Checker:
                 allowed = f"a searched key with listed values ({', '.join(listed) or 'there is none'}), or nothing"
                 self.add(refusal("confirm.per", spec.confirm.per, allowed, nearest(spec.confirm.per, listed)))
         if spec.sampler in ADAPTIVE and not spec.search:
-            self.add(refusal("sampler", spec.sampler, f"grid where nothing is searched, as {spec.sampler} has no choice"))
+            self.add(
+                refusal("sampler", spec.sampler, f"grid where nothing is searched, as {spec.sampler} has no choice")
+            )
 
 
 def _text(key: Any) -> str:

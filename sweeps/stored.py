@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pandas as pd
 
 from sweeps.progress import Progress, StoredRun
 from sweeps.search import trials_from_json
 from sweeps.spec import Spec, parse
 from tracking import schema
+from tracking.cleaning import remove_artifacts
 from tracking.frames import Keys, Reader, Selection
 
 Tags = dict[str, str]
@@ -47,9 +52,9 @@ class Stored:
             raise Refused(f"there is no sweep {sweep!r} in this store")
         return tags
 
-    def runs(self, sweep: str) -> list[StoredRun]:
-        """The runs of a sweep, those that do not count too."""
-        runs = self._reader.runs(sweep=sweep)
+    def runs(self, sweep: str, *, deleted: bool = False) -> list[StoredRun]:
+        """The runs of a sweep, those that do not count too, without what they measured."""
+        runs = self._reader.runs(sweep=sweep, deleted=deleted)
         tags = _nested(self._reader.tags(list(runs["run_id"])))
         return [
             StoredRun(run_id, start_time, status, tags[run_id])
@@ -57,16 +62,59 @@ class Stored:
             if schema.TRIAL in tags.get(run_id, {})
         ]
 
-    def load(self, sweep: str) -> tuple[str, Spec, Progress, list[tuple[str, str]]]:
-        """A sweep as it stands: experiment id, spec, progress, and what `Progress.restore` found to be superseded.
+    def with_runs(self, runs: Sequence[str]) -> list[str]:
+        """These runs, and after each sweep among them all its runs, deleted ones too."""
+        sweeps = set(self._reader.records(Selection(tag=(schema.KIND, schema.SWEEP_KIND), deleted=True)).runs["run_id"])
+        found = dict.fromkeys(runs)
+        for run in runs:
+            if run in sweeps:
+                found |= dict.fromkeys(self._reader.runs(sweep=run, deleted=True)["run_id"])
+        return list(found)
+
+    def clean(self, sweep: str, artifact: str) -> int:
+        """Delete an artifact of each of a sweep's runs, deleted ones too; all of them if it is empty.
+
+        Returns:
+            how many bytes that freed
+        """
+        return remove_artifacts(self._reader, self._reader.runs(sweep=sweep, deleted=True)["run_id"], artifact)
+
+    def spec(self, sweep: str) -> Spec:
+        """What the sweep is.
+
+        Raises:
+            ValueError, OSError: its spec is missing or cannot be read
+        """
+        return parse(self._reader.artifact(sweep, schema.SPEC_FILE).decode())
+
+    def load(self, sweep: str) -> tuple[str, Progress, list[tuple[str, str]]]:
+        """A sweep as it stands: experiment id, progress, and what `Progress.restore` found to be superseded.
 
         Raises:
             ValueError, OSError: its spec or its trials are missing or cannot be read
         """
-        spec = parse(self._reader.artifact(sweep, schema.SPEC_FILE).decode())
-        progress = Progress(trials_from_json(self._reader.artifact(sweep, schema.TRIALS_FILE).decode()), spec.seeds)
+        spec = self.spec(sweep)
+        trials = trials_from_json(self._reader.artifact(sweep, schema.TRIALS_FILE).decode())
+        progress = Progress(spec, trials[: spec.trials])
         (experiment_id,) = self._reader.runs(run_ids=[sweep])["experiment_id"]
-        return experiment_id, spec, progress, progress.restore(self.runs(sweep))
+        chosen = self.tags(sweep).get(schema.WINNERS)
+        winners = None if chosen is None else json.loads(chosen)
+        return experiment_id, progress, progress.restore(self._measured(self.runs(sweep), spec), winners)
+
+    def _measured(self, runs: list[StoredRun], spec: Spec) -> list[StoredRun]:
+        """The runs with their objectives, and the curves of first seeds if a pruner judges them."""
+        found = self._reader.metrics([run.run_id for run in runs], [schema.OBJECTIVE])
+        objectives = {run_id: float(value) for run_id, value in zip(found["run_id"], found["value"], strict=True)}
+        judged = [
+            run.run_id
+            for run in runs
+            if run.tags[schema.SEED] == "0" and (spec.pruner != "none" or schema.PRUNED_AT in run.tags)
+        ]
+        curves: dict[str, dict[int, float]] = {}
+        history = self._reader.histories(judged, [spec.objective.metric])
+        for run_id, step, value in zip(history["run_id"], history["step"], history["value"], strict=True):
+            curves.setdefault(run_id, {})[int(step)] = float(value)
+        return [replace(run, objective=objectives.get(run.run_id), curve=curves.get(run.run_id, {})) for run in runs]
 
 
 def _nested(tags: pd.DataFrame) -> dict[str, Tags]:

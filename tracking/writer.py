@@ -151,6 +151,10 @@ class Writer:
         """Store a copy of a file as an artifact; `delete` the file afterwards."""
         self._put(File(key, path=artifact_path, local=local, delete=delete))
 
+    def log_text(self, key: str, text: str, artifact_path: str) -> None:
+        """Store a text as an artifact, in the place of what is there."""
+        self._put(File(key, path=artifact_path, text=text))
+
     def log_dataset(self, key: str, dataset: Mapping[str, Any]) -> None:
         """Say what data the run used: name, digest, source, profile (a dict), context (such as "training")."""
         self._put(Dataset(key, dataset=dataset))

@@ -63,10 +63,10 @@ def active():
     return ActiveSweep(
         "sweep",
         "1",
-        spec,
-        Progress(enumerate_trials(spec), 1),
+        Progress(spec, enumerate_trials(spec)),
         writer=Writer(),
         workers=Workers(),
+        wake=lambda: None,
         owner="me",
         commit="",
     )

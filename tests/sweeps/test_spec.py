@@ -26,7 +26,7 @@ objective: {metric: val/loss, direction: minimize}
 workers: 2
 """
 OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw, adagrad"
-MODELS = "linear_regression, logistic_regression, softmax_regression, mlp"
+MODELS = "linear_regression, logistic_regression, softmax_regression, perceptron, mlp, lenet"
 AXIS = "{values: [...]} or {low: ..., high: ..., log: true or false, steps: ...}"
 ONE = "a whole number of 1 or more"
 EPOCHS = "a whole number from 1 to 100,000"
@@ -107,6 +107,8 @@ def test_a_configuration_does_not_share_lists_with_the_spec():
         changed(),
         changed(schedule={"name": "cosine", "warmup_epochs": 2}, vary=["init"], seed=7, experiment="no", keep="none"),
         changed(sampler="random", trials=5, search={"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}}),
+        changed(sampler="tpe", trials=9, pruner="hyperband", confirm={"top": 2, "per": "optimizer.name", "seeds": 4}),
+        changed(confirm={}),
         changed(search={"data.batch_size": {"values": ["full", 1]}, "model.hidden_sizes": {"values": [[], [8, 8]]}}),
         changed(search={"trainer.max_epochs": {"low": 1, "high": 64, "log": True, "steps": 7}}, workers=None),
         changed(objective={"metric": "val/error", "at": "best"}, name="größer: ist 'besser'", question="yes"),
@@ -140,7 +142,7 @@ def test_a_field_of_one_of_the_searched_names_is_allowed_and_left_out_for_the_ot
 
 ALL_KEYS = (
     "name, question, experiment, model, data, optimizer, schedule, regularization, trainer, keep, search, sampler, "
-    "trials, pruner, seeds, seed, vary, objective, workers"
+    "trials, pruner, confirm, seeds, seed, vary, objective, workers"
 )
 DATA_FIELDS = "imbalance, train_size, validation_fraction, label_noise, standardize, batch_size"
 METRICS = "val/loss, val/error, train_eval/loss, train_eval/error, train/loss"
@@ -148,7 +150,17 @@ METRICS = "val/loss, val/error, train_eval/loss, train_eval/error, train/loss"
 REFUSED = [
     # Unknown keys, at every level
     (changed(modle=3), f"modle: unknown key, given 3; allowed at the top: {ALL_KEYS}; did you mean model?"),
-    (changed(confirm={"top": 1}), f"confirm: unknown key, given {{top: 1}}; allowed at the top: {ALL_KEYS}."),
+    (changed(confirm=3), "confirm: 3 is not allowed; allowed: a mapping such as {top: 1, seeds: 10}."),
+    (changed(confirm={"tpo": 1}),
+     "confirm.tpo: unknown key, given 1; allowed under confirm: top, per, seeds; did you mean top?"),
+    (changed(confirm={"seeds": 0}), "confirm.seeds: 0 is not allowed; allowed: a whole number from 1 to 1,000."),
+    (changed(confirm={"per": "optimizer.nam"}),
+     'confirm.per: "optimizer.nam" is not allowed; allowed: a searched key with listed values (optimizer.name, '
+     "optimizer.lr), or nothing; did you mean optimizer.name?"),
+    (changed(confirm={"per": "optimizer.lr"}, sampler="random", trials=5,
+             search={"optimizer.lr": {"low": 0.1, "high": 1}}),
+     'confirm.per: "optimizer.lr" is not allowed; allowed: a searched key with listed values (there is none), or '
+     "nothing."),
     (changed(api_token="hunter2"), f"api_token: unknown key, given ••••; allowed at the top: {ALL_KEYS}."),
     (changed(data__batchsize=8),
      f"data.batchsize: unknown key, given 8; allowed for digits: {DATA_FIELDS}; did you mean batch_size?"),
@@ -180,8 +192,10 @@ REFUSED = [
     (changed(model__activation="rellu"),
      'model.activation: "rellu" is not allowed; allowed: identity, sigmoid, tanh, relu, leaky_relu, prelu, gelu; '
      "did you mean relu?"),
-    (changed(sampler="tpe"), 'sampler: "tpe" is not allowed; allowed: grid, random.'),
-    (changed(pruner="median"), 'pruner: "median" is not allowed; allowed: none.'),
+    (changed(sampler="tpee"), 'sampler: "tpee" is not allowed; allowed: grid, random, qmc, tpe, gp; did you mean tpe?'),
+    (changed(sampler="tpe", search={}, trials=1),
+     'sampler: "tpe" is not allowed; allowed: grid where nothing is searched, as tpe has no choice.'),
+    (changed(pruner="mean"), 'pruner: "mean" is not allowed; allowed: none, median, hyperband; did you mean median?'),
     (changed(objective__metric="test/loss"),
      f'objective.metric: "test/loss" is not allowed; allowed: {METRICS}; did you mean train/loss?'),
     (changed(vary=["init", "ordr"]),
@@ -272,6 +286,7 @@ REFUSED = [
     # Samplers and sizes
     (changed(trials=5), "trials: 5 is not allowed; allowed: none for sampler grid, which tries every combination."),
     (changed(sampler="random"), "trials: missing; allowed: a whole number from 1 to 100,000 for sampler random."),
+    (changed(sampler="gp"), "trials: missing; allowed: a whole number from 1 to 100,000 for sampler gp."),
     (changed(sampler="random", trials=10**9), f"trials: 1000000000 is not allowed; allowed: {EPOCHS}."),
     (changed(sampler="random", trials=37),
      "trials: 37 is not allowed; allowed: at most 36, as the search holds no more configurations."),
