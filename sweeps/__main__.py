@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     sweep = client.launch(to_yaml(spec) if options.name is not None else text)
     trials, runs = search.count(spec)
     document = {"sweep": sweep, "name": spec.name, "trials": trials, "runs": runs}
-    launched = f"{spec.name} is queued as {sweep}: {trials:,} trials x {spec.seeds} seeds = {runs:,} runs."
+    launched = f"{spec.name} is queued as {sweep}: {search.count_text(spec)}."
     if not options.wait:
         _answer(options, document, launched)
         return DONE
@@ -155,6 +155,43 @@ def _commanded(options: argparse.Namespace, document: dict[str, Any], text: str,
     return DONE
 
 
+def extend(options: argparse.Namespace) -> int:
+    """Add trials or seeds to a sweep."""
+    row = _find(_uri(options), options.sweep)
+    warning = _client(options).extend(row["sweep"], trials=options.trials, seeds=options.seeds)
+    more = [f"{n:,} more {word}" for n, word in ((options.trials, "trials"), (options.seeds, "seeds a trial")) if n]
+    return _commanded(options, {"sweep": row["sweep"]}, f"{row['name']} gets {' and '.join(more)}.", warning)
+
+
+def change(options: argparse.Namespace) -> int:
+    """Give a sweep other workers or another pruner."""
+    row = _find(_uri(options), options.sweep)
+    warning = _client(options).change(row["sweep"], workers=options.workers, pruner=options.pruner)
+    return _commanded(options, {"sweep": row["sweep"]}, f"{row['name']} is changed.", warning)
+
+
+def delete(options: argparse.Namespace) -> int:
+    """Hide a sweep with its runs, as MLflow does."""
+    row = _find(_uri(options), options.sweep)
+    warning = _client(options).delete([row["sweep"]])
+    text = f"{row['name']} is deleted with its runs. To have it back: sweepboard restore {row['sweep']}"
+    return _commanded(options, {"sweep": row["sweep"]}, text, warning)
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Bring a deleted sweep back with its runs."""
+    warning = _client(options).restore([options.sweep])
+    return _commanded(options, {"sweep": options.sweep}, f"{options.sweep} is back.", warning)
+
+
+def clean(options: argparse.Namespace) -> int:
+    """Delete the weights, or all files, of a sweep's runs for good."""
+    row = _find(_uri(options), options.sweep)
+    freed = _client(options).clean(row["sweep"], options.what)
+    text = f"{row['name']}: {freed / 1e6:,.1f} MB are free again."
+    return _commanded(options, {"sweep": row["sweep"], "freed": freed}, text, None)
+
+
 def stop(options: argparse.Namespace) -> int:
     """End the running runs of a sweep now and start no others; with --run, end one run alone."""
     if (options.run is None) == (options.sweep is None):
@@ -191,8 +228,14 @@ def catalogue(options: argparse.Namespace) -> int:
             f"{FILE.name} {'is rewritten' if changed else 'is up to date'}.",
         )
         return DONE
+    from sweeps.user_models import problems
+
+    there, faults = load(), problems()
+    for fault in faults:
+        _say(fault)
     stored = json.loads(FILE.read_text(encoding="utf-8"))
-    _answer(options, stored, shown.catalogue_text(load()))
+    stored["models"] = {name: entry.as_json() for name, entry in there.models.items()}
+    _answer(options, {**stored, "problems": list(faults)}, shown.catalogue_text(there))
     return DONE
 
 
@@ -225,6 +268,11 @@ _EXAMPLES: Final = {
     "pause": "sweepboard pause optimizers-on-digits",
     "resume": "sweepboard resume optimizers-on-digits",
     "retry": "sweepboard retry 3f2a",
+    "extend": "sweepboard extend 3f2a --trials 20 --seeds 2",
+    "change": "sweepboard change 3f2a --workers 4 --pruner median",
+    "delete": "sweepboard delete 3f2a",
+    "restore": "sweepboard restore 3f2ac11b8d9e4f0a9d5e7c6b1a2f3e4d",
+    "clean": "sweepboard clean 3f2a weights",
     "catalogue": "sweepboard catalogue --write",
     "service": "sweepboard service --status",
 }
@@ -276,11 +324,23 @@ def parser() -> argparse.ArgumentParser:
     }  # fmt: skip
     for name, (text, done) in steering.items():
         add(name, _steer(done), text)
-    for name in ("show", "stop", "pause", "resume", "retry"):
+    extending = add("extend", extend, "add trials, or seeds to each trial; a finished sweep goes on")
+    extending.add_argument("--trials", type=int, default=0, metavar="N", help="how many more trials")
+    extending.add_argument("--seeds", type=int, default=0, metavar="N", help="how many more runs of each trial")
+    changing = add("change", change, "give a sweep another number of workers or another pruner")
+    changing.add_argument("--workers", type=int, metavar="N", help="processes that train at one time")
+    changing.add_argument("--pruner", metavar="NAME", help="none, median or hyperband")
+    add("delete", delete, "delete a sweep with its runs; they are hidden and can be restored")
+    restoring = add("restore", restore, "bring a deleted sweep back with its runs")
+    restoring.add_argument("sweep", metavar="SWEEP_ID", help="its whole id")
+    for name in ("show", "stop", "pause", "resume", "retry", "extend", "change", "delete"):
         commands.choices[name].add_argument(
             "sweep", metavar="SWEEP", nargs="?" if name == "stop" else None,
             help="its id, the beginning of its id, or its name",
         )  # fmt: skip
+    cleaning = add("clean", clean, "delete files of a sweep's runs for good; what was measured stays")
+    cleaning.add_argument("sweep", metavar="SWEEP", help="its id, the beginning of its id, or its name")
+    cleaning.add_argument("what", choices=("weights", "artifacts"), help="the weights alone, or all files")
     listing = add("catalogue", catalogue, "list models, data sets, optimizers and schedules with their fields")
     listing.add_argument("--write", action="store_true", help="read the classes again and rewrite the catalogue's file")
     serving = add("service", service, "start the background service, ask how it is, or end it")

@@ -105,7 +105,7 @@ class ActiveSweep:
                 self._grow()
                 return
             configuration = {**slot.trial.configuration, "seeds": seeds_for(self.spec, slot.seed)}
-            if not self._workers.submit([Job(slot.key, configuration, threads)]):
+            if not self._workers.submit([Job(slot.key, configuration, threads, resume=self._resume_file(slot))]):
                 self.progress.put_back(slot)
                 return
             self._begin(slot, configuration)
@@ -193,6 +193,8 @@ class ActiveSweep:
         elif self.state in (State.RUNNING, State.PAUSING) and self.progress.complete:
             counted = [(self.progress.count(outcome), outcome) for outcome in Outcome]
             self._enter(State.FINISHED, f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}.")
+            for left in self._resumable.glob(f"{self.sweep}-*") if self._resumable else ():
+                left.unlink(missing_ok=True)  # of runs that crashed or were ended one by one
         elif self.state is State.PAUSING:
             self._enter(State.PAUSED, "Paused.")
         else:
@@ -275,6 +277,12 @@ class ActiveSweep:
             self._workers.prune(slot.key)
 
     # Runs
+
+    def _resume_file(self, slot: Slot) -> str | None:
+        """Where a long run leaves what it needs to go on after a kill."""
+        if self._resumable is None:
+            return None
+        return str(self._resumable / f"{self.sweep}-{slot.trial.number}-{slot.seed}.pt")
 
     def _begin(self, slot: Slot, configuration: dict[str, Any]) -> None:
         if self._judge and slot.judged:

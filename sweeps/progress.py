@@ -126,7 +126,8 @@ class Progress:
     @property
     def planned(self) -> int:
         """How many runs the sweep will have, as far as is known: without those that the pruner has spared."""
-        known = sum(not self._spared(slot) for slot in self.slots.values())
+        again = self.winners is None  # those that confirmed earlier winners are counted with those to come
+        known = sum(not self._spared(slot) and not (again and slot.confirms) for slot in self.slots.values())
         to_choose = 0
         if self.spec.sampler in ADAPTIVE:
             chosen = sum(number < (self.spec.trials or 0) for number in self.trials)

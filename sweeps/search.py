@@ -72,6 +72,14 @@ def count(spec: Spec) -> tuple[int, int]:
     return trials, trials * spec.seeds + confirm_runs(spec, trials)
 
 
+def count_text(spec: Spec) -> str:
+    """`10 trials x 2 seeds + 8 to confirm = up to 28 runs`."""
+    trials, runs = count(spec)
+    confirms = confirm_runs(spec, trials)
+    added = f" + {confirms:,} to confirm" if confirms else ""
+    return f"{trials:,} trials x {spec.seeds:,} seeds{added} = {'up to ' * (spec.pruner != 'none')}{runs:,} runs"
+
+
 def confirm_runs(spec: Spec, trials: int) -> int:
     """How many runs confirm the winners of a search of so many trials, if every value of `per` has enough trials."""
     if spec.confirm is None:

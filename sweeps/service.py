@@ -59,6 +59,8 @@ class Service:
         self._hold = hold
         self._host = hold.token.split(":", 1)[0]
         self._scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=hold.folder))
+        self._resumable = hold.folder / "resumable"
+        self._resumable.mkdir(exist_ok=True)
         self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
         self._wake_out, self._wake_in = os.pipe()
         self._workers = LocalWorkers(self._scratch, self._wake)
@@ -321,6 +323,7 @@ class Service:
             wake=self._wake,
             owner=self._hold.token,
             commit=self._commit,
+            resumable=self._resumable,
         )
         self._write_lease(sweep)
         self._active.begin()

@@ -123,26 +123,31 @@ def detail(uri: str, sweep: str) -> Row:
 
 
 def _groups(runs: pd.DataFrame, row: Row) -> list[Row]:
-    """Configurations with a run that ended, by their share of diverged runs, then by the mean of the finite ones."""
+    """Configurations with a run that ended, by their share of diverged runs, then by the mean of the finite ones.
+
+    Confirmed ones come first: their runs did not choose them.
+    """
     counting = runs[runs["counts"] & runs["outcome"].isin(_OUTCOMES)]
     groups = []
     for group, own in counting.groupby("group", sort=False):
         finite = own.loc[(own["outcome"] == Outcome.OK.value) & own["objective"].notna(), "objective"]
         name = clean(own["name"].iloc[0]).rpartition(" · seed ")[0]
         diverged = int((own["outcome"] == Outcome.DIVERGED.value).sum())
+        phase = str(own["phase"].iloc[0])
         groups.append(
             {
-                "group": str(group), "name": name, "mean": float(finite.mean()) if len(finite) else math.nan,
-                "finite": len(finite), "diverged": diverged, "runs": len(own),
+                "group": str(group), "phase": phase, "name": name,
+                "mean": float(finite.mean()) if len(finite) else math.nan, "finite": len(finite), "diverged": diverged, "runs": len(own),
             }
         )  # fmt: skip
     sign = -1 if row["direction"] == schema.MAXIMIZE else 1
 
-    def rank(group: Row) -> tuple[float, float]:
+    def rank(group: Row) -> tuple[bool, float, float]:
+        searched = group["phase"] != schema.CONFIRM_PHASE
         judged = group["finite"] + group["diverged"]
         if not group["finite"]:
-            return (2.0, 0.0)
-        return group["diverged"] / judged, sign * group["mean"]
+            return searched, 2.0, 0.0
+        return searched, group["diverged"] / judged, sign * group["mean"]
 
     return sorted(groups, key=rank)
 
@@ -197,7 +202,11 @@ def detail_text(detail: Row) -> str:
     parts.append(f"id {detail['sweep']}, launched {_when(detail['created'])}, experiment {clean(detail['experiment'])}")
     if detail["groups"]:
         cells = [
-            [group["name"], number(group["mean"]), f"{group['finite']} of {group['runs']}"]
+            [
+                group["name"] + " · confirmed" * (group["phase"] == schema.CONFIRM_PHASE),
+                number(group["mean"]),
+                f"{group['finite']} of {group['runs']}",
+            ]
             for group in detail["groups"][:_BEST]
         ]
         more = len(detail["groups"]) - _BEST

@@ -23,7 +23,7 @@ _SEED_IN_NAME = re.compile(r"\s*·\s*seed \S+$")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 _WORDS = {"None": None, "True": True, "False": False}
 _OUTCOMES = [outcome.value for outcome in Outcome]
-_CHILD_TAGS = (schema.KIND, schema.SUPERSEDED_BY, schema.OUTCOME, schema.GROUP)
+_CHILD_TAGS = (schema.KIND, schema.SUPERSEDED_BY, schema.OUTCOME, schema.GROUP, schema.PHASE)
 SWEEPS: dict[str, Any] = {
     "sweep": TEXT,
     "name": TEXT,
@@ -87,6 +87,7 @@ def _children(reader: Reader, selection: Selection) -> pd.DataFrame:
     found = reader.records(selection, Keys((), _CHILD_TAGS, (schema.OBJECTIVE,)))
     frame = found.runs.assign(
         group=_tags(found, schema.GROUP),
+        phase=_tags(found, schema.PHASE),
         outcome=_tags(found, schema.OUTCOME).replace("", RUNNING),
         counts=_tags(found, schema.SUPERSEDED_BY) == "",
     )
@@ -96,7 +97,13 @@ def _children(reader: Reader, selection: Selection) -> pd.DataFrame:
 
 
 def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
-    """By sweep: its best group. The share of diverged runs comes first, then the mean of the finite ones."""
+    """By sweep: its best group. The share of diverged runs comes first, then the mean of the finite ones.
+
+    A sweep with confirm runs is judged by these alone: its search runs are what chose them.
+    """
+    confirms = (runs["phase"] == schema.CONFIRM_PHASE) & (runs["outcome"] == Outcome.OK.value)
+    confirmed = runs["parent"].isin(runs.loc[confirms, "parent"])
+    runs = runs[~confirmed | (runs["phase"] == schema.CONFIRM_PHASE)]
     ended = runs[runs["outcome"].isin([Outcome.OK.value, Outcome.DIVERGED.value]) & (runs["group"] != "")]
     good = (ended["outcome"] == Outcome.OK.value) & np.isfinite(ended["objective"])
     table_ = pd.DataFrame(
@@ -184,7 +191,7 @@ def sweep_runs(reader: Reader, sweep: str) -> pd.DataFrame:
     """
     parent = reader.tags([sweep], keys=[schema.SEARCHED])
     searched = _names(str(parent["value"].iloc[0])) if len(parent) else []
-    tags = (schema.TRIAL, schema.SEED, schema.PHASE, schema.ERROR, *_CHILD_TAGS)
+    tags = (schema.TRIAL, schema.SEED, schema.ERROR, *_CHILD_TAGS)
     found = reader.records(Selection(sweep=sweep), Keys(searched, tags, (schema.OBJECTIVE,)))
     objective = pd.Series(found.metrics["value"].array, index=found.metrics["run_id"].array, dtype="float64")
     runs = found.runs

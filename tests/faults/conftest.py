@@ -25,16 +25,19 @@ workers: 2
 
 
 class Machine:
-    """One store and its service."""
+    """One store and its service; `path` is the store's file, where the URI names a server instead."""
 
-    def __init__(self, uri):
+    def __init__(self, uri, path=None):
         self.uri = uri
-        self.path = Path(uri.removeprefix("sqlite:///"))
+        self.path = path or Path(uri.removeprefix("sqlite:///"))
         self.client = Client(uri)
         self.folder = lease.state_folder(uri)
 
     def launch(self, epochs=20, seeds=2):
         return self.client.launch(SPEC % (epochs, seeds))
+
+    def launch_text(self, text):
+        return self.client.launch(text)
 
     @property
     def pid(self):
@@ -117,6 +120,15 @@ class Machine:
 @pytest.fixture
 def machine(uri):
     return Machine(uri)
+
+
+@pytest.fixture
+def served(mlflow_server, state, monkeypatch):
+    """A store behind an MLflow server that has not been started, and its service."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.uri)
+    machine = Machine(mlflow_server.uri, mlflow_server.database)
+    machine.server = mlflow_server
+    return machine
 
 
 @pytest.fixture

@@ -461,7 +461,7 @@ def test_configurations_rank_by_divergence_first_then_by_their_mean(direction, r
     measured = {"a": 0.5, "b": 0.4, "c": 0.1, "d": float("nan")}
     runs = pd.DataFrame(
         [
-            {"group": group, "name": f"{group} · seed {seed}", "outcome": outcome, "counts": True,
+            {"group": group, "name": f"{group} · seed {seed}", "outcome": outcome, "counts": True, "phase": "search",
              "objective": measured[group] if outcome == "ok" else float("nan")}
             for group, own in outcomes.items() for seed, outcome in enumerate(own)
         ]

@@ -22,7 +22,7 @@ from tracking import schema
 from tracking.reader import ClientReader, Reader, SqliteReader, commands, events, open_reader, sweep_runs, sweeps
 from tracking.schema import MASK
 from tracking.store import StoreError, sqlite_path, sqlite_uri
-from tracking.sweeps import parse_value
+from tracking.sweeps import _best, parse_value
 
 ASKED: dict[str, Callable[[Reader, dict[str, Any]], pd.DataFrame]] = {
     "experiments": lambda r, s: r.experiments(),
@@ -143,6 +143,20 @@ def test_sweeps(reader: Reader, filled: dict[str, Any]) -> None:
     empty = frame.loc[filled["empty"]]
     assert math.isnan(empty["best"]) and empty["done"] == 0 and empty["best_name"] == "" and empty["searched"] == []
     assert empty["state"] == "queued"
+
+
+def test_a_sweep_with_confirm_runs_is_judged_by_these_alone() -> None:
+    runs = pd.DataFrame(
+        [
+            ("s", "lucky", "search", "ok", 0.1), ("s", "sound", "search", "ok", 0.2),
+            ("s", "lucky+", "confirm", "ok", 0.5), ("s", "sound+", "confirm", "ok", 0.3),
+            ("t", "only", "search", "ok", 0.4), ("t", "begun", "confirm", "running", math.nan),
+        ],
+        columns=["parent", "group", "phase", "outcome", "objective"],
+    ).assign(name="x · seed 0")  # fmt: skip
+    best = _best(runs, pd.Series({"s": False, "t": False}))
+    assert best.loc["s", ["group", "objective"]].to_list() == ["sound+", 0.3]
+    assert best.loc["t", "group"] == "only"
 
 
 def test_sweep_runs(reader: Reader, filled: dict[str, Any]) -> None:
