@@ -203,7 +203,6 @@ def test_killed_and_resumed_it_is_the_same_sweep(sampler, pruner, draw):
     assert lived(spec, kills) == whole
 
 
-@pytest.mark.slow
 def test_the_gaussian_process_is_rebuilt_exactly_too():
     spec = spec_of("gp", "median", "{seeds: 2}")
     assert lived(spec, [(40, 2), (90, 0), (130, 3)]) == lived(spec)
