@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from analysis import theme
 from analysis.classification import LEGEND_ABOVE, class_ticks, row_height
@@ -117,6 +118,15 @@ class AccuracyInfo:
         if any(len(row.values) == 1 for row in self.rows):
             words.append(f"{'of a single run ' if seeds else ''}95% Wilson interval")
         return "; ".join(words)
+
+    def frame(self) -> pd.DataFrame:
+        """As a table: a row a run."""
+        rows = [
+            (row.label, seed, value, row.baseline, row.majority, row.examples)
+            for row in self.rows
+            for seed, value in zip(row.seeds, row.values, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["group", "seed", "accuracy", "baseline", "always answering", "examples"])
 
 
 def accuracy_info(groups: Mapping[str, Iterable[Predictions]]) -> AccuracyInfo:

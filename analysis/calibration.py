@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from analysis import theme
 from analysis.predictions import Predictions, named, over_seeds, rarest, together, wilson
@@ -64,6 +65,23 @@ class CalibrationInfo:
         said = f"Expected calibration error {plus_minus(self.error)}{f' ({kind})' if kind else ''}"
         said += f", {len(self.edges) - 1} bins, {examples:,} examples a run."
         return f"{said} With so many, perfect probabilities would not get 0 either."
+
+    def frame(self) -> pd.DataFrame:
+        """As a table: a row a bin of each run."""
+        parts = [
+            pd.DataFrame(
+                {
+                    "seed": line.seed,
+                    "from": self.edges[:-1],
+                    "to": self.edges[1:],
+                    "examples": line.counts,
+                    "mean probability": line.predicted,
+                    "share right": line.right,
+                }
+            )
+            for line in self.lines
+        ]
+        return pd.concat(parts, ignore_index=True)
 
 
 def _reliability(run: Predictions, of: int | None, edges: np.ndarray) -> Reliability:

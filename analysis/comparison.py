@@ -237,9 +237,10 @@ def groups_of(
     keys = found.searched or found.differing[:IN_LABELS]
     if single:
         runs = runs.assign(group=runs["run_id"], trial=range(len(runs)))
-    groups = ranking(runs, keys, direction)
     first = runs.drop_duplicates("group").set_index("group")
-    labels = Counter(group.label for group in groups)
+    fresh = first["phase"].eq(schema.CONFIRM_PHASE) if "phase" in first else pd.Series(False, index=first.index)
+    groups = ranking(runs, keys, direction)
+    labels = Counter((group.label, fresh[group.group]) for group in groups)
     names: dict[str, str] = {}
     for group in groups:
         row: dict[Any, Any] = first.loc[group.group].to_dict()
@@ -249,6 +250,8 @@ def groups_of(
             names[group.group] = f"{group.label}{seed}" if keys else str(row["name"]) or group.group[:8]
         elif group.label == label_of({}) and len(groups) > 1:
             names[group.group] = str((sweeps or {}).get(row["parent"], "") or row["name"] or group.group)
-        elif labels[group.label] > 1 and row["parent"] in (sweeps or {}):
+        elif labels[group.label, fresh[group.group]] > 1 and row["parent"] in (sweeps or {}):
             names[group.group] = f"{group.label}, {(sweeps or {})[row['parent']]}"
+        if fresh[group.group]:
+            names[group.group] = f"{names.get(group.group, group.label)} (confirmed)"
     return _distinct(sorted(groups, key=lambda group: (group.rank is None, group.rank or 0)), names), runs

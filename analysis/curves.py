@@ -307,6 +307,16 @@ def plot_curves(info: CurvesInfo, *, dark: bool = False, log: bool = False, heig
             hovertemplate=f"<b>{name}</b><br>{info.axis} %{{x:.6g}}: %{{text}}<extra></extra>",
         )
         for line in curve.lines:
+            if line.outcome == Outcome.PRUNED and len(line.steps):
+                figure.add_scatter(
+                    x=[line.x[-1]],
+                    y=[line.values[-1]],
+                    mode="markers",
+                    marker={"symbol": "line-ns", "size": 10, "line": {"width": 2, "color": colour}},
+                    hovertemplate=f"<b>{name}</b><br>{_seed(line)}pruned after {info.axis} %{{x:.6g}}<extra></extra>",
+                    showlegend=False,
+                    legendgroup=key,
+                )
             if line.outcome == Outcome.DIVERGED and len(line.steps):
                 figure.add_scatter(
                     x=[line.x[-1]],

@@ -45,17 +45,19 @@ class ImportanceInfo:
     left_out: int
     problem: str = ""
     """Why there is nothing to draw, in one sentence."""
+    of: str = "runs"
+    """What a row is."""
 
     @property
     def caption(self) -> str:
         """What the figure shows and of how many runs."""
         how = (
-            "how differently its values are distributed among the best quarter of the runs and among all"
+            f"how differently its values are distributed among the best quarter of the {self.of} and among all"
             if self.evaluator == PED_ANOVA
-            else "its share of the variance of a random forest fitted to the runs"
+            else f"its share of the variance of a random forest fitted to the {self.of}"
         )
         lost = f", {self.left_out} without a value left out" if self.left_out else ""
-        return f"{self.evaluator} over {self.n} runs{lost}: for each param {how}. A description, not a test."
+        return f"{self.evaluator} over {self.n} {self.of}{lost}: for each param {how}. A description, not a test."
 
 
 def _nothing(evaluator: str, n: int, left_out: int, problem: str) -> ImportanceInfo:
@@ -80,7 +82,13 @@ def _distribution(values: Sequence[Any]) -> tuple[Any, list[Any]]:
 
 
 def importance_info(
-    runs: pd.DataFrame, params: pd.DataFrame, *, direction: str, evaluator: str = PED_ANOVA, seed: int = 0
+    runs: pd.DataFrame,
+    params: pd.DataFrame,
+    *,
+    direction: str,
+    evaluator: str = PED_ANOVA,
+    seed: int = 0,
+    of: str = "runs",
 ) -> ImportanceInfo:
     """How important each param is for the objective.
 
@@ -90,6 +98,7 @@ def importance_info(
         direction: "minimize" or "maximize".
         evaluator: One of EVALUATORS.
         seed: Of fANOVA's forest.
+        of: What a row is: "runs", or "trials" where each is the mean of its seeds.
     """
     if evaluator not in EVALUATORS:
         raise ValueError(f"evaluator: {evaluator!r} is not allowed; allowed: {', '.join(EVALUATORS)}")
@@ -102,7 +111,7 @@ def importance_info(
     n, left_out = int(keep.sum()), int(counts.sum() - keep.sum())
     if n < ENOUGH:
         return _nothing(
-            evaluator, n, left_out, f"Importance needs at least {ENOUGH} runs with a result; there are {n}."
+            evaluator, n, left_out, f"Importance needs at least {ENOUGH} {of} with a result; there are {n}."
         )
     sign = -1.0 if direction == MAXIMIZE else 1.0
     results = sign * values
@@ -110,12 +119,12 @@ def importance_info(
     worst = float(results[counts & finite].max()) + 1.0 if (counts & finite).any() else 0.0
     results = np.where(lost, worst, results)[keep]
     if len(np.unique(results)) < 2:
-        return _nothing(evaluator, n, left_out, "All of these runs have the same result: nothing can matter for it.")
+        return _nothing(evaluator, n, left_out, f"All of these {of} have the same result: nothing can matter for it.")
     listed = {str(key): [value for value, kept in zip(params[key], keep, strict=True) if kept] for key in params}
     whole = {key: own for key, own in listed.items() if not any(map(_missing, own))}
     varying = {key: own for key, own in whole.items() if len({shown(value) for value in own}) > 1}
     if not varying:
-        return _nothing(evaluator, n, left_out, "No param varies in all of these runs.")
+        return _nothing(evaluator, n, left_out, f"No param varies in all of these {of}.")
     import optuna
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 
@@ -146,7 +155,7 @@ def importance_info(
         finally:
             optuna.logging.set_verbosity(verbosity)
     shares = {key: float(value) for key, value in sorted(found.items(), key=lambda item: -item[1])}
-    return ImportanceInfo(shares, evaluator, n, left_out)
+    return ImportanceInfo(shares, evaluator, n, left_out, of=of)
 
 
 def plot_importance(info: ImportanceInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:

@@ -52,8 +52,15 @@ class Group:
     @property
     def remarks(self) -> str:
         """What else became of its runs, in words."""
+        if self.pruned:
+            return "pruned"
         words = [f"{self.diverged} diverged"] if self.diverged else []
         return ", ".join(words + [f"{count} {name}" for name, count in sorted(self.others.items())])
+
+    @property
+    def pruned(self) -> bool:
+        """Whether it has no result because the pruner ended it; its other seeds are then not trained."""
+        return not self.judged and set(self.others) == {Outcome.PRUNED.value}
 
 
 def _missing(value: Any) -> bool:
@@ -91,7 +98,7 @@ def _method(params: Mapping[str, Any], trial: int) -> str:
 
 
 def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
-    """The groups, best first; then what diverged wholly, then what has no result yet.
+    """The groups, best first; then what diverged wholly, then what has no result yet, then what was pruned.
 
     Args:
         runs: One row a run: group, trial, outcome, counts, objective and one column a searched key.
@@ -99,20 +106,24 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
         direction: "minimize" or "maximize".
     """
     sign = -1.0 if direction == "maximize" else 1.0
-    counting = runs[runs["counts"].astype(bool)] if len(runs) else runs
+    members: dict[str, list[dict[Any, Any]]] = {}
+    if len(runs):
+        wanted = dict.fromkeys(["group", "trial", "outcome", "objective", *(key for key in searched if key in runs)])
+        for row in runs.loc[runs["counts"].astype(bool), list(wanted)].to_dict("records"):
+            members.setdefault(str(row["group"]), []).append(row)
     groups = []
-    for name, rows in counting.groupby("group", sort=False):
-        outcomes = Counter(str(outcome) for outcome in rows["outcome"])
-        ok = rows[rows["outcome"] == Outcome.OK]["objective"].astype(float)
+    for name, rows in members.items():
+        outcomes = Counter(str(row["outcome"]) for row in rows)
+        ok = [float(row["objective"]) for row in rows if row["outcome"] == Outcome.OK]
         finite = [value for value in ok if math.isfinite(value)]
         # An objective that is not finite has diverged, whatever its outcome says.
         diverged = outcomes.pop(str(Outcome.DIVERGED), 0) + len(ok) - len(finite)
         outcomes.pop(str(Outcome.OK), None)
-        first = rows.iloc[0]
-        params = {key: first[key] for key in searched if key in rows.columns}
+        first = rows[0]
+        params = {key: first[key] for key in searched if key in first}
         groups.append(
             Group(
-                group=str(name),
+                group=name,
                 trial=int(first["trial"]),
                 label=label(params),
                 params=params,
@@ -127,7 +138,7 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
 
     def order(group: Group) -> tuple[float, float, float, int]:
         if not group.judged:
-            return (1.0, 0.0, 0.0, group.trial)
+            return (1.0, float(group.pruned), 0.0, group.trial)
         mean = math.inf if math.isnan(group.interval.mean) else sign * group.interval.mean
         return (0.0, group.share_diverged, mean, group.trial)
 

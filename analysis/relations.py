@@ -222,13 +222,14 @@ def scatter_info(
     return ScatterInfo(made[0], made[1], made[2], own, lost, int(out.sum()))
 
 
-def _axis(each: Column) -> dict[str, Any]:
+def axis(each: Column) -> dict[str, Any]:
+    """The plotly axis of a column: its words, or a logarithmic one where its range asks for it."""
     if each.words:
         return _ticks(each) | {"range": [-0.5, len(each.words) - 0.5]}
     return {"type": "log", **theme.log_ticks(*each.range)} if each.log else {}
 
 
-def _spread(each: Column) -> np.ndarray:
+def apart(each: Column) -> np.ndarray:
     """Words stand a little apart, so that equal ones do not hide each other; the same way each time."""
     if not each.words:
         return each.values
@@ -241,7 +242,7 @@ def plot_scatter(info: ScatterInfo, *, dark: bool = False, height: int = 420) ->
 
     figure, palette = go.Figure(), theme.palette(dark)
     ground = theme.BACKGROUND["dark" if dark else "light"]
-    x, y = _spread(info.x), _spread(info.y)
+    x, y = apart(info.x), apart(info.y)
     there = np.isfinite(x) & np.isfinite(y)
     hover = [
         f"<b>{theme.plain(label)}</b><br>"
@@ -288,8 +289,8 @@ def plot_scatter(info: ScatterInfo, *, dark: bool = False, height: int = 420) ->
             hovertemplate="%{text}<br>diverged<extra></extra>",
         )  # fmt: skip
     figure.update_layout(**theme.layout(dark, x=info.x.name, y=info.y.name, height=height))
-    figure.update_xaxes(**_axis(info.x))
-    figure.update_yaxes(**_axis(info.y))
+    figure.update_xaxes(**axis(info.x))
+    figure.update_yaxes(**axis(info.y))
     if lost.any():
         # The crosses stand at the edge of the frame, whatever the scale below them.
         figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})

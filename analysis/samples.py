@@ -17,9 +17,8 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.statistics import Interval, finite, interval
-from tracking.schema import SEARCH_PHASE, Outcome
+from tracking.schema import CONFIRM_PHASE, SEARCH_PHASE, Outcome
 
-CONFIRM_PHASE: Final = "confirm"
 NO_RESULT: Final = "without a result"
 """What a run is called that ended well but has no value."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 
 from analysis import theme
 from analysis.curves import thin
@@ -92,6 +93,18 @@ class SeparationInfo:
         if self.missing and self.curves:
             said += f" Without a curve, for want of examples: {', '.join(quoted(name) for name in self.missing)}."
         return said
+
+    def frame(self) -> pd.DataFrame:
+        """As a table: a row a point of each run's curve."""
+        across, up = ("recall", "precision") if self.kind == "precision-recall" else ("false positives", "recall")
+        parts = [
+            pd.DataFrame(
+                {"class": curve.name, "seed": line.seed, across: line.x, up: line.y, self.area_name: line.area}
+            )
+            for curve in self.curves
+            for line in curve.lines
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["class", "seed", across, up])
 
 
 def _precision_recall(truth: np.ndarray, scores: np.ndarray, seed: int) -> SeedCurve:

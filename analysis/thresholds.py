@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from analysis import theme
 from analysis.predictions import Predictions, PredictionsError, named, over_seeds, quoted, rarest, together
@@ -38,6 +39,16 @@ class ThresholdInfo:
     def band(self) -> str:
         """What the bands are."""
         return named(len(self.seeds))
+
+    def frame(self) -> pd.DataFrame:
+        """As a table: a row a threshold of each run."""
+        parts = [
+            pd.DataFrame(
+                {"seed": seed, "threshold": self.thresholds, **{name: own[place] for name, own in self.values.items()}}
+            )
+            for place, seed in enumerate(self.seeds)
+        ]
+        return pd.concat(parts, ignore_index=True)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from analysis.comparison import Comparison, comparison, groups_of
-from analysis.ranking import Group
+from analysis.confirmed import confirms, judged_by_confirm
+from analysis.ranking import RUNNING, Group
 from analysis.roles import Role, main_metric, ordered
 from analysis.samples import Sample, samples
 from app import store, ui
@@ -38,6 +39,11 @@ class Selection:
         """Whether it names nothing."""
         return not (self.sweeps or self.runs or self.groups)
 
+    @property
+    def as_they_are(self) -> bool:
+        """Whether it names runs or groups, so that all of them are shown, even search runs of what was confirmed."""
+        return bool(self.runs or self.groups)
+
 
 def _listed(name: str) -> tuple[str, ...]:
     parts = [part.strip() for text in st.query_params.get_all(name) for part in text.split(",")]
@@ -47,6 +53,31 @@ def _listed(name: str) -> tuple[str, ...]:
 def selection() -> Selection:
     """What the URL names. Groups of a sweep that it names too are chosen within that sweep."""
     return Selection(_listed("sweep"), _listed("runs"), _listed("groups"))
+
+
+ALL = "phases"
+"""The widget, and the part of the address, that asks for search runs beside confirm runs."""
+
+
+def _all_phases() -> bool:
+    """Whether search runs are wanted too; asked before the switch is drawn."""
+    return bool(st.session_state.get(ALL, str(st.query_params.get(ALL)).lower() == "true"))
+
+
+def phases(chosen: Selection, found: Comparison) -> None:
+    """Say what became of the search runs where there are confirm runs, with a switch for those who want both."""
+    if not confirms(found.runs).any():
+        return
+    if chosen.as_they_are:
+        st.caption("Confirmed groups were trained with fresh seeds: judge a winner by these, not by its search runs.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.toggle("Search runs too", False, key=ALL, bind="query-params")
+        st.caption(
+            "Search scores are too good on average: do not rank confirmed groups, with their fresh seeds, among them."
+            if _all_phases()
+            else "Winners by their fresh seeds; the search that chose them is left out.", width="content",
+        )  # fmt: skip
 
 
 def load(chosen: Selection) -> Comparison | None:
@@ -59,6 +90,8 @@ def load(chosen: Selection) -> Comparison | None:
     if among:
         own = made.runs["group"].str.partition("@")[0]
         made = made.only(made.runs[own.isin(among) | made.runs["run_id"].isin(chosen.runs)]["run_id"].tolist())
+    if not chosen.as_they_are and not _all_phases():
+        made = judged_by_confirm(made)
     return made if made.runs["counts"].any() else None
 
 
@@ -102,6 +135,14 @@ class View:
         part = self.runs[self.runs["group"].isin([group.group for group in groups])]
         made = {sample.name: sample for sample in samples(part, names=self.labels)} if len(part) else {}
         return [made[group.label] for group in groups if group.label in made]
+
+    @property
+    def active(self) -> bool:
+        """Whether one of its runs trains, or one of its sweeps is to train some."""
+        about = store.sweeps()
+        if (self.runs["outcome"] == RUNNING).any() or not len(about):
+            return bool((self.runs["outcome"] == RUNNING).any())
+        return bool(about[about["sweep"].isin(self.runs["parent"])]["state"].isin(ui.ACTIVE).any())
 
     @property
     def members(self) -> pd.DataFrame:
@@ -193,6 +234,39 @@ def mlflow_compare(base: str, runs: pd.DataFrame, most: int = 100) -> str:
         return quote("[" + ",".join(f'"{value}"' for value in dict.fromkeys(values)) + "]", safe="")
 
     return f"{base}/#/compare-runs?runs={listed(shown['run_id'])}&experiments={listed(shown['experiment_id'])}"
+
+
+WORDS = {
+    "compare": ("Choose the sweeps whose groups are to be compared.", "There is nothing to compare yet."),
+    "quality": ("Choose a sweep whose runs classify.", "There is no run yet whose answers could be shown."),
+}
+
+
+def opened(page: str) -> tuple[Selection, Comparison]:
+    """What the URL names and its runs; where there is nothing, one sentence and one button, and the page ends.
+
+    Args:
+        page: "compare" or "quality".
+    """
+    chosen = selection()
+    st.title(page.capitalize(), anchor=False)
+    if chosen.empty:
+        choose, nothing = WORDS[page]
+        if len(store.sweeps()):
+            st.markdown(choose)
+            picker(chosen, page)
+        else:
+            st.markdown(nothing)
+            if st.button("New sweep", type="primary", icon=":material/add:"):
+                st.switch_page("views/launch.py")
+        st.stop()
+    found = load(chosen)
+    if found is None:
+        st.markdown("None of the runs that this address names has come to count in this store.")
+        if st.button("Choose others", type="primary"):
+            go(page, {})
+        st.stop()
+    return chosen, found
 
 
 def picker(chosen: Selection, page: str) -> None:

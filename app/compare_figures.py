@@ -12,7 +12,7 @@ from analysis.comparison import Comparison, shown
 from analysis.curves import CurvesInfo, curves_info, plot_curves
 from analysis.importance import EVALUATORS, importance_info, plot_importance
 from analysis.relations import parallel_info, plot_parallel, plot_scatter, scatter_info
-from app import store, ui
+from app import documents, store, ui
 from app.compare_data import View, link
 from tracking import schema
 
@@ -23,47 +23,7 @@ TABS = ["Curves", "Parallel coordinates", "Scatter", "Importance"]
 
 def caption_of(view: View, shows: str, n: str, interval: str) -> export.Caption:
     """What a figure of this page says of itself in a document."""
-    runs = view.found.runs
-    parents = [each for each in dict.fromkeys(runs["parent"]) if each in view.sweeps]
-    what = " and ".join(f"{view.sweeps[each]} ({each[:8]})" for each in parents[:3])
-    commit = f", code at commit {view.found.commit[:12]}" if view.found.commit else ""
-    many = f"Runs of {what}" if parents else f"{len(runs)} MLflow runs"
-    again = "launch the sweep's spec.yaml with python -m sweeps run, then open" if parents else "open"
-    return export.Caption(shows, n, interval, f"{many}{commit}", f"{again} {link()}")
-
-
-@st.dialog("Figure for a document", width="large")
-def _document(figure: Any, caption: export.Caption, name: str) -> None:
-    kind = st.segmented_control("Format", list(export.FORMATS), default="svg", required=True, key="document-format",
-                                format_func=str.upper)  # fmt: skip
-    st.caption("The camera at the figure's upper right saves it as it stands here, caption included.")
-    made = export.for_document(figure, caption)
-    st.plotly_chart(
-        made, key=f"document-{kind}", theme=None, width="content",
-        config=export.button(name, str(kind), int(made.layout.height)), alt=ui.text(caption.text),
-    )  # fmt: skip
-
-
-def downloads(key: str, numbers: pd.DataFrame, figure: Any, caption: export.Caption) -> None:
-    """The numbers as CSV, the figure as SVG or PNG.
-
-    Args:
-        key: Of the figure.
-        numbers: What it is drawn from.
-        figure: The figure in light colours, or a function that makes it.
-        caption: What is said below it.
-    """
-    with st.container(horizontal=True, gap="xsmall"):
-        st.download_button(
-            "CSV", lambda: export.csv(numbers, caption), f"{key}.csv", "text/csv", icon=":material/download:",
-            key=f"csv-{key}", help="The numbers of this figure, with its caption.", type="tertiary",
-            on_click="ignore",
-        )  # fmt: skip
-        if st.button(
-            "SVG or PNG", key=f"image-{key}", icon=":material/image:", type="tertiary",
-            help="The figure with a caption that says n, interval and how to make it again.",
-        ):  # fmt: skip
-            _document(figure(), caption, key)
+    return documents.caption_of(view.found, view.sweeps, shows, n, interval, link())
 
 
 def _empty(words: str) -> None:
@@ -144,7 +104,7 @@ def curves(view: View, drawn: bool) -> None:
     shows = f"{view.metric} against {named}, {ui.count(len(info.curves), 'run' if view.single else 'group')}"
     shows += f", minus {info.baseline}" if info.baseline else ""
     shows += f", smoothed with weight {smoothing:g}" if smoothing else ""
-    downloads(
+    documents.downloads(
         "curves", curve_table(info), lambda: plot_curves(info, log=log, height=460),
         caption_of(view, shows, n, info.band),
     )  # fmt: skip
@@ -219,7 +179,7 @@ def parallel(view: View, drawn: bool) -> None:
     many = ui.count(info.n, "run")
     st.caption(f"{many}, a line each, blue the best by rank.{red} Drag along an axis to keep what passes there.{lost}")
     numbers = pd.concat([view.runs[["run_id"]].reset_index(drop=True), table[[*axes, view.metric]]], axis=1)
-    downloads(
+    documents.downloads(
         "parallel", numbers, lambda: plot_parallel(info, height=460),
         caption_of(view, f"{', '.join(axes)} and {view.metric}, a line a run", f"{info.n} runs", ""),
     )  # fmt: skip
@@ -257,7 +217,7 @@ def scatter(view: View, drawn: bool) -> None:
     numbers = pd.concat(
         [view.runs[["run_id"]].reset_index(drop=True), table[list(dict.fromkeys([x, y, colour]))]], axis=1
     )
-    downloads(
+    documents.downloads(
         "scatter", numbers, lambda: plot_scatter(info, height=460),
         caption_of(view, f"{y} against {x}, coloured by {colour}, a dot a run", f"{info.n} runs", ""),
     )  # fmt: skip
@@ -284,7 +244,7 @@ def importance(view: View, drawn: bool) -> None:
     )  # fmt: skip
     st.caption(ui.text(info.caption))
     numbers = pd.DataFrame({"param": list(info.shares), "importance": list(info.shares.values())})
-    downloads(
+    documents.downloads(
         "importance", numbers, lambda: plot_importance(info),
         caption_of(view, f"Importance of each parameter for {view.metric}. {info.caption}", f"{info.n} runs", ""),
     )  # fmt: skip

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import export, theme
-from analysis.confounds import confound_sentence, confounds
+from analysis.confounds import configurations_of, confound_sentence, confounds
 from analysis.differences import against, half, side_by_side
 from analysis.ranking import Group, answer
 from analysis.standings import Standing, Standings, standings
@@ -30,15 +30,11 @@ def guard(view: View) -> None:
     keys = view.found.differing
     if len(view.drawn) < 2 or not keys:
         return
-    params = view.found.params[keys].astype(object)
-    owners = view.runs["group"].to_numpy()
-    rows = {
-        (f"“{group.label}”" if "," in group.label else group.label): [
-            {key: value for key, value in row.items() if value is not None}
-            for row in params[owners == group.group].to_dict("records")
-        ]
-        for group in view.drawn
-    }
+    names = {group.group: f"“{group.label}”" if "," in group.label else group.label for group in view.drawn}
+    owners = view.runs["group"].map(names).reset_index(drop=True)
+    frame = view.found.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
+    found = configurations_of(frame, "group")
+    rows = {name: found[name] for name in names.values() if name in found}
     # What a sweep searched was meant to differ; a stranger's runs may differ in one thing.
     known = [key for key in view.found.searched if key in keys]
     varied = known or (keys if len(keys) == 1 else [])
@@ -184,7 +180,7 @@ def pair(view: View, found: Standings | None) -> None:
         first = st.selectbox("This", labels, 0, key="a", bind="query-params", width=260)
         other = st.selectbox("against", labels, labels.index(second), key="b", bind="query-params", width=260)
         planned = st.toggle(
-            "Chosen before the results were seen", found is None, key="planned", bind="query-params",
+            "Chosen before the results were seen", False, key="planned", bind="query-params",
             help="Then it is the one comparison and needs no correction for the others.",
         )  # fmt: skip
         margin = st.number_input(
@@ -208,7 +204,9 @@ def pair(view: View, found: Standings | None) -> None:
     st.markdown(f"**{ui.text(said.sentence)}**")
     numbers(said, first == said.a, view.metric)
     if not planned and known is None:
-        st.caption("Not corrected: one of the two is not among the groups that are ranked.")
+        more = len(labels) * (len(labels) - 1) // 2
+        many = f", though chosen from {ui.count(more, 'pair')} after their results were seen" if more > 1 else ""
+        st.caption(f"Not corrected for the other pairs{many}: expect it to flatter.")
 
 
 def numbers(said: Verdict, forward: bool, metric: str) -> None:

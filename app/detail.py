@@ -1,9 +1,10 @@
-"""The parts of a sweep's page below its figure, and its buttons."""
+"""The parts of a sweep's page below its figure."""
 
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -12,69 +13,15 @@ import streamlit as st
 
 from analysis import theme
 from analysis.ranking import Group
-from app import store, ui
+from app import store, sweep_actions, sweep_files, sweep_search, ui
 from sweeps.client import CommandError
-from tracking.schema import COMMANDS
-
-AWAITED_S = 6.0
-"""How long a page looks for what follows from a command."""
-ABOUT = {
-    "pause": ("Pause", ":material/pause:", "Finishes the running runs and starts no more."),
-    "resume": ("Resume", ":material/play_arrow:", "Goes on where it was; runs that were stopped are trained again."),
-    "stop": ("Stop", ":material/stop:", "Ends the running runs now and keeps what they measured. It can be resumed."),
-    "retry": ("Retry crashed", ":material/replay:", "Trains the crashed runs again."),
-}
 
 
-def awaits() -> bool:
-    """Whether a command was given so lately that what follows from it may not be in the store yet."""
-    return time.monotonic() < st.session_state.get("_awaits_until", 0.0)
-
-
-def command(name: str, target: str) -> None:
-    """Give a command to the service; what it refuses or warns of is shown on the page."""
-    st.session_state["_awaits_until"] = time.monotonic() + AWAITED_S
-    try:
-        warning = getattr(store.client(), name)(target)
-    except (CommandError, ValueError, OSError) as error:
-        st.session_state["_said"] = ("error", str(error))
-    else:
-        st.session_state["_said"] = ("warning", warning) if warning else None
-
-
-def buttons(row: Any) -> None:
-    """What can be done with the sweep in its state."""
-    with st.container(horizontal=True, gap="xsmall", width="content"):
-        for name, states in COMMANDS.items():
-            if row["state"] not in states or (name == "retry" and not row["crashed"]):
-                continue
-            label, icon, about = ABOUT[name]
-            st.button(
-                label, key=f"do-{name}", icon=icon, help=about, on_click=command, args=(name, row["sweep"]),
-                type="primary" if name == "resume" else "secondary",
-            )  # fmt: skip
-        if st.button(
-            "Duplicate", key="do-copy", icon=":material/content_copy:", help="Opens the form filled with this sweep."
-        ):
-            st.switch_page("views/launch.py", query_params={"copy": row["sweep"]})
-        if row["done"] and st.button(
-            "Compare", key="do-compare", icon=":material/compare_arrows:", help="Groups side by side, with verdicts."
-        ):
-            st.switch_page("views/compare.py", query_params={"sweep": row["sweep"]})
-        if row["ok"] and st.button(
-            "Quality", key="do-quality", icon=":material/grid_on:", help="Which classes its runs confuse."
-        ):
-            st.switch_page("views/quality.py", query_params={"sweep": row["sweep"]})
-    said = st.session_state.pop("_said", None)
-    if said:
-        (st.error if said[0] == "error" else st.warning)(ui.text(said[1]))
-
-
-def ranking_table(row: Any, groups: list[Group]) -> None:
+def ranking_table(row: Any, groups: list[Group], title: str = "Ranking") -> None:
     """All groups, best first."""
     if not groups:
         return
-    st.subheader("Ranking", anchor=False)
+    st.subheader(title, anchor=False)
     keys = [key for key in row["searched"] if any(key in group.params for group in groups)]
     places = theme.colour_indices(group.method for group in groups)
     colours = theme.palette(ui.dark())
@@ -114,7 +61,9 @@ def ranking_table(row: Any, groups: list[Group]) -> None:
         styled, hide_index=True, column_config=config, key="ranking", row_height=30, placeholder="",
         height=_height(max(len(groups), int(row["trials"])), 400), alt="Configurations ranked by their mean objective",
     )  # fmt: skip
-    st.caption("Ranked by the share of diverged runs, then by the mean of the finite ones.")
+    pruned = sum(group.pruned for group in groups)
+    words = f" {pruned} {'were' if pruned > 1 else 'was'} pruned and {'have' if pruned > 1 else 'has'} no rank."
+    st.caption(f"Ranked by the share of diverged runs, then by the mean of the finite ones.{words if pruned else ''}")
 
 
 def _height(rows: int, most: int) -> int:
@@ -123,7 +72,7 @@ def _height(rows: int, most: int) -> int:
 
 
 def _remarks(group: Group, seeds: int) -> str:
-    missing = seeds - group.judged - sum(group.others.values())
+    missing = 0 if group.pruned else seeds - group.judged - sum(group.others.values())
     return ", ".join([*filter(None, [group.remarks]), *([f"{missing} to come"] if missing > 0 else [])])
 
 
@@ -136,7 +85,7 @@ def _cell(value: Any) -> Any:
 def _stop(ids: list[str]) -> None:
     click = st.session_state.get("stop_run")
     if click is not None and 0 <= click["row"] < len(ids):
-        command("stop_run", ids[click["row"]])
+        sweep_actions.command("stop_run", ids[click["row"]])
 
 
 def stoppable(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -146,12 +95,17 @@ def stoppable(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     return shown, shown["run_id"]
 
 
-def runs_table(row: Any, runs: pd.DataFrame, groups: list[Group]) -> None:
-    """Every run, what counts and what does not, with a way to stop one that runs."""
+def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
+    """Every run, what counts and what does not, with a way to stop one that runs.
+
+    Args:
+        row: The sweep.
+        runs: Its runs.
+        labels: What each group is called.
+    """
     if not len(runs):
         st.caption("No run has started yet.")
         return
-    labels = {group.group: group.label for group in groups}
     shown, ids = stoppable(runs)
     ends = shown["end_time"].astype(float)
     frame = pd.DataFrame(
@@ -226,12 +180,17 @@ def specification(row: Any) -> None:
             st.link_button("This sweep in MLflow", page)
 
 
-def more(row: Any, runs: pd.DataFrame, groups: list[Group]) -> None:
-    """Runs, events and the specification, of which only the open one is drawn."""
-    tabs = st.tabs(["Runs", "Events", "Specification"], key="part", on_change="rerun", bind="query-params")
-    for tab, draw in zip(
-        tabs, (lambda: runs_table(row, runs, groups), lambda: events_list(row), lambda: specification(row)), strict=True
-    ):
+def more(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
+    """Runs, the figures of the search, files, events and the specification, of which only the open one is drawn."""
+    parts: dict[str, Callable[[], None]] = {"Runs": lambda: runs_table(row, runs, labels)}
+    parts |= {name: partial(sweep_search.figure, name, row, runs) for name in sweep_search.FIGURES}
+    parts |= {
+        "Files": lambda: sweep_files.files(row),
+        "Events": lambda: events_list(row),
+        "Specification": lambda: specification(row),
+    }
+    tabs = st.tabs(list(parts), key="part", on_change="rerun", bind="query-params")
+    for tab, draw in zip(tabs, parts.values(), strict=True):
         if tab.open:
             with tab:
                 draw()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,12 +13,14 @@ from analysis.curves import CurvesInfo, curves_info, plot_curves
 from analysis.ranking import Group
 from app import store, ui
 from tracking import schema
+from tracking.schema import Outcome
 
 METRICS = [
     schema.VAL_LOSS, schema.VAL_ERROR, schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR,
     schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM, schema.LR, schema.TRAIN_SECONDS, schema.PENALTY,
 ]  # fmt: skip
 """What can be drawn over the epochs."""
+CONFIRM, SEARCH = "confirm", "search"
 COUNTS = ["3", "5", "10", "All"]
 HEIGHT = 380
 MOST = 60
@@ -30,15 +33,23 @@ def _chosen(groups: list[Group], many: str, named: list[str]) -> list[Group]:
     return groups[: MOST if many == "All" else int(many)]
 
 
-def curves(row: Any, runs: pd.DataFrame, groups: list[Group]) -> None:
+def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[Group] = ()) -> None:
     """The controls and the figure.
 
     Args:
         row: The sweep.
         runs: Its runs.
-        groups: Its groups, best first.
+        groups: The groups of its search, best first.
+        winners: The groups of its confirm runs, best first; nothing before there are some.
     """
+    phase = SEARCH
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if winners:
+            phase = st.segmented_control(
+                "Phase", [CONFIRM, SEARCH], default=CONFIRM, required=True, key="phase", bind="query-params",
+                help="The winners with fresh seeds, or the runs that chose them.",
+            )  # fmt: skip
+            groups = list(winners) if phase == CONFIRM else groups
         default = row["metric"] if row["metric"] in METRICS else METRICS[0]
         metric = st.selectbox(
             "Metric", METRICS, METRICS.index(default), key="metric", bind="query-params", width=190,
@@ -61,9 +72,9 @@ def curves(row: Any, runs: pd.DataFrame, groups: list[Group]) -> None:
         # Streamlit mounts a new chart for new points, which undoes a zoom: a reader can hold the figure still.
         follows = row["state"] not in ui.ACTIVE or st.toggle("Live", True, key="follow", help="Off: the figure stays.")
     if follows:
-        st.session_state["_held"] = (row["sweep"], runs, groups)
-    elif st.session_state.get("_held", ("",))[0] == row["sweep"]:
-        _, runs, groups = st.session_state["_held"]
+        st.session_state["_curves_held"] = (row["sweep"], phase, runs, groups)
+    elif st.session_state.get("_curves_held", ("", ""))[:2] == (row["sweep"], phase):
+        _, _, runs, groups = st.session_state["_curves_held"]
     drawn = _chosen(groups, many or "5", named)
     members = (
         runs[runs["counts"].astype(bool) & runs["group"].isin([group.group for group in drawn])] if len(runs) else runs
@@ -71,9 +82,9 @@ def curves(row: Any, runs: pd.DataFrame, groups: list[Group]) -> None:
     histories = store.histories(tuple(members["run_id"]), metric) if len(members) else pd.DataFrame()
     if not follows:
         # Runs that went on since then are drawn as far as they had come.
-        histories = _until(histories, st.session_state.setdefault("_held_at", time.time() * 1000))
+        histories = _until(histories, st.session_state.setdefault("_curves_held_at", time.time() * 1000))
     else:
-        st.session_state.pop("_held_at", None)
+        st.session_state.pop("_curves_held_at", None)
     info = curves_info(histories, runs, drawn, metric)
     if info.empty:
         waiting = row["state"] in ui.ACTIVE
@@ -99,6 +110,8 @@ def _reading(info: CurvesInfo, log: bool) -> str:
     words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
     if any(curve.group.diverged for curve in info.curves):
         words += ["a red cross is where a run diverged"]
+    if any(line.outcome == Outcome.PRUNED for curve in info.curves for line in curve.lines):
+        words += ["a bar is where the pruner ended a run"]
     hidden = sum(int((line.values <= 0).sum()) for curve in info.curves for line in curve.lines)
     if log and hidden:
         words += [f"{ui.count(hidden, 'value')} at or below zero cannot be shown on this scale"]

@@ -16,6 +16,7 @@ import yaml
 from app import ui
 from sweeps import spec as specs
 from sweeps.catalogue import Catalogue, Entry, Field, load
+from sweeps.data_files import offered
 from sweeps.fields import as_number
 from tracking.schema import VAL_LOSS
 
@@ -60,7 +61,9 @@ def load_text(text: str) -> None:
     Raises:
         SpecError: The text is no sweep that could be run.
     """
-    written = yaml.safe_load(specs.to_yaml(specs.parse(text)))
+    spec = specs.parse(text)
+    # How many workers are the default depends on the device: what the sweep has is what the form shows.
+    written = yaml.safe_load(specs.to_yaml(spec)) | {"workers": spec.workers}
     st.session_state["_form"] = {"base": written, "generation": _state()["generation"] + 1}
 
 
@@ -141,8 +144,9 @@ def one(name: str, field: Field, value: Any, *, placeholder: str = "") -> Any:
         typed = st.text_input(label, "" if value is None else written(value), placeholder=placeholder, **common)
         return read(field, typed) if typed.strip() else None
     if field.type == "choice":
-        options = list(field.choices)
-        return st.selectbox(label, options, index=options.index(value) if value in options else 0, **common)
+        options = field.offered(value)
+        index = options.index(value) if value in options else 0
+        return st.selectbox(label, options, index=index, accept_new_options=bool(field.numbered), **common)
     if field.type == "bool":
         return st.selectbox(label, [True, False], index=0 if value else 1, format_func=_yes_no, **common)
     if field.type == "int" and not field.choices:
@@ -152,25 +156,38 @@ def one(name: str, field: Field, value: Any, *, placeholder: str = "") -> Any:
         }
         empty = {"placeholder": "all"} if field.optional else {}
         return st.number_input(label, value=None if value is None else int(value), step=1, **limits, **empty, **common)
+    if name.startswith("data.") and (files := _files(name)):
+        # A path that is not among them can be typed.
+        options = ["", *files] if value in (None, "", *files) else ["", str(value), *files]
+        place = options.index(str(value or ""))
+        return st.selectbox(label, options, place, accept_new_options=True, placeholder="choose a file", **common) or ""
     return read(field, st.text_input(label, written(value), **common))
+
+
+def _files(name: str) -> list[str]:
+    """What the data folder holds for a field of the data that is chosen, by its key; nothing for any other field."""
+    own, _, sets = name.removeprefix("data.").partition("@")
+    return sorted({path for dataset in sets.split("+") for path in offered(dataset, own)})
 
 
 def _yes_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _options(field: Field) -> list[Any]:
-    return [True, False] if field.type == "bool" else list(field.choices)
+def _options(field: Field, values: list[Any]) -> list[Any]:
+    return [True, False] if field.type == "bool" else field.offered(*values)
 
 
 def several(name: str, field: Field, axis: dict[str, Any], default: Any) -> dict[str, Any]:
     """Widgets for the values to try of a field; returns them as a spec writes them, unchecked."""
     common: dict[str, Any] = {"persist_state": "session"}
     if field.type in ("choice", "bool"):
-        start = [value for value in axis.get("values", [default]) if value in _options(field)]
+        values = axis.get("values", [default])
+        options = _options(field, values)
         chosen = st.multiselect(
-            f"Values of {name}", _options(field), start, key=key(f"{name}:values"), label_visibility="collapsed",
-            format_func=_yes_no if field.type == "bool" else str, placeholder="Choose the values to try", **common,
+            f"Values of {name}", options, [value for value in values if value in options],
+            key=key(f"{name}:values"), label_visibility="collapsed", placeholder="Choose the values to try",
+            format_func=_yes_no if field.type == "bool" else str, accept_new_options=bool(field.numbered), **common,
         )  # fmt: skip
         return {"values": chosen}
     ranged = "low" in axis
@@ -230,8 +247,9 @@ def _offered(catalogue: Catalogue, section: str) -> dict[str, Entry]:
     entries = catalogue.named[section]
     if section != "model":
         return entries
-    tasks = {catalogue.datasets[name].task for name in _names("data") if name in catalogue.datasets}
-    return {name: entry for name, entry in entries.items() if tasks <= set(entry.tasks)} or entries
+    sets = [catalogue.datasets[name].asks for name in _names("data") if name in catalogue.datasets]
+    fitting = [set(catalogue.models_for(*asks)) for asks in sets]
+    return {name: entry for name, entry in entries.items() if all(name in models for models in fitting)} or entries
 
 
 def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool]]:
@@ -333,6 +351,10 @@ def scalar(name: str, *, default: Any = None) -> Any:
     field = specs.FIELDS[name]
     head, _, last = name.rpartition(".")
     started = (base().get(head) or {}) if head else base()
+    if name == specs.ANY_METRIC.name:
+        entries = catalogue().models
+        field = specs.metric_field(entries[model] for model in _names("model") if model in entries)
+        name = f"{name}@{field.type}"  # a box to type in where the model logs metrics of its own
     return one(name, field, started.get(last, field.default if default is None else default))
 
 
@@ -342,11 +364,13 @@ def assemble(parts: dict[str, dict[str, Any]], axes: dict[str, Any], scalars: di
     raw |= {"experiment": scalars["experiment"]} if scalars.get("experiment") else {}
     raw |= {part: own for part, own in parts.items() if own and own != {"name": "constant"}}
     raw |= {"search": axes} if axes else {}
-    objective = {name.partition(".")[2]: value for name, value in scalars.items() if name.startswith("objective.")}
-    for name in ("keep", "sampler", "trials", "seeds", "seed", "vary", "workers"):
+    for name in ("keep", "sampler", "trials", "pruner", "seeds", "seed", "vary", "workers"):
         if name in scalars and scalars[name] is not None:
             raw[name] = scalars[name]
-    return raw | {"objective": objective}
+    for part in ("objective", "confirm"):
+        own = {name.partition(".")[2]: value for name, value in scalars.items() if name.startswith(f"{part}.")}
+        raw |= {part: {name: value for name, value in own.items() if value is not None}} if own else {}
+    return raw
 
 
 def yaml_of(raw: dict[str, Any]) -> str:
@@ -366,5 +390,6 @@ def not_offered(catalogue: Catalogue) -> str:
     if not missing:
         return ""
     sets = _names("data")
-    tasks = dict.fromkeys(TASKS[catalogue.datasets[name].task] for name in sets if name in catalogue.datasets)
+    entries = [catalogue.datasets[name] for name in sets if name in catalogue.datasets]
+    tasks = dict.fromkeys(" or ".join(TASKS[task] for task in entry.asks) for entry in entries)
     return ui.text(f"Not offered for {', '.join(map(str, sets))} ({' and '.join(tasks)}): {', '.join(missing)}.")

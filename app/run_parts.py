@@ -15,7 +15,8 @@ from analysis import roles
 from analysis.run_curves import panel_info, plot_panel, quantities
 from app import store, ui
 from app.run_data import OneRun, events_of, snippet
-from app.runs_table import finite, shape_of
+from app.runs_drawn import shown as number_column
+from app.runs_table import shape_of
 from tracking import schema
 from tracking.schema import TRACEBACK_FILE, WEIGHTS_FILE
 from tracking.store import scrub
@@ -109,7 +110,7 @@ def metrics_table(run: OneRun, found: Mapping[str, roles.Role]) -> None:
     frame = pd.DataFrame(
         {
             "metric": names,
-            "last": last.where(finite(last)).to_numpy(),
+            "last": number_column(last, last.isna()).array,
             "best": best,
             "lowest": shape["min"].to_numpy(),
             "highest": shape["max"].to_numpy(),

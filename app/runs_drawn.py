@@ -8,32 +8,49 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from analysis import roles
 from app import runs_parts as parts
 from app import store, ui
+from app.runs_kept import NAN
 from app.runs_table import NAME, SECONDS, STARTED, groups, typed
 
 CELL = 300
 """Characters of a cell that are sent; the run's page has them all."""
 
 
-def shown(values: pd.Series) -> pd.Series:
-    """A column as it is sent: numbers as numbers, long texts cut."""
+def shown(values: pd.Series, lost: pd.Series | None = None) -> pd.Series:
+    """A column as it is sent: numbers as numbers, long texts cut.
+
+    Args:
+        values: Of the runs.
+        lost: Where a metric was logged as nan, and does not lack: it is shown as NaN, and not as nothing.
+    """
     values = typed(values)
+    if lost is not None and bool(lost.any()):
+        import pyarrow as pa
+
+        numbers = _infinite(values).to_numpy(dtype=float)
+        kept = pa.array(numbers, mask=np.isnan(numbers) & ~lost.to_numpy(dtype=bool))
+        return pd.Series(pd.arrays.ArrowExtensionArray(kept), index=values.index, name=values.name)
     if pd.api.types.is_float_dtype(values):
         there = values.dropna()
         whole = len(there) and bool((there == there.round()).all()) and bool((there.abs() < 1e15).all())
         if whole and str(values.name).startswith("params."):
             return values.astype("Int64")
-        # MLflow stores infinity as the largest number.
-        return values.mask(values >= sys.float_info.max, math.inf).mask(values <= -sys.float_info.max, -math.inf)
+        return _infinite(values)
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_numeric_dtype(values):
         return values
     texts = values.astype(object).where(values.notna(), None)
     return texts.map(lambda text: text if text is None else str(text)[:CELL])
+
+
+def _infinite(values: pd.Series) -> pd.Series:
+    # MLflow stores infinity as the largest number.
+    return values.mask(values >= sys.float_info.max, math.inf).mask(values <= -sys.float_info.max, -math.inf)
 
 
 def _config(column: str, values: pd.Series, label: str, pinned: bool = False) -> Any:
@@ -52,9 +69,20 @@ def _height(rows: int) -> int:
     return min(38 + 30 * max(1, rows), 620)
 
 
-def _key(kind: str, ids: Sequence[str]) -> str:
-    # Rows are marked by their places: another set of rows must not inherit the marks.
-    return f"{kind}-{zlib.crc32(' '.join(ids).encode()):x}"
+def _key(kind: str, of: str, ids: Sequence[str]) -> str:
+    """The table's key: the same whatever rows it shows, so that it is not drawn anew.
+
+    Rows are marked by their places: the marks move along with the rows.
+    """
+    key = f"{kind}-{zlib.crc32(of.encode()):x}"
+    before, marked = st.session_state.get(f"_ids-{key}"), st.session_state.get(key)
+    if before is not None and before != ids and marked and marked["selection"]["rows"]:
+        places = {run: place for place, run in enumerate(ids)}
+        lost = [before[place] for place in marked["selection"]["rows"] if place < len(before)]
+        st.session_state[key] = {"selection": {"rows": [places[run] for run in lost if run in places], "columns": []}}
+    st.session_state[f"_ids-{key}"] = list(ids)
+    st.session_state["_runs_table"] = key
+    return key
 
 
 def _open(ids: list[str]) -> None:
@@ -69,7 +97,7 @@ def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any]
     about = ui.text(curve, 100)
     data: dict[str, Any] = {"curve": [line if isinstance(line, list) else [] for line in shape["curve"]]}
     config: dict[str, Any] = {
-        "curve": st.column_config.LineChartColumn("curve", width=110, help=f"{about}, first to last value")
+        "curve": st.column_config.LineChartColumn(curve, width=110, help=f"{about}, first to last value")
     }
     words = {"min": ("lowest", f"The lowest value ever of {about}"), "max": ("highest", f"The highest ever of {about}")}
     if role.better:
@@ -82,7 +110,9 @@ def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any]
     return data, config
 
 
-def runs_table(rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: roles.Role) -> list[int]:
+def runs_table(
+    rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: roles.Role, of: str
+) -> list[int]:
     """One row a run; the places of the marked ones.
 
     Args:
@@ -91,6 +121,7 @@ def runs_table(rows: pd.DataFrame, columns: list[str], pinned: list[str], curve:
         pinned: What of it stays at the left.
         curve: The metric whose history is drawn; none if empty.
         role: What that metric is.
+        of: The name of what they are the runs of.
     """
     labels = parts.short(columns)
     ids = [str(run) for run in rows["run_id"]]
@@ -109,16 +140,19 @@ def runs_table(rows: pd.DataFrame, columns: list[str], pinned: list[str], curve:
         NAME: st.column_config.TextColumn("run", pinned=True, width=165),
     }
     for column in columns:
-        data[column] = shown(rows[column])
+        data[column] = shown(rows[column], rows.get(f"{NAN}{column}"))
         config[column] = _config(column, data[column], labels[column], column in pinned)
+    more: dict[str, Any] = {}
     if curve:
         more, about = _curve(ids, curve, role)
         data, config = data | more, config | about
     frame = pd.DataFrame({name: pd.Series(values).array for name, values in data.items()})
-    order = ["", NAME, *[column for column in columns if column in pinned]]
-    order += [column for column in frame if column not in order]
-    key = _key("runs-table", ids)
-    st.session_state["_runs_table"] = key
+    left = [column for column in columns if column in pinned]
+    rest = [column for column in columns if column not in pinned]
+    # Beside the metrics, before the times.
+    place = min((rest.index(column) for column in (STARTED, SECONDS) if column in rest), default=len(rest))
+    order = ["", NAME, *left, *rest[:place], *more, *rest[place:]]
+    key = _key("runs-table", of, ids)
     event = st.dataframe(
         frame, hide_index=True, key=key, row_height=30, height=_height(len(frame)), column_order=order, lazy=False,
         column_config=config, on_select="rerun", selection_mode="multi-row", placeholder="",
@@ -128,7 +162,7 @@ def runs_table(rows: pd.DataFrame, columns: list[str], pinned: list[str], curve:
 
 
 def groups_table(
-    rows: pd.DataFrame, by: list[str], seen: list[str], metrics: list[str], role: roles.Role
+    rows: pd.DataFrame, by: list[str], seen: list[str], metrics: list[str], role: roles.Role, of: str
 ) -> tuple[pd.DataFrame, list[int]]:
     """One row a group, the best first; the groups, and the places of the marked ones.
 
@@ -138,6 +172,7 @@ def groups_table(
         seen: What of it is shown.
         metrics: What is averaged; they rank by the first.
         role: What the first metric is.
+        of: The name of what they are the runs of.
     """
     frame = groups(rows, by, metrics)
     if metrics:
@@ -165,8 +200,8 @@ def groups_table(
     if frame["others"].astype(bool).any():
         data["others"] = frame["others"]
         config["others"] = st.column_config.TextColumn("others", help="What became of the rest")
-    key = _key("groups-table", [run for ids in frame["runs"] for run in ids] + by)
-    st.session_state["_runs_table"] = key
+    # A group is known by its first run, which it keeps while others join it.
+    key = _key("groups-table", " ".join([of, *by]), [str(ids[-1]) for ids in frame["runs"]])
     event = st.dataframe(
         pd.DataFrame(data), hide_index=True, key=key, row_height=30, height=_height(len(frame)), column_config=config,
         on_select="rerun", selection_mode="multi-row", placeholder="", lazy=False, alt="Groups of runs, the best first",

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import roles
-from app import store, ui
+from app import live, store, ui
 from app.runs_table import ARCHIVED, NAME, RunTable, is_seed, typed
 from sweeps.client import CommandError
 from tracking.schema import NOTE, RUN_NAME
@@ -108,10 +108,10 @@ def condition_builder(table: RunTable) -> None:
     st.button("Add to the filter", key="add-condition", icon=":material/add:", on_click=_add_clicked)
 
 
-def roles_of(table: RunTable, experiment_id: str) -> dict[str, roles.Role]:
-    """What each metric of the experiment is: said, else guessed."""
+def roles_of(table: RunTable, experiment_id: str | None) -> dict[str, roles.Role]:
+    """What each metric of the experiment, or of all of them, is: said, else guessed."""
     names = [column.removeprefix("metrics.") for column in table.metrics]
-    return store.roles(names, [experiment_id])
+    return store.roles(names, [experiment_id] if experiment_id is not None else [])
 
 
 def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
@@ -131,7 +131,7 @@ def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
     st.caption("Guessed from the names. What you change is kept with the experiment, for everybody.")
     edited = st.data_editor(
         frame, key=f"roles-{experiment_id}", hide_index=True, disabled=["metric", ""],
-        height=min(38 + 35 * len(frame), 360),
+        height=min(38 + 35 * len(frame), 360), placeholder="–",
         column_config={
             "of": st.column_config.SelectboxColumn("of the data", options=list(roles.PARTS)),
             "better": st.column_config.SelectboxColumn("better is", options=list(roles.BETTER)),
@@ -165,9 +165,10 @@ def _save(ids: list[str], old_name: str | None, old_note: str) -> None:
         act("Saved", "edit", ids, tags, removed)
 
 
-@st.dialog("Edit")
+@st.dialog("Edit", on_dismiss="rerun")
 def edit_dialog(rows: pd.DataFrame) -> None:
     """Name and note of one run; tags of several."""
+    live.hold()
     ids = [str(run) for run in rows["run_id"]]
     one = rows.iloc[0] if len(rows) == 1 else None
     name, note = None, ""
@@ -198,9 +199,10 @@ def reserved(tag: str) -> bool:
     return tag in RESERVED or tag.startswith(("mlflow.", "cmd.", "event."))
 
 
-@st.dialog("Delete runs")
+@st.dialog("Delete runs", on_dismiss="rerun")
 def delete_dialog(ids: list[str]) -> None:
     """Ask before deleting."""
+    live.hold()
     runs = ui.count(len(ids), "run")
     st.markdown(f"Delete **{runs}**? They are hidden here and in MLflow, and can be restored.")
     with st.container(horizontal=True):

@@ -9,7 +9,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,9 +18,9 @@ import pandas as pd
 
 from analysis.ranking import RUNNING
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
+from app.runs_kept import HEARD, NAN, without_empty
 from tracking import schema
-from tracking.frames import Records, Selection, wide
-from tracking.schema import Outcome
+from tracking.schema import Outcome, State
 
 ARCHIVED: Final = "archived"
 """The tag of runs that are put away; its value is of no account."""
@@ -29,11 +29,12 @@ SILENT_S: Final = 3600.0
 POINTS: Final = 30
 """Of a sparkline."""
 STATE, STARTED, SECONDS, SWEEP, NAME = "state", "started", "duration", "sweep", "name"
+EXPERIMENT: Final = "experiment"
 OWN: Final = (NAME, STATE, STARTED, SECONDS)
 """Columns that every run has, whoever logged it."""
-NAN: Final = "nan:"
+_STATE: Final = f"tags.{schema.STATE}"
+_ACTIVE: Final = [State.QUEUED, State.RUNNING, State.PAUSING, State.STOPPING]
 _SEED: Final = re.compile(r"(^|[._\-/ ])(seeds?|random_state|rng)($|[._\-/ ])", re.IGNORECASE)
-_HIDDEN: Final = (schema.EVENT, schema.COMMAND)
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,14 @@ class RunTable:
     tags: list[str]
     differing: list[str]
     varied: list[str]
+    own: tuple[str, ...] = OWN
+    active: bool = False
+    """Whether a run of these trains, or a sweep is about to train some."""
 
     @property
     def columns(self) -> list[str]:
         """Everything that can be shown."""
-        return [*OWN, *self.params, *self.metrics, *self.tags]
+        return [*self.own, *self.params, *self.metrics, *self.tags]
 
 
 def _word(status: str, outcome: Any, superseded: bool, silence_s: float) -> str:
@@ -67,9 +71,8 @@ def _word(status: str, outcome: Any, superseded: bool, silence_s: float) -> str:
     return status.lower()
 
 
-def _derived(found: Records, frame: pd.DataFrame, now_ms: float) -> pd.DataFrame:
-    latest = found.metrics.groupby("run_id")["time"].max() if len(found.metrics) else pd.Series(dtype="int64")
-    seen = frame["run_id"].map(latest).astype("float64").fillna(frame["start_time"].astype("float64"))
+def _derived(frame: pd.DataFrame, now_ms: float) -> dict[str, Any]:
+    seen = frame[HEARD].fillna(frame["start_time"].astype("float64"))
     silence = (now_ms - seen) / 1000
     empty = pd.Series([None] * len(frame), dtype=object)
     outcome = frame.get(f"tags.{schema.OUTCOME}", empty)
@@ -80,61 +83,57 @@ def _derived(found: Records, frame: pd.DataFrame, now_ms: float) -> pd.DataFrame
     ]
     end = frame["end_time"].astype("float64")
     started = pd.to_datetime(frame["start_time"].where(frame["start_time"] > 0), unit="ms", errors="coerce")
-    return pd.DataFrame(
-        {
-            STATE: states,
-            STARTED: started,
-            SECONDS: ((end - frame["start_time"].astype("float64")) / 1000).to_numpy(dtype="float64", na_value=np.nan),
-            "counts": ~superseded.to_numpy(dtype=bool),
-        }
-    )
+    return {
+        STATE: states,
+        STARTED: started,
+        SECONDS: ((end - frame["start_time"].astype("float64")) / 1000).to_numpy(dtype="float64", na_value=np.nan),
+        "counts": ~superseded.to_numpy(dtype=bool),
+    }
 
 
-def _nans(found: Records, frame: pd.DataFrame) -> pd.DataFrame:
-    """One column a metric that somewhere is nan: where it was logged so, and does not lack."""
-    lost = found.metrics[found.metrics["value"].isna()]
-    return pd.DataFrame(
-        {f"{NAN}metrics.{key}": frame["run_id"].isin(rows["run_id"]) for key, rows in lost.groupby("key")},
-        index=frame.index,
-    )
+def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[str, str] | None = None) -> RunTable:
+    """The table of what was logged (`app.runs_kept`), without the sweeps themselves.
 
-
-def _differing(params: pd.DataFrame, runs: int) -> tuple[list[str], list[str]]:
-    """Params that differ, lacking ones included; params that have two values or more."""
-    if params.empty:
-        return [], []
-    keys, names = pd.factorize(params["key"], sort=True)
-    values, _ = pd.factorize(params["value"])
-    pairs = np.unique(np.stack([keys, values]), axis=1)
-    different = np.bincount(pairs[0], minlength=len(names))
-    present = np.bincount(keys, minlength=len(names))
-    columns = [f"params.{name}" for name in names]
-    return (
-        [column for column, many, all_ in zip(columns, different, present, strict=True) if many > 1 or all_ < runs],
-        [column for column, many in zip(columns, different, strict=True) if many > 1],
-    )
-
-
-def read_table(reader: Any, experiment_id: str, deleted: bool = False) -> RunTable:
-    """The runs of an experiment, without the sweeps themselves; or its deleted runs alone."""
-    found = reader.records(Selection.of(experiment_ids=[experiment_id], deleted=deleted))
-    sweeps = found.tags[(found.tags["key"] == schema.KIND) & (found.tags["value"] == schema.SWEEP_KIND)]["run_id"]
-    runs = found.runs[~found.runs["run_id"].isin(sweeps)]
+    Args:
+        frame: One row a run, by start.
+        deleted: The deleted runs alone.
+        experiments: Names by id, where the runs are of several experiments.
+    """
+    kind = f"tags.{schema.KIND}"
+    sweeps = (frame[kind] == schema.SWEEP_KIND).to_numpy(dtype=bool) if kind in frame else np.zeros(len(frame), bool)
+    waiting = _STATE in frame and bool(frame[_STATE][sweeps].isin(_ACTIVE).any())
+    shown = ~sweeps
     if deleted:
-        runs = runs[runs["lifecycle"] == "deleted"]
+        shown &= (frame["lifecycle"] == "deleted").to_numpy(dtype=bool)
     # By start, newest first.
-    runs = runs.iloc[::-1].reset_index(drop=True)
-    tags = found.tags[~found.tags["key"].str.startswith(_HIDDEN)]
-    kept = [part[part["run_id"].isin(runs["run_id"])] for part in (found.params, tags, found.metrics)]
-    found = Records(runs, *kept)
-    frame = wide(found)
-    frame = pd.concat([frame, _derived(found, frame, time.time() * 1000), _nans(found, frame)], axis=1)
+    frame = frame.iloc[np.flatnonzero(shown)[::-1]].reset_index(drop=True)
+    if not shown.all():
+        frame = without_empty(frame)
+    more = _derived(frame, time.time() * 1000)
+    if experiments is not None:
+        more[EXPERIMENT] = frame["experiment_id"].map(experiments).fillna(frame["experiment_id"]).astype(object)
+    frame = pd.concat([frame, pd.DataFrame(more, index=frame.index)], axis=1)
 
     def named(prefix: str) -> list[str]:
         return [str(column) for column in frame if str(column).startswith(prefix)]
 
-    differing, varied = _differing(found.params, len(runs))
-    return RunTable(frame, named("params."), named("metrics."), named("tags."), differing, varied)
+    params = named("params.")
+    different = {column: frame[column].nunique() for column in params}
+    return RunTable(
+        frame,
+        params,
+        named("metrics."),
+        named("tags."),
+        [column for column, many in different.items() if many > 1 or frame[column].hasnans],
+        [column for column, many in different.items() if many > 1],
+        OWN if experiments is None else (NAME, EXPERIMENT, *OWN[1:]),
+        waiting or any(word == RUNNING for word in frame[STATE]),
+    )
+
+
+def names_of(experiments: pd.DataFrame) -> dict[str, str]:
+    """The experiments' names, by id."""
+    return dict(zip(experiments["experiment_id"], experiments["name"], strict=True))
 
 
 def is_seed(column: str) -> bool:
@@ -160,6 +159,11 @@ def _names_first(columns: Sequence[str]) -> list[str]:
     return sorted(columns, key=lambda column: not column.endswith("name"))
 
 
+def common_first(table: RunTable, columns: Sequence[str]) -> list[str]:
+    """The columns in their order, those that most runs lack after the others."""
+    return sorted(columns, key=lambda column: 2 * int(table.frame[column].count()) < len(table.frame))
+
+
 def default_columns(table: RunTable, main: Sequence[str], params: int = 6, metrics: int = 4) -> list[str]:
     """Those that differ and say most: a few params, one seed, the main metrics.
 
@@ -169,8 +173,8 @@ def default_columns(table: RunTable, main: Sequence[str], params: int = 6, metri
         params: At most so many.
         metrics: At most so many.
     """
-    chosen = _names_first([column for column in table.varied if not is_seed(column)])[:params]
-    seeds = [column for column in table.varied if is_seed(column)][:1]
+    chosen = common_first(table, _names_first([column for column in table.varied if not is_seed(column)]))[:params]
+    seeds = common_first(table, [column for column in table.varied if is_seed(column)])[:1]
     telling = [
         column for column in list(main)[: 5 * metrics] if table.frame[column].nunique() > 1 or len(main) < metrics
     ]

@@ -13,11 +13,12 @@ import streamlit as st
 
 from analysis import roles as metric_roles
 from app.run_data import OneRun, read_run
-from app.runs_table import RunTable, read_table, shape_of
-from sweeps.client import Client
+from app.runs_kept import KeptRuns
+from app.runs_table import RunTable, names_of, shape_of, table_of
+from sweeps.client import Client, CommandError
 from tracking import reader as tracking_reader
 from tracking import schema
-from tracking.frames import Records, Selection
+from tracking.frames import Keys, Records, Selection
 from tracking.schema import SPEC_FILE
 from tracking.store import default_uri, read_only_because, sqlite_path
 
@@ -53,6 +54,11 @@ def _version(uri: str) -> str:
     return "" if found is None else str(found.version())
 
 
+def version() -> str:
+    """A text that changes when the store does."""
+    return _version(uri())
+
+
 _cached = functools.partial(st.cache_data, show_spinner=False, max_entries=ENTRIES)
 
 
@@ -77,7 +83,7 @@ def _histories(uri: str, version: str, run_ids: tuple[str, ...], metric: str) ->
     return _reader(uri).histories(list(run_ids), [metric])
 
 
-@st.cache_data(show_spinner=False, max_entries=ENTRIES)
+@st.cache_data(show_spinner=False, max_entries=ENTRIES, ttl=10)
 def _spec_text(uri: str, sweep: str) -> str:
     return bytes(_reader(uri).artifact(sweep, SPEC_FILE)).decode()
 
@@ -121,13 +127,56 @@ def spec_text(sweep_id: str) -> str:
         return f"# This sweep's specification cannot be read: {' '.join(str(problem).split())}"
 
 
-def mlflow_page(seconds: float = 30.0) -> str:
-    """The URL of MLflow's own pages, started if need be and waited for."""
+def forget_specs() -> None:
+    """Read specifications afresh: one was changed."""
+    _spec_text.clear()
+
+
+@_cached
+def _deleted_sweeps(uri: str, version: str) -> pd.DataFrame:
+    found = _reader(uri)
+    if found is None:
+        return pd.DataFrame({"run_id": [], "name": [], "start_time": [], "lifecycle": []})
+    whole = Selection(tag=(schema.KIND, schema.SWEEP_KIND), deleted=True)
+    runs = found.records(whole, Keys((), (), ())).runs
+    return runs[runs["lifecycle"] == "deleted"].sort_values("start_time", ascending=False, ignore_index=True)
+
+
+def deleted_sweeps() -> pd.DataFrame:
+    """[run_id, name, start_time, ...] of the sweeps that were deleted and can be restored, newest first."""
+    return _deleted_sweeps(uri(), _version(uri()))
+
+
+@_cached
+def _disk(uri: str, version: str, sweep: str) -> pd.DataFrame | None:
+    from tracking.disk import usage
+
+    return usage(_reader(uri), sweep)
+
+
+def disk(sweep_id: str) -> pd.DataFrame | None:
+    """[run_id, path, size] of the sweep's files; None where they lie elsewhere than on this machine."""
+    return _disk(uri(), _version(uri()), sweep_id)
+
+
+def forget_files() -> None:
+    """Look at files afresh: some were deleted."""
+    _disk.clear()
+
+
+def mlflow_page(seconds: float = 60.0) -> str:
+    """The URL of MLflow's own pages, started if need be and waited for.
+
+    Raises:
+        CommandError: they did not start in time, or cannot be started.
+    """
     end = time.monotonic() + seconds
     while True:
         url, ready = client().mlflow_ui()
-        if ready or time.monotonic() > end:
+        if ready:
             return url
+        if time.monotonic() > end:
+            raise CommandError(f"MLflow's own pages did not start within {seconds:.0f} seconds: try again.")
         time.sleep(0.3)
 
 
@@ -175,13 +224,20 @@ def _experiments(uri: str, version: str) -> pd.DataFrame:
 
 
 # Shared and not copied, which would take longer than reading: nobody may change what these answer with.
-@st.cache_resource(show_spinner=False, max_entries=6)
-def _run_table(uri: str, version: str, experiment_id: str, deleted: bool) -> RunTable:
-    return read_table(_reader(uri), experiment_id, deleted)
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _kept_runs(uri: str, experiment_id: str | None, deleted: bool) -> KeptRuns:
+    return KeptRuns(experiment_id, deleted)
 
 
-def run_table(experiment_id: str, deleted: bool = False) -> RunTable:
-    """Every run of an experiment with all that was logged; or its deleted runs."""
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _run_table(uri: str, version: str, experiment_id: str | None, deleted: bool) -> RunTable:
+    found = _reader(uri)
+    names = names_of(found.experiments()) if experiment_id is None else None
+    return table_of(_kept_runs(uri, experiment_id, deleted).read(found), deleted, names)
+
+
+def run_table(experiment_id: str | None, deleted: bool = False) -> RunTable:
+    """Every run of an experiment, or of all of them, with all that was logged; or the deleted runs."""
     return _run_table(uri(), _version(uri()), experiment_id, deleted)
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import streamlit as st
 
 from app import access, ui
+from sweeps import user_models
 from tracking.store import StoreError
 
 # An icon by name would be fetched from the network.
 ICON = str(Path(__file__).with_name("icon.svg"))
 
 st.set_page_config(page_title="Sweepboard", page_icon=ICON, layout="wide")
+user_models.background = True  # a module that is being edited keeps nobody waiting
 ui.style()
 access.require()
 

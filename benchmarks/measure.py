@@ -56,3 +56,16 @@ def own_store() -> Iterator[str]:
             end = time.monotonic() + 15
             while client.status().alive and time.monotonic() < end:
                 time.sleep(0.1)
+
+
+def finished(uri: str, spec: str) -> float:
+    """Launch a sweep; the seconds until it is finished, its last metric stored."""
+    from sweeps.client import Client
+    from tracking.reader import open_reader
+
+    client, reader = Client(uri), open_reader(uri)
+    begun = time.perf_counter()
+    sweep = client.launch(spec)
+    while reader.tags([sweep], ["state"])["value"].item() != "finished":
+        time.sleep(0.02)
+    return time.perf_counter() - begun

@@ -1,6 +1,11 @@
 """Data sets. To add one: a subclass of `DataModule` in a file here, and one line in `DATASETS`."""
 
 from data.base import DataModule
+from data.csv_tables import CsvClassification, CsvRegression
+from data.curves import NoisyCurve
+from data.gates import LogicGate
+from data.idx import Idx
+from data.image_folder import ImageFolder
 from data.tables import BreastCancer, Diabetes, Digits, Iris, Wine
 from data.toy import Blobs, Circles, Moons, Spirals, Xor
 
@@ -15,6 +20,12 @@ DATASETS: dict[str, type[DataModule]] = {
     "spirals": Spirals,
     "xor": Xor,
     "blobs": Blobs,
+    "noisy_curve": NoisyCurve,
+    "csv_regression": CsvRegression,
+    "csv_classification": CsvClassification,
+    "idx": Idx,
+    "image_folder": ImageFolder,
+    "logic_gate": LogicGate,
 }
 
 __all__ = ["DATASETS", "DataModule"]

@@ -134,8 +134,13 @@ class DataModule(pl.LightningDataModule):
         seed_order: Decides the order of the batches.
     """
 
-    task: ClassVar[str]
-    source: ClassVar[str]
+    tasks: ClassVar[tuple[str, ...]] = ()
+    """The tasks there may be, of a set whose files decide which it is; nothing for all others."""
+    task: str
+    source: str
+    """Where the data come from, in words: never a path of this machine."""
+    named_classes: tuple[str, ...] = ()
+    """What the classes are called; nothing where they have no other name than their number."""
     imbalance: float = 1.0
 
     def __init__(
@@ -150,11 +155,11 @@ class DataModule(pl.LightningDataModule):
         seed_order: int = 0,
     ) -> None:
         super().__init__()
-        _require("train_size", train_size, train_size is None or train_size >= 1, "1 or more, or nothing")
-        _require("validation_fraction", validation_fraction, 0 < validation_fraction < 1, "between 0 and 1")
-        _require("label_noise", label_noise, 0 <= label_noise <= 1, "0 to 1")
+        require("train_size", train_size, train_size is None or train_size >= 1, "1 or more, or nothing")
+        require("validation_fraction", validation_fraction, 0 < validation_fraction < 1, "between 0 and 1")
+        require("label_noise", label_noise, 0 <= label_noise <= 1, "0 to 1")
         whole_batches = batch_size == "full" or (isinstance(batch_size, int) and batch_size >= 1)
-        _require("batch_size", batch_size, whole_batches, '1 or more, or "full"')
+        require("batch_size", batch_size, whole_batches, '1 or more, or "full"')
         self.train_size = train_size
         self.validation_fraction = validation_fraction
         self.label_noise = label_noise
@@ -164,7 +169,10 @@ class DataModule(pl.LightningDataModule):
 
     @abstractmethod
     def examples(self) -> tuple[Examples, Examples]:
-        """The pool that training and validation share, and the test part, which must not depend on any seed."""
+        """The pool that training and validation share, and the test part, which must not depend on any seed.
+
+        An input that is NaN is missing: it becomes the mean of the training part.
+        """
 
     def stream(self, choice: int) -> np.random.Generator:
         """The random numbers of one of the data seed's choices."""
@@ -192,10 +200,10 @@ class DataModule(pl.LightningDataModule):
             test = _chosen(test, _thinned(test.targets, first, by_size, self.imbalance))
         wanted = len(train) if self.train_size is None else self.train_size
         allowed = f"at most {len(train)}, what validation leaves of this set"
-        _require("train_size", wanted, wanted <= len(train), allowed)
+        require("train_size", wanted, wanted <= len(train), allowed)
         train = train[:wanted]
         spoiled = replace(_chosen(pool, train), targets=self._spoiled(pool.targets, train))
-        parts: tuple[Examples, ...] = (spoiled, _chosen(pool, validation), test)
+        parts = _filled(spoiled, _chosen(pool, validation), test)
         if self.standardize:
             parts = _standardized(*parts)
         return Parts(*(self._part(examples) for examples in parts))
@@ -229,7 +237,8 @@ class DataModule(pl.LightningDataModule):
     def dims(self) -> dict[str, Any]:
         """What a model must know of the data: `input_shape`, `num_outputs` (1, or the number of classes), `task`."""
         test = self.parts.test
-        num_outputs = int(test.targets.max()) + 1 if self.task == "multiclass" else 1
+        classes = len(self.named_classes) or int(test.targets.max()) + 1
+        num_outputs = classes if self.task == "multiclass" else 1
         return {"input_shape": tuple(test.inputs.shape[1:]), "num_outputs": num_outputs, "task": self.task}
 
     @property
@@ -238,7 +247,7 @@ class DataModule(pl.LightningDataModule):
         parts = self.parts
         return {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A short SHA-256 of every tensor used: equal digests mean equal data."""
         sha = hashlib.sha256()
@@ -273,12 +282,9 @@ class Classification(DataModule):
             1 / imbalance^(k / (K - 1)) of the largest one's size, k from 0 (Cui et al. 2019), and at least one example.
     """
 
-    named_classes: ClassVar[tuple[str, ...]] = ()
-    """What the classes are called; nothing where they have no other name than their number."""
-
     def __init__(self, *, imbalance: Annotated[float, Interval(ge=1, le=1000)] = 1.0, **common: Any) -> None:
         super().__init__(**common)
-        _require("imbalance", imbalance, 1 <= imbalance <= 1000, "1 to 1000")
+        require("imbalance", imbalance, 1 <= imbalance <= 1000, "1 to 1000")
         self.imbalance = imbalance
 
     @property
@@ -309,13 +315,27 @@ def _thinned(targets: NDArray[Any], rank: NDArray[Any], by_size: NDArray[Any], i
     return np.flatnonzero(keep)
 
 
+def _filled(*parts: Examples) -> tuple[Examples, ...]:
+    """All parts with the mean of the first one in place of each missing input, 0 where that has none."""
+    gaps = [np.isnan(part.inputs) for part in parts]
+    if not any(gap.any() for gap in gaps):
+        return parts
+    counts = (~gaps[0]).sum(axis=0)
+    mean = np.where(gaps[0], 0.0, parts[0].inputs).sum(axis=0) / np.maximum(counts, 1)
+    return tuple(replace(part, inputs=np.where(gap, mean, part.inputs)) for part, gap in zip(parts, gaps, strict=True))
+
+
 def _standardized(*parts: Examples) -> tuple[Examples, ...]:
     """All parts by the mean and deviation of the first; an input that never varies there is only centred."""
-    mean, std = parts[0].inputs.mean(axis=0), parts[0].inputs.std(axis=0)
-    std = np.where(std > 0, std, 1.0)
+    kind = parts[0].inputs.dtype
+    mean = parts[0].inputs.mean(axis=0, dtype=np.float64)
+    std = parts[0].inputs.std(axis=0, dtype=np.float64)
+    varies = std > 1e-12 * np.abs(mean)  # what is left of a constant such as 0.1 after rounding is no deviation
+    mean, std = mean.astype(kind), np.where(varies, std, 1.0).astype(kind)
     return tuple(replace(part, inputs=(part.inputs - mean) / std) for part in parts)
 
 
-def _require(name: str, value: object, holds: bool, allowed: str) -> None:
+def require(name: str, value: object, holds: bool, allowed: str) -> None:
+    """Refuses an argument in one sentence, unless what should hold does."""
     if not holds:
         raise ValueError(f"{name}: {value} is not allowed; allowed: {allowed}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
 
+from numpy.typing import NDArray
 from sklearn import datasets as sklearn_datasets
 from sklearn.model_selection import train_test_split
 
@@ -15,16 +16,30 @@ from data.base import Classification, DataModule, Examples
 TEST_FRACTION = 0.2
 
 
-@cache
-def _load(load: Callable[..., Any], stratified: bool, **options: Any) -> tuple[Examples, Examples]:
-    inputs, targets = load(return_X_y=True, **options)
+def held_out(
+    inputs: NDArray[Any], targets: NDArray[Any], fraction: float, stratified: bool
+) -> tuple[Examples, Examples]:
+    """The pool and the test part, which is this fraction of the examples, always the same ones; neither is writeable.
+
+    Args:
+        inputs: Of all examples (n, *input_shape).
+        targets: Of all examples (n,).
+        fraction: The share of the test part.
+        stratified: Each class gets its share in both parts.
+    """
     split = train_test_split(
-        inputs, targets, test_size=TEST_FRACTION, random_state=0, stratify=targets if stratified else None
+        inputs, targets, test_size=fraction, random_state=0, stratify=targets if stratified else None
     )
     for array in split:
         array.flags.writeable = False  # shared by every run of this process
     train_inputs, test_inputs, train_targets, test_targets = split
     return Examples(train_inputs, train_targets), Examples(test_inputs, test_targets)
+
+
+@cache
+def _load(load: Callable[..., Any], stratified: bool, **options: Any) -> tuple[Examples, Examples]:
+    inputs, targets = load(return_X_y=True, **options)
+    return held_out(inputs, targets, TEST_FRACTION, stratified)
 
 
 class Table(Classification):

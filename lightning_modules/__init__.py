@@ -1,14 +1,18 @@
 """Models. To add one: a subclass of `Module` in a file here, and one line in `MODELS`."""
 
 from lightning_modules.base import Module, Recipe
+from lightning_modules.lenet import LeNet
 from lightning_modules.linear import LinearRegression, LogisticRegression, SoftmaxRegression
 from lightning_modules.mlp import MLP
+from lightning_modules.perceptron import Perceptron
 
 MODELS: dict[str, type[Module]] = {
     "linear_regression": LinearRegression,
     "logistic_regression": LogisticRegression,
     "softmax_regression": SoftmaxRegression,
+    "perceptron": Perceptron,
     "mlp": MLP,
+    "lenet": LeNet,
 }
 
 __all__ = ["MODELS", "Module", "Recipe"]

@@ -5,7 +5,7 @@ the module on the way, so that many copies can be stacked and trained as one (`t
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -42,6 +42,8 @@ class Task:
     """(outputs, targets) -> the mean loss over the batch."""
     error: Callable[[Tensor, Tensor], Tensor]
     """(outputs, targets) -> the error over the batch."""
+    probabilities: Callable[[Tensor], Tensor] | None = None
+    """outputs -> the probability of each class (B, classes); None for a regression."""
 
 
 def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -57,23 +59,35 @@ def _binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
 
 
-def _share_on_the_wrong_side(outputs: Tensor, targets: Tensor) -> Tensor:
+def share_on_the_wrong_side(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Share of a batch whose output (B, 1) is above 0 where the target is class 0, or not above it where it is 1."""
     return ((outputs.squeeze(1) > 0) != (targets > 0)).float().mean()
+
+
+def _sigmoid(outputs: Tensor) -> Tensor:
+    both = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
+    return both.softmax(dim=1)  # of (0, z) it is (1 - sigmoid(z), sigmoid(z))
 
 
 def _misclassified(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.argmax(dim=1) != targets).float().mean()
 
 
+def _softmax(outputs: Tensor) -> Tensor:
+    return outputs.softmax(dim=1)
+
+
 TASKS: dict[str, Task] = {
     "regression": Task(_squared_error, _root_mean_squared_error),
-    "binary": Task(_binary_cross_entropy, _share_on_the_wrong_side),
-    "multiclass": Task(F.cross_entropy, _misclassified),
+    "binary": Task(_binary_cross_entropy, share_on_the_wrong_side, _sigmoid),
+    "multiclass": Task(F.cross_entropy, _misclassified, _softmax),
 }
 
 
 class Module(pl.LightningModule):
     """The base of every model. A subclass says which tasks it can do and defines `forward(inputs) -> outputs`.
+
+    What the outputs mean, unless a subclass has other `criteria`:
 
     | task | outputs | loss | error |
     |---|---|---|---|
@@ -89,6 +103,7 @@ class Module(pl.LightningModule):
     """
 
     tasks: ClassVar[tuple[str, ...]]
+    criteria: ClassVar[Mapping[str, Task]] = TASKS
     evaluated: ClassVar[tuple[str, ...]] = ("val", "train_eval")
 
     recipe: Recipe = Recipe()
@@ -104,14 +119,20 @@ class Module(pl.LightningModule):
     def loss(self, batch: Batch) -> Tensor:
         """The mean loss over a batch, without the penalty."""
         inputs, targets = batch
-        return TASKS[self.task].loss(self(inputs), targets)
+        return self.criteria[self.task].loss(self(inputs), targets)
 
     def evaluate(self, batch: Batch) -> dict[str, Tensor]:
         """`loss` and `error` over a batch, from one forward pass, without the penalty."""
         inputs, targets = batch
         outputs = self(inputs)
-        task = TASKS[self.task]
+        task = self.criteria[self.task]
         return {"loss": task.loss(outputs, targets), "error": task.error(outputs, targets)}
+
+    def probabilities(self, inputs: Tensor) -> Tensor:
+        """The probability of each class (B, classes), float32; for a classification only."""
+        probabilities = self.criteria[self.task].probabilities
+        assert probabilities is not None, f"{self.task} has no classes"
+        return probabilities(self(inputs).float())
 
     def weights(self) -> list[nn.Parameter]:
         """The parameters that are penalised: no biases, no parameters of norms or activations, which have one axis."""
@@ -144,13 +165,25 @@ class Module(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer, and its schedule by the epoch."""
-        optimizer_fields, schedule_fields = dict(self.recipe.optimizer), dict(self.recipe.schedule)
-        make_optimizer = _named("optimizer", OPTIMIZERS, optimizer_fields.pop("name"))
-        make_schedule = _named("schedule", SCHEDULES, schedule_fields.pop("name"))
-        optimizer = make_optimizer(self.parameters(), **optimizer_fields)
-        epochs = self.trainer.max_epochs if self._trainer is not None else None
-        factor = make_schedule(epochs if epochs and epochs > 0 else 1, **schedule_fields)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "epoch"}}
+        return optimizers_of(self, self.recipe)
+
+
+def optimizers_of(module: pl.LightningModule, recipe: Recipe) -> Any:
+    """A recipe's optimizer of a module's parameters, and its schedule by the epoch, as Lightning wants them."""
+    optimizer_fields, schedule_fields = dict(recipe.optimizer), dict(recipe.schedule)
+    make_optimizer = _named("optimizer", OPTIMIZERS, optimizer_fields.pop("name"))
+    make_schedule = _named("schedule", SCHEDULES, schedule_fields.pop("name"))
+    optimizer = make_optimizer(module.parameters(), **optimizer_fields)
+    epochs = module.trainer.max_epochs if module._trainer is not None else None
+    factor = make_schedule(epochs if epochs and epochs > 0 else 1, **schedule_fields)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "epoch"}}
+
+
+def one_of(name: str, value: str, allowed: Iterable[str]) -> None:
+    """Refuse a value that is none of those allowed."""
+    allowed = list(allowed)
+    if value not in allowed:
+        raise ValueError(f"{name}: {value!r} is not allowed; allowed: {', '.join(allowed)}")
 
 
 def _named(kind: str, registry: Mapping[str, Any], name: str) -> Any:

@@ -4,19 +4,20 @@ from typing import Literal, get_args
 
 from torch import nn
 
+from lightning_modules.base import one_of
+
 Initialization = Literal["zeros", "normal", "xavier", "he"]
 
 
 def initialize(module: nn.Module, initialization: Initialization, std: float) -> None:
-    """Set the weights of every linear layer by name, and its biases to 0.
+    """Set the weights of every linear and convolutional layer by name, and its biases to 0.
 
-    Xavier and He draw from a normal distribution, of variance 2 / (inputs + outputs) and 2 / inputs.
+    Xavier and He draw from a normal distribution, of variance 2 / (inputs + outputs) and 2 / inputs: the numbers of
+    values that one unit sees, and of units that one value reaches.
     """
-    if initialization not in get_args(Initialization):
-        allowed = ", ".join(get_args(Initialization))
-        raise ValueError(f"initialization: {initialization!r} is not allowed; allowed: {allowed}")
+    one_of("initialization", initialization, get_args(Initialization))
     for layer in module.modules():
-        if not isinstance(layer, nn.Linear):
+        if not isinstance(layer, nn.Linear | nn.Conv2d):
             continue
         if initialization == "zeros":
             nn.init.zeros_(layer.weight)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
-from lightning_modules.base import Module
+from lightning_modules.base import Module, one_of
 from lightning_modules.initialization import Initialization, initialize
 
 Activation = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "gelu"]
@@ -58,8 +58,8 @@ class MLP(Module):
         dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
     ) -> None:
         super().__init__(task=task)
-        _one_of("activation", activation, get_args(Activation))
-        _one_of("norm", norm, get_args(Norm))
+        one_of("activation", activation, get_args(Activation))
+        one_of("norm", norm, get_args(Norm))
         if any(size < 1 for size in hidden_sizes):
             raise ValueError(
                 f"hidden_sizes: {list(hidden_sizes)} is not allowed; allowed: a list of sizes of 1 or more"
@@ -80,8 +80,3 @@ class MLP(Module):
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.layers(inputs.flatten(1))  # (B, num_outputs)
         return outputs
-
-
-def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}: {value!r} is not allowed; allowed: {', '.join(allowed)}")

@@ -91,6 +91,19 @@ def run(options: argparse.Namespace) -> int:
     return DONE if row["state"] == "finished" and not row["crashed"] else NOT_DONE
 
 
+def check(options: argparse.Namespace) -> int:
+    """What is wrong with the sweep of a YAML file, how long it will take and what it needs; nothing is launched."""
+    from sweeps import checking
+
+    written, client = _read(options.spec), _client(options)
+    found = client.check(written) if client.status().alive else checking.check_here(written)
+    for problem in found["problems"]:
+        _say(problem)
+    if options.json or not found["problems"]:
+        _answer(options, found, checking.as_text(found))
+    return BAD_INPUT if found["problems"] else DONE
+
+
 def list_sweeps(options: argparse.Namespace) -> int:
     """All sweeps of the store, newest first."""
     from sweeps import shown
@@ -235,7 +248,8 @@ def catalogue(options: argparse.Namespace) -> int:
         _say(fault)
     stored = json.loads(FILE.read_text(encoding="utf-8"))
     stored["models"] = {name: entry.as_json() for name, entry in there.models.items()}
-    _answer(options, {**stored, "problems": list(faults)}, shown.catalogue_text(there))
+    stored |= {"problems": list(faults)} if faults else {}
+    _answer(options, stored, shown.catalogue_text(there))
     return DONE
 
 
@@ -262,6 +276,7 @@ def service(options: argparse.Namespace) -> int:
 
 _EXAMPLES: Final = {
     "run": "sweepboard run labs/optimizers-on-digits.yaml --wait",
+    "check": "sweepboard check labs/optimizers-on-digits.yaml",
     "list": "sweepboard list --json",
     "show": "sweepboard show optimizers-on-digits",
     "stop": "sweepboard stop 3f2a\n  sweepboard stop --run 5d1c0f4e",
@@ -311,6 +326,8 @@ def parser() -> argparse.ArgumentParser:
     launching.add_argument("spec", metavar="SPEC.yaml", help="the sweep; - reads stdin")
     launching.add_argument("--name", help="call it so instead")
     launching.add_argument("--wait", action="store_true", help="stay until it ends, and show how far it is")
+    checking = add("check", check, "say what is wrong with a sweep, how long it will take and what it needs")
+    checking.add_argument("spec", metavar="SPEC.yaml", help="the sweep; - reads stdin")
     add("list", list_sweeps, "list all sweeps, newest first")
     add("show", show, "show one sweep: progress, best configurations, events")
     stopping = add("stop", stop, "end a sweep's running runs now and start no others; what was measured is kept")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sweeps.alerts import diverging
 from sweeps.progress import MAX_ATTEMPTS, Progress, Slot, winners
 from sweeps.pruning import Judge
 from sweeps.samplers import Told, propose
@@ -39,6 +40,8 @@ class ActiveSweep:
         wake: called from another thread when the sampler has chosen
         owner: the service's token
         commit: git commit of the working directory, or ""
+        tell: called with what a person may want to be told of: event (finished, failed, diverging), sweep, name, text
+        alarmed: whether it has been told that the sweep diverges
         resumable: the folder in which long runs leave what they need to go on, or None
     """
 
@@ -53,6 +56,8 @@ class ActiveSweep:
         wake: Callable[[], None],
         owner: str,
         commit: str,
+        tell: Callable[[dict[str, str]], object] = lambda event: None,
+        alarmed: bool = False,
         resumable: Path | None = None,
     ) -> None:
         self.sweep = sweep
@@ -64,6 +69,8 @@ class ActiveSweep:
         self._wake = wake
         self._owner = owner
         self._commit = commit
+        self._tell = tell
+        self._alarmed = alarmed
         self._resumable = resumable
         self._planned: int | None = None
         self._choosing: int | None = None
@@ -172,6 +179,9 @@ class ActiveSweep:
         for slot in crashed:
             self._writer.set_tags(slot.key, {schema.RERUN: schema.YES})
             self.progress.again(slot, attempt=1)
+        if any(not slot.confirms for slot in crashed):
+            self.progress.winners = None  # the search may have others when it is done again
+            self._writer.remove_tag(self.sweep, schema.WINNERS)
         return len(crashed)
 
     def interrupt(self, reason: str) -> None:
@@ -192,7 +202,9 @@ class ActiveSweep:
             return True
         elif self.state in (State.RUNNING, State.PAUSING) and self.progress.complete:
             counted = [(self.progress.count(outcome), outcome) for outcome in Outcome]
-            self._enter(State.FINISHED, f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}.")
+            text = f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}."
+            self._enter(State.FINISHED, text)
+            self._alert("finished", text)
             for left in self._resumable.glob(f"{self.sweep}-*") if self._resumable else ():
                 left.unlink(missing_ok=True)  # of runs that crashed or were ended one by one
         elif self.state is State.PAUSING:
@@ -203,6 +215,9 @@ class ActiveSweep:
 
     def event(self, text: str, run: str | None = None) -> None:
         add_event(self._writer, self.sweep, text, run)
+
+    def _alert(self, event: str, text: str) -> None:
+        self._tell({"event": event, "sweep": self.sweep, "name": self.spec.name, "text": text})
 
     def _enter(self, state: State, text: str) -> None:
         self.state = state
@@ -216,10 +231,15 @@ class ActiveSweep:
         while not self._chosen.empty():
             number, params = self._chosen.get()
             self._choosing = None
-            if isinstance(params, Exception):
-                self._enter(State.FAILED, f"The sampler {self.spec.sampler} could not choose trial {number}: {params}")
+            try:
+                if isinstance(params, Exception):
+                    raise params
+                self.progress.add(number, params)
+            except Exception as error:  # such as a module of the user's own that is there no more
+                text = f"The sampler {self.spec.sampler} could not choose trial {number}: {error}"
+                self._enter(State.FAILED, text)
+                self._alert("failed", text)
                 return
-            self.progress.add(number, params)
         if self.progress.waiting:
             return
         wanted = self.progress.next_number
@@ -378,6 +398,19 @@ class ActiveSweep:
             what = run_name(slot.trial, slot.seed)
             detail = f": {tags[schema.ERROR]}" if schema.ERROR in tags else ""
             self.event(f"{what} {outcome}{detail}", slot.run_id)
+        if outcome is Outcome.DIVERGED and not self._alarmed:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Tell of a sweep that diverges, once."""
+        ended = sum(slot.outcome is not None for slot in self.progress.slots.values())
+        diverged = self.progress.count(Outcome.DIVERGED)
+        if diverging(diverged, ended):
+            self._alarmed = True
+            self._writer.set_tags(self.sweep, {schema.ALARMED: schema.YES})
+            text = f"{diverged} of the {ended} runs that have ended diverged."
+            self.event(text)
+            self._alert("diverging", text)
 
 
 def _epochs(slot: Slot) -> int:

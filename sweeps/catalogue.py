@@ -2,11 +2,13 @@
 
 It is generated from typed constructor arguments and Google-style docstrings (`build`, which imports torch) and kept
 beside this file as JSON, so that the launch form and the checks of a sweep (`load`) need neither torch nor the classes.
-After a change of a class: `python -m sweeps catalogue --write`.
+After a change of a class: `python -m sweeps catalogue --write`. `load` adds the models of the user's own modules, which
+a process of its own has read (`sweeps.user_models`).
 
 An argument is a field if it is annotated `int`, `float`, `bool`, `str`, `Literal[...]`, a list or tuple of numbers, or
 one of these `| None` or `| Literal[...]`, can be given by name, and is no size that the data decides. Limits come from
-`Annotated[..., Ge(1)]` and the like (annotated_types), help from the docstring's `Args:`.
+`Annotated[..., Ge(1)]` and the like (annotated_types), help from the docstring's `Args:`. A text that may not be empty
+and is so by default must be given by a person.
 """
 
 from __future__ import annotations
@@ -18,12 +20,16 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sweeps.fields import Field as Field
 from sweeps.fields import SpecError as SpecError
+from sweeps.fields import nearest, refusal
+
+if TYPE_CHECKING:
+    from sweeps.user_models import UserModels
 
 FILE: Final = Path(__file__).with_name("catalogue.json")
 
@@ -49,10 +55,14 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
     "trainer": _section(
         Field("max_epochs", "int", 20, minimum=1, maximum=100_000, help="Passes over the training data."),
         Field(
-            "device", "choice", "auto", choices=("auto", "cpu", "cuda", "mps"),
-            help="Where to train; auto takes a GPU if there is one.",
+            "device", "choice", "auto", choices=("auto", "cpu", "cuda", "mps"), numbered=("cuda",),
+            help="Where to train: auto takes a GPU if there is one, auto and cuda spread runs over several, cuda:1 is "
+            "the second.",
         ),
-        Field("precision", "choice", 32, choices=(32, 64, "bf16-mixed"), help="Bits of the numbers to compute with."),
+        Field(
+            "precision", "choice", 32, choices=(32, 64, "bf16-mixed", "16-mixed"),
+            help="Bits of the numbers to compute with; mixed ones keep the weights in 32, and 16-mixed needs cuda.",
+        ),
         Field(
             "gradient_clip_val", "float", 0.0, minimum=0,
             help="A longer gradient is scaled down to this norm; 0 never clips.",
@@ -73,22 +83,40 @@ class Entry:
     fields: dict[str, Field]
     """In the order of the constructor's arguments, the common ones last."""
     tasks: tuple[str, ...] = ()
-    """What a model can be trained for: regression, binary, multiclass."""
+    """What a model can be trained for: regression, binary, multiclass; what a data set may turn out to ask for."""
     task: str = ""
-    """What a data set asks for."""
+    """What a data set asks for, if that is known before its files are read."""
+    source: str = ""
+    """Of a model of the user's own: the file or package that defines it."""
+    class_name: str = ""
+    """And the name of its class."""
+    foreign: bool = False
+    """A plain LightningModule, which has a loss and metrics of its own."""
+    own_optimizer: bool = False
+    """It configures its optimizers itself: those of a configuration are not used."""
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The tasks that a data set may ask for: more than one where its files decide."""
+        return self.tasks or (self.task,)
 
     def as_json(self) -> dict[str, Any]:
         """As the file holds it."""
         kind = {"task": self.task} if self.task else {"tasks": list(self.tasks)} if self.tasks else {}
         fields = [field.as_json() for field in self.fields.values()]
-        return {"summary": self.summary, "help": self.help, **kind, "fields": fields}
+        more = {name: getattr(self, name) for name in _OF_USERS if getattr(self, name)}
+        return {"summary": self.summary, "help": self.help, **kind, **more, "fields": fields}
 
     @classmethod
     def from_json(cls, name: str, stored: Mapping[str, Any]) -> Entry:
         """The inverse of `as_json`."""
         fields = {field["name"]: Field.from_json(field) for field in stored["fields"]}
         tasks, task = tuple(stored.get("tasks", ())), stored.get("task", "")
-        return cls(name, stored["summary"], stored["help"], fields, tasks, task)
+        more = {name: stored[name] for name in _OF_USERS if name in stored}
+        return cls(name, stored["summary"], stored["help"], fields, tasks, task, **more)
+
+
+_OF_USERS: Final = ("source", "class_name", "foreign", "own_optimizer")
 
 
 @dataclass(frozen=True)
@@ -107,20 +135,47 @@ class Catalogue:
         """The sections of a configuration that begin with a name, and what may be named there."""
         return {"model": self.models, "data": self.datasets, "optimizer": self.optimizers, "schedule": self.schedules}
 
-    def models_for(self, task: str) -> list[str]:
-        """The models that can be trained for the task."""
-        return [name for name, entry in self.models.items() if task in entry.tasks]
+    def entry(self, section: str, name: str) -> Entry:
+        """What is named so in a section.
+
+        Raises:
+            SpecError: It is not there, or no more: a module of the user's own may be taken away.
+        """
+        entries = self.named[section]
+        if name not in entries:
+            raise refusal(f"{section}.name", name, ", ".join(entries), nearest(name, entries))
+        return entries[name]
+
+    def models_for(self, *tasks: str) -> list[str]:
+        """The models that can be trained for one of the tasks."""
+        return [name for name, entry in self.models.items() if not set(tasks).isdisjoint(entry.tasks)]
 
 
 _KINDS: Final = ("models", "datasets", "optimizers", "schedules")
 
 
 @functools.cache
-def load(file: Path = FILE) -> Catalogue:
-    """The catalogue from its file, at no cost: imports nothing that trains."""
+def ours(file: Path = FILE) -> Catalogue:
+    """What the program brings, from its file: imports nothing that trains."""
     stored = json.loads(file.read_text(encoding="utf-8"))
     kinds = {kind: {name: Entry.from_json(name, entry) for name, entry in stored[kind].items()} for kind in _KINDS}
     return Catalogue(**kinds, sections=SECTIONS)
+
+
+def load() -> Catalogue:
+    """All there is, the models of the user's own included; imports nothing that trains.
+
+    It takes microseconds, but for the first call after a change of those modules: it waits until a process of its own
+    has read them, some ten seconds.
+    """
+    from sweeps import user_models
+
+    return _with(user_models.current())
+
+
+@functools.lru_cache(maxsize=2)
+def _with(users: UserModels) -> Catalogue:
+    return replace(ours(), models={**ours().models, **users.entries})
 
 
 # Reading the classes
@@ -178,7 +233,7 @@ def argument_texts(doc: str) -> dict[str, str]:
     return texts
 
 
-def _summary_and_help(doc: str) -> tuple[str, str]:
+def summary_and_help(doc: str) -> tuple[str, str]:
     head: list[str] = []
     for line in doc.splitlines():
         if _SECTION_HEAD.match(line):
@@ -229,6 +284,8 @@ def field_of(name: str, annotation: Any, default: Any, help: str = "") -> Field:
             kinds.add(hint.__name__)
         elif isinstance(origin, type) and issubclass(origin, Sequence):
             inner = field_of(name, arguments[0], None)
+            if not inner.numeric:
+                raise TypeError(f"argument {name}: {hint!r} is no type that a field can have")
             kinds.add(f"{inner.type}_list")
             limits.update({key: value for key in ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
                            if (value := getattr(inner, key)) is not None and value is not False})  # fmt: skip
@@ -249,7 +306,8 @@ def field_of(name: str, annotation: Any, default: Any, help: str = "") -> Field:
         default = list(default)
     elif kind == "float" and isinstance(default, int) and not isinstance(default, bool):
         default = float(default)
-    return Field(name, kind, default, choices=tuple(choices), optional=optional, help=help, **limits)
+    required = kind == "str" and default == "" and bool(limits.get("min_length"))
+    return Field(name, kind, default, choices=tuple(choices), optional=optional, required=required, help=help, **limits)
 
 
 # Positional only is what the caller decides, such as an optimizer's parameters.
@@ -276,9 +334,10 @@ def entry_of(name: str, factory: Callable[..., Any]) -> Entry:
         field = field_of(parameter.name, annotation, parameter.default, help)
         if not help:
             raise TypeError(f"{where}: the docstring's Args say nothing about it")
-        field.check(f"{name}.{field.name}", field.default)
+        if not field.required:
+            field.check(f"{name}.{field.name}", field.default)
         fields[field.name] = field
-    summary, rest = _summary_and_help(inspect.getdoc(factory) or "")
+    summary, rest = summary_and_help(inspect.getdoc(factory) or "")
     tasks = tuple(getattr(factory, "tasks", ()))
     return Entry(name, summary, rest, fields, tasks, "" if tasks else str(getattr(factory, "task", "")))
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from sweeps import lease
 from sweeps.channel import NoService, request
+from sweeps.settings import environment
 from sweeps.spec import SpecError, parse
 from tracking import schema
 from tracking.store import default_uri
@@ -118,6 +119,23 @@ class Client:
             from sweeps.launching import store_sweep
 
             return store_sweep(self.uri, spec)
+
+    def check(self, text: str, wait: float | None = None) -> dict[str, Any]:
+        """What is wrong with a sweep, how long it will take, what it needs: the answer of `sweeps.checking.Checker`.
+
+        Args:
+            text: the spec in YAML
+            wait: take what a service that runs knows after so many seconds; by default, start one and wait for all
+
+        Raises:
+            NoService: there is none
+        """
+        if wait is not None:
+            content = {"action": "check", "spec": text, "wait": wait}
+            return request(lease.state_folder(self.uri), content, timeout=wait + 0.2)
+        while (found := self._request({"action": "check", "spec": text, "wait": 20.0}))["pending"]:
+            continue
+        return found
 
     def pause(self, sweep: str) -> str | None:
         """The running runs finish, no others start. Returns a warning or None, as every command does.
@@ -272,7 +290,7 @@ class Client:
                 cwd=folder,
                 start_new_session=True,
                 # In the environment and not among the arguments, where every user of the machine could read it.
-                env={**os.environ, "MLFLOW_TRACKING_URI": self.uri},
+                env={**os.environ, **environment(), "MLFLOW_TRACKING_URI": self.uri},
             )
         _spawned.append(process)
         return process

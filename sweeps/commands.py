@@ -130,14 +130,16 @@ class Commands:
                 raise Refused(NOTHING_CRASHED)
             return
         crashed = [
-            run.run_id
+            run
             for run in self._stored.runs(sweep)
             if run.tags.get(schema.OUTCOME) == Outcome.CRASHED and schema.SUPERSEDED_BY not in run.tags
         ]
         if not crashed:
             raise Refused(NOTHING_CRASHED)
-        for run_id in crashed:
-            self._writer.set_tags(run_id, {schema.RERUN: schema.YES, schema.ATTEMPT: "1"})
+        for run in crashed:
+            self._writer.set_tags(run.run_id, {schema.RERUN: schema.YES, schema.ATTEMPT: "1"})
+        if any(run.tags.get(schema.PHASE) == schema.SEARCH_PHASE for run in crashed):
+            self._writer.remove_tag(sweep, schema.WINNERS)  # the search may have others when it is done again
         self._enqueue(sweep, f"{len(crashed)} crashed runs are trained again.")
 
     def _change(self, action: str, sweep: str, active: ActiveSweep | None, arguments: Mapping[str, Any]) -> None:
@@ -152,6 +154,7 @@ class Commands:
         self._writer.log_text(sweep, to_yaml(changed), schema.SPEC_FILE)
         trials, _ = count(changed)
         self._writer.set_tags(sweep, {schema.TRIALS: str(trials), schema.SEEDS: str(changed.seeds)})
+        self._writer.remove_tag(sweep, schema.ESTIMATED)  # it was for the sweep as it was launched
         grown = (changed.trials, changed.seeds) != (spec.trials, spec.seeds)
         if grown:
             self._writer.remove_tag(sweep, schema.WINNERS)

@@ -18,7 +18,8 @@ RESERVED = frozenset(
         schema.KIND, schema.SWEEP, schema.TRIAL, schema.GROUP, schema.PHASE, schema.SEED, schema.SEED_DATA,
         schema.SEED_INIT, schema.SEED_ORDER, schema.OUTCOME, schema.OWNER, schema.LEASE, schema.SUPERSEDED_BY,
         schema.RERUN, schema.ATTEMPT, schema.QUEUED_AT, schema.STATE, schema.PLANNED, schema.TRIALS, schema.SEEDS,
-        schema.METRIC, schema.DIRECTION, schema.SEARCHED, schema.PARAMS, schema.WINNERS, schema.PRUNED_AT, schema.ERROR, schema.DATA_HASH, schema.TICKET,
+        schema.METRIC, schema.DIRECTION, schema.SEARCHED, schema.PARAMS, schema.WINNERS, schema.ALARMED,
+        schema.PRUNED_AT, schema.ESTIMATED, schema.ERROR, schema.DATA_HASH, schema.TICKET,
     }
 )  # fmt: skip
 LONGEST = 5000

@@ -27,6 +27,7 @@ SHOWN_PROBLEMS = 5
 _NUMBER = re.compile(
     r"[-+]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)(e[-+]?\d+)?|[-+]?\.?(inf|infinity)|\.?nan", re.IGNORECASE | re.ASCII
 )
+_PLACE = re.compile(r"\d{1,3}", re.ASCII)
 
 
 class SpecError(ValueError):
@@ -125,16 +126,20 @@ class Field:
     default: Any
     choices: tuple[Any, ...] = ()
     """The values of a "choice"; for another type, words that are allowed beside its values, such as "full"."""
+    numbered: tuple[str, ...] = ()
+    """Choices that a colon and a number from 0 may follow: with "cuda" also "cuda:1"."""
     minimum: float | None = None
     """Of the number, or of every number of a list."""
     maximum: float | None = None
     exclusive_minimum: bool = False
     exclusive_maximum: bool = False
     min_length: int | None = None
-    """Of a list."""
+    """Of a list, or of a text."""
     max_length: int | None = None
     optional: bool = False
     """None (`null` in YAML) is allowed."""
+    required: bool = False
+    """There is no default: a person must say it."""
     help: str = ""
 
     @property
@@ -145,7 +150,9 @@ class Field:
     @property
     def allowed(self) -> str:
         """What is allowed, in words."""
-        words = [str(choice) for choice in self.choices]
+        words = []
+        for choice in self.choices:
+            words += [str(choice), f"{choice}:N"] if choice in self.numbered else [str(choice)]
         said = ", ".join(words) if self.type == "choice" else " or ".join([*words, self._range()])
         return f"{said} or null" if self.optional else said
 
@@ -166,13 +173,15 @@ class Field:
                 # 32 and "32" are the same choice, True and 1 are not.
                 if not isinstance(value, bool | list | dict | None) and str(choice) == str(value):
                     return choice
+            if numbered := self._numbered(value):
+                return numbered
             if self.type == "choice":
                 raise refusal(key, value, self.allowed, nearest(value, [str(choice) for choice in self.choices]))
         if self.type == "bool":
             if isinstance(value, bool):
                 return value
         elif self.type == "str":
-            if isinstance(value, str) and len(value) <= LONGEST_TEXT:
+            if isinstance(value, str) and (self.min_length or 0) <= len(value.strip()) and len(value) <= LONGEST_TEXT:
                 return value
         elif self.type in ("int_list", "float_list"):
             if isinstance(value, list | tuple) and self._length_fits(len(value)):
@@ -184,6 +193,10 @@ class Field:
             if number is not None:
                 return number
         raise refusal(key, value, self.allowed)
+
+    def offered(self, *values: Any) -> list[Any]:
+        """The choices, and after them those of the values that have a number, such as "cuda:1"."""
+        return list(dict.fromkeys([*self.choices, *filter(None, map(self._numbered, values))]))
 
     def as_json(self) -> dict[str, Any]:
         """What is not at its default, for the catalogue's file."""
@@ -197,7 +210,13 @@ class Field:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Field:
         """The inverse of `as_json`."""
-        return cls(**{**stored, "choices": tuple(stored.get("choices", ()))})
+        return cls(**stored | {name: tuple(stored.get(name, ())) for name in ("choices", "numbered")})
+
+    def _numbered(self, value: Any) -> str | None:
+        name, _, number = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if name not in self.numbered or not _PLACE.fullmatch(number):
+            return None
+        return f"{name}:{int(number)}"  # equal values have one spelling
 
     def _number(self, value: Any) -> float | int | None:
         value = as_number(value)
@@ -223,7 +242,7 @@ class Field:
         if self.type == "bool":
             return "true or false"
         if self.type == "str":
-            return "text (in quotes if it looks like a number)"
+            return f"text{' that is not empty' if self.min_length else ''} (in quotes if it looks like a number)"
         whole = self.type in ("int", "int_list")
         low, high = (
             None if limit is None else f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}"

@@ -53,9 +53,18 @@ def state_folder(uri: str) -> Path:
     Raises:
         LeaseError: it belongs to somebody else or lets others in
     """
+    return own_folder(hashlib.sha256(uri.encode()).hexdigest()[:12])
+
+
+def own_folder(name: str) -> Path:
+    """A folder of the program's on this machine: made if missing, and the user's alone.
+
+    Raises:
+        LeaseError: it belongs to somebody else or lets others in
+    """
     base = os.environ.get("SWEEPBOARD_STATE")
     root = Path(base) if base else Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "sweepboard"
-    folder = root / hashlib.sha256(uri.encode()).hexdigest()[:12]
+    folder = root / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     seen = folder.stat()
     if seen.st_uid != os.getuid() or seen.st_mode & 0o077:

@@ -34,6 +34,7 @@ MEASURED = (
     schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
     schema.STEPS,
 )  # fmt: skip
+_KEPT = ("metrics", "epochs", "steps", "train_seconds", "weights")
 
 
 def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
@@ -59,8 +60,9 @@ class Objective:
             return True
         return value < than if self.direction == schema.MINIMIZE else value > than
 
-    def checked(self) -> Objective:
-        one_of("objective.metric", self.metric, MEASURED)
+    def checked(self, any_metric: bool = False) -> Objective:
+        if not any_metric:
+            one_of("objective.metric", self.metric, MEASURED)
         one_of("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
         one_of("objective.at", self.at, ("last", "best"))
         return self
@@ -141,10 +143,7 @@ def predict(trainer: pl.Trainer, module: Module, part: Part) -> Tensor:
     inputs, _ = part[slice(PREDICTIONS_LIMIT)]
     module.eval()
     with torch.inference_mode(), precision.forward_context():
-        logits: Tensor = module(precision.convert_input(inputs)).float()
-        if module.task == "binary":
-            logits = torch.cat([torch.zeros_like(logits), logits], dim=1)  # softmax of (0, z) is (1 - sigmoid, sigmoid)
-        probabilities = logits.softmax(dim=1)
+        probabilities = module.probabilities(precision.convert_input(inputs))
     module.train()
     return probabilities
 
@@ -157,7 +156,7 @@ class Run(pl.Callback):
     objective: Objective
     patience: int
     report: Report
-    should_stop: Callable[[], bool]
+    should_end: Callable[[], Outcome | None]
     outcome: Outcome = Outcome.OK
     error: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -172,6 +171,18 @@ class Run(pl.Callback):
         self._ranked = _Best(self.objective)
         self._selected = _Best(self.objective.selection())
         self._stopping = _Best(Objective())
+        self._bests = (self._ranked, self._selected, self._stopping)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run must know of its epochs so far to go on after a kill."""
+        bests = [(best.value, best.epoch) for best in self._bests]
+        return {**{name: getattr(self, name) for name in _KEPT}, "bests": bests}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name in _KEPT:
+            setattr(self, name, state_dict[name])
+        for best, (value, epoch) in zip(self._bests, state_dict["bests"], strict=True):
+            best.value, best.epoch = value, epoch
 
     @property
     def result(self) -> float | None:
@@ -205,8 +216,8 @@ class Run(pl.Callback):
         self._norms.after_step()
         self._loss += float(outputs["data_loss"]) * size
         self._examples += size
-        if self.should_stop():
-            self._end(trainer, Outcome.STOPPED)
+        if (asked := self.should_end()) is not None:
+            self._end(trainer, asked)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.outcome is not Outcome.OK:

@@ -21,13 +21,16 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from sweeps import editing
+from sweeps import editing, user_models
 from sweeps.active import ActiveSweep, now_ms
+from sweeps.alerts import Alerts
 from sweeps.channel import Server
+from sweeps.checking import Checker
 from sweeps.commands import STOP_RUN, UNDER_WAY, Commands
 from sweeps.launching import store_sweep
 from sweeps.lease import PROBLEM_FILE, Hold, state_folder
 from sweeps.mlflow_ui import MlflowUI
+from sweeps.settings import settings
 from sweeps.spec import parse
 from sweeps.stored import Refused, Stored
 from sweeps.workers import LocalWorkers
@@ -70,6 +73,9 @@ class Service:
         self._writer = Writer(uri, self._on_created, self._on_refused)
         self._commands = Commands(self._stored, self._writer, lambda: self._active)
         self._ui = MlflowUI(uri, hold.folder)
+        path = sqlite_path(uri)
+        self._checker = Checker(self._scratch, lambda: self._active is not None, path.parent if path else None)
+        self._alerts = Alerts(lambda: settings().alerts, log.warning)
         self._active: ActiveSweep | None = None
         self._started = time.time()
         self._last_contact = time.monotonic()
@@ -77,6 +83,7 @@ class Service:
         self._next_sweep_lease = 0.0
         self._seen_version = ""
         self._unreadable: str | None = None
+        self._recovered = False
         self._ending = False
         self._commit = _git_commit()
 
@@ -88,7 +95,6 @@ class Service:
         server = Server(self._hold, self._handle_request)
         log.info("serving as %s", self._hold.token)
         try:
-            self._recover()
             while not self._ending:
                 self._turn()
         finally:
@@ -96,6 +102,7 @@ class Service:
             if self._active:
                 self._active.interrupt("the service was ended while it trained")
             self._workers.close()
+            self._checker.close()
             self._ui.close()
             self._writer.close(10)
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -153,7 +160,12 @@ class Service:
     def _ask(self, function: Callable[[], None], timeout: float = 20.0) -> dict[str, Any]:
         """Have the loop call a function and wait until it has; the reply says why if it was refused."""
         answer: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._call(function, answer)
+
+        def call() -> None:
+            self._recover()
+            function()
+
+        self._call(call, answer)
         try:
             return answer.get(timeout=timeout)
         except queue.Empty:
@@ -188,9 +200,13 @@ class Service:
         if action == "status":
             return self._status()
         if action == "launch":
-            sweep = store_sweep(self.uri, parse(str(request["spec"])))
+            spec = parse(str(request["spec"]))
+            self._checker.refuse_broken(spec)
+            sweep = store_sweep(self.uri, spec, self._checker.known(spec))
             self._call(self._poll)
             return {"sweep": sweep}
+        if action == "check":
+            return self._checker.check(str(request["spec"]), float(request.get("wait", 0.0)))
         if action in COMMANDS or action == STOP_RUN:
             target, command_id = str(request["target"]), str(request["id"])
             arguments = dict(request.get("arguments") or {})
@@ -207,8 +223,8 @@ class Service:
             self._call(self._end)
             return {}
         raise ValueError(
-            f"action: {action!r} is not known; allowed: status, launch, {', '.join(COMMANDS)}, {STOP_RUN}, edit, "
-            "clean, mlflow_ui, shutdown"
+            f"action: {action!r} is not known; allowed: status, launch, check, {', '.join(COMMANDS)}, {STOP_RUN}, "
+            "edit, clean, mlflow_ui, shutdown"
         )
 
     def _edit(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -270,6 +286,7 @@ class Service:
         """Obey commands that clients without a socket left in the store, and begin the next queued sweep."""
         self._next_poll = time.monotonic() + POLL_SECONDS
         try:
+            self._recover()
             version = self._stored.version()
             if version == self._seen_version:
                 return
@@ -279,8 +296,11 @@ class Service:
             self._seen_version = version
             self._unreadable = None
         except Exception as error:
-            log.exception("cannot read the store")
-            self._unreadable = f"the store cannot be read: {error}"
+            known = isinstance(error, StoreError)
+            problem = str(error) if known else f"the store cannot be read: {error}"
+            if problem != self._unreadable:
+                log.error("%s", problem, exc_info=not known)
+            self._unreadable = problem
 
     def _begin_next(self) -> None:
         if self._writer.problem or not self._writer.flush(0.0):
@@ -310,7 +330,9 @@ class Service:
             raise
         except (ValueError, OSError) as error:
             log.exception("cannot begin %s", sweep)
-            self._commands.set_state(sweep, State.FAILED, f"It cannot be begun: {error}")
+            text = f"It cannot be begun: {error}"
+            self._commands.set_state(sweep, State.FAILED, text)
+            self._alerts.tell({"event": "failed", "sweep": sweep, "name": self._stored.name(sweep), "text": text})
             return
         for old, new in superseded:
             self._writer.set_tags(old, {schema.SUPERSEDED_BY: new})
@@ -323,6 +345,8 @@ class Service:
             wake=self._wake,
             owner=self._hold.token,
             commit=self._commit,
+            tell=self._alerts.tell,
+            alarmed=schema.ALARMED in self._stored.tags(sweep),
             resumable=self._resumable,
         )
         self._write_lease(sweep)
@@ -337,7 +361,9 @@ class Service:
     # After a crash
 
     def _recover(self) -> None:
-        """End what a service that is gone left running, and go on with its sweeps."""
+        """Once the store can be read: end what a service that is gone left running, and go on with its sweeps."""
+        if self._recovered:
+            return
         for sweep, tags in self._stored.sweeps().items():
             state = tags.get(schema.STATE)
             if state not in UNDER_WAY:
@@ -358,6 +384,7 @@ class Service:
                 )
                 self._commands.set_state(sweep, State.QUEUED, f"The service had ended and is back: {what}.")
         self._writer.flush(10)
+        self._recovered = True
 
     def _end_interrupted(self, sweep: str) -> int:
         """End the runs of a sweep that nobody trains any more; how many there were."""
@@ -393,6 +420,7 @@ def serve(uri: str) -> int:
         hold = Hold(folder)
     except BlockingIOError:
         return 0
+    user_models.background = True  # a module that is being edited keeps nobody waiting
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     problem = folder / PROBLEM_FILE
     problem.unlink(missing_ok=True)

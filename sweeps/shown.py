@@ -137,7 +137,8 @@ def _groups(runs: pd.DataFrame, row: Row) -> list[Row]:
         groups.append(
             {
                 "group": str(group), "phase": phase, "name": name,
-                "mean": float(finite.mean()) if len(finite) else math.nan, "finite": len(finite), "diverged": diverged, "runs": len(own),
+                "mean": float(finite.mean()) if len(finite) else math.nan, "finite": len(finite),
+                "diverged": diverged, "runs": len(own),
             }
         )  # fmt: skip
     sign = -1 if row["direction"] == schema.MAXIMIZE else 1

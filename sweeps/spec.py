@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sweeps import axis as axes_of
 from sweeps import yaml_text
 from sweeps.axis import Axis as Axis
-from sweeps.catalogue import Field, load
+from sweeps.catalogue import Entry, Field, load
+from sweeps.devices import OPEN, gpus
 from sweeps.fields import SpecError as SpecError
 from sweeps.fields import collect, missing, nearest, refusal, show, unknown
 from tracking import schema
@@ -32,13 +33,23 @@ SAMPLERS: Final = ("grid", "random", "qmc", "tpe", "gp")
 ADAPTIVE: Final = ("tpe", "gp")
 """Samplers that look at the trials so far before they choose the next."""
 PRUNERS: Final = ("none", "median", "hyperband")
+OWN: Final = "own"
+"""In a configuration, the optimizer and schedule of a model that configures them itself."""
 METRICS: Final = (
     schema.VAL_LOSS, schema.VAL_ERROR, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.TRAIN_LOSS,
 )  # fmt: skip
 
 
-def default_workers() -> int:
-    """The cores this process may use, at most 8: each worker holds a few hundred megabytes."""
+def default_workers(device: str = "auto") -> int:
+    """One a GPU; without one the cores this process may use, at most 8: each holds a few hundred megabytes.
+
+    Args:
+        device: What `trainer.device` says: a GPU that is named is one, and cpu leaves GPUs idle.
+    """
+    if device.startswith(("cuda:", "mps")):
+        return 1
+    if device in OPEN and gpus():
+        return gpus()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, 8))
 
@@ -97,6 +108,17 @@ FIELDS: Final[dict[str, Field]] = {
     )
 }  # fmt: skip
 """The fields of a sweep that are no part of a configuration's sections, with their help texts."""
+
+
+ANY_METRIC: Final = Field(
+    "objective.metric", "str", schema.VAL_LOSS, min_length=1,
+    help="What trials are ranked by: a metric that the model logs in training or validation, never a test metric.",
+)  # fmt: skip
+
+
+def metric_field(models: Iterable[Entry]) -> Field:
+    """What may be the objective of these models: any metric where one of them logs its own, else one of METRICS."""
+    return ANY_METRIC if any(entry.foreign for entry in models) else FIELDS["objective.metric"]
 
 
 class Objective(BaseModel):
@@ -158,11 +180,11 @@ class Spec(BaseModel):
 
     def axes(self, names: Mapping[str, str]) -> list[str]:
         """The searched keys that exist for this choice of names, in the order of the spec."""
-        named = load().named
+        catalogue = load()
         keys = []
         for key in self.search:
             section, _, field = key.partition(".")
-            if section in UNNAMED or field == "name" or field in named[section][names[section]].fields:
+            if section in UNNAMED or field == "name" or field in catalogue.entry(section, names[section]).fields:
                 keys.append(key)
         return keys
 
@@ -197,7 +219,7 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
         own: dict[str, Any] = {}
         if section in NAMED:
             own["name"] = params.get(f"{section}.name", written["name"])
-            fields = catalogue.named[section][own["name"]].fields
+            fields = catalogue.entry(section, own["name"]).fields
         else:
             fields = catalogue.sections[section]
         for name, field in fields.items():
@@ -207,6 +229,8 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
             else:
                 own[name] = copy.copy(field.default)
         result[section] = own
+    if catalogue.entry("model", result["model"]["name"]).own_optimizer:
+        result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}
     return {**result, "keep": spec.keep, "objective": spec.objective.model_dump()}
 
 
@@ -238,7 +262,7 @@ def to_yaml(spec: Spec) -> str:
     written["objective"] = spec.objective.model_dump(exclude={"at"} if spec.objective.at == "last" else None)
     if spec.confirm:
         written["confirm"] = spec.confirm.model_dump(exclude_none=True)
-    if spec.workers != default_workers():
+    if spec.workers != default_workers(spec.trainer.get("device", "auto")):
         written["workers"] = spec.workers
     return yaml_text.write(written)
 
@@ -262,8 +286,11 @@ class _Checker:
             self.names[section] = self.named(section, search)
         for section in (*NAMED, *UNNAMED):
             values[section] = self.section(section, search)
+        if "workers" not in self.raw:
+            values["workers"] = default_workers(values["trainer"].get("device", "auto"))
         values["search"] = self.search(search, values["sampler"])
         self.tasks(search)
+        self.own_models(search, values["objective"]["metric"])
         self.raise_problems()
         try:
             spec = Spec.model_validate(values)
@@ -320,7 +347,9 @@ class _Checker:
             section, _, name = key.rpartition(".")
             source = nested[section] if section else self.raw
             left_out = name not in source or (source[name] is None and key in ("question", "experiment", "trials"))
-            value = field.default if left_out else self.field(field, key, source[name])
+            # Which metrics there are is known with the models: see own_models.
+            later = key == ANY_METRIC.name and isinstance(source.get(name), str) and source[name].strip()
+            value = field.default if left_out else self.field(ANY_METRIC if later else field, key, source[name])
             (values[section] if section else values)[name] = value
         if self.raw.get("confirm") is None:
             values["confirm"] = None
@@ -393,7 +422,18 @@ class _Checker:
             with collect(self.problems):
                 checked = [field.check(key, value) for field in self.fields(section, _text(name), key, value)]
                 values[_text(name)] = checked[0] if checked else None
+        self.required(section, own, search)
         return values
+
+    def required(self, section: str, own: Mapping[Any, Any], search: Mapping[Any, Any]) -> None:
+        """Says what has no default and was not given."""
+        entries = self.catalogue.named.get(section, {})
+        for name in self.names.get(section, ()):
+            for field in entries[name].fields.values():
+                key = f"{section}.{field.name}"
+                if field.required and field.name not in own and key not in search:
+                    help = field.help.partition(". ")[0].rstrip(".")
+                    self.add(missing(key, f"{field.allowed}{f': {help[:1].lower()}{help[1:]}' if help else ''}"))
 
     def search(self, search: Mapping[Any, Any], sampler: str) -> dict[str, Axis]:
         axes: dict[str, Axis] = {}
@@ -422,13 +462,28 @@ class _Checker:
             keys += [f"{section}.{name}" for name in dict.fromkeys(["name", *itertools.chain.from_iterable(own)])]
         return keys + [f"{section}.{name}" for section in UNNAMED for name in self.catalogue.sections[section]]
 
+    def own_models(self, search: Mapping[Any, Any], metric: str) -> None:
+        """What is otherwise for models of the user's own: the metric is one of theirs, the optimizer may be, too."""
+        tried = [self.catalogue.models[name] for name in self.names["model"]]
+        if not tried:
+            return
+        key, field = "objective.metric", metric_field(tried)
+        self.field(field, key, metric)
+        if field is ANY_METRIC and metric.startswith("test"):
+            self.add(refusal(key, metric, "a metric that the model logs in training or validation, no test metric"))
+        stepping = [entry.name for entry in tried if entry.own_optimizer]
+        for axis in search if stepping else ():
+            if _text(axis).startswith(("optimizer.", "schedule.")):
+                allowed = f"keys of the model, as {stepping[0]} configures its optimizers itself"
+                self.add(refusal("search", _text(axis), allowed))
+
     def tasks(self, search: Mapping[Any, Any]) -> None:
         key = "search.model.name" if "model.name" in search else "model.name"
         for dataset, model in itertools.product(self.names["data"], self.names["model"]):
-            task = self.catalogue.datasets[dataset].task
-            if task not in self.catalogue.models[model].tasks:
-                fitting = ", ".join(self.catalogue.models_for(task))
-                allowed = f"{fitting} for data {dataset}, which is {task}"
+            asks = self.catalogue.datasets[dataset].asks
+            fitting = self.catalogue.models_for(*asks)
+            if model not in fitting:
+                allowed = f"{', '.join(fitting)} for data {dataset}, which is {' or '.join(asks)}"
                 self.add(refusal(key, model, allowed))
 
     def budget(self, spec: Spec) -> None:

@@ -52,6 +52,10 @@ class Stored:
             raise Refused(f"there is no sweep {sweep!r} in this store")
         return tags
 
+    def name(self, sweep: str) -> str:
+        """What a sweep is called."""
+        return str(self._reader.runs(run_ids=[sweep], deleted=True)["name"].iloc[0])
+
     def runs(self, sweep: str, *, deleted: bool = False) -> list[StoredRun]:
         """The runs of a sweep, those that do not count too, without what they measured."""
         runs = self._reader.runs(sweep=sweep, deleted=deleted)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import random
+import re
 import signal
 import tempfile
 import threading
@@ -28,16 +30,21 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from data import DATASETS, DataModule
 from lightning_modules import MODELS, Module, Recipe
+from sweeps import foreign
 from sweeps.measure import Objective, Report, Run, one_of
+from sweeps.resuming import SAVE_SECONDS, Saver, fingerprint
 from tracking import schema
 from tracking.schema import Outcome
 
 T = TypeVar("T")
 
-PRECISIONS = {"32": "32-true", "64": "64-true", "bf16-mixed": "bf16-mixed"}
+PRECISIONS = {"32": "32-true", "64": "64-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
+UNFIT = {"cpu": ("16-mixed",), "cuda": (), "mps": ("64", "16-mixed")}
+"""Precisions that a kind of device cannot compute with: float16 needs a GPU's loss scaling, mps has no float64."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +81,35 @@ def _made(section: str, registry: Mapping[str, Callable[..., T]], fields: Mappin
         return registry[str(name)](**{key: value for key, value in fields.items() if key != "name"}, **more)
 
 
+def _there() -> list[str]:
+    """The devices that torch can use here."""
+    cuda = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
 def _device(wanted: str) -> str:
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    """The device to train on, as torch names it: cpu, cuda:0, cuda:1, ... or mps."""
+    there = _there()
     if wanted == "auto":
-        return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
-    one_of("trainer.device", wanted, ["auto", *available])
-    if not available[wanted]:
-        here = ", ".join(name for name, there in available.items() if there)
-        raise ValueError(f"trainer.device: this machine has no {wanted} device that torch can use; it has: {here}.")
-    return wanted
+        return there[1] if len(there) > 1 else "cpu"
+    if not re.fullmatch(r"cuda:\d+", wanted):
+        one_of("trainer.device", wanted, ["auto", "cpu", "cuda", "cuda:N", "mps"])
+    device = "cuda:0" if wanted == "cuda" else wanted
+    if device not in there:
+        has = ", ".join(there)
+        raise ValueError(f"trainer.device: this machine has no {wanted} device that torch can use; it has: {has}.")
+    return device
+
+
+def _precision(wanted: object, device: str) -> str:
+    """The precision as Lightning calls it."""
+    one_of("trainer.precision", wanted, list(PRECISIONS))
+    kind = device.partition(":")[0]
+    fit = [precision for precision in PRECISIONS if precision not in UNFIT[kind]]
+    if str(wanted) not in fit:
+        allowed = ", ".join(fit)
+        raise ValueError(f"trainer.precision: {wanted} is not allowed on {kind}; allowed: {allowed}.")
+    return PRECISIONS[str(wanted)]
 
 
 def _data(configuration: Mapping[str, Any], seeds: Mapping[str, int]) -> DataModule:
@@ -93,15 +120,25 @@ def _data(configuration: Mapping[str, Any], seeds: Mapping[str, int]) -> DataMod
     return data
 
 
-def _model(configuration: Mapping[str, Any], data: DataModule) -> Module:
-    module = _made("model", MODELS, configuration["model"], **data.dims)
+def _recipe(configuration: Mapping[str, Any]) -> Recipe:
     regularization = configuration.get("regularization", {})
-    module.recipe = Recipe(
+    return Recipe(
         optimizer=configuration["optimizer"],
         schedule=configuration.get("schedule", {"name": "constant"}),
         l1=regularization.get("l1", 0.0),
         l2=regularization.get("l2", 0.0),
     )
+
+
+def _model(configuration: Mapping[str, Any], data: DataModule) -> pl.LightningModule:
+    fields = configuration["model"]
+    if fields.get("name") in MODELS:
+        module: pl.LightningModule = _made("model", MODELS, fields, **data.dims)
+    else:
+        module = foreign.make(foreign.model_class(fields.get("name")), fields, data)
+    if not isinstance(module, Module):
+        return module
+    module.recipe = _recipe(configuration)
     module.logs = False  # the callback takes what the steps return
     single = 1 in (data.batch_size, data.sizes["train"])
     if single and any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in module.modules()):
@@ -109,26 +146,43 @@ def _model(configuration: Mapping[str, Any], data: DataModule) -> Module:
     return module
 
 
-def _trainer(configuration: Mapping[str, Any], device: str, run: Run) -> pl.Trainer:
+def _run(
+    configuration: Mapping[str, Any], data: DataModule, report: Report, should_end: Callable[[], Outcome | None]
+) -> Run:
+    """What is to be measured of a run, and by what it is ranked."""
+    model = foreign.model_class(configuration["model"].get("name"))
+    ours = issubclass(model, Module)
+    objective = Objective(**configuration.get("objective", {})).checked(any_metric=not ours)
+    patience = configuration.get("regularization", {}).get("early_stopping_patience", 0)
+    if ours:
+        return Run(data, objective, patience, report, should_end)
+    own = foreign.own_optimizer(model)
+    return foreign.ForeignRun(
+        data, objective, patience, report, should_end, recipe=_recipe(configuration), own_optimizer=own
+    )
+
+
+def _trainer(configuration: Mapping[str, Any], device: str, run: Run, saver: Saver | None, **more: Any) -> pl.Trainer:
     options = configuration.get("trainer", {})
-    precision = options.get("precision", 32)
-    one_of("trainer.precision", precision, list(PRECISIONS))
-    if device == "mps" and str(precision) == "64":
-        raise ValueError("trainer.precision: 64 is not allowed on mps, which has no 64-bit numbers; allowed: 32.")
+    kind, _, number = device.partition(":")
+    unless_told = {
+        "limit_val_batches": 0,  # the callback measures, whole parts at a time
+        "logger": False,
+        "enable_checkpointing": saver is not None,
+    }
     return pl.Trainer(
         max_epochs=options.get("max_epochs", 20),
-        accelerator=device,
-        devices=1,
-        precision=PRECISIONS[str(precision)],  # type: ignore[arg-type]
+        accelerator=kind,
+        devices=[int(number)] if number else 1,
+        precision=_precision(options.get("precision", 32), device),  # type: ignore[arg-type]
         gradient_clip_val=options.get("gradient_clip_val", 0.0) or None,
-        callbacks=[run],
-        limit_val_batches=0,  # the callback measures, whole parts at a time
+        callbacks=[run, saver] if saver else [run],
+        limit_train_batches=options.get("limit_train_batches"),  # only a rehearsal cuts its epochs short
         num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         plugins=[LightningEnvironment()],  # one process here, also on a machine that a cluster's scheduler lends
+        **{**unless_told, **more},
     )
 
 
@@ -150,21 +204,33 @@ def _interruptible() -> Iterator[None]:
 @contextmanager
 def _alone(device: str, seed: int) -> Iterator[None]:
     """Random numbers that depend on the seed alone, and leave no trace; Lightning keeps its remarks to itself."""
-    devices = [torch.cuda.current_device()] if device == "cuda" else []
+    devices = [torch.device(device)] if device.startswith("cuda") else []
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
+    before = random.getstate(), np.random.get_state(), torch.get_default_dtype()
     with torch.random.fork_rng(devices), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="pytorch_lightning")
         warnings.simplefilter("ignore", FutureWarning)  # of torch, at how Lightning uses it
         logger.setLevel(logging.ERROR)
+        random.seed(seed)
+        np.random.seed(seed)
         torch.manual_seed(seed)
         try:
             yield
         finally:
             logger.setLevel(level)
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+            torch.set_default_dtype(before[2])
 
 
-def _info(configuration: Mapping[str, Any], data: DataModule, module: Module, device: str) -> dict[str, Any]:
+def _named(device: str) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+
+
+def _info(
+    configuration: Mapping[str, Any], data: DataModule, module: pl.LightningModule, device: str
+) -> dict[str, Any]:
     versions = {"python": platform.python_version()}
     versions |= {package: metadata.version(package) for package in ("torch", "pytorch-lightning")}
     return {
@@ -176,8 +242,9 @@ def _info(configuration: Mapping[str, Any], data: DataModule, module: Module, de
         },
         "tags": {
             schema.DATA_HASH: data.digest,
-            schema.MACHINE: f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {device}",
+            schema.MACHINE: f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {_named(device)}",
             schema.VERSIONS: ", ".join(f"{name} {version}" for name, version in versions.items()),
+            **foreign.tags(configuration["model"]["name"]),
         },
         "parameters": sum(parameter.numel() for parameter in module.parameters()),
     }
@@ -221,20 +288,48 @@ def _sentence(error: Exception) -> str:
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
 
 
-def _train(configuration: Mapping[str, Any], run: Run, data: DataModule, seeds: Mapping[str, int]) -> None:
+def _train(
+    configuration: Mapping[str, Any], run: Run, data: DataModule, seeds: Mapping[str, int], saver: Saver | None
+) -> None:
     device = _device(configuration.get("trainer", {}).get("device", "auto"))
     with _interruptible(), _alone(device, seeds.get("init", 0)):
         module = _model(configuration, data)
-        run.report("info", _info(configuration, data, module, device))
+        info = _info(configuration, data, module, device)
+        run.report("info", info)
         data.to(device)
-        _trainer(configuration, device, run).fit(module, train_dataloaders=data.train_dataloader())
+        batches = data.train_dataloader()
+        trainer = partial(_trainer, configuration, device, run, saver)
+        if saver is not None:
+            saver.fingerprint = fingerprint(configuration, info["tags"], module, device)
+        fit = partial(_fit, module, batches, saver)
+        if isinstance(run, foreign.ForeignRun):
+            run.train(module, trainer, fit)
+        else:
+            fit(trainer())
+
+
+def _fit(
+    module: pl.LightningModule,
+    batches: DataLoader[Any],
+    saver: Saver | None,
+    trainer: pl.Trainer,
+    validation: DataLoader[Any] | None = None,
+) -> None:
+    saved = saver.take_up() if saver is not None else 0
+    batches.sampler.set_epoch(saved)  # type: ignore[attr-defined]  # Lightning would begin with the first epoch's
+    resume = saver.path if saver is not None and saved else None
+    if resume:  # Lightning would fill a module of 32 bits and widen it afterwards
+        trainer.precision_plugin.convert_module(module)
+    trainer.fit(module, batches, validation, ckpt_path=resume, weights_only=True if resume else None)
 
 
 def train(
     configuration: Mapping[str, Any],
     report: Report = lambda kind, record: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_end: Callable[[], Outcome | None] = lambda: None,
     scratch: Path | None = None,
+    resume: Path | None = None,
+    save_seconds: float = SAVE_SECONDS,
 ) -> Result:
     """Train one configuration and say how it ended; a run that fails raises nothing.
 
@@ -245,25 +340,33 @@ def train(
             {"model": {"name": "mlp"}, "data": {"name": "digits"}, "optimizer": {"name": "adam", "lr": 0.001}}.
         report: Called with "info" (once, before training: data set, tags, number of parameters), "metrics" (after each
             epoch: step, time in ms, metrics; those of the test part with the last) and "file" (path, artifact).
-        should_stop: Asked after every batch; once it says yes, the run ends with the outcome `stopped`.
+        should_end: Asked after every batch; once it gives an outcome (stopped, pruned), the run ends with that.
         scratch: Where the predictions of a classification are written, and the weights if `keep` is "best"; nothing is
             written without it.
+        resume: A file by which the run goes on after a kill. If it holds a run of this configuration, that is taken up
+            after its last saved epoch, and what it had measured is reported again; otherwise the run starts afresh.
+            It is removed when the run ends, unless it was stopped or crashed.
+        save_seconds: The run is saved there at the end of an epoch when so long has passed since it began, or since
+            the last time.
     """
     began = time.perf_counter()
     run: Run | None = None
+    saver: Saver | None = None
     trace = None
     try:
         seeds = configuration.get("seeds", {})
-        objective = Objective(**configuration.get("objective", {})).checked()
         data = _data(configuration, seeds)
-        patience = configuration.get("regularization", {}).get("early_stopping_patience", 0)
-        run = Run(data, objective, patience, report, should_stop)
-        _train(configuration, run, data, seeds)
+        saver = Saver(resume, save_seconds, report) if resume is not None else None
+        run = _run(configuration, data, saver.report if saver else report, should_end)
+        _train(configuration, run, data, seeds, saver)
         outcome, error = run.outcome, run.error
         if outcome is Outcome.OK and scratch is not None:
-            error = _save_all(run, configuration.get("keep", "best"), scratch, report)
+            unsaved = _save_all(run, configuration.get("keep", "best"), scratch, report)
+            error = " ".join(sentence for sentence in (error, unsaved) if sentence) or None
     except Exception as problem:
         outcome, error, trace = Outcome.CRASHED, _sentence(problem), tracebacks.format_exc()
+    if saver:
+        saver.end(outcome)
     return Result(
         outcome=outcome,
         objective=run.result if run is not None and outcome is Outcome.OK else None,

@@ -1,8 +1,9 @@
 """Where training happens: warm processes on this machine, each with a pipe of its own.
 
 A worker is started once, by a fork server that has torch and Lightning imported already, and trains one run after the
-other. Everything between it and the service goes over one duplex pipe: jobs and "stop" come down, records go up. No
-lock, queue or semaphore is shared between workers, so that one that is killed at any moment harms only its own run.
+other. Everything between it and the service goes over one duplex pipe: jobs and how a run is to end come down, records
+go up. No lock, queue or semaphore is shared between workers, so that one that is killed at any moment harms only its
+own run.
 (`pebble.ProcessPool` was tried: `kill -9` of an idle worker breaks the whole pool, 6 times of 6, because its workers
 read from one channel under one lock.)
 
@@ -22,14 +23,17 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from sweeps.devices import free_place, placed
 from tracking import schema
+from tracking.schema import Outcome
 
-STOP_PATIENCE = 1.5  # seconds that a worker gets to end a stopped run by itself before it is killed
+STOP_PATIENCE = 1.5  # seconds that a worker gets to end a stopped or pruned run by itself before it is killed
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,12 @@ class Job:
     key: str
     configuration: dict[str, Any]
     threads: int
+    resume: str | None = None
+    """The file by which it goes on after a kill (see `sweeps.train.train`)."""
+    save_seconds: float = 60.0
+    """How often it is saved there."""
+    place: int = 0
+    """Among the runs that train at the same time, by which they are spread over GPUs; `submit` decides it."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,7 @@ def _work(pipe: Connection, scratch: str) -> None:
     """The worker process: read jobs from the pipe, train, send records, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the service to handle
     jobs: queue.Queue[Job] = queue.Queue()
-    stop = threading.Event()
-    current: list[str] = []
+    asked: dict[str, Outcome] = {}  # by the key of a run: how it is to end
 
     def listen() -> None:
         with contextlib.suppress(EOFError, OSError):
@@ -73,30 +82,37 @@ def _work(pipe: Connection, scratch: str) -> None:
                 what, content = pipe.recv()
                 if what == "job":
                     jobs.put(content)
-                elif current == [content]:
-                    stop.set()
+                else:
+                    asked[content] = what
         os._exit(0)  # the service is gone
 
     threading.Thread(target=listen, daemon=True).start()
     import torch
 
+    from sweeps import user_models
     from sweeps.train import train
 
+    user_models.background = True  # a module that is being edited keeps nobody waiting
     warnings.simplefilter("ignore")  # nobody reads them here, and each epoch may repeat them
 
     pipe.send(Message("ready", None, {}))
     while True:
         job = jobs.get()
-        stop.clear()
-        current[:] = [job.key]
         torch.set_num_threads(job.threads)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch))
 
         def report(kind: str, payload: dict[str, Any], key: str = job.key) -> None:
             pipe.send(Message(kind, key, payload))
 
-        result = train(job.configuration, report=report, should_stop=stop.is_set, scratch=folder)
-        current.clear()
+        result = train(
+            placed(job.configuration, job.place, torch.cuda.device_count()),
+            report=report,
+            should_end=partial(asked.get, job.key),
+            scratch=folder,
+            resume=Path(job.resume) if job.resume else None,
+            save_seconds=job.save_seconds,
+        )
+        asked.clear()
         if result.traceback:
             path = folder / "traceback.txt"
             path.write_text(result.traceback)
@@ -176,24 +192,32 @@ class LocalWorkers:
         """Hand a list of jobs to one free worker (a list of one until runs are packed); False if none could take it."""
         (job,) = jobs
         for worker in [w for w in list(self._workers) if w.job is None]:
+            placed_job = replace(job, place=free_place({w.job.place for w in list(self._workers) if w.job}))
             try:
-                worker.pipe.send(("job", job))
+                worker.pipe.send(("job", placed_job))
             except OSError:  # it has died; `receive` will find that out
                 continue
-            worker.job = job
+            worker.job = placed_job
             return True
         return False
 
     def stop(self, key: str) -> None:
-        """End a run: ask its worker, and kill it if it has not ended the run after STOP_PATIENCE seconds."""
+        """End a run as stopped: ask its worker, and kill it if it has not ended the run after STOP_PATIENCE seconds."""
+        self._ask(key, Outcome.STOPPED)
+
+    def prune(self, key: str) -> None:
+        """End a run as pruned, in the same way; one that was asked to stop before ends as stopped."""
+        self._ask(key, Outcome.PRUNED)
+
+    def _ask(self, key: str, outcome: Outcome) -> None:
         for worker in self._workers:
             if worker.job and worker.job.key == key and worker.kill_at is None:
                 worker.kill_at = time.monotonic() + STOP_PATIENCE
                 with contextlib.suppress(OSError):
-                    worker.pipe.send(("stop", key))
+                    worker.pipe.send((outcome, key))
 
     def enforce(self) -> None:
-        """Kill the workers that were asked to stop and did not. Their death is then read as a message."""
+        """Kill the workers that were asked to end their run and did not. Their death is then read as a message."""
         for worker in self._workers:
             if worker.kill_at is not None and time.monotonic() > worker.kill_at:
                 worker.process.kill()

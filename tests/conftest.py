@@ -4,13 +4,21 @@ import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import time
+import urllib.request
 from contextlib import suppress
 
 import pytest
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one a core
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ["SWEEPBOARD_SETTINGS"] = ""  # none, whatever the person who runs the tests has set
+for _name in ("SWEEPBOARD_MODULES", "SWEEPBOARD_DATA"):
+    os.environ.pop(_name, None)
 
 
 @pytest.fixture(scope="session")
@@ -24,16 +32,13 @@ def store_template(tmp_path_factory):
 
 
 @pytest.fixture
-def uri(store_template, tmp_path, monkeypatch):
-    """The URI of an empty store, with a state folder of its own; a service started on it is killed afterwards."""
+def state(tmp_path, monkeypatch):
+    """The folder of services' states, of this test alone; a service that is started is killed afterwards."""
     from sweeps import lease
 
     state = tmp_path / "state"
     monkeypatch.setenv("SWEEPBOARD_STATE", str(state))
-    path = tmp_path / "mlflow.db"
-    shutil.copy(store_template, path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
-    yield f"sqlite:///{path}"
+    yield state
     for note in state.glob("*/mlflow-ui.json"):
         with suppress(ProcessLookupError):
             os.killpg(json.loads(note.read_text())["pid"], signal.SIGKILL)
@@ -44,3 +49,67 @@ def uri(store_template, tmp_path, monkeypatch):
             end = time.monotonic() + 5
             while lease.born(held.pid) and time.monotonic() < end:
                 time.sleep(0.02)
+
+
+@pytest.fixture
+def uri(store_template, state, tmp_path, monkeypatch):
+    """The URI of an empty store, with a state folder of its own."""
+    path = tmp_path / "mlflow.db"
+    shutil.copy(store_template, path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+    return f"sqlite:///{path}"
+
+
+class MlflowServer:
+    """A real MLflow server over an empty store of its own, to be started, stopped, killed and started again."""
+
+    def __init__(self, template, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self.database = folder / "mlflow.db"
+        shutil.copy(template, self.database)
+        self.process = None
+
+    def start(self):
+        """Start it; it answers after some seconds."""
+        arguments = ["--workers", "1", "--port", str(self.port), "--backend-store-uri", f"sqlite:///{self.database}"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *arguments, "--artifacts-destination", self.folder / "kept"],
+            cwd=self.folder,
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def wait(self, seconds=90):
+        """Wait until it answers."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
+            except OSError:
+                assert time.monotonic() < end and self.process.poll() is None, "the MLflow server did not start"
+                time.sleep(0.1)
+
+    def send(self, number):
+        """Send a signal to its processes."""
+        os.killpg(self.process.pid, number)
+
+    def kill(self, number=signal.SIGKILL):
+        """End it, and wait until it is gone."""
+        if self.process is not None:
+            self.send(number)
+            self.process.wait(20)
+            self.process = None
+
+
+@pytest.fixture
+def mlflow_server(store_template, tmp_path):
+    """An MLflow server that has not been started yet."""
+    server = MlflowServer(store_template, tmp_path)
+    yield server
+    server.kill()

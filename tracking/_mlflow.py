@@ -16,6 +16,7 @@ _SETTINGS = {
     # The writer retries by itself, and says so; a page that waits for eight silent retries looks dead.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _LOUD = {
     "mlflow": logging.ERROR,

@@ -9,12 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tracking.schema import mask, secret_like
+
+if TYPE_CHECKING:
+    from tracking.changes import Changes, Look
 
 TEXT = pd.StringDtype(na_value=np.nan)
 RUNS: dict[str, Any] = {
@@ -143,6 +146,15 @@ class Reader(ABC):
     @abstractmethod
     def records(self, selection: Selection, keys: Keys = Keys()) -> Records:  # noqa: B008
         """Runs (by start and id) with their params, tags and latest metrics, in one pass over the store."""
+
+    def changes(self, selection: Selection, last: Look | None) -> Changes:
+        """The runs of a selection now, and which of them changed since the last look.
+
+        A store that cannot tell says each time that all of them may have.
+        """
+        from tracking.changes import Changes
+
+        return Changes(None, table((), RUNS), None)
 
     @abstractmethod
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:

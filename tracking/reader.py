@@ -19,6 +19,7 @@ import pandas as pd
 from tracking import _artifacts
 from tracking._old_schema import Sources, lacks_something, sources
 from tracking._sqlite import Row, query_all
+from tracking.changes import Changes, Look, changes, statements
 from tracking.client_reader import ClientReader
 from tracking.frames import EXPERIMENTS, HISTORIES, METRICS, RUNS, Keys, Reader, Records, Selection, table, values_table
 from tracking.schema import PARENT, RUN_NAME, mask
@@ -127,6 +128,15 @@ class SqliteReader(Reader):
             values_table(row for row in tags if row[0] in known),
             table(sorted((row for row in metrics if row[0] in known), key=itemgetter(0, 1)), METRICS),
         )
+
+    def changes(self, selection: Selection, last: Look | None) -> Changes:
+        condition, arguments = _condition(selection)
+        runs = _RUNS.format("runs", condition), arguments
+        among = f"SELECT r.run_uuid FROM runs r WHERE {condition}"
+        tags = f"SELECT run_uuid, key, coalesce(value, '') FROM tags WHERE run_uuid IN ({among})", arguments
+        # An older schema has not got these tables as they are.
+        answers = self._query(lambda: statements(runs, tags, last) if self._sources == Sources() else [])
+        return changes(answers, last) if answers else super().changes(selection, None)
 
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
         arguments = [json.dumps(list(run_ids))] + ([] if keys is None else [json.dumps(list(keys))])

@@ -35,6 +35,7 @@ SWEEPS: dict[str, Any] = {
     "trials": "int64",
     "seeds": "int64",
     "planned": "int64",
+    "estimated": "float64",
     "metric": TEXT,
     "direction": TEXT,
     "searched": object,
@@ -53,6 +54,7 @@ _TAGS_OF_SWEEPS = {
     "trials": schema.TRIALS,
     "seeds": schema.SEEDS,
     "planned": schema.PLANNED,
+    "estimated": schema.ESTIMATED,
     "metric": schema.METRIC,
     "direction": schema.DIRECTION,
     "searched": schema.SEARCHED,
@@ -128,7 +130,8 @@ def sweeps(reader: Reader) -> pd.DataFrame:
     """One row a sweep, newest first.
 
     Columns: sweep (its id), name, experiment_id, experiment, state, question, created (ms), trials, seeds, planned
-    (runs), metric, direction, searched (list of dotted keys), owner, lease; how many runs that count are ok, diverged,
+    (runs), estimated (seconds from the first run's start to the last one's end, nan if unknown), metric, direction,
+    searched (list of dotted keys), owner, lease; how many runs that count are ok, diverged,
     pruned, stopped, crashed, running, and done (all but running); best (the mean objective of the best group's ok runs,
     or nan), best_group, best_name. Groups rank by their share of diverged runs, then by that mean.
     """
@@ -141,6 +144,7 @@ def sweeps(reader: Reader) -> pd.DataFrame:
     frame = frame.assign(**{column: _tags(parents, tag) for column, tag in _TAGS_OF_SWEEPS.items()})
     for column in ("trials", "seeds", "planned"):
         frame[column] = _whole(frame[column])
+    frame["estimated"] = pd.to_numeric(frame["estimated"], errors="coerce")
     experiments = reader.experiments().set_index("experiment_id")["name"]
     frame["experiment"] = frame["experiment_id"].map(experiments).astype(TEXT)
     frame["searched"] = pd.Series([_names(text) for text in frame["searched"]], dtype=object)

@@ -4,28 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import compare_data, compare_figures, compare_parts, store, ui
+from app import compare_data, compare_figures, compare_parts, live, ui
 
-chosen = compare_data.selection()
-st.title("Compare", anchor=False)
-
-if chosen.empty:
-    if len(store.sweeps()):
-        st.markdown("Choose the sweeps whose groups are to be compared.")
-        compare_data.picker(chosen, "compare")
-    else:
-        st.markdown("There is nothing to compare yet.")
-        if st.button("New sweep", type="primary", icon=":material/add:"):
-            st.switch_page("views/launch.py")
-    st.stop()
-
-found = compare_data.load(chosen)
-if found is None:
-    st.markdown("None of the runs that this address names has come to count in this store.")
-    if st.button("Choose others", type="primary"):
-        compare_data.go("compare", {})
-    st.stop()
-
+seen = live.begin()
+chosen, found = compare_data.opened("compare")
 bar = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
 view = compare_data.controls(found)
 if view is None:
@@ -44,9 +26,11 @@ with bar:
         compare_parts.open_in_mlflow(view.members)
 ranked = compare_parts.ranked(view)
 compare_parts.headline(view, ranked)
+compare_data.phases(chosen, found)
 compare_parts.guard(view)
 compare_figures.figures(view)
 compare_parts.table(view, ranked)
 compare_parts.pair(view, ranked)
 compare_parts.params(view)
 st.caption(f"The address of this page holds the selection and all settings: {ui.text('copy it to show the same.')}")
+live.follow(seen, view.active)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import form, service, store, ui
+from app import form, form_confirm, preflight, service, store, ui
 from sweeps import search as searches
 from sweeps import spec as specs
+from sweeps import user_models
 
 
 def load(text: str) -> None:
@@ -72,6 +73,8 @@ def starts() -> None:
             st.button("Use it", key="_use_yaml", on_click=pasted, type="primary")
     for problem in st.session_state.get("_form_problems", ()):
         st.error(ui.text(problem))
+    for problem in user_models.problems():
+        st.caption(f":material/extension_off: {ui.text(problem)}")
 
 
 def left() -> dict[str, object]:
@@ -99,9 +102,11 @@ def left() -> dict[str, object]:
     with st.grid("auto", min_column_width=120, gap=("small", "medium")):
         scalars["seeds"] = form.scalar("seeds")
         scalars["sampler"] = form.scalar("sampler")
-        if scalars["sampler"] == "random":
+        if scalars["sampler"] != "grid":
             scalars["trials"] = form.scalar("trials", default=20)
+        scalars["pruner"] = form.scalar("pruner")
         scalars["workers"] = form.scalar("workers")
+    scalars |= form_confirm.confirm(axes)
 
     parts: dict[str, dict[str, object]] = {}
     for part in ("data", "model", "optimizer", "trainer"):
@@ -129,7 +134,7 @@ def left() -> dict[str, object]:
     return form.assemble({part: parts[part] for part in order}, axes, scalars)
 
 
-def launch(text: str, problems: tuple[str, ...], trials: int, runs: int) -> None:
+def launch(text: str, problems: tuple[str, ...], words: str) -> None:
     """The bar that is always in sight: what stands in the way, how many runs it makes, the button."""
     with st.bottom:
         for problem in problems:
@@ -138,24 +143,32 @@ def launch(text: str, problems: tuple[str, ...], trials: int, runs: int) -> None
             if problems:
                 st.markdown(f"**{ui.count(len(problems), 'thing')} to mend**", width="content")
             else:
-                seeds = ui.count(runs // max(1, trials), "seed")
-                words = f"**{ui.count(runs, 'run')}** = {ui.count(trials, 'configuration')} × {seeds}"
                 st.markdown(words, width="content")
             pressed = st.button("Launch", type="primary", icon=":material/play_arrow:", disabled=bool(problems))
         if pressed and not problems:
             service.launch(text)
 
 
+def runs_of(spec: specs.Spec) -> str:
+    """How many runs the sweep makes, in Markdown: at most so many where some are pruned."""
+    trials, runs = searches.count(spec)
+    most = "up to " if spec.pruner != "none" else ""
+    fresh = searches.confirm_runs(spec, trials)
+    confirm = f" + {fresh:,} to confirm" if fresh else ""
+    sum_ = f"{ui.count(trials, 'configuration')} × {ui.count(spec.seeds, 'seed')}{confirm}"
+    return f"{most}**{ui.count(runs, 'run')}** = {sum_}"
+
+
 def right(raw: dict[str, object]) -> None:
     """The equivalent YAML, and the bar with the button."""
-    text, problems, trials, runs = form.yaml_of(raw), (), 0, 0
+    text, problems, words = form.yaml_of(raw), (), ""
     try:
         checked = specs.check(raw)
-        text = specs.to_yaml(checked)
-        trials, runs = searches.count(checked)
+        text, words = specs.to_yaml(checked), runs_of(checked)
     except specs.SpecError as error:
         problems = error.problems
-    launch(text, problems, trials, runs)
+    launch(text, problems, words)
+    preflight.panel(text, problems)
     st.code(text, language="yaml", wrap_lines=True)
     with st.container(horizontal=True):
         st.download_button("Download YAML", text, f"{checked_name(raw)}.yaml", "text/yaml", icon=":material/download:")
@@ -168,8 +181,11 @@ def checked_name(raw: dict[str, object]) -> str:
     return name.strip("-")[:60] or "sweep"
 
 
-from_url()
 st.title("New sweep")
+if user_models.pending():
+    with st.spinner("Reading your modules"):
+        user_models.problems()
+from_url()
 starts()
 form_column, aside = st.columns([13, 7], gap="large")
 with form_column:

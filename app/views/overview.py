@@ -15,7 +15,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 
 # Only now what takes a moment to import: the page is there already.
 from analysis.statistics import number
-from app import service, store
+from app import service, store, sweep_deleted
 from tracking.store import StoreError
 
 PAGE = 25  # sweeps shown at a time
@@ -131,3 +131,4 @@ if len(frame):
 else:
     st.markdown("No sweep has been launched here yet: start with one of these, or write your own.")
     labs("Ready-made sweeps", compact=False)
+sweep_deleted.deleted()

@@ -7,11 +7,11 @@ import streamlit as st
 
 from analysis import roles
 from analysis.statistics import number
+from app import live, store, ui
 from app import run_parts as draw
 from app import runs_parts as parts
-from app import store, ui
 from app.run_data import OneRun
-from app.runs_table import ARCHIVED, NAME
+from app.runs_table import ARCHIVED, NAME, finite
 
 COLOURS = {
     "ok": "green", "finished": "green", "diverged": "red", "crashed": "red", "failed": "red", "running": "blue",
@@ -39,9 +39,7 @@ def result(run: OneRun, found: dict[str, roles.Role]) -> str:
     assert name is not None
     value = run.metrics[name]
     words = (
-        f"Last {name} {number(value)}"
-        if draw.finite(pd.Series([value], dtype=float))[0]
-        else f"Last {name} is no number"
+        f"Last {name} {number(value)}" if finite(pd.Series([value], dtype=float))[0] else f"Last {name} is no number"
     )
     better = f" ({found[name].words})" if found[name].words else ""
     return f"{words}{better}."
@@ -103,6 +101,8 @@ def page(run: OneRun) -> None:
 if why := store.read_only():
     st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
 parts.show_said()
+seen = live.begin()
 run = chosen()
 if run is not None:
     page(run)
+    live.follow(seen, run.status == "RUNNING" and not run.end)

@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from analysis import roles
+from app import live, store, ui
 from app import runs_drawn as draw
 from app import runs_parts as parts
-from app import store, ui
+from app import runs_view as view
 from app.runs_table import (
     ARCHIVED,
+    EXPERIMENT,
     NAME,
     SECONDS,
     STARTED,
     STATE,
     RunTable,
+    common_first,
     default_columns,
     group_columns,
     is_seed,
+    typed,
 )
 from tracking.search import SearchError, matches
 
 SHOWN = {"Active": "no runs yet", "Archived": "no archived runs", "Deleted": "no deleted runs"}
+ALL = "All experiments"
 NO_CURVE = "no curve"
+NEWEST = "newest first"
+ORDERS = {"ascending": True, "descending": False}
 CURVES_AT_ONCE = 2_000
 """More runs than this get sparklines only when asked for."""
 
 
-def _forget() -> None:
-    """What belonged to another experiment's columns."""
-    for key in ("filter", "columns", "pinned", "curve", "by"):
-        st.session_state.pop(key, None)
-
-
-def chosen_experiment() -> Any:
-    """The experiment that the URL names, else the newest."""
+def chosen_experiment() -> tuple[str | None, str] | None:
+    """Id and name of the experiment that the URL names, else of the newest; no id for all of them, None without any."""
     found = store.experiments()
     found = found[found["lifecycle"] == "active"]
+    ids = dict(zip(found["name"], found["experiment_id"], strict=True))
     names = [str(name) for name in found["name"]]
     # MLflow's own, mostly empty, last.
     names = [name for name in reversed(names) if name != "Default"] + [name for name in names if name == "Default"]
     if not names:
         return None
+    every = ALL if ALL not in names else f"{ALL} of the store"
     name = st.selectbox(
-        "Experiment", names, key="experiment", bind="query-params", on_change=_forget, width=320,
-        help="One question, with all its sweeps and runs.",
+        "Experiment", [*names, every] if len(names) > 1 else names, key="experiment", bind="query-params",
+        on_change=view.forget, width=320,
+        help="One question, with all its sweeps and runs; or all experiments at once.",
     )  # fmt: skip
-    return found[found["name"] == name].iloc[0] if name else None
+    return (None if name == every else str(ids[name]), name) if name else None
 
 
 def nothing(text: str) -> None:
@@ -60,20 +62,59 @@ def nothing(text: str) -> None:
 
 def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str], list[str], str]:
     """Columns, those pinned, and the metric whose curve is drawn."""
-    default = [STATE, *default_columns(table, main), STARTED, SECONDS]
+    first_own = [column for column in table.own if column in (EXPERIMENT, STATE)]
+    default = [*first_own, *default_columns(table, main), STARTED, SECONDS]
+    options = [column for column in table.columns if column != NAME]
+    view.only("columns", options)
     columns = st.multiselect(
-        "Columns", [column for column in table.columns if column != NAME], default, key="columns", bind="query-params",
+        "Columns", options, default, key="columns", bind="query-params",
         help="Those that differ between the runs and the main metrics, unless you choose others.",
     )  # fmt: skip
+    view.only("pinned", columns)
     pinned = st.multiselect("Pinned to the left", columns, key="pinned", bind="query-params", placeholder="none")
     metrics = [column.removeprefix("metrics.") for column in table.metrics]
     first = main[0].removeprefix("metrics.") if main and rows <= CURVES_AT_ONCE else NO_CURVE
-    options = [NO_CURVE, *metrics]
+    curves = [NO_CURVE, *metrics]
+    view.only("curve", curves)
     curve = st.selectbox(
-        "Curve, best, lowest and highest of", options, options.index(first), key="curve", bind="query-params",
+        "Curve, best, lowest and highest of", curves, curves.index(first), key="curve", bind="query-params",
         help=f"Read for every row: above {CURVES_AT_ONCE:,} runs only when you choose it.",
     )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        orders = [NEWEST, *table.columns]
+        view.only("sort", orders)
+        sort = st.selectbox(
+            "Sorted by", orders, key="sort", bind="query-params", help="A click on a column's head sorts too, for now."
+        )
+        view.only("order", list(ORDERS))
+        st.segmented_control(
+            "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="order", bind="query-params",
+            disabled=sort == NEWEST,
+        )  # fmt: skip
     return columns, pinned, "" if curve in (None, NO_CURVE) else curve
+
+
+def keep_button(experiment_id: str | None) -> None:
+    """Remembers the columns with the experiment, for everybody."""
+    if experiment_id is None:
+        st.caption("Remembered while you browse, and in the address.")
+        return
+    now, kept = view.to_tag(), store.experiment_tags(experiment_id).get(view.TAG, "")
+    same = view.of_tag(now) == view.of_tag(kept)
+    about = "Kept with the experiment, for everybody, wherever an address does not say otherwise."
+    if st.button("Keep", key="keep-view", type="primary", disabled=same or store.read_only() is not None, help=about):
+        parts.act("Kept with the experiment", "edit_experiment", experiment_id, {view.TAG: now})
+        st.rerun()
+
+
+def ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows in the order that was chosen; what lacks the column comes last."""
+    column = st.session_state.get("sort")
+    if column in (None, NEWEST) or column not in rows:
+        return rows
+    values = typed(rows[column])
+    values = values.astype(str).where(values.notna()) if values.dtype == object else values
+    return rows.loc[values.sort_values(ascending=ORDERS[st.session_state["order"]], kind="stable").index]
 
 
 def summary(rows: pd.DataFrame, total: int) -> str:
@@ -96,21 +137,25 @@ def reading(metrics: list[str], role: roles.Role) -> str:
     )
 
 
-def grouped(rows: pd.DataFrame, table: RunTable, metrics: list[str], role: roles.Role) -> tuple[list[str], str]:
+def grouped(
+    rows: pd.DataFrame, table: RunTable, metrics: list[str], role: roles.Role, name: str
+) -> tuple[list[str], str]:
     """The table of groups; the run ids of the marked ones, and how many are marked."""
+    options = [column for column in (*table.own, *table.params) if column == EXPERIMENT or column in table.params]
+    options = [column for column in options if not is_seed(column)]
+    view.only("by", options)
     by = st.multiselect(
-        "Grouped by", [column for column in table.params if not is_seed(column)], key="by", bind="query-params",
+        "Grouped by", options, key="by", bind="query-params",
         placeholder="everything but the seed", help="Runs equal in all of these are one group.",
     )  # fmt: skip
     everything, telling = group_columns(table)
-    listed, marked = draw.groups_table(rows, by or everything, by or telling, metrics, role)
+    listed, marked = draw.groups_table(rows, by or everything, by or telling, metrics, role, name)
     ids = [run for place in marked for run in listed["runs"].iloc[place]]
     return ids, f"{ui.count(len(marked), 'group')}, "
 
 
-def page(experiment: Any, show: str, by_groups: bool) -> None:
-    """The runs of one experiment."""
-    experiment_id = str(experiment["experiment_id"])
+def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bool:
+    """The runs of one experiment, or of all; whether one of them trains."""
     table = store.run_table(experiment_id, show == "Deleted")
     frame = table.frame
     if show != "Deleted":
@@ -118,13 +163,16 @@ def page(experiment: Any, show: str, by_groups: bool) -> None:
         away = frame[tag].notna() if tag in frame else pd.Series(False, index=frame.index)
         frame = frame[away if show == "Archived" else ~away]
     if frame.empty:
-        nothing(f"The experiment {ui.text(experiment['name'], 80)} has {SHOWN[show]}.")
-        return
+        which = f"The experiment {ui.text(name, 80)} has" if experiment_id is not None else "The experiments have"
+        nothing(f"{which} {SHOWN[show]}.")
+        return table.active
+    said = store.experiment_tags(experiment_id).get(view.TAG, "") if experiment_id is not None else ""
+    view.restore(experiment_id or ALL, said)
     found = parts.roles_of(table, experiment_id)
-    main = [f"metrics.{name}" for name in roles.ordered(found)]
+    main = common_first(table, [f"metrics.{name}" for name in roles.ordered(found)])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = st.text_input(
-            "Filter", key="filter", bind="query-params", icon=":material/search:", width=640,
+            "Filter", key="filter", bind="query-params", icon=":material/search:", width=540,
             placeholder="params.lr > 0.01 AND metrics.`val loss` < 0.5",
             help="MLflow's search syntax; params compare with numbers too. Joined by AND, OR, NOT and parentheses.",
         )  # fmt: skip
@@ -132,8 +180,11 @@ def page(experiment: Any, show: str, by_groups: bool) -> None:
             parts.condition_builder(table)
         with st.popover("Columns", icon=":material/view_column:"):
             columns, pinned, curve = column_choice(table, main, len(frame))
-        with st.popover("Metrics", icon=":material/straighten:", help="Which metric is which"):
-            parts.roles_editor(found, experiment_id)
+            keep_button(experiment_id)
+        if experiment_id is not None:
+            with st.popover("Metrics", icon=":material/straighten:", help="Which metric is which"):
+                parts.roles_editor(found, experiment_id)
+    view.remember(experiment_id or ALL)
     try:
         rows = frame[matches(text or "", frame)]
     except SearchError as error:
@@ -142,17 +193,18 @@ def page(experiment: Any, show: str, by_groups: bool) -> None:
     bar = st.container(key="runs-bar")
     if rows.empty:
         st.markdown("No run matches this filter.")
-        return
+        return table.active
     hidden = len(table.columns) - 1 - len(columns)
     rest = f" {hidden:,} more columns can be shown." if hidden > 0 else ""
     if by_groups:
         metrics = [column for column in columns if column.startswith("metrics.")] or main[:1]
         role = found.get(metrics[0].removeprefix("metrics."), roles.Role()) if metrics else roles.Role()
-        ids, words = grouped(rows, table, metrics, role)
+        ids, words = grouped(rows, table, metrics, role, name)
         chosen = rows[rows["run_id"].isin(ids)]
         st.caption(reading(metrics, role))
     else:
-        marked = draw.runs_table(rows, columns, pinned, curve, found.get(curve, roles.Role()))
+        rows = ordered(rows)
+        marked = draw.runs_table(rows, columns, pinned, curve, found.get(curve, roles.Role()), f"{name}-{show}")
         chosen, words = rows.iloc[marked], ""
         st.caption(f"Click a column's head to sort by it; mark rows to compare, edit, archive or delete them.{rest}")
     with bar:
@@ -160,8 +212,10 @@ def page(experiment: Any, show: str, by_groups: bool) -> None:
             parts.actions(chosen, show, f"**{words}{ui.count(len(chosen), 'run')}** marked")
         else:
             st.markdown(summary(rows, len(frame)))
+    return table.active
 
 
+seen = live.begin()
 st.title("Runs")
 if target := st.session_state.pop("_open_run", None):
     st.switch_page("views/run.py", query_params={"run": target})
@@ -181,4 +235,4 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 if experiment is None:
     nothing("There is no run in this store yet: launch a sweep, or point MLFLOW_TRACKING_URI at a store that has some.")
 else:
-    page(experiment, show or "Active", mode == "Groups")
+    live.follow(seen, page(*experiment, show or "Active", mode == "Groups"))

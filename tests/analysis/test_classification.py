@@ -304,6 +304,26 @@ def test_the_best_threshold() -> None:
     assert best_threshold([made([0.9, 0.35, 0.3, 0.1], [1, 1, 0, 0])], positive=1) == pytest.approx(0.31)
 
 
+def test_the_tables_to_take_along_hold_what_scikit_learn_computes() -> None:
+    runs = BINARY_GROUP[:2]
+    thresholds = threshold_info(runs, 1).frame()
+    for seed, run in enumerate(runs):
+        own = thresholds[(thresholds["seed"] == seed) & np.isclose(thresholds["threshold"], 0.4)].iloc[0]
+        answers = run.probabilities[:, 1] >= 0.4
+        assert own["recall"] == pytest.approx(metrics.recall_score(run.targets, answers))
+        assert own["accuracy"] == pytest.approx(metrics.accuracy_score(run.targets, answers))
+        calibrated = calibration_info(runs, positive=1).frame()
+        assert calibrated[calibrated["seed"] == seed]["examples"].sum() == len(run.targets)
+    curves = roc_info(runs).frame()
+    for seed, run in enumerate(runs):
+        own = curves[curves["seed"] == seed]
+        name = own["class"].iloc[0]
+        truth, scores = run.targets == run.names.index(name), run.probabilities[:, run.names.index(name)]
+        assert metrics.auc(own["false positives"], own["recall"]) == pytest.approx(metrics.roc_auc_score(truth, scores))
+    table = accuracy_info({"g": runs}).frame()
+    assert table["accuracy"].tolist() == [metrics.accuracy_score(run.targets, run.answers) for run in runs]
+
+
 def test_a_class_that_is_not_there_has_no_threshold() -> None:
     with pytest.raises(PredictionsError, match="class 1”: none of the examples"):
         threshold_info([made([0.1, 0.2], [0, 0])], positive=1)

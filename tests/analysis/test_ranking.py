@@ -120,3 +120,11 @@ def test_below_six_paired_seeds_there_is_no_verdict() -> None:
 
 def test_no_runs_make_no_groups() -> None:
     assert ranking(runs(("a", 1.0, "ok", 1.0)).iloc[:0], SEARCHED) == []
+
+
+def test_pruned_groups_come_last_and_are_called_so() -> None:
+    frame = runs(("a", 1.0, "pruned", None), ("b", 1.0, "running", None), ("c", 1.0, "ok", 2.0), ("d", 1.0, "ok", 1.0))
+    found = ranking(frame, SEARCHED)
+    assert [group.params["optimizer.name"] for group in found] == ["d", "c", "b", "a"]
+    assert [group.remarks for group in found] == ["", "", "1 running", "pruned"]
+    assert found[-1].pruned and found[-1].rank is None

@@ -35,6 +35,8 @@ class FakeClient:
         self.launched: list[str] = []
         self.state = ServiceStatus(alive=True, pid=1, started=0.0, workers=2)
         self.fails: Exception | None = None
+        self.checked: list[str] = []
+        self.estimates: dict[str, Any] | None = None
 
     def status(self) -> ServiceStatus:
         return self.state
@@ -49,6 +51,13 @@ class FakeClient:
             raise self.fails
         self.launched.append(text)
         return "running"
+
+    def check(self, text: str, wait: float | None = None) -> dict[str, Any]:
+        assert wait is not None and wait <= 0.3, "a page must not wait for an estimate"
+        if self.estimates is None:
+            raise ConnectionError("no service runs")
+        self.checked.append(text)
+        return self.estimates
 
     def mlflow_ui(self) -> tuple[str, bool]:
         return "http://127.0.0.1:5999", True

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from app import compare_data, compare_parts, store, ui
+from app import compare_data, compare_parts, live, store, ui
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300
 EIGHT = ["ok"] * 8
@@ -69,6 +69,21 @@ def test_everything_that_is_set_lives_in_the_url(fake: Any, open_page: Any) -> N
     assert "minus sgd" in figure(at)["layout"]["yaxis"]["title"]["text"]
     at.selectbox(key="baseline").set_value("adam, lr 0.01").run()
     assert "minus adam" in figure(at)["layout"]["yaxis"]["title"]["text"] and at.query_params["sweep"] == "s"
+
+
+def test_a_sweep_that_grows_is_followed(fake: Any, open_page: Any, monkeypatch: Any) -> None:
+    followed = []
+    monkeypatch.setattr(live, "follow", lambda seen, active: followed.append(active))
+    two = {("adam", 0.01): EIGHT, ("adam", 0.1): EIGHT}
+    fake.add("s", "running", two)
+    at = open_page("compare", sweep="s", baseline="lr 0.01", a="lr 0.1", b="lr 0.01", these="lr 0.01")
+    assert table(at, "against baseline")["group"].tolist() == ["lr 0.01", "lr 0.1"]
+    fake.rows.clear()
+    fake.add("s", "finished", {**two, ("sgd", 0.1): EIGHT})
+    at.run()
+    assert not at.exception and not at.error
+    assert table(at, "place")["group"].tolist() == ["adam, lr 0.01", "adam, lr 0.1", "sgd, lr 0.1"]
+    assert followed == [True, False]
 
 
 def test_differences_from_the_baseline_are_everywhere(fake: Any, open_page: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +104,129 @@ def test_a_random_search_asks_for_its_trials(open_page: Any, words: Any) -> None
     assert shown(at)["trials"] == 7 and "**21 runs** = 7 configurations" in words(at)
 
 
+FULL = """
+name: in full
+model: {name: mlp, hidden_sizes: [16]}
+data: {name: iris}
+trainer: {max_epochs: 9}
+search:
+  optimizer.name: {values: [sgd, adam]}
+  optimizer.lr: {low: 0.001, high: 1.0, log: true}
+sampler: tpe
+trials: 12
+pruner: hyperband
+seeds: 2
+confirm: {top: 2, per: optimizer.name, seeds: 5}
+workers: 3
+"""
+
+
+@pytest.mark.parametrize("sampler", [name for name in spec.SAMPLERS if name != "grid"])
+def test_every_sampler_but_the_grid_asks_for_its_trials(open_page: Any, words: Any, sampler: str) -> None:
+    at = open_page("launch")
+    assert form_key("trials") not in {each.key for each in at.number_input}
+    at.selectbox(key=form_key("sampler")).set_value(sampler).run()
+    at.number_input(key=form_key("trials")).set_value(11).run()
+    assert (shown(at)["sampler"], shown(at)["trials"]) == (sampler, 11) and not at.error
+    assert "**33 runs** = 11 configurations × 3 seeds" in words(at)
+
+
+def test_a_pruner_makes_the_number_of_runs_the_most_there_can_be(open_page: Any, words: Any) -> None:
+    at = open_page("launch")
+    assert "pruner" not in shown(at)
+    at.selectbox(key=form_key("pruner")).set_value("median").run()
+    trials, runs = search.count(spec.check(form.FIRST))
+    assert shown(at)["pruner"] == "median" and f"up to **{runs} runs** = {trials} configurations" in words(at)
+
+
+def test_winners_are_confirmed_by_a_switch(open_page: Any, words: Any) -> None:
+    at = open_page("launch")
+    assert "confirm" not in shown(at)
+    at.toggle(key=form_key("confirm")).set_value(True).run()
+    assert shown(at)["confirm"] == {"top": 1, "seeds": 10}
+    at.selectbox(key=form_key("confirm.per")).set_value("optimizer.name").run()
+    at.number_input(key=form_key("confirm.top")).set_value(2).run()
+    at.number_input(key=form_key("confirm.seeds")).set_value(6).run()
+    assert shown(at)["confirm"] == {"top": 2, "per": "optimizer.name", "seeds": 6} and not at.error
+    _, runs = search.count(spec.parse(at.code[0].value))
+    assert f"**{runs} runs** = 16 configurations × 3 seeds + 48 to confirm" in words(at) and runs == 96
+    at.toggle(key=form_key("confirm")).set_value(False).run()
+    assert "confirm" not in shown(at)
+
+
+def test_only_keys_with_listed_values_have_winners_of_their_own(open_page: Any) -> None:
+    at = open_page("launch")
+    at.selectbox(key=form_key("sampler")).set_value("tpe").run()
+    at.toggle(key=form_key("confirm")).set_value(True).run()
+    at.text_input(key=form_key("optimizer.lr:steps")).set_value("").run()
+    assert at.selectbox(key=form_key("confirm.per")).options == ["the whole sweep", "optimizer.name"]
+    at.selectbox(key=form_key("confirm.per")).set_value("optimizer.name").run()
+    press(at, "fix:optimizer.name").click().run()
+    assert not at.error and "per" not in shown(at)["confirm"], "a key that is searched no more is no choice"
+
+
+def test_a_sweep_in_full_comes_back_from_the_form_as_it_was(fake: Any, open_page: Any) -> None:
+    fake.add("old", "finished", {("a", 1.0): ["ok"]})
+    fake.spec = FULL
+    at = open_page("launch", copy="old")
+    assert not at.error and spec.parse(at.code[0].value) == spec.parse(FULL)
+    launch_button(at).click().run()
+    assert spec.parse(fake.client.launched[0]) == spec.parse(FULL)
+
+
+def test_a_copy_without_confirm_turns_the_switch_off(fake: Any, open_page: Any) -> None:
+    fake.labs = {
+        "full": {"text": FULL, "name": "full", "question": "", "trials": 1, "runs": 1},
+        "plain": {"text": SPEC, "name": "plain", "question": "", "trials": 1, "runs": 1},
+    }
+    at = open_page("launch", lab="full")
+    assert "confirm" in shown(at) and shown(at)["pruner"] == "hyperband"
+    at.selectbox(key="_start_from").set_value(("lab", "plain")).run()
+    assert spec.parse(at.code[0].value) == spec.parse(SPEC)
+
+
+def test_files_of_the_data_folder_are_offered_for_a_path(
+    open_page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "houses.csv").write_text("size,price\n1,2\n")
+    (tmp_path / "notes.md").write_text("no table")
+    monkeypatch.setenv("SWEEPBOARD_DATA", str(tmp_path))
+    at = open_page("launch")
+    at.selectbox(key=form_key("data.name")).set_value("csv_regression").run()
+    path = at.selectbox(key=form_key("data.path@csv_regression"))
+    assert path.options == ["", "houses.csv"]
+    path.set_value("houses.csv").run()
+    assert shown(at)["data"]["path"] == "houses.csv"
+
+
+def test_what_keeps_the_users_modules_out_is_said(open_page: Any, monkeypatch: pytest.MonkeyPatch, words: Any) -> None:
+    from sweeps import user_models
+
+    monkeypatch.setattr(user_models, "problems", lambda: ("my_model.py: the class *Net* has no loss.",))
+    assert ui.text("my_model.py: the class *Net* has no loss.") in words(open_page("launch"))
+
+
+def test_a_model_of_the_users_own_is_ranked_by_any_metric_it_logs(
+    open_page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sweeps import user_models
+    from sweeps.catalogue import Entry, Field
+
+    size = Field("size", "int", None, required=True)
+    found = user_models.UserModels({"mine": Entry("mine", "Mine.", "", {"size": size}, ("multiclass",), foreign=True)})
+    monkeypatch.setattr(user_models, "current", lambda: found)
+    at = open_page("launch")
+    assert at.selectbox(key=form_key("objective.metric@choice")).value == "val/loss"
+    at.selectbox(key=form_key("model.name")).set_value("mine").run()
+    assert "model.size: missing" in at.error[0].value.replace("\\", "") and launch_button(at).disabled
+    at.number_input(key=form_key("model.size@mine")).set_value(3).run()
+    at.text_input(key=form_key("objective.metric@str")).set_value("val_f1").run()
+    assert shown(at)["objective"]["metric"] == "val_f1" and shown(at)["model"] == {"name": "mine", "size": 3}
+    assert not at.error and not launch_button(at).disabled
+    at.selectbox(key=form_key("model.name")).set_value("mlp").run()
+    assert shown(at)["objective"]["metric"] == "val/loss" and not at.error
+
+
 @pytest.mark.parametrize(
     ("key", "typed", "sentence"),
     [
@@ -141,10 +265,25 @@ def test_only_models_that_fit_the_data_are_offered(open_page: Any, words: Any) -
 
 def test_every_data_set_and_model_of_the_catalogue_makes_a_form_that_can_be_launched(open_page: Any) -> None:
     at = open_page("launch")
-    for dataset in load().datasets:
+    for dataset, entry in load().datasets.items():
         at.selectbox(key=form_key("data.name")).set_value(dataset).run()
-        assert not at.exception and not at.error, dataset
+        assert not at.exception, dataset
+        for field in entry.fields.values():
+            if field.required:
+                assert any(error.value.startswith(ui.text(f"data.{field.name}: missing")) for error in at.error)
+                assert launch_button(at).disabled
+                at.text_input(key=form_key(f"data.{field.name}@{dataset}")).set_value("a file").run()
+        assert not at.error, dataset
         assert not launch_button(at).disabled
+
+
+@pytest.mark.parametrize("where", ["trainer: {device: cuda:1}", "search: {trainer.device: {values: [cpu, cuda:1]}}"])
+def test_one_of_several_gpus_can_be_named(where: str, open_page: Any) -> None:
+    at = open_page("launch")
+    text = "{name: a, model: {name: mlp}, data: {name: digits}, " + where + "}"
+    at.text_area(key="_pasted").set_value(text)
+    at.button(key="_use_yaml").click().run()
+    assert not at.error and spec.parse(at.code[0].value) == spec.parse(text)
 
 
 def test_pasted_yaml_becomes_the_form(fake: Any, open_page: Any) -> None:

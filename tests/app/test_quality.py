@@ -78,6 +78,23 @@ def test_the_slider_moves_the_threshold(fake: Any, answers: Any, open_page: Any,
     assert at.query_params["look"] in ("Threshold", ["Threshold"])
 
 
+def test_the_best_threshold_of_the_validation_part_is_one_click_away(fake: Any, answers: Any, open_page: Any) -> None:
+    from sklearn.metrics import f1_score
+
+    fake.add("s", "finished", {("a", 1.0): ["ok"] * 3})
+    answers("no", "yes")
+    at = open_page("quality", sweep="s", look="Threshold")
+    at.button(key="best-threshold").click().run()
+    chosen = at.slider(key="at").value
+
+    def mean_f1(threshold: float) -> float:
+        stored = [np.load(io.BytesIO(packed(("no", "yes"), seed))) for seed in range(3)]
+        scores = [f1_score(s["val_targets"], s["val_probabilities"][:, 1] >= threshold) for s in stored]
+        return float(np.mean(scores))
+
+    assert mean_f1(chosen) == pytest.approx(max(mean_f1(step / 100) for step in range(1, 100)))
+
+
 def test_the_parts_of_the_data_differ(fake: Any, answers: Any, open_page: Any) -> None:
     fake.add("s", "finished", {("a", 1.0): ["ok"] * 3})
     answers("no", "yes")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from analysis import roles
 from analysis.intervals import interval
-from app import runs_parts, runs_table, store, ui
+from app import live, runs_parts, runs_table, runs_view, store, ui
 from sweeps.client import CommandError
 from tracking import schema
 from tracking.reader import open_reader
@@ -236,6 +238,91 @@ def test_groups_agree_with_a_loop() -> None:
         assert row["finite"] == f"{len(good)} of {len(well) + (own['state'] == 'diverged').sum()}"
 
 
+def test_marks_stay_with_their_rows_when_others_come(made: Any, opened: Any) -> None:
+    made("a", {"m": "a"}, {"val/loss": 1.0})
+    made("b", {"m": "b"}, {"val/loss": 2.0})
+    at = mark(opened(), 1)
+    made("c", {"m": "c"}, {"val/loss": 3.0})
+    at.run()
+    assert shown(at)["name"].tolist() == ["c", "b", "a"]
+    assert at.session_state[at.session_state["_runs_table"]]["selection"]["rows"] == [2], "still a"
+    at.text_input(key="filter").set_value("params.m = 'b'").run()
+    assert at.session_state[at.session_state["_runs_table"]]["selection"]["rows"] == []
+
+
+def test_all_experiments_at_once(made: Any, opened: Any, editor: Editor, uri: str) -> None:
+    made("a", {"lr": "0.1"}, {"val/loss": 1.0})
+    other = editor.mlflow.create_experiment("strange")
+    run = editor.mlflow.create_run(other, run_name="b")
+    editor.mlflow.log_param(run.info.run_id, "only here", "1")
+    at = opened(experiment="All experiments")
+    table = shown(at).set_index("name")
+    assert table["experiment"].to_dict() == {"a": "e", "b": "strange"}
+    grouped = opened(experiment="All experiments", rows="Groups", by=["experiment"])
+    assert shown(grouped)["experiment"].tolist() == ["e", "strange"]
+
+
+def test_columns_order_and_pins_are_remembered_for_the_experiment(
+    made: Any, opened: Any, editor: Editor, uri: str
+) -> None:
+    for name in "abc":
+        made(name, {"k": name}, {"val/loss": float(ord(name)), "other": 1.0})
+    at = opened()
+    at.multiselect(key="columns").set_value(["metrics.val/loss", "metrics.other"]).run()
+    at.selectbox(key="sort").set_value("metrics.val/loss").run()
+    assert shown(at)["name"].tolist() == ["a", "b", "c"], "and not the newest first"
+    at.switch_page("views/overview.py").run()
+    at.switch_page("views/runs.py").run()
+    assert shown(at)["name"].tolist() == ["a", "b", "c"] and "params.k" not in shown(at), "while one browses"
+    at.button(key="keep-view").click().run()
+    assert not at.error
+    fresh = opened()
+    assert shown(fresh)["name"].tolist() == ["a", "b", "c"] and list(shown(fresh))[2:4] == [
+        "metrics.val/loss", "metrics.other",
+    ], "for everybody"  # fmt: skip
+    assert fresh.button(key="keep-view").disabled, "there is nothing new to keep"
+    assert list(shown(opened(columns=["params.k"])))[2] == "params.k", "the address wins"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[",
+        "[1]",
+        '{"columns": 3, "sort": ["x"]}',
+        '{"columns": ["gone"], "sort": "gone"}',
+        '{"sort": "name", "order": "sideways"}',
+    ],
+)
+def test_a_kept_view_that_makes_no_sense_is_not_followed(made: Any, opened: Any, editor: Editor, text: str) -> None:
+    made("a", {"k": "1"}, {"val/loss": 1.0})
+    editor.edit_experiment(made.experiment, {runs_view.TAG: text})
+    assert shown(opened())["name"].tolist() == ["a"]
+
+
+def test_nan_is_shown_and_is_not_what_lacks(made: Any, opened: Any) -> None:
+    made("nan", {}, {"m": [1.0, math.nan], "val/loss": 1.0})
+    made("none", {}, {"val/loss": math.inf})
+    table = shown(opened(columns=["metrics.m", "metrics.val/loss"])).set_index("name")
+    assert math.isnan(table.loc["nan", "metrics.m"]) and table["metrics.m"].isna().to_dict() == {
+        "nan": False, "none": True,
+    }  # fmt: skip
+    assert table.loc["none", "metrics.val/loss"] == math.inf
+
+
+def test_the_page_follows_the_store_while_a_run_trains(made: Any, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed = []
+    monkeypatch.setattr(live, "follow", lambda seen, active: followed.append(active))
+    run = made("a", {}, {"val/loss": 1.0}, status=None)
+    now = int(time.time() * 1000)
+    store.client().mlflow.log_metric(run, "val/loss", 0.5, timestamp=now)
+    opened()
+    store.client().mlflow.set_terminated(run)
+    opened()
+    assert followed == [True, False]
+
+
 def test_what_is_marked_can_be_compared_edited_archived_deleted_and_restored(
     made: Any, opened: Any, editor: Editor, uri: str
 ) -> None:
@@ -260,6 +347,17 @@ def test_what_is_marked_can_be_compared_edited_archived_deleted_and_restored(
     at = mark(opened(show="Deleted"), 0)
     at.button(key="restore").click().run()
     assert len(open_reader(uri).runs([made.experiment])) == 3
+
+
+def test_mlflows_pages_that_do_not_start_are_no_dead_link(
+    made: Any, opened: Any, editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made("a")
+    at = mark(opened(), 0)
+    monkeypatch.setattr(editor, "mlflow_ui", lambda: ("http://127.0.0.1:1", False))
+    monkeypatch.setattr(store, "mlflow_page", functools.partial(store.mlflow_page, seconds=0.0))
+    at.button(key="mlflow-compare").click().run()
+    assert "did not start" in at.error[0].value and not at.get("link_button")
 
 
 def test_name_note_and_tags_are_edited(made: Any, opened: Any, uri: str) -> None:

@@ -83,7 +83,7 @@ def test_the_buttons_fit_the_state(fake: Any, open_page: Any, state: str, expect
 
 
 def test_the_buttons_are_the_commands_that_the_service_obeys() -> None:
-    from app.detail import ABOUT
+    from app.sweep_actions import ABOUT
     from sweeps.client import Client
     from tracking.schema import COMMANDS
 

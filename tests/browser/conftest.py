@@ -121,8 +121,15 @@ def shows():
     return wait
 
 
-STILL = """() => document.querySelector('[data-testid=stMain] h1') &&
- !document.querySelector('[data-testid=stSkeleton], [data-test-script-state=running]')"""
+STILL = """() => {
+ const app = document.querySelector('[data-testid=stApp]'), now = performance.now();
+ const still = document.querySelector('[data-testid=stMain] h1') && !document.querySelector('[data-testid=stSkeleton]')
+  && app?.getAttribute('data-test-script-state') === 'notRunning';
+ if (!still) window.stillSince = undefined;
+ else if (window.stillSince === undefined) window.stillSince = now;
+ return still && now - window.stillSince > 500;
+}"""
+"""True once no script has run for half a second without a break."""
 
 
 class Visitor:
@@ -139,9 +146,7 @@ class Visitor:
 
     def settle(self):
         """Wait until no script runs; nothing may have gone wrong until then."""
-        self.page.wait_for_timeout(400)
-        self.page.wait_for_function(STILL, timeout=90_000)
-        self.page.wait_for_timeout(200)
+        self.page.evaluate("window.stillSince = undefined")
         self.page.wait_for_function(STILL, timeout=90_000)
         tracebacks = self.page.locator("[data-testid=stException]")
         assert tracebacks.count() == 0, tracebacks.first.inner_text()
@@ -169,6 +174,18 @@ class Visitor:
     def press(self, key):
         """Click the button of this key."""
         self.page.locator(f".st-key-{key} button").first.click()
+        return self.settle()
+
+    def unfold(self, name):
+        """Open or close what lies behind a button of the page (and not of Streamlit's own header)."""
+        self.page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
+        return self.settle()
+
+    def pick(self, label, option):
+        """Choose one of the options of a list."""
+        self.page.get_by_role("combobox", name=re.compile(f"{re.escape(label)}$")).first.click()
+        self.page.keyboard.type(option)  # of a long list only a part is there
+        self.page.get_by_role("option", name=option, exact=True).first.click()
         return self.settle()
 
     def choose(self, name):

@@ -1,5 +1,6 @@
 """Stores that strangers left: whatever is in them, every page answers, without a traceback, a dialog or an error."""
 
+import contextlib
 import json
 import math
 import re
@@ -174,6 +175,28 @@ def test_what_is_stuck_deleted_or_no_number_is_said(served_store, visit):
     visitor.rows(1)
     assert any("run 1" in cell for cell in visitor.cells()[0])
     visitor.open(f"/run?run={STORES['stuck_and_deleted'][1]['id']}").says("deleted")
+
+
+def test_a_store_of_an_older_mlflow_is_only_read_and_says_how_to_migrate(served_store, visit, tmp_path):
+    dashboard = served_store(STORES["one_run"])
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
+        store.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        store.commit()
+    before = (tmp_path / "mlflow.db").read_bytes()
+    visitor = visit(dashboard)
+    visitor.open("/runs").rows(1).mark(0).says("mlflow db upgrade")
+    for name in ("edit-runs", "archive", "delete-runs"):
+        assert visitor.page.locator(f".st-key-{name} button").first.is_disabled()
+    run = STORES["one_run"][0]["id"]
+    for address in (f"/run?run={run}", f"/compare?runs={run}"):
+        visitor.open(address).says("val loss")
+    assert (tmp_path / "mlflow.db").read_bytes() == before, "nobody migrated it"
+
+
+def test_nan_and_infinity_are_shown_as_what_they_are(served_store, visit):
+    visitor = visit(served_store(STORES["no_numbers"]))
+    visitor.open("/runs?columns=metrics.nan&columns=metrics.-inf").rows(4)
+    assert all({"NaN", "-Infinity"} <= set(row) for row in visitor.cells())
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import time
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pandas as pd
 import pytest
@@ -89,6 +90,59 @@ def test_runs_are_filtered_by_typing_and_grouped_over_seeds(visitor, trained):
     assert any(cell[:9] == f"{best:.10f}"[:9] for cell in first), (f"the best by {metric} is first", best, first)
 
 
+def test_a_filter_is_made_by_clicking(visitor):
+    visitor.open("/runs?experiment=rates").unfold("Add")
+    visitor.pick("Column", "params.optimizer.lr").press("add-condition").says(rf"{SEEDS} of {2 * SEEDS} runs")
+    visitor.rows(SEEDS)
+    assert re.search(r"params\.optimizer\.lr < 0\.15", visitor.page.get_by_label("Filter", exact=True).input_value())
+    assert all("0.0003" in row for row in visitor.cells())
+
+
+def test_order_columns_and_roles_are_kept_for_everybody(visitor, visit, trained):
+    address, metric = "/runs?experiment=others", "metrics.val/loss"
+    visitor.open(address).rows(SEEDS).unfold("Columns")
+    visitor.pick("Sorted by", metric).choose("descending").pick("Pinned to the left", metric)
+    visitor.page.keyboard.press("Escape")
+    visitor.settle().press("keep-view").says("Kept with the experiment")
+    other = visit(trained.dashboard)
+    other.open(address).rows(SEEDS)
+    expected = sorted(trained.runs("others")[metric], reverse=True)
+    assert [float(row[2]) for row in other.cells()] == pytest.approx(expected), "pinned beside the name, and sorted"
+
+    metric, part, better, guessed = roles_table(other)[1]
+    assert (better, guessed) == ("lower", "guessed")
+    cell = other.page.locator(f"{GRID} canvas[data-testid=data-grid-canvas]").nth(1).bounding_box()
+    other.page.mouse.dblclick(cell["x"] + 0.62 * cell["width"], cell["y"] + 36 + 35 + 17)
+    other.page.keyboard.type("higher")
+    other.page.keyboard.press("Enter")
+    other.settle().press("keep-roles").says("Kept with the experiment")
+    visitor.open(address)
+    assert [metric, part, "higher", "said"] in roles_table(visitor)
+
+
+def roles_table(visitor):
+    visitor.unfold("Metrics").page.locator(GRID).nth(1).wait_for(timeout=60_000)
+    return visitor.cells(1)
+
+
+def test_runs_follow_a_sweep_that_trains_and_marks_stay_with_their_rows(visitor, trained):
+    sweep = Client(trained.uri).launch(
+        SPEC.format(name="watched", rates="[0.1, 0.2]", batch_size=4, seeds=3).replace("4}}", "25}}", 1)
+    )
+    for _ in range(200):
+        if len(open_reader(trained.uri).runs(sweep=sweep)):
+            break
+        time.sleep(0.1)
+    visitor.open("/runs?experiment=watched").mark(0).says("1 run")
+    name = visitor.cells()[0][1]
+    visitor.page.locator(f"{GRID} canvas").first.evaluate("element => element.setAttribute('data-first', 'yes')")
+    visitor.rows(6)
+    marked = visitor.page.evaluate(
+        f"[...document.querySelectorAll('{GRID} tbody tr[aria-selected=true]')].map(row => row.children[1].textContent)"
+    )
+    assert marked == [name] and visitor.page.locator("canvas[data-first=yes]").count() == 1, "it was not drawn anew"
+
+
 def test_marked_groups_go_to_compare_and_get_a_verdict(visitor):
     visitor.open("/runs?experiment=rates&rows=Groups").mark(0, 1).says(r"2 groups")
     visitor.page.get_by_role("link", name="Compare").last.click()
@@ -147,6 +201,37 @@ def test_every_figure_and_what_is_set_for_it_is_in_the_link(visitor, visit, trai
     assert other.text() == visitor.text()
 
 
+@pytest.mark.slow
+def test_a_link_holds_every_setting(visitor, visit, trained):
+    settings = {
+        "metric": "val/error", "better": "higher", "best": "All", "these": "lr 0.3", "baseline": "lr 0.0003",
+        "varied": "optimizer.lr", "x": "time", "scale": "linear", "smooth": "0.3", "view": "Scatter",
+        "axes": "optimizer.lr", "across": "seconds", "up": "val/loss", "colour": "seed", "evaluator": "fANOVA",
+        "a": "lr 0.3", "b": "lr 0.0003", "planned": "true", "margin": "0.5", "equal": "true",
+    }  # fmt: skip
+    visitor.open(f"/compare?{urlencode({'sweep': trained.sweeps['rates'], **settings})}").says("One pair")
+    kept = dict(parse_qsl(urlsplit(visitor.page.url).query))
+    unchanged = {"best", "varied", "axes"}  # as they are anyway: an address leaves out what is the default
+    assert {name: kept.get(name) for name in settings.keys() - unchanged} == {
+        name: value for name, value in settings.items() if name not in unchanged
+    }
+    other = visit(trained.dashboard)
+    other.open(visitor.page.url).says("One pair")
+    assert other.text() == visitor.text() and "val/error" in other.text()
+    assert [other.cells(place) for place in range(2)] == [visitor.cells(place) for place in range(2)]
+
+
+@pytest.mark.slow
+def test_the_same_runs_open_in_mlflows_own_compare_page(visitor, trained):
+    visitor.open(f"/compare?sweep={trained.sweeps['edited']}").says("Ranking").press("do-mlflow")
+    link = visitor.page.get_by_test_id("stMain").get_by_role("link", name=re.compile("MLflow")).first
+    link.wait_for(timeout=90_000)
+    address = unquote(link.get_attribute("href"))
+    assert all(run in address for run in trained.runs("edited")["run_id"])
+    visitor.page.goto(link.get_attribute("href"))
+    visitor.page.get_by_text(re.compile(r"Comparing 3 Runs")).first.wait_for(timeout=90_000)
+
+
 def test_another_tab_does_not_forget_what_was_set(visitor, trained):
     visitor.open(f"/compare?sweep={trained.sweeps['rates']}&scale=linear&smooth=0.5").says("One pair")
     for tab in ("Scatter", "Curves"):
@@ -176,6 +261,11 @@ def test_a_figure_for_a_document_has_its_caption(visitor, trained):
     with visitor.page.expect_download(timeout=60_000) as begun:
         dialog.locator(".modebar-btn").first.click()
     assert begun.value.path().read_text().lstrip().startswith("<svg")
+    dialog.get_by_role("radio", name="PNG", exact=True).click()
+    dialog.locator(".st-key-document-png .modebar-btn").first.wait_for(timeout=60_000)
+    with visitor.page.expect_download(timeout=60_000) as begun:
+        dialog.locator(".st-key-document-png .modebar-btn").first.click()
+    assert begun.value.path().read_bytes().startswith(b"\x89PNG")
 
 
 def test_quality_says_more_than_accuracy(visitor, trained):
@@ -218,7 +308,7 @@ def test_runs_are_tagged_put_away_deleted_and_brought_back(visitor, trained):
     visitor.open(address).mark(0).press("edit-runs")
     visitor.page.get_by_label("Tag", exact=True).fill("figure")
     visitor.page.get_by_label("Value", exact=True).fill("three")
-    visitor.page.get_by_role("button", name="Save", exact=True).click()
+    visitor.page.get_by_role("dialog").get_by_role("button", name="Save", exact=True).click()
     visitor.settle().open(f"{address}&filter=tags.figure+%3D+%27three%27").says("1 of 3 runs")
     visitor.rows(1)
     assert list(trained.runs("edited")["tags.figure"].dropna()) == ["three"]

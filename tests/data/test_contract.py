@@ -1,22 +1,51 @@
 """What every data set must keep to, whichever it is."""
 
+import struct
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.preprocessing import StandardScaler
 from torch.utils.data import DataLoader
 
 from data import DATASETS
-from data.base import Batches
+from data.base import Batches, Classification
 
 NAMES = list(DATASETS)
 PARTS = ("train", "validation", "test")
-CLASSIFICATIONS = [name for name in NAMES if DATASETS[name].task != "regression"]
+CLASSIFICATIONS = [name for name in NAMES if issubclass(DATASETS[name], Classification)]
+OWN = {
+    "csv_regression": {"path": "table.csv", "target": "size"},
+    "csv_classification": {"path": "table.csv", "target": "kind"},
+    "idx": {"images": "images-idx3-ubyte", "labels": "labels-idx1-ubyte"},
+    "image_folder": {"path": "pictures", "size": 4},
+}
+"""What sets made of files need beside the options of all; the files are written by `own_files`."""
 each = pytest.mark.parametrize("name", NAMES)
 
 
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory):
+    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    images, labels = random.integers(0, 256, (180, 4, 3), dtype=np.uint8), np.arange(180, dtype=np.uint8) % 3
+    (folder / "images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 180, 4, 3) + images.tobytes())
+    (folder / "labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, 180) + labels.tobytes())
+    lines = [f"{random.normal()},{'abc'[i % 3]},{random.normal()},{('x', 'y')[i % 2]}" for i in range(180)]
+    (folder / "table.csv").write_text("\n".join(["height,colour,size,kind", *lines]))
+    for place, image in enumerate(images):
+        (folder / "pictures" / str(place % 4)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / "pictures" / str(place % 4) / f"{place}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_files(data_folder, monkeypatch):
+    monkeypatch.setenv("SWEEPBOARD_DATA", str(data_folder))
+
+
 def make(name, **fields):
-    return DATASETS[name](**fields)
+    return DATASETS[name](**OWN.get(name, {}), **fields)
 
 
 def raw(name, **fields):

@@ -26,7 +26,7 @@ data: {name: iris}
 search: {optimizer.lr: {values: [0.1, 0.01]}}
 seeds: 2
 """
-COMMANDS = ("run", "list", "show", "stop", "pause", "resume", "retry", "catalogue", "service")
+COMMANDS = ("run", "check", "list", "show", "stop", "pause", "resume", "retry", "catalogue", "service")
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +75,13 @@ def store(filled, monkeypatch):
     return f"sqlite:///{path}", done, waits
 
 
+FOUND = {
+    "trials": 2, "runs": 4, "workers": 2, "seconds": 125.0, "low": 90.0, "high": 181.0, "at_most": False,
+    "disk_bytes": 2_100_000, "memory_bytes": 90e6, "problems": [], "warnings": ["It is late."], "pending": False,
+    "architectures": [{"what": "mlp on iris", "parameters": 1234, "seconds_per_epoch": 0.01234}],
+}  # fmt: skip
+
+
 class FakeClient:
     """Records what it is told; `refuse` makes every command fail with that sentence."""
 
@@ -98,6 +105,10 @@ class FakeClient:
         self.told.append(("launch", text))
         parse(text)
         return "abc123"
+
+    def check(self, text):
+        self.told.append(("check", text))
+        return FOUND
 
     def status(self):
         return ServiceStatus(alive=self.answers, pid=7, started=0.0, active=("abc123",), workers=2)
@@ -213,6 +224,38 @@ def test_files_that_cannot_be_read(client, tmp_path, capsys):
     for name in ("missing.yaml", ".", "binary.yaml"):
         assert cli.main(["run", str(tmp_path / name)]) == cli.BAD_INPUT
         assert capsys.readouterr().err.startswith(f"{tmp_path / name}: ")
+
+
+def test_check_says_what_the_service_found(client, spec_file, monkeypatch, capsys):
+    assert cli.main(["check", spec_file]) == 0
+    assert client.told[-1] == ("check", SPEC)
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "2 trials, 4 runs: about 2 min on 2 workers · 2.1 MB on disk · 90 MB of memory",
+        "From 2 min to 3 min, judged by how long these took:",
+        "",
+        "architecture  parameters  seconds an epoch",
+        "mlp on iris        1,234           0.01234",
+        "",
+        "Note: It is late.",
+    ]
+    assert err == ""
+    assert cli.main(["check", spec_file, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == FOUND
+    monkeypatch.setitem(FOUND, "problems", ["One thing is wrong.", "Another, too."])
+    assert cli.main(["check", spec_file]) == cli.BAD_INPUT
+    assert capsys.readouterr() == ("", "One thing is wrong.\nAnother, too.\n")
+    assert cli.main(["check", spec_file, "--json"]) == cli.BAD_INPUT
+    out, err = capsys.readouterr()
+    assert json.loads(out)["problems"] == FOUND["problems"] and err == "One thing is wrong.\nAnother, too.\n"
+
+
+def test_check_needs_no_service_and_starts_and_stores_nothing(client, spec_file, monkeypatch, capsys):
+    monkeypatch.setattr(client, "answers", False)
+    monkeypatch.setattr("sweeps.checking.check_here", lambda text: {**FOUND, "problems": [text]})
+    assert cli.main(["check", spec_file]) == cli.BAD_INPUT
+    assert capsys.readouterr().err == f"{SPEC}\n"
+    assert [told[0] for told in client.told] == ["uri"]
 
 
 def test_list(store, capsys):

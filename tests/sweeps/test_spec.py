@@ -134,6 +134,28 @@ def test_whole_numbers_and_floats_have_one_spelling():
     assert repr(spec.model["hidden_sizes"]) == "[64, 32]" and repr(spec.trainer["precision"]) == "32"
 
 
+@pytest.mark.parametrize(("written", "read"), [("cuda:1", "cuda:1"), ("cuda:01", "cuda:1"), ("cuda", "cuda")])
+def test_a_gpu_can_be_named_by_its_number(written, read):
+    spec = check(changed(trainer__device=written))
+    assert spec.trainer["device"] == configuration(spec)["trainer"]["device"] == read
+    assert parse(to_yaml(spec)) == spec
+    several = check(changed(search={"trainer.device": {"values": ["cpu", written]}}))
+    assert several.search["trainer.device"].points == ["cpu", read]
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "workers"),
+    [("auto", 3, 3), ("cuda", 3, 3), ("cuda:1", 3, 1), ("mps", 0, 1), ("cpu", 3, 6), ("auto", 0, 6)],
+)
+def test_by_default_there_is_one_worker_a_gpu(device, gpus, workers, monkeypatch):
+    monkeypatch.setattr("sweeps.spec.gpus", lambda: gpus)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(6), raising=False)
+    few = {key: value for key, value in changed(trainer__device=device).items() if key != "workers"}
+    assert check(few).workers == workers
+    assert "workers" not in to_yaml(check(few))
+    assert check({**few, "workers": 7}).workers == 7
+
+
 def test_a_field_of_one_of_the_searched_names_is_allowed_and_left_out_for_the_others():
     spec = check(changed(optimizer={"name": "adam", "betas": [0.5, 0.9]}))
     assert configuration(spec, {"optimizer.name": "adam"})["optimizer"]["betas"] == [0.5, 0.9]
@@ -181,7 +203,8 @@ REFUSED = [
     (changed(model__name="mpl"), f'model.name: "mpl" is not allowed; allowed: {MODELS}; did you mean mlp?'),
     (changed(data__name="diggits"),
      'data.name: "diggits" is not allowed; allowed: digits, breast_cancer, diabetes, iris, wine, moons, circles, '
-     "spirals, xor, blobs; did you mean digits?"),
+     "spirals, xor, blobs, noisy_curve, csv_regression, csv_classification, idx, image_folder, logic_gate; "
+     "did you mean digits?"),
     (changed(optimizer__name="Adamm", search=None),
      f'optimizer.name: "Adamm" is not allowed; allowed: {OPTIMIZERS}; did you mean adam?'),
     (changed(schedule={"name": "cosinus"}),
@@ -237,7 +260,13 @@ REFUSED = [
      "optimizer.betas: [0.9] is not allowed; allowed: a list of 2 numbers, each 0 or more and below 1, "
      "such as [0.9, 0.999]."),
     (changed(regularization__l2=-1), "regularization.l2: -1 is not allowed; allowed: a number of 0 or more."),
-    (changed(trainer__precision=16), "trainer.precision: 16 is not allowed; allowed: 32, 64, bf16-mixed."),
+    (changed(trainer__precision=16), "trainer.precision: 16 is not allowed; allowed: 32, 64, bf16-mixed, 16-mixed."),
+    (changed(trainer__device="cuda1"),
+     'trainer.device: "cuda1" is not allowed; allowed: auto, cpu, cuda, cuda:N, mps; did you mean cuda?'),
+    (changed(trainer__device="cuda:-1"),
+     'trainer.device: "cuda:-1" is not allowed; allowed: auto, cpu, cuda, cuda:N, mps; did you mean cuda?'),
+    (changed(trainer__device="cpu:1"),
+     'trainer.device: "cpu:1" is not allowed; allowed: auto, cpu, cuda, cuda:N, mps; did you mean cpu?'),
     (changed(seeds=0), "seeds: 0 is not allowed; allowed: a whole number from 1 to 1,000."),
     (changed(seeds=True), "seeds: true is not allowed; allowed: a whole number from 1 to 1,000."),
     (changed(seed=-1), "seed: -1 is not allowed; allowed: a whole number from 0 to 4,294,967,295."),
@@ -294,15 +323,42 @@ REFUSED = [
      "search: 60,000 trials x 2 seeds are 120,000 runs, which is not allowed; allowed: at most 100,000 runs."),
     # Model and data that do not fit
     (changed(model={"name": "linear_regression"}),
-     'model.name: "linear_regression" is not allowed; allowed: softmax_regression, mlp for data digits, '
+     'model.name: "linear_regression" is not allowed; allowed: softmax_regression, mlp, lenet for data digits, '
      "which is multiclass."),
     (searched("data.name", {"values": ["digits", "diabetes"]}, model={"name": "softmax_regression"}),
      'model.name: "softmax_regression" is not allowed; allowed: linear_regression, mlp for data diabetes, '
      "which is regression."),
     (searched("model.name", {"values": ["mlp", "logistic_regression"]}, model=None),
-     'search.model.name: "logistic_regression" is not allowed; allowed: softmax_regression, mlp for data digits, '
-     "which is multiclass."),
+     'search.model.name: "logistic_regression" is not allowed; allowed: softmax_regression, mlp, lenet for '
+     "data digits, which is multiclass."),
 ]  # fmt: skip
+
+
+def test_what_has_no_default_must_be_given():
+    own = {"name": "csv_regression", "target": "quality"}
+    assert problems(changed(data=own)) == [
+        "data.path: missing; allowed: text that is not empty (in quotes if it looks like a number): the file with the "
+        "table, its path as seen from the data folder; it may be packed with gzip."
+    ]
+    assert problems(changed(data=own | {"path": " "})) == [
+        'data.path: " " is not allowed; allowed: text that is not empty (in quotes if it looks like a number).'
+    ]
+    assert check(changed(data=own | {"path": "wine.csv"})).data["path"] == "wine.csv"
+    raw = searched("data.path", {"values": ["red.csv", "white.csv"]}, data=own)
+    assert configuration(check(raw), {"data.path": "red.csv"})["data"]["path"] == "red.csv"
+
+
+def test_what_another_of_the_names_that_are_tried_needs_must_be_given_too():
+    raw = searched("data.name", {"values": ["digits", "image_folder"]})
+    assert [problem.partition(":")[0] for problem in problems(raw)] == ["data.path"]
+
+
+def test_where_the_files_decide_between_tasks_a_model_must_fit_one_of_them():
+    own = {"name": "csv_classification", "path": "a.csv", "target": "b"}
+    for name in ("logistic_regression", "softmax_regression", "mlp"):
+        assert check(changed(data=own, model={"name": name}))
+    (problem,) = problems(changed(data=own, model={"name": "linear_regression"}))
+    assert problem.endswith(" for data csv_classification, which is binary or multiclass.")
 
 
 @pytest.mark.parametrize(("raw", "sentence"), REFUSED)

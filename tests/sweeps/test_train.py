@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from data import DATASETS
 from lightning_modules import MODELS
 from sweeps import measure
 from sweeps.measure import MEASURED
-from sweeps.train import train
+from sweeps.train import _device, _precision, train
 from tracking import schema
 from tracking.schema import Outcome
 
@@ -369,7 +370,7 @@ def test_predictions_in_another_precision(precision, tmp_path):
 def test_only_a_run_that_ends_ok_leaves_predictions(tmp_path):
     for more in ({"optimizer": {"lr": 1e30}}, {"trainer": {"device": "tpu"}}):
         assert not run(configuration(**more), scratch=tmp_path)[1].of("file")
-    assert not run(configuration(), should_stop=lambda: True, scratch=tmp_path)[1].of("file")
+    assert not run(configuration(), should_end=lambda: Outcome.STOPPED, scratch=tmp_path)[1].of("file")
 
 
 # Seeds
@@ -462,7 +463,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_in_its_batch(lr, tmp_path):
     settings = configuration("linear_regression", "diabetes", optimizer={"lr": lr}, trainer={"max_epochs": 30})
     update, epoch = bare_loop_until_not_finite(settings)
     asked = []
-    result, log = run(settings, should_stop=lambda: bool(asked.append(1)), scratch=tmp_path)
+    result, log = run(settings, should_end=lambda: asked.append(1), scratch=tmp_path)
     assert result.outcome is Outcome.DIVERGED
     assert f"at update {update}, in epoch {epoch}" in result.error
     assert len(asked) == update - 1
@@ -483,17 +484,18 @@ def test_what_breaks_in_the_last_step_of_an_epoch_is_found_by_measuring():
     assert all(math.isfinite(value) for value in log.metrics[0].values())
 
 
+@pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.PRUNED])
 @pytest.mark.parametrize("polls", [1, 15])
-def test_stop_keeps_what_was_measured(polls, tmp_path):
+def test_stop_keeps_what_was_measured(polls, outcome, tmp_path):
     asked = []
 
-    def should_stop():
+    def should_end():
         asked.append(1)
-        return len(asked) >= polls
+        return outcome if len(asked) >= polls else None
 
-    result, log = run(configuration(), should_stop=should_stop, scratch=tmp_path)
+    result, log = run(configuration(), should_end=should_end, scratch=tmp_path)
     steps_an_epoch = len(rebuilt(configuration())[0].train_dataloader())
-    assert result.outcome is Outcome.STOPPED
+    assert result.outcome is outcome
     assert len(asked) == polls
     assert result.epochs == len(log.of("metrics")) == (polls - 1) // steps_an_epoch
     assert set(result.metrics) == (set(MEASURED) if result.epochs else set())
@@ -503,8 +505,8 @@ def test_stop_keeps_what_was_measured(polls, tmp_path):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"model": {"name": "mpl"}}, "model.name: mpl is not allowed; allowed: linear_regression, logistic_regression, "
-         "softmax_regression, mlp; did you mean mlp?"),
+        ({"model": {"name": "mpl"}},
+         f"model.name: mpl is not allowed; allowed: {', '.join(MODELS)}; did you mean mlp?"),
         ({"model": {"hiden_sizes": [3]}}, "model mlp: MLP.__init__() got an unexpected keyword argument 'hiden_sizes'"),
         ({"model": {"name": "linear_regression", "hidden_sizes": [3]}}, "model linear_regression: "),
         ({"data": {"name": "dogs"}}, "data.name: dogs is not allowed; allowed: digits, "),
@@ -515,8 +517,11 @@ def test_stop_keeps_what_was_measured(polls, tmp_path):
         ({"optimizer": {"name": "adamm"}}, "optimizer.name: adamm is not allowed; "),
         ({"schedule": {"name": "linear"}}, "schedule.name: linear is not allowed; "),
         ({"objective": {"metric": "test/loss"}}, "objective.metric: test/loss is not allowed; allowed: train/loss, "),
-        ({"trainer": {"device": "tpu"}}, "trainer.device: tpu is not allowed; allowed: auto, cpu, cuda, mps"),
-        ({"trainer": {"precision": 8}}, "trainer.precision: 8 is not allowed; allowed: 32, 64, bf16-mixed"),
+        ({"trainer": {"device": "tpu"}}, "trainer.device: tpu is not allowed; allowed: auto, cpu, cuda, cuda:N, mps"),
+        ({"trainer": {"device": "cuda:"}}, "trainer.device: cuda: is not allowed; allowed: auto, cpu, cuda, cuda:N, "),
+        ({"trainer": {"precision": 8}}, "trainer.precision: 8 is not allowed; allowed: 32, 64, bf16-mixed, 16-mixed"),
+        ({"trainer": {"precision": "16-mixed"}},
+         "trainer.precision: 16-mixed is not allowed on cpu; allowed: 32, 64, bf16-mixed."),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_crashes_with_one_sentence(more, sentence):
@@ -528,13 +533,51 @@ def test_what_cannot_be_trained_crashes_with_one_sentence(more, sentence):
     assert (result.objective, result.metrics, result.epochs) == (None, {}, 0)
 
 
-@pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_a_device_that_is_missing_is_named(device, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    result, _ = run(configuration(trainer={"device": device}))
-    assert result.error == f"trainer.device: this machine has no {device} device that torch can use; it has: cpu."
-    assert run(configuration(trainer={"device": "auto"}))[0].outcome is Outcome.OK
+def machine(monkeypatch, *, cuda=0, mps=False):
+    """As if it had so many GPUs."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "there"),
+    [
+        ("cuda", {}, "cpu"), ("mps", {}, "cpu"), ("cuda:0", {}, "cpu"), ("cuda:3", {"cuda": 1}, "cpu, cuda:0"),
+        ("cuda:2", {"cuda": 2}, "cpu, cuda:0, cuda:1"), ("cuda", {"mps": True}, "cpu, mps"),
+    ],
+)  # fmt: skip
+def test_a_device_that_is_missing_is_named(wanted, has, there, monkeypatch):
+    machine(monkeypatch, **has)
+    result, _ = run(configuration(trainer={"device": wanted}))
+    assert result.error == f"trainer.device: this machine has no {wanted} device that torch can use; it has: {there}."
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "taken"),
+    [
+        ("auto", {}, "cpu"), ("auto", {"cuda": 2}, "cuda:0"), ("auto", {"mps": True}, "mps"),
+        ("cuda", {"cuda": 2}, "cuda:0"), ("cuda:1", {"cuda": 2}, "cuda:1"), ("cpu", {"cuda": 2, "mps": True}, "cpu"),
+        ("mps", {"mps": True}, "mps"),
+    ],
+)  # fmt: skip
+def test_the_device_that_is_taken(wanted, has, taken, monkeypatch):
+    machine(monkeypatch, **has)
+    assert _device(wanted) == taken
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "sentence"),
+    [
+        (64, "mps", "trainer.precision: 64 is not allowed on mps; allowed: 32, bf16-mixed."),
+        ("16-mixed", "mps", "trainer.precision: 16-mixed is not allowed on mps; allowed: 32, bf16-mixed."),
+        ("16-mixed", "cpu", "trainer.precision: 16-mixed is not allowed on cpu; allowed: 32, 64, bf16-mixed."),
+    ],
+)
+def test_a_precision_that_the_device_has_not(precision, device, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        _precision(precision, device)
+    assert _precision(precision, "cuda:1").startswith(str(precision))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -543,6 +586,16 @@ def test_cuda_gives_nearly_the_numbers_of_the_cpu(tmp_path):
     there, log = run(configuration(trainer={"device": "cuda"}), scratch=tmp_path)
     assert timeless(there.metrics) == pytest.approx(timeless(here.metrics), rel=1e-2)
     assert all(tensor.device.type == "cpu" for tensor in saved(log).values())
+    assert torch.cuda.get_device_name(0) in log.of("info")[0]["tags"][schema.MACHINE]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", [64, "bf16-mixed", "16-mixed"])
+def test_precision_on_cuda(precision):
+    result, _ = run(configuration(trainer={"device": "cuda:0", "precision": precision}))
+    single, _ = run(configuration())
+    assert result.outcome is Outcome.OK
+    assert result.metrics["val/loss"] == pytest.approx(single.metrics["val/loss"], rel=0.05)
 
 
 def test_an_error_in_the_middle_of_a_run_keeps_what_was_measured():
@@ -575,5 +628,5 @@ def test_ctrl_c_reaches_the_caller():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(configuration(), should_stop=interrupt)
+        train(configuration(), should_end=interrupt)
     assert signal.getsignal(signal.SIGINT) is handler

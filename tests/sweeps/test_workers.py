@@ -30,6 +30,12 @@ def workers(tmp_path_factory):
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """However busy this machine is, no worker is killed for being slow."""
+    monkeypatch.setattr("sweeps.workers.STOP_PATIENCE", 100.0)
+
+
 def wait_for(workers, kind, seconds=60.0):
     """The first message of this kind, and all that came before it."""
     came = []
@@ -68,29 +74,101 @@ def test_a_stopped_run_ends_at_once_and_its_worker_goes_on(workers):
     assert workers.submit([Job("long", configuration(1_000_000), 1)])
     wait_for(workers, "metrics")
     workers.stop("long")
-    result, _ = wait_for(workers, "result", seconds=10)
+    result, _ = wait_for(workers, "result")
     assert result.payload["outcome"] == "stopped" and result.payload["epochs"] >= 1
     assert workers.pids == pids
 
 
-def test_a_run_that_does_not_stop_by_itself_is_killed(workers):
+def test_a_pruned_run_ends_as_pruned_and_its_worker_goes_on(workers):
+    have(workers, 1)
+    pids = workers.pids
+    assert workers.submit([Job("poor", configuration(1_000_000), 1)])
+    wait_for(workers, "metrics")
+    workers.prune("poor")
+    workers.stop("poor")
+    result, _ = wait_for(workers, "result")
+    assert result.key == "poor" and result.payload["outcome"] == "pruned", "what was asked first"
+    assert workers.submit([Job("next", configuration(2), 1)])
+    result, _ = wait_for(workers, "result")
+    assert result.key == "next" and result.payload["outcome"] == "ok"
+    assert workers.pids == pids
+
+
+def test_a_run_that_has_not_begun_can_be_ended(workers):
+    have(workers, 1)
+    assert workers.submit([Job("early", configuration(1_000_000), 1)])
+    workers.stop("early")
+    result, _ = wait_for(workers, "result")
+    assert result.payload["outcome"] == "stopped" and result.payload["epochs"] == 0
+
+
+@pytest.mark.parametrize("how", ["stop", "prune"])
+def test_a_run_that_does_not_end_by_itself_is_killed(how, workers, monkeypatch):
+    monkeypatch.setattr("sweeps.workers.STOP_PATIENCE", 0.2)
     have(workers, 1)
     assert workers.submit([Job("stuck", configuration(1_000_000), 1)])
     wait_for(workers, "metrics")
     (pid,) = workers.pids
     os.kill(pid, signal.SIGSTOP)
-    workers.stop("stuck")
-    died, _ = wait_for(workers, "died", seconds=30)
+    getattr(workers, how)("stuck")
+    died, _ = wait_for(workers, "died")
     assert died.key == "stuck" and died.payload["exitcode"] == -signal.SIGKILL
     assert workers.pids == [] and not lease.born(pid)
 
 
+def test_a_run_of_a_killed_worker_goes_on_in_another_where_it_was(workers, tmp_path):
+    have(workers, 1)
+    file, settings = tmp_path / "long.resume", configuration(1_000_000)
+    assert workers.submit([Job("long", settings, 1, resume=str(file), save_seconds=0.0)])
+    before = []
+    while len(before) < 8:
+        message, _ = wait_for(workers, "metrics")
+        before.append(message.payload)
+    (pid,) = workers.pids
+    os.kill(pid, signal.SIGKILL)
+    died, came = wait_for(workers, "died")
+    assert died.payload["exitcode"] == -signal.SIGKILL
+    before += [message.payload for message in came if message.kind == "metrics"]
+    have(workers, 1)
+    assert workers.submit([Job("long again", settings, 1, resume=str(file), save_seconds=0.0)])
+    after = []
+    while len(after) < len(before) + 3:
+        message, _ = wait_for(workers, "metrics")
+        after.append(message.payload)
+    assert [record["step"] for record in after] == list(range(1, len(after) + 1))
+    kept = len(before) - 1
+    assert after[:kept] == before[:kept], "all that was reported, but perhaps for the epoch before the kill"
+    workers.prune("long again")
+    result, _ = wait_for(workers, "result")
+    assert result.payload["outcome"] == "pruned" and result.payload["epochs"] >= len(after)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_that_train_at_one_time_have_places_of_their_own(workers):
+    """By which they are spread over GPUs."""
+
+    def places():
+        return {worker.job.key: worker.job.place for worker in workers._workers if worker.job}
+
+    have(workers, 2)
+    assert workers.submit([Job("one", configuration(1_000_000), 1)])
+    assert workers.submit([Job("two", configuration(1_000_000), 1)])
+    assert places() == {"one": 0, "two": 1}
+    workers.stop("one")
+    wait_for(workers, "result")
+    assert workers.submit([Job("three", configuration(1_000_000), 1)])
+    assert places() == {"two": 1, "three": 0}
+    for key in ("two", "three"):
+        workers.stop(key)
+        wait_for(workers, "result")
+    workers.shrink(1)
+
+
 def test_a_worker_that_dies_idle_takes_no_job_with_it(workers):
     have(workers, 2)
-    victim = workers.pids[0]
-    os.kill(victim, signal.SIGKILL)
-    while lease.born(victim):
-        time.sleep(0.01)
+    victim = workers._workers[0].process
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.join()  # until all its threads are gone: the last of them closes its end of the pipe
     assert workers.submit([Job("b", configuration(1), 1)])
     result, _ = wait_for(workers, "result")
     assert result.key == "b" and result.payload["outcome"] == "ok"

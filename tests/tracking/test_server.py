@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,69 +12,25 @@ from pandas.testing import assert_frame_equal
 from tracking import schema
 from tracking.reader import ClientReader, SqliteReader, events, open_reader, sweep_runs, sweeps
 from tracking.schema import Outcome, State
-from tracking.store import StoreError, sqlite_uri
+from tracking.store import StoreError
 from tracking.writer import NewRun, Writer
 
 
-class Server:
-    """An MLflow server over a store of its own."""
-
-    def __init__(self, database: Path, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.folder = folder
-        self.database = shutil.copy(database, folder / "mlflow.db")
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self.port)]
-        command += [
-            "--backend-store-uri",
-            sqlite_uri(self.database),
-            "--artifacts-destination",
-            str(self.folder / "kept"),
-        ]
-        settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        self.process = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env={**os.environ, **settings},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def stop(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, 15)
-            self.process.wait(20)
-            self.process = None
-
-
-@pytest.fixture
-def server(blank: Path, tmp_path: Path) -> Iterator[Server]:
-    made = Server(blank, tmp_path)
-    yield made
-    made.stop()
-
-
 def test_a_sweep_through_a_server(
-    server: Server, helpers: Any, told: Any, open_writer: Callable[[str], Writer], tmp_path: Path
+    mlflow_server: Any, helpers: Any, told: Any, open_writer: Callable[[str], Writer], tmp_path: Path
 ) -> None:
     with pytest.raises(StoreError, match="the server does not answer"):
-        helpers.sweep(server.uri)
-    writer = open_writer(server.uri)
+        helpers.sweep(mlflow_server.uri)
+    writer = open_writer(mlflow_server.uri)
     writer.start_run("first", NewRun("0", "first", {schema.KIND: "run"}, {"x": "y" * 7000}, helpers.now, None))
     helpers.wait_for(lambda: writer.problem)
     assert writer.problem and "the server does not answer" in writer.problem
-    server.start()
+    mlflow_server.start()
     assert writer.flush(90), writer.problem
     assert writer.problem is None and set(told.created) == {"first"}
 
-    sweep = helpers.sweep(server.uri, searched='["optimizer.lr"]')
-    experiment = open_reader(server.uri).runs(run_ids=[sweep])["experiment_id"][0]
+    sweep = helpers.sweep(mlflow_server.uri, searched='["optimizer.lr"]')
+    experiment = open_reader(mlflow_server.uri).runs(run_ids=[sweep])["experiment_id"][0]
     weights = tmp_path / "weights"
     weights.write_bytes(bytes(1000))
     for key in ("a", "b"):
@@ -96,7 +47,7 @@ def test_a_sweep_through_a_server(
     writer.set_state(sweep, State.PAUSED)
     assert writer.flush(60), writer.problem
 
-    ours, theirs = SqliteReader(Path(server.database)), open_reader(server.uri)
+    ours, theirs = SqliteReader(mlflow_server.database), open_reader(mlflow_server.uri)
     assert isinstance(theirs, ClientReader)
     everything = list(ours.runs()["run_id"])
     assert len(everything) == 4

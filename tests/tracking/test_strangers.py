@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tracking.frames import Selection
 from tracking.reader import ClientReader, SqliteReader, open_reader, sweeps
 from tracking.store import StoreError, ensure_store, read_only_because
 
@@ -119,6 +120,13 @@ def test_an_old_schema_is_read_as_far_as_it_goes(old: Path) -> None:
     assert sorted(reader.histories(["r1"])["value"]) == [1.0, 2.0]
     assert reader.experiment_tags("0") == {} and reader.artifacts("r1").empty and sweeps(reader).empty
     assert hashlib.sha256(old.read_bytes()).hexdigest() == before, "never migrated, never written"
+
+
+def test_an_old_schema_is_read_anew_each_time(old: Path) -> None:
+    reader = SqliteReader(old)
+    for _ in range(2):
+        look, runs, again = reader.changes(Selection(), None)
+        assert look is None and again is None and runs.empty, "it cannot tell what changed"
 
 
 def test_an_old_store_says_how_to_migrate_and_is_not_written(old: Path) -> None:

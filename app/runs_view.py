@@ -1,0 +1,72 @@
+"""What a person set on the page of runs, remembered by experiment: while they browse and, if kept, for everybody.
+
+The address holds it too and wins.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import streamlit as st
+
+TAG: Final = "sweepboard.view"
+"""The tag of an experiment that holds what was kept for everybody."""
+KEPT: Final = {"columns": list, "pinned": list, "sort": str, "order": str, "curve": str}
+"""What can be kept: the widget's key -> its type."""
+BROWSED: Final = ("filter", "by", *KEPT)
+"""What is remembered while one browses."""
+
+
+def forget() -> None:
+    """The widgets of another experiment's columns."""
+    for key in BROWSED:
+        st.session_state.pop(key, None)
+
+
+def of_tag(text: str) -> dict[str, Any]:
+    """What the tag holds; what is none of ours counts as nothing."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    good = {key: found[key] for key, kind in KEPT.items() if isinstance(found.get(key), kind)}
+    return {
+        key: [str(each) for each in value] if isinstance(value, list) else value for key, value in good.items()
+    }  # fmt: skip
+
+
+def to_tag() -> str:
+    """What is set now, as the tag holds it."""
+    return json.dumps({key: st.session_state[key] for key in KEPT if st.session_state.get(key) is not None})
+
+
+def restore(experiment: str, kept: str) -> None:
+    """Set what was remembered, before the widgets are drawn; an address and what was set just now win.
+
+    Args:
+        experiment: Its id.
+        kept: The text of the experiment's tag.
+    """
+    known = st.session_state.get("_views", {}).get(experiment) or of_tag(kept)
+    for key, value in known.items():
+        if key not in st.session_state and key not in st.query_params and value not in ("", [], None):
+            st.session_state[key] = value
+
+
+def remember(experiment: str) -> None:
+    """Note what is set, after the widgets were drawn."""
+    views = st.session_state.setdefault("_views", {})
+    views[experiment] = {key: st.session_state[key] for key in BROWSED if key in st.session_state}
+
+
+def only(key: str, options: list[str]) -> None:
+    """Drop what is set for a widget and is there no more."""
+    value = st.session_state.get(key)
+    if isinstance(value, list):
+        if not set(value) <= set(options):
+            st.session_state[key] = [each for each in value if each in options]
+    elif value is not None and value not in options:
+        del st.session_state[key]

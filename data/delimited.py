@@ -1,0 +1,286 @@
+"""Text files of rows and columns (CSV, TSV), read strictly: what does not fit is said with its line and column.
+
+A column is of numbers if its first value is one; a text further down is then an error and not a reason to take the
+whole column for something else. A column whose first value is no number holds categories. Empty fields and the words of
+`MISSING` are missing values; they are kept as such (NaN, or code -1), for the reader of the table to decide about.
+"""
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.roots import listed, quoted, read
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
+"""In lower case."""
+MOST_BYTES = 256 << 20
+MOST_COLUMNS = 20_000
+MOST_CATEGORIES = 100
+MOST_CLASSES = 1000
+LARGEST = 1e30
+"""The largest number; well within what 32 bits can hold."""
+CHUNK = 200_000
+"""Fields that are turned into numbers at one time."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is written, and what its columns are read as."""
+
+    delimiter: str = "auto"
+    """comma, semicolon, tab, or auto: whichever divides the first lines."""
+    header: bool = True
+    """The first line holds the names; else the columns are called 1, 2, ..."""
+    decimal: str = "point"
+    """point or comma."""
+
+
+@dataclass
+class Column:
+    """One column, as it grows and when it is whole."""
+
+    file: str
+    name: str
+    kind: str
+    """auto (until its first value has been seen), number or category."""
+    decimal: str = "point"
+    most: int = MOST_CATEGORIES
+    """Different values of categories."""
+    otherwise: str = ""
+    """What to do where a text was meant, said when one stands in a column of numbers."""
+    too_many: str = ""
+    """What to do where no categories were meant, said when there are too many of them."""
+    codes: dict[str, int] = field(default_factory=dict)
+    """Each category and its code, in the order of their appearance."""
+    pieces: list[NDArray[np.float64]] = field(default_factory=list)
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """Numbers, or codes of categories, (rows,); NaN where the value is missing."""
+        return np.concatenate(self.pieces)
+
+    def add(self, texts: Sequence[str], lines: Sequence[int]) -> None:
+        """The column's fields of some more rows, and the lines of the file that they stand in."""
+        if self.kind == "auto":
+            self._decide(texts, lines)
+        if self.kind == "auto":
+            self.pieces.append(np.full(len(texts), np.nan))
+        elif self.kind == "number":
+            self.pieces.append(self._numbers(texts, lines))
+        else:
+            codes = (self._code(text.strip(), line) for text, line in zip(texts, lines, strict=True))
+            self.pieces.append(np.fromiter(codes, np.float64, len(texts)))
+
+    def _decide(self, texts: Sequence[str], lines: Sequence[int]) -> None:
+        for text, line in zip(texts, lines, strict=True):
+            if text.strip().lower() in MISSING:
+                continue
+            if self._number(text) is None:
+                if self.decimal == "point" and text.count(",") == 1 and _as_float(text.replace(",", ".")) is not None:
+                    raise self.error(line, f"{quoted(text)} has a decimal comma; set decimal: comma")
+                self.kind = "category"
+            else:
+                self.kind = "number"
+            return
+
+    def _number(self, text: str) -> float | None:
+        if self.decimal == "comma":
+            text = text.replace(".", "_").replace(",", ".")
+        return _as_float(text)
+
+    def _numbers(self, texts: Sequence[str], lines: Sequence[int]) -> NDArray[np.float64]:
+        if self.decimal == "point":
+            try:  # all at once, which is right where all are plain numbers
+                fast = np.array(texts, dtype=np.float64)
+            except ValueError:
+                pass
+            else:
+                if (np.abs(fast) <= LARGEST).all() and not any("_" in text for text in texts):
+                    return fast
+        numbers = np.empty(len(texts))
+        for row, (text, line) in enumerate(zip(texts, lines, strict=True)):
+            number = np.nan if text.strip().lower() in MISSING else self._number(text)
+            if number is None:
+                raise self.error(line, f"{quoted(text)} is no number, which was expected{self.otherwise}")
+            if abs(number) > LARGEST:
+                raise self.error(line, f"{quoted(text)} is too large; allowed: numbers up to {LARGEST:g}")
+            numbers[row] = number
+        return numbers
+
+    def _code(self, text: str, line: int) -> float:
+        if text.lower() in MISSING:
+            return np.nan
+        code = self.codes.setdefault(text, len(self.codes))
+        if code >= self.most:
+            raise self.error(
+                line, f"{quoted(text)} is one more than {self.most:,} different texts; allowed in a column of "
+                f"categories: at most {self.most:,}{self.too_many}"
+            )  # fmt: skip
+        return code
+
+    def error(self, line: int, what: str) -> ValueError:
+        """A sentence about one field."""
+        return ValueError(f"{self.file}, line {line}, column {quoted(self.name)}: {what}.")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns that were asked for, by their names in the order of the file."""
+
+    file: str
+    columns: dict[str, Column]
+    lines: NDArray[np.int64]
+    """The line of the file that each row begins in, (rows,), counted from 1."""
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+def _as_float(text: str) -> float | None:
+    """The number that a text is; None for anything else, also for NaN and what only Python takes for a number."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if "_" in text or number != number else number
+
+
+def _records(raw: bytes, file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(the line that it begins in, its fields) of each record in which anything is written."""
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(raw), "utf-8-sig", newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for record in reader:
+            if any(map(str.strip, record)):
+                yield line, record
+            line = reader.line_num + 1
+    except csv.Error:
+        raise ValueError(
+            f"{file}, line {line}: the quotes do not fit; expected: a quoted field that ends in a quote, a delimiter "
+            "after it, and quotes within it doubled."
+        ) from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file}, line {_undecodable(raw)}: it is not UTF-8; save the file as UTF-8.") from None
+
+
+def _undecodable(raw: bytes) -> int:
+    for number, line in enumerate(raw.split(b"\n"), 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            return number
+    return 1
+
+
+def _empty(file: str) -> ValueError:
+    expected = "a line of column names and one line an example"
+    return ValueError(f"{file}: the file is empty; expected: {expected}.")
+
+
+def _delimiter(raw: bytes, file: str) -> str:
+    """Of the delimiters, the one that divides the first records into equally many fields, the more the better."""
+    found: dict[str, tuple[bool, int]] = {}
+    problem = None
+    for candidate in DELIMITERS.values():
+        counts: list[int] = []
+        try:
+            for _, fields in itertools.islice(_records(raw, file, candidate), 20):
+                counts.append(len(fields))
+        except ValueError as error:
+            problem = error
+        if counts:
+            found[candidate] = (len(set(counts)) == 1 and counts[0] > 1, counts[0])
+    if not found:
+        raise problem or _empty(file)
+    return max(found, key=lambda candidate: found[candidate])
+
+
+class Source:
+    """A file of columns whose head has been read.
+
+    Raises:
+        ValueError: It is no such file; the sentence names the file and, where there is one, the line.
+    """
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.file, self.layout = path.name, layout
+        self._raw = read(path, MOST_BYTES)
+        if not self._raw.strip():
+            raise _empty(self.file)
+        if b"\0" in self._raw[:4096]:
+            expected = "columns divided by comma, semicolon or tab, in UTF-8"
+            raise ValueError(f"{self.file}: this is no text file; expected: {expected}.")
+        detect = layout.delimiter == "auto"
+        self._delimiter = _delimiter(self._raw, self.file) if detect else DELIMITERS[layout.delimiter]
+        line, first = next(_records(self._raw, self.file, self._delimiter), (0, []))
+        if not first:
+            raise _empty(self.file)
+        where = f"{self.file}, line {line}"
+        if len(first) > MOST_COLUMNS:
+            raise ValueError(f"{where}: {len(first):,} columns; allowed: at most {MOST_COLUMNS:,}.")
+        if len(first) < 2:
+            by = "comma, semicolon or tab" if detect else layout.delimiter
+            expected = f"a target and at least one input, divided by {by}"
+            raise ValueError(f"{where}: only one column was found; expected: {expected}.")
+        self.unnamed = [str(number) for number, name in enumerate(first, 1) if layout.header and not name.strip()]
+        """The numbers, counted from 1, of columns without a name."""
+        self.names = self._named(where, first)
+        """What the columns are called; those without a name by their number."""
+
+    def _named(self, where: str, first: list[str]) -> list[str]:
+        if not self.layout.header:
+            return [str(number) for number in range(1, len(first) + 1)]
+        if all(_as_float(name) is not None for name in first):
+            raise ValueError(
+                f"{where}: it holds only numbers, where the names of the columns were expected; add them, or set "
+                "header: false, which calls the columns 1, 2, ..."
+            )
+        names = [name.strip() or str(number) for number, name in enumerate(first, 1)]
+        places: dict[str, int] = {}
+        for number, name in enumerate(names, 1):
+            if name in places:
+                both = f"columns {places[name]} and {number} are both called {quoted(name)}"
+                raise ValueError(f"{where}: {both}; expected: a name of its own for each column.")
+            places[name] = number
+        return names
+
+    def table(self, columns: Mapping[str, Column]) -> Table:
+        """The rows of the file, read into these columns; those it has beside them are not looked at.
+
+        Args:
+            columns: Empty columns by their names, all of which the file has.
+
+        Raises:
+            ValueError: A row or a field does not fit; the sentence names file, line and column.
+        """
+        records = _records(self._raw, self.file, self._delimiter)
+        if self.layout.header:
+            next(records)
+        places = [(self.names.index(name), column) for name, column in columns.items()]
+        rows_at_once = max(CHUNK // len(self.names), 1)
+        all_lines: list[NDArray[np.int64]] = []
+        while chunk := list(itertools.islice(records, rows_at_once)):
+            for line, fields in chunk:
+                if len(fields) != len(self.names):
+                    found, expected = f"{len(fields):,} fields", f"{len(self.names):,}, one a column"
+                    raise ValueError(f"{self.file}, line {line}: it has {found}; expected: {expected}.")
+            lines = [line for line, _ in chunk]
+            by_column = list(zip(*(fields for _, fields in chunk), strict=True))
+            for place, column in places:
+                column.add(by_column[place], lines)
+            all_lines.append(np.array(lines))
+        if not all_lines:
+            expected = "one line an example"
+            raise ValueError(f"{self.file}: it holds no rows beside the names of its columns; expected: {expected}.")
+        empty = [name for name, column in columns.items() if column.kind == "auto"]
+        if empty:
+            raise ValueError(f"{self.file}: no row has a value in column {listed(map(quoted, empty))}; leave it out.")
+        return Table(self.file, dict(columns), np.concatenate(all_lines))

@@ -1,0 +1,45 @@
+"""Logic gates as data: the four rows of a truth table, drawn again and again, as points around the corners of a square.
+
+AND and OR can be told apart by a line, XOR cannot (Minsky and Papert 1969).
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import NDArray
+
+from data.toy import Toy
+
+Gate = Literal["and", "or", "xor"]
+
+CORNERS: Final = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
+TABLES: Final[dict[str, tuple[int, ...]]] = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}
+"""What each gate says at each corner."""
+
+
+class LogicGate(Toy):
+    """Points around the corners of the unit square; the class is what a logic gate says at the corner.
+
+    The classes are of equal size: within a class, its corners are equally likely.
+
+    Args:
+        gate: What the classes are: and and or can be separated by a line, xor cannot.
+        noise: Standard deviation of the normal noise around each corner; at 0 there are four points only.
+    """
+
+    task = "binary"
+
+    def __init__(self, *, gate: Gate = "and", noise: Annotated[float, Ge(0)] = 0.05, **common: Any) -> None:
+        super().__init__(noise=noise, **common)
+        if gate not in TABLES:
+            raise ValueError(f"gate: {gate!r} is not allowed; allowed: {', '.join(TABLES)}")
+        self.gate = gate
+
+    def place(self, labels: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+        says = np.array(TABLES[self.gate])
+        points = np.empty((len(labels), 2))
+        for label in (0, 1):
+            corners, of_label = CORNERS[says == label], labels == label
+            points[of_label] = corners[random.integers(0, len(corners), of_label.sum())]
+        return points

@@ -1,0 +1,91 @@
+"""LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998, fig. 2), with the paper's names of layers.
+
+C1: 6 maps, 5 x 5 · S2: pooling, 2 x 2 · C3: 16 maps, 5 x 5 · S4: pooling, 2 x 2 · C5: 120 units · F6: 84 · output.
+
+As usual today and unlike the paper, every map of C3 sees all of S2, the pooling has no weights, the activations are not
+scaled, and the outputs are linear (logits) instead of distances to drawn characters. A grey image in ten classes then
+takes 61,706 parameters.
+
+The network is made for 32 x 32 pixels. A smaller image is enlarged by the largest whole factor with which it still fits
+(each pixel is repeated), then surrounded by zeros: 8 x 8 becomes 32 x 32, and 28 x 28 gets a margin of two, as in the
+paper. Where an image is larger, C5 sees more.
+"""
+
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from lightning_modules.base import Module, one_of
+from lightning_modules.initialization import Initialization, initialize
+from lightning_modules.mlp import ACTIVATIONS
+
+SIDE, KERNEL = 32, 5
+
+Squashing = Literal["tanh", "relu", "sigmoid"]
+Pooling = Literal["avg", "max"]
+
+
+class LeNet(Module):
+    """LeNet-5 (LeCun et al. 1998): two convolutions of 5 x 5, each with pooling, then three linear layers.
+
+    It takes images. One smaller than 32 x 32 pixels is enlarged by a whole factor as far as it fits, then surrounded by
+    zeros.
+
+    Args:
+        activation: Applied after each layer but the last.
+        pooling: What stands for four neighbours in a map: their mean (avg), as in the paper, or the largest (max).
+        initialization: Where the weights start (biases start at 0): zeros; normal, with standard deviation init_std;
+            xavier, normal with variance 2 / (inputs + outputs); he, normal with variance 2 / inputs.
+        init_std: Standard deviation of the normal initialisation.
+    """
+
+    tasks = ("binary", "multiclass")
+
+    def __init__(
+        self,
+        *,
+        input_shape: tuple[int, ...],
+        num_outputs: int,
+        task: str,
+        activation: Squashing = "tanh",
+        pooling: Pooling = "avg",
+        initialization: Initialization = "xavier",
+        init_std: Annotated[float, Ge(0)] = 0.01,
+    ) -> None:
+        super().__init__(task=task)
+        one_of("activation", activation, get_args(Squashing))
+        one_of("pooling", pooling, get_args(Pooling))
+        if len(input_shape) != 3:
+            raise ValueError(f"it needs images (channels, rows, columns); an example of this data is {input_shape}")
+        channels, rows, columns = input_shape
+        if min(rows, columns) < KERNEL:
+            raise ValueError(f"it needs images of at least {KERNEL} x {KERNEL} pixels; these are {rows} x {columns}")
+        self.fit, rows, columns = _fit(rows, columns)
+        self.c1 = nn.Conv2d(channels, 6, KERNEL)
+        self.c3 = nn.Conv2d(6, 16, KERNEL)
+        rows, columns = ((((side - 4) // 2) - 4) // 2 for side in (rows, columns))
+        self.c5 = nn.Linear(16 * rows * columns, 120)
+        self.f6 = nn.Linear(120, 84)
+        self.output = nn.Linear(84, num_outputs)
+        self.activate = ACTIVATIONS[activation]()
+        self.pool = nn.AvgPool2d(2) if pooling == "avg" else nn.MaxPool2d(2)
+        initialize(self, initialization, init_std)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        images = self.fit(inputs)  # (B, channels, 32, 32), or larger
+        maps = self.pool(self.activate(self.c1(images)))  # (B, 6, 14, 14)
+        maps = self.pool(self.activate(self.c3(maps)))  # (B, 16, 5, 5)
+        hidden = self.activate(self.c5(maps.flatten(1)))  # (B, 120)
+        hidden = self.activate(self.f6(hidden))  # (B, 84)
+        outputs: Tensor = self.output(hidden)  # (B, num_outputs)
+        return outputs
+
+
+def _fit(rows: int, columns: int) -> tuple[nn.Module, int, int]:
+    """What brings an image to 32 x 32 unless it is larger, and its rows and columns then."""
+    factor = max(SIDE // max(rows, columns), 1)
+    rows, columns = factor * rows, factor * columns
+    down, right = max(SIDE - rows, 0), max(SIDE - columns, 0)
+    margin = nn.ZeroPad2d((right // 2, right - right // 2, down // 2, down - down // 2))
+    return nn.Sequential(nn.Upsample(scale_factor=factor), margin), rows + down, columns + right

@@ -1,0 +1,46 @@
+"""Rosenblatt's perceptron (1958): one linear unit with a step activation, and its own learning rule.
+
+    answer = step(w·x + b), 1 above 0, else 0
+    w <- w + lr·(target - answer)·x,  b <- b + lr·(target - answer)
+
+The step has no useful slope, so the rule is no gradient descent on what the answers cost. It is here the gradient that
+the loss gives: the loss is the share of wrong answers, mean |target - answer|, and on the way back the step counts as
+the identity. For one example the gradient is then exactly -(target - answer)·x, and `sgd` with batches of one is the
+rule to the letter; a larger batch takes the mean over its examples, and another optimizer makes of the same gradients
+what it makes of any. From zeros the learning rate only scales the weights: the answers are the same for every rate.
+
+If a line with margin γ separates examples of norm at most R (each with a constant 1 for the bias), the rule changes the
+weights at most (R/γ)² times (Novikoff 1962). If none does, it never comes to rest (Minsky and Papert 1969).
+"""
+
+import torch
+from torch import Tensor
+
+from lightning_modules.base import Task, share_on_the_wrong_side
+from lightning_modules.linear import Linear
+
+
+def step(scores: Tensor) -> Tensor:
+    """1 above 0, else 0; on the way back the identity."""
+    return (scores > 0).to(scores.dtype) + (scores - scores.detach())
+
+
+def _wrong_answers(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (targets - step(outputs.squeeze(1))).abs().mean()
+
+
+def _certain(outputs: Tensor) -> Tensor:
+    answers = step(outputs)
+    return torch.cat([1 - answers, answers], dim=1)
+
+
+class Perceptron(Linear):
+    """Perceptron (Rosenblatt 1958): a step of one linear map, which learns only from the examples it gets wrong.
+
+    The optimizer sgd with batches of one example is its classic rule: w <- w + lr·(target - answer)·x. The loss is the
+    share of wrong answers, so loss and error are the same number, and no cross-entropy of another model compares with
+    it. Its answers are certain: the probability of a class is 0 or 1.
+    """
+
+    tasks = ("binary",)
+    criteria = {"binary": Task(_wrong_answers, share_on_the_wrong_side, _certain)}  # noqa: RUF012

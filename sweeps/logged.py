@@ -1,0 +1,90 @@
+"""What a module of the user's own logs, as Lightning hands it to any logger, and the names it is stored under."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pytorch_lightning.loggers.logger import DummyLogger
+
+from tracking import schema
+
+RESERVED: Final = (
+    schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
+    schema.STEPS, schema.OBJECTIVE,
+)  # fmt: skip
+"""Metrics that only we measure, whatever a module logs."""
+LOSSES: Final = {
+    split: tuple(name for word in words for name in (f"{word}_loss", f"{word}/loss", f"{word}.loss", f"loss/{word}"))
+    for split, words in {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}.items()
+}
+"""Other names for the loss of a part: the first that is logged is also stored as `val/loss` and so on."""
+
+
+def stored_name(name: str) -> str:
+    """The name under which MLflow can store a metric."""
+    parts = [part for part in re.sub(r"[^/\w.\- :]", "_", name).split("/") if part not in ("", ".", "..")]
+    return "/".join(parts)[:250] or "_"
+
+
+class Recorder(DummyLogger):
+    """Takes what a module logs, as Lightning hands it to any logger: the mean over the calls since `take`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = 1
+        """Examples in the batch at hand."""
+        self._sums: dict[str, tuple[float, int]] = {}
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        for name, value in metrics.items():
+            total, weight = self._sums.get(name, (0.0, 0))
+            self._sums[name] = total + float(value) * self.weight, weight + self.weight
+
+    def broken(self) -> tuple[str, float] | None:
+        """A loss among what was logged that is not finite."""
+        return broken_loss({name: total for name, (total, _) in self._sums.items()})
+
+    def take(self) -> dict[str, float]:
+        """The means, by the names that Lightning gives them."""
+        means = {name: total / weight for name, (total, weight) in self._sums.items()}
+        self._sums = {}
+        return means
+
+
+def unforked(metrics: Mapping[str, float]) -> dict[str, float]:
+    """By the names that the module gave: x_step and x_epoch, which Lightning makes of x, are x, the epoch's value."""
+    found = {name: value for name, value in metrics.items() if name != "epoch"}  # Lightning's own
+    for name in metrics:
+        base = name.removesuffix("_epoch")
+        if base != name and f"{base}_step" in metrics:
+            found[base] = found.pop(name)
+            del found[f"{base}_step"]
+    return found
+
+
+def broken_loss(metrics: Mapping[str, float]) -> tuple[str, float] | None:
+    for name, value in metrics.items():
+        if "loss" in name.lower() and not math.isfinite(value):
+            return name, value
+    return None
+
+
+def stored(logged: Mapping[str, float], remark: Callable[[str], None]) -> dict[str, float]:
+    """What a module logged, by the names under which it is stored; `remark` gets a sentence for what is left out."""
+    found: dict[str, float] = {}
+    for given, value in logged.items():
+        name = stored_name(given)
+        if name in RESERVED:
+            remark(f"It logs {given}, which Sweepboard measures itself; its own value is left out.")
+        elif name in found:
+            remark(f"It logs two metrics that can only be stored as {name}; {given} is left out.")
+        else:
+            found[name] = value
+    for split, names in LOSSES.items():
+        other = next((name for name in names if name in found), None)
+        if other is not None:
+            found.setdefault(f"{split}/loss", found[other])
+    return found

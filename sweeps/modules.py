@@ -1,0 +1,212 @@
+"""Modules of the user's own: which files there are, and how one is imported without touching anything of ours.
+
+A setting names files, packages, or folders; of a folder every `*.py` and every package directly in it counts, but for
+those whose name begins with an underscore or a dot. Each is imported under a private name that holds a hash of its
+sources: it can shadow nothing, and an edited file is a new module. While it is imported, the folder it lies in stands
+last on `sys.path`, so that files that lie side by side may import each other; and `lightning`, as many write it, means
+the `pytorch_lightning` that trains here.
+
+Only workers and the process that reads the catalogue import such code; finding it imports nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+FED: Final = (
+    "input_shape", "num_outputs", "task",
+    "in_features", "input_dim", "num_features", "out_features", "output_dim", "num_classes",
+)  # fmt: skip
+"""Arguments of a constructor that the data decides: what `DataModule.dims` says, and other names for the same."""
+OURS: Final = ("analysis", "app", "data", "lightning_modules", "sweeps", "tracking")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file or package."""
+
+    path: Path
+    """A file, or the folder of a package."""
+    named: Path
+    """What the settings name: the path itself, or the folder that it lies in."""
+
+
+def find(named: Iterable[Path]) -> tuple[list[Source], list[str]]:
+    """(what there is to import, a sentence for each path that holds nothing), in the order of the names."""
+    found: dict[Path, Source] = {}
+    problems = []
+    for path in named:
+        if _is_package(path) or (path.suffix == ".py" and path.is_file()):
+            own = [path]
+        elif path.is_dir():
+            own = sorted(each for each in path.iterdir() if _counts(each))
+        else:
+            own = []
+        for each in own:
+            found.setdefault(each, Source(each, path))
+        if not own:
+            what = "it holds no Python file and no package" if path.is_dir() else "it is not there"
+            problems.append(f"{path}: {what}; allowed: a Python file, a package, or a folder of them.")
+    return list(found.values()), problems
+
+
+def _is_package(path: Path) -> bool:
+    return (path / "__init__.py").is_file()
+
+
+def _counts(path: Path) -> bool:
+    if path.name.startswith(("_", ".")):
+        return False
+    return (path.suffix == ".py" and path.is_file()) or _is_package(path)
+
+
+def files(named: Path) -> list[Path]:
+    """Every Python file that what is named may consist of, files beside it included."""
+    if _is_package(named):
+        return sorted(named.rglob("*.py"))
+    folder = named.parent if named.is_file() else named
+    beside = [path for path in folder.iterdir() if path.suffix == ".py" or _is_package(path)] if folder.is_dir() else []
+    return sorted(path for each in beside for path in ([each] if each.is_file() else each.rglob("*.py")))
+
+
+def stamp(named: Iterable[Path]) -> tuple[object, ...]:
+    """Changes when a file does, or when a package is installed: cheap, nothing is read."""
+    seen: list[object] = [_mtime(sysconfig.get_path("purelib"))]
+    for path in named:
+        seen.append(str(path))
+        for file in files(path):
+            with contextlib.suppress(OSError):
+                stat = os.stat(file)
+                seen.append((str(file), stat.st_mtime_ns, stat.st_size))
+    return tuple(seen)
+
+
+def _mtime(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def digest(named: Path) -> str:
+    """A SHA-256 of all its files' names and contents."""
+    sha = hashlib.sha256()
+    for file in files(named):
+        with contextlib.suppress(OSError):
+            content = file.read_bytes()
+            sha.update(f"{os.path.relpath(file, named.parent)}\0{len(content)}\0".encode())
+            sha.update(content)
+    return sha.hexdigest()
+
+
+def load(source: Source) -> ModuleType:
+    """Import it, once for each state of its files.
+
+    Raises:
+        BaseException: Whatever its code raises.
+    """
+    package = source.path.is_dir()
+    name = f"_sweepboard_{digest(source.named)[:16]}_{source.path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    file = source.path / "__init__.py" if package else source.path
+    spec = importlib.util.spec_from_file_location(
+        name, file, submodule_search_locations=[str(source.path)] if package else None
+    )
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with _importing(source.path.parent):
+            spec.loader.exec_module(module)
+    except BaseException:
+        for loaded in [own for own in sys.modules if own == name or own.startswith(f"{name}.")]:
+            del sys.modules[loaded]
+        raise
+    return module
+
+
+def submodules(module: ModuleType, source: Source) -> list[ModuleType]:
+    """The modules directly in a package, imported; none of a file, and none that begins with an underscore."""
+    if not source.path.is_dir():
+        return []
+    names = [info.name for info in pkgutil.iter_modules([str(source.path)]) if not info.name.startswith("_")]
+    with _importing(source.path.parent):
+        return [importlib.import_module(f"{module.__name__}.{name}") for name in names]
+
+
+@contextlib.contextmanager
+def _importing(folder: Path) -> Iterator[None]:
+    before = dict(sys.modules)
+    writes_bytecode = sys.dont_write_bytecode
+    # A compiled file is found by time and size alone: one of an edit within the same second would be taken for new.
+    sys.dont_write_bytecode = True
+    sys.path.append(str(folder))
+    sys.modules.update(_lightning())
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes_bytecode
+        sys.path.remove(str(folder))
+        for name in list(sys.modules):
+            if name.partition(".")[0] == "lightning":
+                del sys.modules[name]
+            elif name not in before and _lies_beside(name.partition(".")[0], folder):
+                del sys.modules[name]  # so that files of the same name in two folders are two modules
+        sys.modules.update({name: module for name, module in before.items() if name not in sys.modules})
+
+
+def _lightning() -> dict[str, ModuleType]:
+    """The modules that `lightning` and what is in it stand for."""
+    import lightning_fabric
+    import pytorch_lightning
+
+    whole = ModuleType("lightning")
+    whole.__dict__.update(
+        __path__=[], __getattr__=lambda name: getattr(pytorch_lightning, name),
+        pytorch=pytorch_lightning, fabric=lightning_fabric,
+    )  # fmt: skip
+    found = {"lightning": whole}
+    for alias, real in (("lightning.pytorch", "pytorch_lightning"), ("lightning.fabric", "lightning_fabric")):
+        inner = {name: module for name, module in sys.modules.items() if name == real or name.startswith(f"{real}.")}
+        found |= {alias + name.removeprefix(real): module for name, module in inner.items()}
+    return found
+
+
+def _lies_beside(name: str, folder: Path) -> bool:
+    return name not in OURS and ((folder / f"{name}.py").is_file() or _is_package(folder / name))
+
+
+def sentence(source: Source, error: BaseException) -> str:
+    """Why it cannot be imported."""
+    return f"{source.path}: {_reason(source, error)}"
+
+
+def _reason(source: Source, error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        where = "" if error.filename in (None, str(source.path)) else f"{error.filename}, "
+        return f"{where}line {error.lineno}: {error.msg}."
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(source.path.parent)]
+    line = f"line {own[-1].lineno}: " if own else ""
+    if isinstance(error, SystemExit):
+        return f"{line}it ends the process that imports it (sys.exit)."
+    if isinstance(error, ImportError) and error.name in OURS:
+        return f"{line}{error.name} is a package of Sweepboard's; rename the file that is meant."
+    if isinstance(error, ModuleNotFoundError):
+        return f"{line}it imports {error.name}, which is not installed here."
+    said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+    return f"{line}importing it raised {said}."

@@ -1,0 +1,86 @@
+"""The examples of the cookbook, from their files to a sweep's results, as a person would have them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from sweeps import modules, user_models
+from sweeps.catalogue import load
+from sweeps.search import enumerate_trials, seeds_for
+from sweeps.spec import parse
+from sweeps.train import train
+from tracking import schema
+from tracking.schema import Outcome
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "cookbook"
+GUIDE = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cookbook(tmp_path_factory):
+    """The cookbook as the folder of modules, read by a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SWEEPBOARD_MODULES", str(FOLDER))
+        patch.setenv("SWEEPBOARD_STATE", str(tmp_path_factory.mktemp("state")))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as workers have it where there are as many as cores
+        yield
+        torch.set_num_threads(threads)
+    user_models._seen = user_models._Seen()
+
+
+def trained(text):
+    """(result, metrics of each epoch) of the first seed of every trial."""
+    spec = parse(text)
+    for trial in enumerate_trials(spec):
+        metrics = []
+
+        def report(kind, record, metrics=metrics):
+            if kind == "metrics":
+                metrics.append(record["metrics"])
+
+        yield train({**trial.configuration, "seeds": seeds_for(spec, 0)}, report), metrics
+
+
+def test_every_example_is_in_the_guide_and_can_be_chosen():
+    names = {path.stem for path in FOLDER.glob("*.py")}
+    assert len(names) == 3 and user_models.problems() == ()
+    assert {name for name, entry in load().models.items() if entry.source} == names
+    for name in names:
+        assert f"[{name}.py]({name}.py) | `{name}`" in GUIDE
+        entry = load().models[name]
+        assert entry.summary.endswith(".") and all(field.help for field in entry.fields.values())
+
+
+def test_the_guide_names_every_argument_that_the_data_decides():
+    (table,) = re.findall(r"\| argument \| value \|\n(.*?)\n\n", GUIDE, re.DOTALL)
+    assert sorted(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|$", "|", table, flags=re.MULTILINE))) == sorted(modules.FED)
+
+
+def test_the_sweep_in_the_guide_runs():
+    (text,) = re.findall(r"\n\n(    name: .*?)\n\n", GUIDE, re.DOTALL)
+    text = "\n".join(line[4:] for line in text.splitlines()).replace("max_epochs: 10", "max_epochs: 2")
+    results = list(trained(text))
+    assert len(results) == 4
+    for result, metrics in results:
+        assert (result.outcome, result.error) == (Outcome.OK, None)
+        assert result.objective == metrics[-1]["val/f1"]
+        assert {"train/loss", "val/loss", schema.GRAD_NORM} <= set(metrics[0])
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "metric", "direction", "good"),
+    [("two_layers", "digits", "val_acc", "maximize", 0.9), ("gan", "moons", "val/distance", "minimize", 0.4)],
+)
+def test_the_others_learn(model, data, metric, direction, good):
+    spec = {
+        "name": model, "model": {"name": model}, "data": {"name": data}, "trainer": {"max_epochs": 10, "device": "cpu"},
+        "objective": {"metric": metric, "direction": direction, "at": "best"},
+    }  # fmt: skip
+    ((result, metrics),) = trained(json.dumps(spec))
+    assert (result.outcome, result.error, result.epochs) == (Outcome.OK, None, 10)
+    assert result.objective > good if direction == "maximize" else result.objective < good
+    assert schema.LR in metrics[0]
