@@ -1,5 +1,7 @@
 """When each run was trained, and how busy the workers were.
 
+Where nothing ran for long (a pause, a night before the sweep was extended) the time is cut out and the cut marked.
+
 A run does not say which worker trained it. Runs are laid into as few lanes as they fit without overlapping, each into
 the first that is free: as many lanes as runs were trained at one time, which is how many workers there were at most.
 """
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 MOST: Final = 3000
 """Bars drawn at most, the latest: more are no figure."""
+SHORT: Final = {"hours": "h", "minutes": "min", "seconds": "s"}
+LABELLED_CUTS: Final = 4
+LONG_IDLE: Final = 0.05
+"""Idle time is cut out if it is longer than this share of the time in which something ran."""
 UNITS: Final = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
 
@@ -39,6 +45,13 @@ class Span:
     start: float
     end: float
     lane: int
+    cut: float
+    """Idle seconds before it that are cut out of the figure."""
+
+    @property
+    def drawn(self) -> float:
+        """Where it begins in the figure."""
+        return self.start - self.cut
 
     @property
     def seconds(self) -> float:
@@ -54,15 +67,17 @@ class TimelineInfo:
     """In the order in which they began."""
     lanes: int
     """Runs trained at one time, at most."""
+    cuts: list[tuple[float, float]]
+    """(where it lies in the figure, how many seconds are cut out there)."""
 
     @property
     def length(self) -> float:
-        """Seconds from the first start to the last end."""
-        return max((span.end for span in self.spans), default=0.0)
+        """Seconds that the figure shows."""
+        return max((span.drawn + span.seconds for span in self.spans), default=0.0)
 
     @property
     def busy(self) -> float:
-        """The share of the lanes' time in which a run was trained; 0 without any."""
+        """The share of the lanes' time, without what is cut out, in which a run was trained; 0 without any."""
         whole = self.lanes * self.length
         return sum(span.seconds for span in self.spans) / whole if whole else 0.0
 
@@ -77,8 +92,47 @@ class TimelineInfo:
         many = f"{self.lanes} runs at one time" if self.lanes > 1 else "one run at a time"
         name, seconds = self.unit
         text = f"At most {many}; over {number(self.length / seconds, 2)} {name} the lanes were busy {self.busy:.0%}"
+        if self.cuts:
+            text += f", without {_time(sum(seconds for _, seconds in self.cuts))} in which nothing ran"
         again = sum(not span.counts for span in self.spans)
         return f"{text}; {again} pale {'runs were' if again > 1 else 'run was'} trained again." if again else f"{text}."
+
+
+def _time(seconds: float) -> str:
+    """`35 minutes`."""
+    name, unit = next((each for each in UNITS if seconds >= 2 * each[1]), UNITS[-1])
+    return f"{number(seconds / unit, 2)} {name}"
+
+
+def _short(seconds: float) -> str:
+    """`35 min`, for a place between bars."""
+    value, name = _time(seconds).split()
+    return f"{value} {SHORT[name]}"
+
+
+def cuts_of(starts: Sequence[float], ends: Sequence[float]) -> tuple[list[float], list[tuple[float, float]]]:
+    """What is cut out where nothing ran for long: more than LONG_IDLE of the time in which something did.
+
+    Args:
+        starts: In ascending order.
+        ends: Each at or after its start.
+
+    Returns:
+        The seconds cut out before each span, and (where in the figure, how many seconds) of each cut.
+    """
+    gaps, trained, until = [0.0] * len(starts), 0.0, starts[0] if starts else 0.0
+    for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        gaps[place] = max(0.0, start - until)
+        trained += max(0.0, end - max(start, until))
+        until = max(until, end)
+    cut, before, marks = 0.0, [], []
+    for start, gap in zip(starts, gaps, strict=True):
+        if gap > LONG_IDLE * trained > 0:
+            kept = LONG_IDLE / 2 * trained
+            cut += gap - kept
+            marks.append((start - cut - kept / 2, gap - kept))
+        before.append(cut)
+    return before, marks
 
 
 def lanes_of(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
@@ -112,7 +166,7 @@ def timeline_info(runs: pd.DataFrame, now_ms: float) -> TimelineInfo:
         now_ms: The present: where runs end that have not ended.
     """
     if not len(runs):
-        return TimelineInfo([], 0)
+        return TimelineInfo([], 0, [])
     ends = pd.to_numeric(runs["end_time"], errors="coerce").astype(float).fillna(now_ms)
     frame = runs.assign(start=runs["start_time"].astype(float), end=ends).sort_values(["start", "run_id"])
     first = float(frame["start"].min())
@@ -120,14 +174,15 @@ def timeline_info(runs: pd.DataFrame, now_ms: float) -> TimelineInfo:
     # A clock that was set back must not make a run end before it began.
     stops = [max(start, (end - first) / 1000) for start, end in zip(starts, frame["end"], strict=True)]
     lanes = lanes_of(starts, stops)
+    before, cuts = cuts_of(starts, stops)
     spans = [
         Span(
             str(row["run_id"]), str(row["name"]), str(row["outcome"]), row["phase"] == CONFIRM_PHASE,
-            bool(row["counts"]), start, stop, lane,
+            bool(row["counts"]), start, stop, lane, cut,
         )
-        for row, start, stop, lane in zip(frame.to_dict("records"), starts, stops, lanes, strict=True)
+        for row, start, stop, lane, cut in zip(frame.to_dict("records"), starts, stops, lanes, before, strict=True)
     ]  # fmt: skip
-    return TimelineInfo(spans, max(lanes) + 1)
+    return TimelineInfo(spans, max(lanes) + 1, cuts)
 
 
 def _looks(dark: bool) -> dict[str, dict[str, Any]]:
@@ -157,7 +212,7 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
         if not own:
             continue
         figure.add_bar(
-            x=[span.seconds / seconds for span in own], base=[span.start / seconds for span in own],
+            x=[span.seconds / seconds for span in own], base=[span.drawn / seconds for span in own],
             y=[span.lane for span in own], orientation="h", width=0.72, name=outcome,
             marker=look | {
                 "opacity": [1.0 if span.counts else 0.35 for span in own],
@@ -170,7 +225,12 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
             textposition="none", hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
-        **theme.layout(dark, x=f"{name} since the first run began", y="lane", height=130 + 34 * max(1, info.lanes))
+        **theme.layout(
+            dark,
+            x=f"{name}, idle time cut out" if info.cuts else f"{name} since the first run began",
+            y="lane",
+            height=130 + 34 * max(1, info.lanes),
+        )
     )
     figure.update_layout(barmode="overlay", bargap=0.2, legend={"y": -0.3 if info.lanes < 4 else -0.16})
     figure.update_yaxes(
@@ -178,6 +238,15 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
         range=[info.lanes - 0.5, -0.5],
     )  # fmt: skip
     figure.update_xaxes(showgrid=True, rangemode="tozero")
+    for place, idle in info.cuts:
+        figure.add_vline(x=place / seconds, line={"width": 1, "dash": "dot", "color": grey(dark)})
+        if len(info.cuts) <= LABELLED_CUTS:
+            figure.add_annotation(
+                x=place / seconds, y=1, yref="paper", yanchor="bottom", text=_short(idle), showarrow=False,
+                font={"size": 11, "color": grey(dark)},
+            )  # fmt: skip
+    if info.cuts:
+        figure.update_layout(margin={"t": 24})
     return figure
 
 

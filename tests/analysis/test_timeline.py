@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.timeline import lanes_of, plot_timeline, timeline_info
+from analysis.timeline import LONG_IDLE, cuts_of, lanes_of, plot_timeline, timeline_info
 
 
 def runs(rows: list[tuple[float, float, str]]) -> pd.DataFrame:
@@ -83,3 +83,28 @@ def test_each_outcome_has_its_bars(dark: bool) -> None:
 def test_nothing_ran_yet() -> None:
     info = timeline_info(pd.DataFrame(), 0.0)
     assert not info.spans and info.busy == 0 and not plot_timeline(info).data
+
+
+def test_long_idle_time_is_cut_out_and_marked() -> None:
+    # 20 s of training, an hour of nothing, 20 s of training: of the hour 1 s is left, which is half of LONG_IDLE.
+    info = timeline_info(runs([(0, 20, "ok"), (3620, 3640, "ok")]), 0.0)
+    assert info.length == pytest.approx(41) and LONG_IDLE == 0.05
+    assert info.cuts == [(pytest.approx(20.5), pytest.approx(3599))]
+    assert info.busy == pytest.approx(40 / 41)
+    assert "without 60 minutes in which nothing ran" in info.sentence
+    figure = plot_timeline(info)
+    (bars,) = figure.data
+    assert list(bars.base) == pytest.approx([0, 21]) and list(bars.x) == pytest.approx([20, 20])
+    assert [note.text for note in figure.layout.annotations] == ["60 min"]
+
+
+def test_short_idle_time_and_the_whole_time_stay_as_they_are() -> None:
+    assert cuts_of([0.0, 21.0], [20.0, 41.0]) == ([0.0, 0.0], [])
+    assert cuts_of([0.0, 5.0], [100.0, 10.0]) == ([0.0, 0.0], []), "a run within another leaves no gap"
+    assert cuts_of([], []) == ([], [])
+    generator = np.random.default_rng(2)
+    starts = np.sort(generator.uniform(0, 1000, 50))
+    ends = starts + generator.exponential(3, 50)
+    before, marks = cuts_of(starts.tolist(), ends.tolist())
+    assert before[-1] == pytest.approx(sum(seconds for _, seconds in marks)), "nothing is lost but what is marked"
+    assert (np.diff(starts - np.array(before)) >= -1e-9).all(), "the order stays"

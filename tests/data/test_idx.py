@@ -108,8 +108,8 @@ HEAD = struct.pack(">4B3I", 0, 0, 8, 3, 30, 3, 2)
         (HEAD[:7], "bad: the file ends after 7 bytes; expected: 16 bytes of lengths"),
         (HEAD + bytes(179), "bad: 179 bytes follow the first 16; expected: 180, which is 30 x 3 x 2 numbers of 8 bits"),
         (HEAD + bytes(181), "bad: more bytes follow the first 16; expected: 180"),
-        (gzip.compress(HEAD + bytes(179)), "bad: 179 bytes follow the first 16; expected: 180"),
-        (gzip.compress(HEAD + bytes(180))[:-6], "bad: the gzip file is damaged"),
+        (gzip.compress(HEAD + bytes(179), mtime=0), "bad: 179 bytes follow the first 16; expected: 180"),
+        (gzip.compress(HEAD + bytes(180), mtime=0)[:-6], "bad: the gzip file is damaged"),
         (
             struct.pack(">4B3I", 0, 0, 8, 3, 2**32 - 1, 28, 28),
             "bad: 4,294,967,295 examples of 784 inputs are .* at most",

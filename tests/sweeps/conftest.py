@@ -15,6 +15,7 @@ def my_models(tmp_path, monkeypatch):
     monkeypatch.setenv("SWEEPBOARD_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("SWEEPBOARD_MODULES", str(folder))
     monkeypatch.setattr(user_models, "LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(user_models, "background", False)  # as before the dashboard was opened in this process
     monkeypatch.setattr(user_models, "_read_all", lambda sources, folder: [reading.read(source) for source in sources])
 
     def write(**files):

@@ -24,6 +24,7 @@ def cookbook(tmp_path_factory):
     """The cookbook as the folder of modules, read by a process of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SWEEPBOARD_MODULES", str(FOLDER))
+        patch.setattr(user_models, "background", False)
         patch.setenv("SWEEPBOARD_STATE", str(tmp_path_factory.mktemp("state")))
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # as workers have it where there are as many as cores
