@@ -1,273 +1,44 @@
 """What a sweep is: read from YAML, checked whole, frozen.
 
-Only what a person wrote is kept in a section (`optimizer: {name: adam}`); defaults are filled in by `configuration`,
-since they differ between the names that are searched. Every refusal names the dotted key, the value, what is allowed
-and the nearest name.
+Every refusal names the dotted key, the value, what is allowed and the nearest name.
 """
 
 from __future__ import annotations
 
-import copy
 import itertools
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from sweeps import axis as axes_of
 from sweeps import yaml_text
-from sweeps.axis import Axis as Axis
-from sweeps.catalogue import Entry, Field, load
-from sweeps.devices import OPEN, gpus
-from sweeps.fields import SpecError as SpecError
-from sweeps.fields import collect, missing, nearest, refusal, show, unknown
-from tracking import schema
+from sweeps.axis import Axis
+from sweeps.catalogue import Field, load
+from sweeps.fields import SpecError, collect, missing, nearest, refusal, show, unknown
+from sweeps.spec_fields import (
+    ADAPTIVE,
+    ANY_METRIC,
+    DEFAULT_NAMES,
+    FIELDS,
+    METRICS,
+    MOST_RUNS,
+    NAMED,
+    OWN,
+    PRUNERS,
+    SAMPLERS,
+    SEED_KINDS,
+    UNNAMED,
+    default_workers,
+    metric_field,
+)
+from sweeps.spec_model import Confirm, Objective, Spec, configuration, to_yaml
 
-MOST_RUNS: Final = 100_000
-SEED_KINDS: Final = ("data", "init", "order")
-NAMED: Final = ("model", "data", "optimizer", "schedule")
-UNNAMED: Final = ("regularization", "trainer")
-DEFAULT_NAMES: Final = {"optimizer": "adam", "schedule": "constant"}
-SAMPLERS: Final = ("grid", "random", "qmc", "tpe", "gp")
-ADAPTIVE: Final = ("tpe", "gp")
-"""Samplers that look at the trials so far before they choose the next."""
-PRUNERS: Final = ("none", "median", "hyperband")
-OWN: Final = "own"
-"""In a configuration, the optimizer and schedule of a model that configures them itself."""
-METRICS: Final = (
-    schema.VAL_LOSS, schema.VAL_ERROR, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.TRAIN_LOSS,
-)  # fmt: skip
-
-
-def default_workers(device: str = "auto") -> int:
-    """One a GPU; without one the cores this process may use, at most 8: each holds a few hundred megabytes.
-
-    Args:
-        device: What `trainer.device` says: a GPU that is named is one, and cpu leaves GPUs idle.
-    """
-    if device.startswith(("cuda:", "mps")):
-        return 1
-    if device in OPEN and gpus():
-        return gpus()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, 8))
-
-
-FIELDS: Final[dict[str, Field]] = {
-    field.name: field
-    for field in (
-        Field("name", "str", "", help="What the sweep is called."),
-        Field("question", "str", "", help="What the sweep should answer, in one sentence."),
-        Field("experiment", "str", "", help="The experiment it belongs to; its own name if left empty."),
-        Field(
-            "keep", "choice", "best", choices=("best", "none"),
-            help="Weights to keep of each run: those of the epoch that validation chose, or none.",
-        ),
-        Field(
-            "sampler", "choice", "grid", choices=SAMPLERS,
-            help="grid tries every combination; random, qmc (evenly spread), tpe and gp (both learn from the trials so "
-            "far) try as many as trials says.",
-        ),
-        Field(
-            "trials", "int", None, minimum=1, maximum=MOST_RUNS,
-            help="How many configurations are tried; the grid needs no number.",
-        ),
-        Field(
-            "pruner", "choice", "none", choices=PRUNERS,
-            help="Whether poor trials are ended early: those below the median of the others at the same epoch, or by "
-            "Hyperband. A trial is judged by its first seed; its other seeds start only if that survives.",
-        ),
-        Field("seeds", "int", 1, minimum=1, maximum=1000, help="Runs of each trial, each with a seed of its own."),
-        Field("seed", "int", 0, minimum=0, maximum=2**32 - 1, help="The sampler's: the same seed, the same trials."),
-        Field(
-            "confirm.top", "int", 1, minimum=1, maximum=100,
-            help="How many winners, for each value of confirm.per, are retrained with fresh seeds.",
-        ),
-        Field(
-            "confirm.per", "str", None, optional=True,
-            help="A searched key each of whose values has winners of its own; empty, the winners are the sweep's.",
-        ),
-        Field(
-            "confirm.seeds", "int", 10, minimum=1, maximum=1000,
-            help="Fresh seeds that each winner is retrained with: no run that chose it is among those that judge it.",
-        ),
-        Field("workers", "int", default_workers(), minimum=1, maximum=64, help="Processes that train at one time."),
-        Field(
-            "objective.metric", "choice", schema.VAL_LOSS, choices=METRICS,
-            help="What trials are ranked by; never a test metric.",
-        ),
-        Field(
-            "objective.direction", "choice", schema.MINIMIZE, choices=(schema.MINIMIZE, schema.MAXIMIZE),
-            help="Whether lower or higher is better.",
-        ),
-        Field(
-            "objective.at", "choice", "last", choices=("last", "best"),
-            help="Take the metric at the last epoch, or at its best one.",
-        ),
-    )
-}  # fmt: skip
-"""The fields of a sweep that are no part of a configuration's sections, with their help texts."""
-
-
-ANY_METRIC: Final = Field(
-    "objective.metric", "str", schema.VAL_LOSS, min_length=1,
-    help="What trials are ranked by: a metric that the model logs in training or validation, never a test metric.",
-)  # fmt: skip
-
-
-def metric_field(models: Iterable[Entry]) -> Field:
-    """What may be the objective of these models: any metric where one of them logs its own, else one of METRICS."""
-    return ANY_METRIC if any(entry.foreign for entry in models) else FIELDS["objective.metric"]
-
-
-class Objective(BaseModel):
-    """What trials are ranked by."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    metric: str = schema.VAL_LOSS
-    direction: Literal["minimize", "maximize"] = "minimize"
-    at: Literal["last", "best"] = "last"
-
-
-class Confirm(BaseModel):
-    """Which trials are retrained with fresh seeds when the search is done."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    top: int = 1
-    per: str | None = None
-    """A searched key: each of its values has winners of its own."""
-    seeds: int = 10
-
-
-class Spec(BaseModel):
-    """A checked sweep. Make one with `parse` or `check`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    question: str = ""
-    experiment: str
-    model: dict[str, Any]
-    data: dict[str, Any]
-    optimizer: dict[str, Any]
-    schedule: dict[str, Any]
-    regularization: dict[str, Any]
-    trainer: dict[str, Any]
-    keep: Literal["best", "none"] = "best"
-    search: dict[str, Axis]
-    sampler: Literal["grid", "random", "qmc", "tpe", "gp"] = "grid"
-    trials: int | None = None
-    pruner: Literal["none", "median", "hyperband"] = "none"
-    confirm: Confirm | None = None
-    seeds: int = 1
-    seed: int = 0
-    vary: tuple[Literal["data", "init", "order"], ...] = SEED_KINDS
-    objective: Objective
-    workers: int
-
-    def names(self, section: str) -> list[str]:
-        """The names that are tried in a section: those searched, else the one it has."""
-        axis = self.search.get(f"{section}.name")
-        return list(axis.points or ()) if axis else [getattr(self, section)["name"]]
-
-    def combinations(self) -> Iterator[dict[str, str]]:
-        """Every choice of model, data, optimizer and schedule."""
-        for names in itertools.product(*(self.names(section) for section in NAMED)):
-            yield dict(zip(NAMED, names, strict=True))
-
-    def axes(self, names: Mapping[str, str]) -> list[str]:
-        """The searched keys that exist for this choice of names, in the order of the spec."""
-        catalogue = load()
-        keys = []
-        for key in self.search:
-            section, _, field = key.partition(".")
-            if section in UNNAMED or field == "name" or field in catalogue.entry(section, names[section]).fields:
-                keys.append(key)
-        return keys
-
-    def size(self) -> int | None:
-        """How many different configurations the search holds; None for infinitely many."""
-        total = 0
-        for names in self.combinations():
-            product = 1
-            for key in self.axes(names):
-                if key.endswith(".name"):
-                    continue  # each combination has one
-                size = self.search[key].size
-                if size is None:
-                    return None
-                product *= size
-            total += product
-        return total
-
-
-def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The whole configuration of a trial, without its seeds.
-
-    Args:
-        spec: The sweep.
-        params: Values of searched keys; what is left out comes from the spec, and then from the catalogue.
-    """
-    params = params or {}
-    catalogue = load()
-    result: dict[str, Any] = {}
-    for section in (*NAMED, *UNNAMED):
-        written: dict[str, Any] = getattr(spec, section)
-        own: dict[str, Any] = {}
-        if section in NAMED:
-            own["name"] = params.get(f"{section}.name", written["name"])
-            fields = catalogue.entry(section, own["name"]).fields
-        else:
-            fields = catalogue.sections[section]
-        for name, field in fields.items():
-            key = f"{section}.{name}"
-            if key in params or name in written:
-                own[name] = field.check(key, params.get(key, written.get(name)))
-            else:
-                own[name] = copy.copy(field.default)
-        result[section] = own
-    if catalogue.entry("model", result["model"]["name"]).own_optimizer:
-        result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}
-    return {**result, "keep": spec.keep, "objective": spec.objective.model_dump()}
-
-
-def to_yaml(spec: Spec) -> str:
-    """The sweep as a person would write it, without what is at its default; `parse` reads it back to an equal spec."""
-    written: dict[str, Any] = {"name": spec.name}
-    if spec.question:
-        written["question"] = spec.question
-    if spec.experiment != spec.name:
-        written["experiment"] = spec.experiment
-    for section in (*NAMED, *UNNAMED):
-        own = getattr(spec, section)
-        if own and own != {"name": "constant"}:
-            written[section] = own
-    if spec.keep != FIELDS["keep"].default:
-        written["keep"] = spec.keep
-    if spec.search:
-        written["search"] = {key: axis.written() for key, axis in spec.search.items()}
-    written["sampler"] = spec.sampler
-    if spec.trials is not None:
-        written["trials"] = spec.trials
-    if spec.pruner != "none":
-        written["pruner"] = spec.pruner
-    written["seeds"] = spec.seeds
-    if spec.seed:
-        written["seed"] = spec.seed
-    if spec.vary != SEED_KINDS:
-        written["vary"] = list(spec.vary)
-    written["objective"] = spec.objective.model_dump(exclude={"at"} if spec.objective.at == "last" else None)
-    if spec.confirm:
-        written["confirm"] = spec.confirm.model_dump(exclude_none=True)
-    if spec.workers != default_workers(spec.trainer.get("device", "auto")):
-        written["workers"] = spec.workers
-    return yaml_text.write(written)
-
-
-# Checking
+__all__ = [
+    "ADAPTIVE", "ANY_METRIC", "FIELDS", "METRICS", "MOST_RUNS", "NAMED", "OWN", "PRUNERS", "SAMPLERS", "SEED_KINDS",
+    "UNNAMED", "Axis", "Confirm", "Objective", "Spec", "SpecError", "check", "configuration", "default_workers",
+    "metric_field", "parse", "to_yaml",
+]  # fmt: skip
 
 
 class _Checker:

@@ -148,7 +148,7 @@ def test_a_gpu_can_be_named_by_its_number(written, read):
     [("auto", 3, 3), ("cuda", 3, 3), ("cuda:1", 3, 1), ("mps", 0, 1), ("cpu", 3, 6), ("auto", 0, 6)],
 )
 def test_by_default_there_is_one_worker_a_gpu(device, gpus, workers, monkeypatch):
-    monkeypatch.setattr("sweeps.spec.gpus", lambda: gpus)
+    monkeypatch.setattr("sweeps.spec_fields.gpus", lambda: gpus)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(6), raising=False)
     few = {key: value for key, value in changed(trainer__device=device).items() if key != "workers"}
     assert check(few).workers == workers
