@@ -197,11 +197,10 @@ def _colours(info: ContourInfo, dark: bool) -> dict[str, Any]:
     }  # fmt: skip
     if info.log:
         ticks = theme.log_ticks(low, high)
-        kept = [place for place, value in enumerate(ticks["tickvals"]) if low * 0.99 <= value <= high * 1.01]
-        bar |= {
-            "tickvals": [math.log10(ticks["tickvals"][place]) for place in kept],
-            "ticktext": [ticks["ticktext"][place] for place in kept],
-        }
+        kept = [value for value in ticks["tickvals"] if low * 0.99 <= value <= high * 1.01]
+        if len(kept) < 3:  # too short a range for round numbers: its ends and its middle
+            kept = [low, math.sqrt(low * high), high]
+        bar |= {"tickvals": [math.log10(value) for value in kept], "ticktext": [f"{value:.2g}" for value in kept]}
         low, high = math.log10(low), math.log10(high)
     return {"colorscale": shades, "reversescale": info.maximize, "colorbar": bar, "low": low, "high": high}
 

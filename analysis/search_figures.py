@@ -155,8 +155,8 @@ class HistoryInfo:
         told = sum(trial.told for trial in self.trials)
         if self.winner is None:
             return "No trial has a result yet."
-        place = [trial.number for trial in self.trials].index(self.winner.number) + 1
-        words = [f"The best of {told} trials came as number {place} of {len(self.trials)}: {self.winner.label}"]
+        last = max(trial.number for trial in self.trials)
+        words = [f"The best of {told} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
         for outcome in (Outcome.PRUNED, Outcome.DIVERGED):
             count = sum(trial.outcome == outcome for trial in self.trials)
             words += [f"{count} {'were' if count > 1 else 'was'} pruned"] if count and outcome == Outcome.PRUNED else []

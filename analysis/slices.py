@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from tracking.schema import Outcome
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+MOST_TICKS = 6
+"""Numbers that stand side by side under a panel."""
 ENOUGH_VALUES = 3
 """A key with fewer values than this has no edge that could be moved."""
 
@@ -76,6 +78,20 @@ def slice_info(trials: Sequence[TrialResult], key: str, metric: str, direction: 
     return SliceInfo(key, values, own, best, metric, direction, scale(heights_of(trials), direction))
 
 
+def _level(values: Column) -> dict[str, Any]:
+    """Of a panel's logarithmic ticks only the powers of ten get a number if all of them would have to be slanted."""
+    if values.words or not values.log:
+        return {}
+    ticks = theme.log_ticks(*values.range)
+    if len(ticks["tickvals"]) <= MOST_TICKS:
+        return {"tickangle": 0}
+    texts = [
+        text if math.log10(value) == round(math.log10(value)) else ""
+        for value, text in zip(ticks["tickvals"], ticks["ticktext"], strict=True)
+    ]
+    return {"tickangle": 0, "ticktext": texts}
+
+
 def plot_slice(info: SliceInfo, *, dark: bool = False, height: int = 250) -> go.Figure:
     """A dot a trial with the range of its seeds; the best ringed, pruned ones hollow, diverged ones red crosses."""
     import plotly.graph_objects as go
@@ -104,7 +120,7 @@ def plot_slice(info: SliceInfo, *, dark: bool = False, height: int = 250) -> go.
         ink = theme.palette(dark)[6]
         dots([info.best], {"size": 10, "color": accent, "line": {"width": 2, "color": ink}})
     figure.update_layout(**theme.layout(dark, x=theme.shortened(info.key, 40), y=info.metric, height=height))
-    figure.update_xaxes(**axis(info.values))
+    figure.update_xaxes(**axis(info.values) | _level(info.values))
     value_axis(figure, info.scale)
     at_edge(figure, list(zip(info.trials, x.tolist(), strict=True)), info.scale, info.direction, dark=dark)
     figure.update_layout(showlegend=False)

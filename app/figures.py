@@ -93,26 +93,41 @@ def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[
             f"{metric} {words}.", text_alignment="center"
         )
         return
-    figure = plot_curves(info, dark=ui.dark(), log=scale == "log", height=HEIGHT)
+    log = scale == "log" and not _mostly_zero(info)
+    figure = plot_curves(info, dark=ui.dark(), log=log, height=HEIGHT)
     st.plotly_chart(
         figure, key="curves", theme=None, config={"displaylogo": False, "displayModeBar": False, "responsive": True},
         alt=f"{metric} over the epochs, a line a configuration",
     )  # fmt: skip
-    st.caption(_reading(info, scale == "log"))
+    st.caption(_reading(info, log, wanted=scale == "log"))
 
 
 def _until(histories: pd.DataFrame, moment: float) -> pd.DataFrame:
     return histories[histories["time"] <= moment] if len(histories) else histories
 
 
-def _reading(info: CurvesInfo, log: bool) -> str:
+def _zeros(info: CurvesInfo) -> tuple[int, int]:
+    """How many values lie at or below zero, and how many there are."""
+    values = [line.values for curve in info.curves for line in curve.lines]
+    return sum(int((own <= 0).sum()) for own in values), sum(len(own) for own in values)
+
+
+def _mostly_zero(info: CurvesInfo) -> bool:
+    """Whether a logarithmic scale would hide the most: an error of 0 has no place on it."""
+    hidden, total = _zeros(info)
+    return hidden > total / 2
+
+
+def _reading(info: CurvesInfo, log: bool, wanted: bool) -> str:
     words = ["Thin lines are seeds, thick ones their mean"]
     words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
     if any(curve.group.diverged for curve in info.curves):
         words += ["a red cross is where a run diverged"]
     if any(line.outcome == Outcome.PRUNED for curve in info.curves for line in curve.lines):
         words += ["a bar is where the pruner ended a run"]
-    hidden = sum(int((line.values <= 0).sum()) for curve in info.curves for line in curve.lines)
+    hidden, _ = _zeros(info)
+    if wanted and not log:
+        words += ["the scale is linear, since a logarithmic one has no place for the zeros that most values are"]
     if log and hidden:
         words += [f"{ui.count(hidden, 'value')} at or below zero cannot be shown on this scale"]
     return ui.text("; ".join(words) + ".")

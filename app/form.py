@@ -7,7 +7,8 @@ base begins a new generation of widget keys, so that every widget starts afresh 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import streamlit as st
@@ -211,6 +212,9 @@ def several(name: str, field: Field, axis: dict[str, Any], default: Any) -> dict
         for bound, word in (("low", "from"), ("high", "to"), ("steps", "steps")):
             typed[bound] = st.text_input(
                 word, written(start.get(bound)), key=key(f"{name}:{bound}"), width=76, **common,
+                placeholder="any" if bound == "steps" else "",
+                help="How many values of the range are tried. Left empty: any of it, which grid cannot."
+                if bound == "steps" else None,
             )  # fmt: skip
         log = st.checkbox("log", bool(start.get("log")), key=key(f"{name}:log"), **common)
     result: dict[str, Any] = {bound: as_number(typed[bound].strip()) for bound in ("low", "high")}
@@ -356,6 +360,12 @@ def scalar(name: str, *, default: Any = None) -> Any:
         field = specs.metric_field(entries[model] for model in _names("model") if model in entries)
         name = f"{name}@{field.type}"  # a box to type in where the model logs metrics of its own
     return one(name, field, started.get(last, field.default if default is None else default))
+
+
+def combinations(axes: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """How many configurations the values to try make; None where a range has no steps, or says no number."""
+    counts = [len(axis["values"]) if "values" in axis else axis.get("steps") for axis in axes.values()]
+    return math.prod(counts) if all(isinstance(count, int) and count > 0 for count in counts) else None
 
 
 def assemble(parts: dict[str, dict[str, Any]], axes: dict[str, Any], scalars: dict[str, Any]) -> dict[str, Any]:

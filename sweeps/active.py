@@ -13,7 +13,7 @@ from typing import Any
 
 from sweeps.alerts import diverging
 from sweeps.progress import MAX_ATTEMPTS, Progress, Slot, winners
-from sweeps.pruning import Judge
+from sweeps.pruning import epochs_of, judge_of
 from sweeps.samplers import Told, propose
 from sweeps.search import flatten, group_of, run_name, seeds_for
 from sweeps.spec import Spec
@@ -73,10 +73,12 @@ class ActiveSweep:
         self._alarmed = alarmed
         self._resumable = resumable
         self._planned: int | None = None
+        self._failure = ""
+        """Why the sweep cannot go on; it fails when the runs under way have ended."""
         self._choosing: int | None = None
         """The number of the trial that the sampler is choosing now, in a thread of its own."""
         self._chosen: queue.SimpleQueue[tuple[int, dict[str, Any] | Exception]] = queue.SimpleQueue()
-        self._judge = self._judge_of_all()
+        self._judge = judge_of(self.progress)
         self._ended_by_person: set[str] = set()
         self._uncreated: set[str] = set()  # begun, but the store has not given them an id yet
         self._handlers: dict[str, Callable[[Slot, dict[str, Any]], None]] = {
@@ -100,7 +102,8 @@ class ActiveSweep:
 
     def dispatch(self) -> None:
         """Give runs to free workers, as many as the sweep may have."""
-        if self.state is not State.RUNNING or self._writer.problem or self._writer.backlog > MAX_BACKLOG:
+        blocked = self._writer.problem or self._writer.backlog > MAX_BACKLOG or self._failure
+        if self.state is not State.RUNNING or blocked:
             return
         self._grow()
         wanted = min(self.spec.workers, len(self.progress.running) + max(1, self.progress.waiting))
@@ -145,7 +148,7 @@ class ActiveSweep:
         judged_otherwise = spec.pruner != self.spec.pruner
         self.progress.change(spec)
         if judged_otherwise:
-            self._judge = self._judge_of_all()
+            self._judge = judge_of(self.progress)
         self._tell_planned()
 
     def pause(self) -> None:
@@ -179,8 +182,9 @@ class ActiveSweep:
         for slot in crashed:
             self._writer.set_tags(slot.key, {schema.RERUN: schema.YES})
             self.progress.again(slot, attempt=1)
+        self._judge = judge_of(self.progress)  # a first seed that had crashed is judged once more
         if any(not slot.confirms for slot in crashed):
-            self.progress.winners = None  # the search may have others when it is done again
+            self.progress.choose_again()
             self._writer.remove_tag(self.sweep, schema.WINNERS)
         return len(crashed)
 
@@ -198,8 +202,9 @@ class ActiveSweep:
             return False
         if self.state is State.STOPPING:
             self._enter(State.STOPPED, "Stopped.")
-        elif self.state is State.FAILED:
-            return True
+        elif self._failure:
+            self._enter(State.FAILED, self._failure)
+            self._alert("failed", self._failure)
         elif self.state in (State.RUNNING, State.PAUSING) and self.progress.complete:
             counted = [(self.progress.count(outcome), outcome) for outcome in Outcome]
             text = f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}."
@@ -236,9 +241,7 @@ class ActiveSweep:
                     raise params
                 self.progress.add(number, params)
             except Exception as error:  # such as a module of the user's own that is there no more
-                text = f"The sampler {self.spec.sampler} could not choose trial {number}: {error}"
-                self._enter(State.FAILED, text)
-                self._alert("failed", text)
+                self._failure = f"The sampler {self.spec.sampler} could not choose trial {number}: {error}"
                 return
         if self.progress.waiting:
             return
@@ -273,23 +276,6 @@ class ActiveSweep:
 
     # Pruning
 
-    def _judge_of_all(self) -> Judge | None:
-        """A judge that knows every first seed so far; None without a pruner."""
-        if self.spec.pruner == "none":
-            return None
-        judge = Judge(self.spec)
-        for number in sorted(self.progress.trials):
-            slot = self.progress.slots[number, 0]
-            if slot.outcome is None and slot.key not in {own.key for own in self.progress.running}:
-                continue
-            judge.begin(number, _epochs(slot))
-            for epoch in sorted(slot.curve):
-                if slot.pruned_at is None or epoch <= slot.pruned_at:
-                    judge.prunes(number, epoch, slot.curve[epoch])
-            if slot.outcome is not None:
-                judge.end(number, slot.outcome, slot.objective)
-        return judge
-
     def _consider(self, slot: Slot, epoch: int) -> None:
         """Have the judge look at a first seed after an epoch; what it ends is ended now."""
         if self._judge and self._judge.prunes(slot.trial.number, epoch, slot.curve[epoch]):
@@ -306,7 +292,7 @@ class ActiveSweep:
 
     def _begin(self, slot: Slot, configuration: dict[str, Any]) -> None:
         if self._judge and slot.judged:
-            self._judge.begin(slot.trial.number, _epochs(slot))
+            self._judge.begin(slot.trial.number, epochs_of(slot.trial))
         seeds = configuration["seeds"]
         phase = schema.CONFIRM_PHASE if slot.confirms else schema.SEARCH_PHASE
         name = run_name(slot.trial, slot.seed)
@@ -411,10 +397,6 @@ class ActiveSweep:
             text = f"{diverged} of the {ended} runs that have ended diverged."
             self.event(text)
             self._alert("diverging", text)
-
-
-def _epochs(slot: Slot) -> int:
-    return int(slot.trial.configuration["trainer"]["max_epochs"])
 
 
 def add_event(writer: Writer, sweep: str, text: str, run: str | None = None) -> None:

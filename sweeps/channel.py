@@ -25,6 +25,10 @@ class NoService(ConnectionError):
     """Nobody answers on the socket."""
 
 
+class NoAnswer(NoService):
+    """The service has taken a request and has not answered: it may do it yet, or have done it."""
+
+
 class Server:
     """Answers requests, each in a thread of its own, until closed.
 
@@ -70,8 +74,10 @@ def request(folder: Path, content: dict[str, Any], timeout: float = 30.0) -> dic
     """Send one request to the service of a state folder and return its reply.
 
     Raises:
-        NoService: nobody answers there within `timeout` seconds
+        NoAnswer: it took the request, and has not answered it within `timeout` seconds
+        NoService: nobody answers there
     """
+    sent = False
     lease = read_lease(folder)
     if lease is None or lease.stale:
         raise NoService("no service runs")
@@ -83,9 +89,14 @@ def request(folder: Path, content: dict[str, Any], timeout: float = 30.0) -> dic
             answer_challenge(connection, authkey)
             deliver_challenge(connection, authkey)
             connection.send_bytes(json.dumps(content).encode())
+            sent = True
             if not connection.poll(timeout):
-                raise NoService("the service does not answer")
+                raise NoAnswer("the service does not answer")
             reply: dict[str, Any] = json.loads(connection.recv_bytes(MAX_BYTES))
             return reply
+    except NoService:
+        raise
     except (OSError, EOFError, AuthenticationError) as error:
+        if sent:
+            raise NoAnswer("the service broke off before it answered") from error
         raise NoService(f"the service cannot be reached: {error}") from error

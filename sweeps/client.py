@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps import lease
-from sweeps.channel import NoService, request
+from sweeps.channel import NoAnswer, NoService, request
 from sweeps.settings import environment
 from sweeps.spec import SpecError, parse
 from tracking import schema
@@ -110,11 +110,13 @@ class Client:
 
         Raises:
             SpecError: the spec is refused
-            CommandError: the store cannot be written
+            CommandError: the store cannot be written, or it is not known whether the sweep was stored
         """
         spec = parse(text)
         try:
             return str(self._request({"action": "launch", "spec": text}, timeout=120.0)["sweep"])
+        except NoAnswer as error:  # stored here too, it would be trained twice
+            raise CommandError(f"launch: {error}; the sweep is launched once it stands among the sweeps") from error
         except NoService:
             from sweeps.launching import store_sweep
 
@@ -242,7 +244,9 @@ class Client:
         given = {"arguments": dict(arguments)} if arguments else {}
         try:
             reply = self._request({"action": action, "target": target, "id": uuid.uuid4().hex, **given})
-        except NoService:
+        except NoService as error:
+            if action == "extend" and isinstance(error, NoAnswer):  # obeyed once more, it would add as much again
+                raise CommandError(f"extend: {error}; its events say whether the sweep was extended") from error
             self._leave_command(action, target, given)
             return "the service does not answer; the command waits in the store until one does"
         return reply.get("warning")
@@ -290,7 +294,12 @@ class Client:
                 cwd=folder,
                 start_new_session=True,
                 # In the environment and not among the arguments, where every user of the machine could read it.
-                env={**os.environ, **environment(), "MLFLOW_TRACKING_URI": self.uri},
+                env={
+                    **os.environ,
+                    **environment(),
+                    "MLFLOW_TRACKING_URI": self.uri,
+                    "SWEEPBOARD_STATE": str(folder.parent.absolute()),
+                },
             )
         _spawned.append(process)
         return process

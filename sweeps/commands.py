@@ -12,7 +12,7 @@ from typing import Any
 
 from sweeps.active import ActiveSweep, add_event, now_ms
 from sweeps.changes import CHANGING, said
-from sweeps.search import count, trials_text
+from sweeps.search import count, enumerate_trials, trials_to_json
 from sweeps.spec import to_yaml
 from sweeps.stored import Refused, Stored
 from tracking import schema
@@ -61,7 +61,10 @@ class Commands:
             command["run"] = target
             target = self._stop_run(target)
         elif action in CHANGING:
-            given = command["arguments"] = dict(arguments or {})
+            given = arguments or {}
+            if not isinstance(given, Mapping):
+                raise Refused(f"{action}: {given!r} is not allowed; allowed: names and their values")
+            command["arguments"] = dict(given)
             self._change(action, target, self._checked(action, target), given)
         elif action in COMMANDS:
             self._obey[action](target, self._checked(action, target))
@@ -143,28 +146,40 @@ class Commands:
         self._enqueue(sweep, f"{len(crashed)} crashed runs are trained again.")
 
     def _change(self, action: str, sweep: str, active: ActiveSweep | None, arguments: Mapping[str, Any]) -> None:
+        if not active and not self._writer.flush(0.0):
+            raise Refused(f"{action}: the store has not taken yet what was changed before; try again")
         try:
             spec = active.spec if active else self._stored.spec(sweep)
             changed = CHANGING[action](spec, arguments)
+            trials = self._stored.trials(sweep)  # they stay what they are, whatever is the default of a field by now
         except (ValueError, OSError) as error:
             raise Refused(str(error)) from error
         text = said(spec, changed)
         # The trials first: a service killed between the two finds as many as the spec says, and perhaps more.
-        self._writer.log_text(sweep, trials_text(changed), schema.TRIALS_FILE)
+        trials += enumerate_trials(changed)[len(trials) :]
+        self._writer.log_text(sweep, trials_to_json(trials), schema.TRIALS_FILE)
         self._writer.log_text(sweep, to_yaml(changed), schema.SPEC_FILE)
-        trials, _ = count(changed)
-        self._writer.set_tags(sweep, {schema.TRIALS: str(trials), schema.SEEDS: str(changed.seeds)})
+        self._writer.set_tags(sweep, {schema.TRIALS: str(count(changed)[0]), schema.SEEDS: str(changed.seeds)})
         self._writer.remove_tag(sweep, schema.ESTIMATED)  # it was for the sweep as it was launched
         grown = (changed.trials, changed.seeds) != (spec.trials, spec.seeds)
         if grown:
             self._writer.remove_tag(sweep, schema.WINNERS)
         if active:
+            if changed.pruner != spec.pruner:
+                self._recall(active)
             active.change(changed)
             active.event(text)
         elif grown and self._stored.tags(sweep)[schema.STATE] == State.FINISHED:
             self._enqueue(sweep, text)
         else:
             add_event(self._writer, sweep, text)
+
+    def _recall(self, active: ActiveSweep) -> None:
+        """Have it know what first seeds measured before this service began: without a pruner nobody asked."""
+        slots = active.progress.slots.values()
+        unknown = {slot.run_id: slot for slot in slots if slot.judged and slot.run_id and not slot.curve}
+        for run_id, curve in self._stored.curves(list(unknown), active.spec.objective.metric).items():
+            unknown[run_id].curve = curve
 
     def _stop_run(self, run_id: str) -> str:
         active = self._active()

@@ -63,7 +63,10 @@ def model_class(name: Any) -> type[pl.LightningModule]:
 def _source(name: str) -> modules.Source:
     path = Path(load().models[name].source)
     found, _ = modules.find(settings().modules)
-    return next(source for source in found if source.path == path)
+    for source in found:
+        if source.path == path:
+            return source
+    raise ValueError(f"{path}: it is not there any more, or the settings do not name it.")
 
 
 def tags(name: Any) -> dict[str, str]:

@@ -5,7 +5,7 @@ afresh from the store after a crash, with `Progress.restore`.
 
 The search comes seed by seed, so that every trial has been seen once before any is repeated; where trials are chosen
 one by one (a sampler that learns), trial by trial. With a pruner, a trial's other seeds wait for its first, and are
-spared unless that ends ok. Confirm runs come last.
+spared unless that ends ok; those of a pruned trial stay spared without it. Confirm runs come last.
 """
 
 from __future__ import annotations
@@ -174,7 +174,8 @@ class Progress:
         """Have an ended run trained once more; its present run will be superseded."""
         slot.replaces.append(slot.key)
         slot.outcome, slot.attempt = None, attempt
-        self._push(slot)
+        if self._may_begin(slot):
+            self._push(slot)
 
     def count(self, outcome: Outcome) -> int:
         return sum(slot.outcome is outcome for slot in self.slots.values())
@@ -196,17 +197,21 @@ class Progress:
         self._plan()
 
     def change(self, spec: Spec) -> None:
-        """Go on with another spec: more trials or seeds, another pruner or number of workers.
-
-        With more of the search the winners are chosen anew; what confirmed the old ones is kept.
-        """
+        """Go on with another spec: more trials or seeds, another pruner or number of workers."""
         grown = (spec.trials, spec.seeds) != (self.spec.trials, self.spec.seeds)
         self.spec = spec
         if grown:
-            self.winners = None
+            self.choose_again()
             known = enumerate_trials(spec) or list(self.trials.values())
             for trial in known:
                 self._add_trial(self.trials.get(trial.number, trial))
+        self._plan()
+
+    def choose_again(self) -> None:
+        """The search goes on: its winners are chosen when it is done. Runs that confirm the old ones are kept, but no
+        others of them are begun."""
+        self.winners = None
+        self.slots = {place: slot for place, slot in self.slots.items() if not slot.confirms or slot.key}
         self._plan()
 
     def told(self) -> list[Told]:
@@ -284,9 +289,10 @@ class Progress:
         heapq.heappush(self._todo, (order, slot.place))
 
     def _may_begin(self, slot: Slot) -> bool:
-        if slot.judged or slot.confirms or self.spec.pruner == "none":
+        if slot.judged or slot.confirms:
             return True
-        return self.slots[slot.trial.number, 0].outcome is Outcome.OK
+        first = self.slots[slot.trial.number, 0].outcome
+        return first is Outcome.OK or (self.spec.pruner == "none" and first is not Outcome.PRUNED)
 
     def _spared(self, slot: Slot) -> bool:
         """Whether it will not be trained, because its trial's first seed did not survive."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sweeps.progress import Progress
+from sweeps.search import Trial
 from sweeps.spec import Spec, configuration
 from tracking.schema import Outcome
 
@@ -85,3 +87,26 @@ class Judge:
             self._study.tell(
                 self._trials[number], state=TrialState.PRUNED if outcome is Outcome.PRUNED else TrialState.FAIL
             )
+
+
+def epochs_of(trial: Trial) -> int:
+    """How many epochs a trial trains if nothing ends it."""
+    return int(trial.configuration["trainer"]["max_epochs"])
+
+
+def judge_of(progress: Progress) -> Judge | None:
+    """A judge that knows every first seed so far; None without a pruner."""
+    if progress.spec.pruner == "none":
+        return None
+    judge = Judge(progress.spec)
+    for number in sorted(progress.trials):
+        slot = progress.slots[number, 0]
+        if slot.outcome is None and progress.find_running(slot.key) is None:
+            continue
+        judge.begin(number, epochs_of(slot.trial))
+        for epoch in sorted(slot.curve):
+            if slot.pruned_at is None or epoch <= slot.pruned_at:
+                judge.prunes(number, epoch, slot.curve[epoch])
+        if slot.outcome is not None:
+            judge.end(number, slot.outcome, slot.objective)
+    return judge

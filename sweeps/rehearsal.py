@@ -108,6 +108,7 @@ class Rehearsals:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
         self._made: LocalWorkers | None = None
+        self._closed = False
 
     @property
     def _workers(self) -> LocalWorkers:
@@ -139,7 +140,7 @@ class Rehearsals:
             by name, what was told: several times with `repeat`
 
         Raises:
-            AbandonedError: `go_on` said no
+            AbandonedError: `go_on` said no, or the processes have been ended for good
         """
         workers = self._workers
         workers.shrink(at_once)
@@ -149,7 +150,7 @@ class Rehearsals:
         told: dict[str, list[Rehearsal]] = {}
         try:
             while len(told) < len(configurations):
-                if not go_on():
+                if self._closed or not go_on():
                     raise AbandonedError
                 workers.grow(at_once)
                 while workers.free and len(running) < at_once:
@@ -190,7 +191,7 @@ class Rehearsals:
     def _end(self, running: dict[str, _Running]) -> None:
         for key in running:
             self._workers.stop(key)
-        while running:
+        while running and self._workers.busy:  # none is after `close`
             self._take(running, {}, seconds=0.0)
 
     def rest(self) -> None:
@@ -200,6 +201,7 @@ class Rehearsals:
 
     def close(self) -> None:
         """End the processes at once and for good."""
+        self._closed = True
         if self._made:
             self._made.close()
 

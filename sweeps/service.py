@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
@@ -160,16 +161,19 @@ class Service:
     def _ask(self, function: Callable[[], None], timeout: float = 20.0) -> dict[str, Any]:
         """Have the loop call a function and wait until it has; the reply says why if it was refused."""
         answer: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        turn = threading.Lock()  # whoever has it, the loop that begins or the client that gives up, has it for good
 
         def call() -> None:
-            self._recover()
-            function()
+            if turn.acquire(blocking=False):
+                self._recover()
+                function()
 
         self._call(call, answer)
-        try:
+        with contextlib.suppress(queue.Empty):
             return answer.get(timeout=timeout)
-        except queue.Empty:
+        if turn.acquire(blocking=False):
             return {"error": "the service is busy; try again", "kind": "refused"}
+        return answer.get()
 
     def _end(self) -> None:
         self._ending = True
@@ -246,6 +250,8 @@ class Service:
             if change == "delete" and self._active and any(self._active.trains(run) for run in runs):
                 raise Refused("delete: one of these runs is being trained; stop it first")
             editing.apply(self._writer, runs, tags, removed, change)
+            if change == "delete":
+                self._forget(lambda sweep: sweep in runs)
 
         reply = self._ask(edit)
         return reply if "error" in reply else self._stored_or_warned()
@@ -258,6 +264,7 @@ class Service:
                 raise Refused(f"clean: {what!r} is not allowed; allowed: {', '.join(editing.CLEANED)}")
             if self._active and self._active.sweep == sweep:
                 raise Refused("clean: the sweep is being trained; pause or stop it first")
+            self._writer.flush(5.0)  # of a sweep that has just ended, files may still be on their way
             return {"freed": self._stored.clean(sweep, editing.CLEANED[what])}
         except Refused as refusal:
             return {"error": str(refusal), "kind": "refused"}
@@ -364,7 +371,9 @@ class Service:
         """Once the store can be read: end what a service that is gone left running, and go on with its sweeps."""
         if self._recovered:
             return
-        for sweep, tags in self._stored.sweeps().items():
+        sweeps = self._stored.sweeps()
+        self._forget(lambda sweep: sweep not in sweeps)
+        for sweep, tags in sweeps.items():
             state = tags.get(schema.STATE)
             if state not in UNDER_WAY:
                 continue
@@ -385,6 +394,12 @@ class Service:
                 self._commands.set_state(sweep, State.QUEUED, f"The service had ended and is back: {what}.")
         self._writer.flush(10)
         self._recovered = True
+
+    def _forget(self, gone: Callable[[str], bool]) -> None:
+        """Remove what the runs of sweeps that are gone left to go on from."""
+        for left in self._resumable.iterdir():
+            if gone(left.name.partition("-")[0]):
+                left.unlink(missing_ok=True)
 
     def _end_interrupted(self, sweep: str) -> int:
         """End the runs of a sweep that nobody trains any more; how many there were."""

@@ -102,7 +102,7 @@ def _read(
     folder = file.parent if file is not None else Path()
     paths = tuple(_absolute(folder, text) for text in known.take("modules", _texts, "a list of paths in quotes", ()))
     root = known.take("data", _text, "the path of a folder, in quotes", None)
-    alerts = _alerts(known, faults)
+    alerts = _alerts(known, faults, folder)
     known.refuse_the_rest("at the top")
     if modules is not None:
         paths = tuple(_absolute(Path(), text) for text in modules.split(os.pathsep) if text.strip())
@@ -115,11 +115,14 @@ def _read(
     )
 
 
-def _alerts(whole: _Reader, faults: list[str]) -> AlertSettings:
+def _alerts(whole: _Reader, faults: list[str], folder: Path) -> AlertSettings:
     table = whole.take("alerts", lambda value: isinstance(value, dict), "a table: [alerts]", {})
     known = _Reader(table, faults, "alerts.")
+    command = list(known.take("command", _texts, "a list of a program and its arguments, each in quotes", ()))
+    if command and os.sep in command[0]:  # a path, and not the name of a program
+        command[0] = str(_absolute(folder, command[0]))
     alerts = AlertSettings(
-        command=tuple(known.take("command", _texts, "a list of a program and its arguments, each in quotes", ())),
+        command=tuple(command),
         webhook=known.take("webhook", _is_address, "an address that begins with http:// or https://", None),
         on=tuple(known.take("on", _are_moments, f"a list of {', '.join(MOMENTS)}", MOMENTS)),
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from sweeps.progress import Progress, StoredRun
-from sweeps.search import trials_from_json
+from sweeps.search import Trial, trials_from_json
 from sweeps.spec import Spec, parse
 from tracking import schema
 from tracking.cleaning import remove_artifacts
@@ -91,6 +91,14 @@ class Stored:
         """
         return parse(self._reader.artifact(sweep, schema.SPEC_FILE).decode())
 
+    def trials(self, sweep: str) -> list[Trial]:
+        """The sweep's trials, as far as they were enumerated.
+
+        Raises:
+            ValueError, OSError: they are missing or cannot be read
+        """
+        return trials_from_json(self._reader.artifact(sweep, schema.TRIALS_FILE).decode())
+
     def load(self, sweep: str) -> tuple[str, Progress, list[tuple[str, str]]]:
         """A sweep as it stands: experiment id, progress, and what `Progress.restore` found to be superseded.
 
@@ -98,12 +106,19 @@ class Stored:
             ValueError, OSError: its spec or its trials are missing or cannot be read
         """
         spec = self.spec(sweep)
-        trials = trials_from_json(self._reader.artifact(sweep, schema.TRIALS_FILE).decode())
-        progress = Progress(spec, trials[: spec.trials])
+        progress = Progress(spec, self.trials(sweep)[: spec.trials])
         (experiment_id,) = self._reader.runs(run_ids=[sweep])["experiment_id"]
         chosen = self.tags(sweep).get(schema.WINNERS)
         winners = None if chosen is None else json.loads(chosen)
         return experiment_id, progress, progress.restore(self._measured(self.runs(sweep), spec), winners)
+
+    def curves(self, runs: Sequence[str], metric: str) -> dict[str, dict[int, float]]:
+        """What these runs measured after each epoch, by run and epoch."""
+        curves: dict[str, dict[int, float]] = {}
+        history = self._reader.histories(runs, [metric])
+        for run_id, step, value in zip(history["run_id"], history["step"], history["value"], strict=True):
+            curves.setdefault(run_id, {})[int(step)] = float(value)
+        return curves
 
     def _measured(self, runs: list[StoredRun], spec: Spec) -> list[StoredRun]:
         """The runs with their objectives, and the curves of first seeds if a pruner judges them."""
@@ -114,10 +129,7 @@ class Stored:
             for run in runs
             if run.tags[schema.SEED] == "0" and (spec.pruner != "none" or schema.PRUNED_AT in run.tags)
         ]
-        curves: dict[str, dict[int, float]] = {}
-        history = self._reader.histories(judged, [spec.objective.metric])
-        for run_id, step, value in zip(history["run_id"], history["step"], history["value"], strict=True):
-            curves.setdefault(run_id, {})[int(step)] = float(value)
+        curves = self.curves(judged, spec.objective.metric)
         return [replace(run, objective=objectives.get(run.run_id), curve=curves.get(run.run_id, {})) for run in runs]
 
 

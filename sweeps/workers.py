@@ -17,6 +17,7 @@ import multiprocessing as mp
 import os
 import queue
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -73,6 +74,7 @@ def _context() -> Any:
 def _work(pipe: Connection, scratch: str) -> None:
     """The worker process: read jobs from the pipe, train, send records, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the service to handle
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a user's module prints would fill the service's log
     jobs: queue.Queue[Job] = queue.Queue()
     asked: dict[str, Outcome] = {}  # by the key of a run: how it is to end
 
@@ -217,10 +219,14 @@ class LocalWorkers:
                     worker.pipe.send((outcome, key))
 
     def enforce(self) -> None:
-        """Kill the workers that were asked to end their run and did not. Their death is then read as a message."""
-        for worker in self._workers:
+        """Kill the workers that were asked to end their run and did not. Any worker's death is then read as a message,
+        though a process that a user's module has forked may hold its end of the pipe open."""
+        for worker in list(self._workers):
             if worker.kill_at is not None and time.monotonic() > worker.kill_at:
                 worker.process.kill()
+            if not worker.process.is_alive():
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(worker.pipe.fileno())) as ours:
+                    ours.shutdown(socket.SHUT_RDWR)
 
     def receive(self, pipe: Connection) -> Message | None:
         """Read one message from a pipe that has one; None if the worker has been removed meanwhile."""
@@ -260,7 +266,8 @@ class LocalWorkers:
             self._wake()
 
     def _remove(self, worker: _Worker) -> None:
-        self._workers.remove(worker)
+        with contextlib.suppress(ValueError):  # `close`, in another thread, was first
+            self._workers.remove(worker)
         worker.pipe.close()
         worker.process.kill()
         worker.process.join(5)

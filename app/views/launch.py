@@ -103,7 +103,7 @@ def left() -> dict[str, object]:
         scalars["seeds"] = form.scalar("seeds")
         scalars["sampler"] = form.scalar("sampler")
         if scalars["sampler"] != "grid":
-            scalars["trials"] = form.scalar("trials", default=20)
+            scalars["trials"] = form.scalar("trials", default=min(20, form.combinations(axes) or 20))
         scalars["pruner"] = form.scalar("pruner")
         scalars["workers"] = form.scalar("workers")
     scalars |= form_confirm.confirm(axes)

@@ -74,7 +74,7 @@ def test_the_best_so_far_is_of_trials_whose_seeds_are_all_finite() -> None:
     info = history_info(trial_results(frame(), KEYS), "val/loss", "minimize")
     assert info.best == [(0, pytest.approx(0.5)), (3, pytest.approx(0.3)), (4, pytest.approx(0.3))]
     assert info.winner is not None and info.winner.number == 3
-    assert info.sentence == ("The best of 3 trials came as number 4 of 8: adam, lr 0.001; 1 was pruned; 2 diverged.")
+    assert info.sentence == ("The best of 3 trials is number 3 of 0 to 7: adam, lr 0.001; 1 was pruned; 2 diverged.")
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])

@@ -98,3 +98,10 @@ def test_words_and_nothing_are_drawn(dark: bool) -> None:
     assert empty.best is None and not plot_slice(empty, dark=dark).data
     lost = plot_slice(slice_info(trials([("adam", 0.1, None, ["diverged"])]), "optimizer.lr", "val/loss", "minimize"))
     assert points(lost) == [(0.1, 0.985)]
+
+
+def test_a_long_logarithmic_panel_numbers_only_its_powers_of_ten() -> None:
+    drawn = plot_slice(slice_info(trials(), "optimizer.lr", "val/loss", "minimize")).layout.xaxis
+    ticks = {round(value, 9): text for value, text in zip(drawn.tickvals, drawn.ticktext, strict=True)}
+    assert drawn.tickangle == 0
+    assert [ticks[value] for value in (0.001, 0.002, 0.01, 0.05, 0.1, 1.0)] == ["0.001", "", "0.01", "", "0.1", "1"]

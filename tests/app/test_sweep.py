@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
 
-from app import ui
+from app import figures, ui
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300
 
@@ -47,6 +49,19 @@ def test_the_ranking_puts_the_diverged_last_and_says_of_how_many(fake: Any, open
     assert frame["optimizer.name"].tolist() == ["c", "b", "a"]
     assert frame["seeds"].tolist() == ["3 of 3", "2 of 3", "0 of 3"]
     assert frame["±"].notna().tolist() == [True, False, False], "two finite seeds carry no interval"
+
+
+def test_errors_of_zero_are_drawn_on_a_linear_scale() -> None:
+    def info(values: list[float]) -> Any:
+        line = SimpleNamespace(values=np.array(values), outcome="ok")
+        curve = SimpleNamespace(lines=[line], group=SimpleNamespace(diverged=0))
+        return SimpleNamespace(curves=[curve], band="")
+
+    most, few = info([0.0, 0.0, 0.5]), info([0.0, 0.2, 0.5])
+    assert figures._mostly_zero(most) and not figures._mostly_zero(few)
+    assert "the scale is linear" in figures._reading(most, log=False, wanted=True)
+    assert "linear" not in figures._reading(most, log=False, wanted=False)
+    assert "1 value at or below zero cannot be shown" in figures._reading(few, log=True, wanted=True)
 
 
 def test_all_diverged(fake: Any, open_page: Any, words: Any) -> None:

@@ -36,7 +36,7 @@ def test_history_marks_what_was_pruned_and_what_diverged(fake: Any, open_page: A
     drawn = traces(chart(at, "history"))
     assert drawn["diverged"]["x"] == [12]
     assert drawn["pruned"]["x"] == [13] and drawn["pruned"]["y"] == [0.2], "its last value, where it was judged"
-    assert caption(at, "The best of 12 trials came as number 1 of 14: adam, lr 0.001; 1 was pruned; 1 diverged.")
+    assert caption(at, "The best of 12 trials is number 0 of 0 to 13: adam, lr 0.001; 1 was pruned; 1 diverged.")
 
 
 def test_importance_is_of_trials_and_warns_of_few(fake: Any, open_page: Any) -> None:

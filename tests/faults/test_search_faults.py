@@ -107,7 +107,10 @@ def test_extend_change_delete_restore_and_clean(machine):
         client.clean(sweep, "all")
     with pytest.raises(CommandError, match="there is no sweep"):
         client.clean("nothing", "weights")
+    left = machine.folder / "resumable" / f"{sweep}-0-0.pt"
+    left.touch()
     client.delete([sweep])
+    assert not left.exists(), "what its runs would go on from is left for ever"
     hidden = "select count(*) from runs where lifecycle_stage = 'deleted'"
     assert machine.rows(hidden)[0][0] == len(machine.runs(sweep)) + 1
     client.restore([sweep])

@@ -235,3 +235,30 @@ def test_private_memory_is_what_a_process_took_for_itself():
 def test_available_memory_is_less_than_there_is():
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 0 < checking.available_memory() <= there
+
+
+def test_rehearsals_that_are_closed_in_the_middle_end(rehearsals):
+    """The service ends while a check is under way, in another thread."""
+    long = {
+        "model": {"name": "softmax_regression"},
+        "data": {"name": "iris"},
+        "optimizer": {"name": "sgd"},
+        "trainer": {"max_epochs": 1_000_000},
+    }
+    raised = []
+
+    def rehearse():
+        try:
+            rehearsals.run({"long": long}, at_once=1, threads=1, seconds=100)
+        except (AbandonedError, OSError) as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=rehearse, daemon=True)
+    thread.start()
+    until = time.monotonic() + 60
+    while not (rehearsals._made and rehearsals._made.busy):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    rehearsals.close()
+    thread.join(30)
+    assert not thread.is_alive() and len(raised) == 1

@@ -389,6 +389,18 @@ def test_a_module_that_breaks_later_is_one_sentence(my_models, monkeypatch):
     assert result.error.endswith("linear.py: importing it raised ZeroDivisionError: division by zero.")
 
 
+def test_a_module_that_is_taken_away_while_a_worker_knows_it_is_one_sentence(my_models, monkeypatch):
+    from sweeps import user_models
+
+    folder = my_models(linear=LINEAR)
+    assert run("linear")[0].outcome is Outcome.OK
+    known = user_models.current()
+    monkeypatch.setattr(user_models, "current", lambda: known)
+    (folder / "linear.py").unlink()
+    result, _ = run("linear")
+    assert result.error == f"{folder / 'linear.py'}: it is not there any more, or the settings do not name it."
+
+
 # What it may rely on
 
 

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from sweeps import lease
-from sweeps.channel import NoService, Server, request
+from sweeps.channel import NoAnswer, NoService, Server, request
+from sweeps.client import Client, CommandError
 
 HOLD = """
 import sys, time
@@ -109,3 +111,50 @@ def test_requests_are_answered_errors_become_replies_and_a_silent_client_blocks_
         hold.release()
     with pytest.raises(NoService):
         request(folder, {"action": "hello"}, timeout=5)
+
+
+def test_what_was_taken_and_not_answered_is_not_done_once_more(folder, monkeypatch):
+    """A service that is busy may do it yet: a sweep would be launched, or extended, twice."""
+    hold, taken, answer = lease.Hold(folder), [], threading.Event()
+
+    def handle(content):
+        taken.append(content["action"])
+        if content["action"] in ("launch", "stop"):
+            answer.wait(60)
+        if content["action"] == "extend":
+            raise KeyError("a fault of the service's own")
+        return {}
+
+    client = Client("sqlite:///some.db")
+    left = []
+    monkeypatch.setattr(client, "_leave_command", lambda action, *_: left.append(action))
+    monkeypatch.setattr("sweeps.client.request", lambda folder, content, timeout=0: request(folder, content, 1))
+    monkeypatch.setattr("sweeps.launching.store_sweep", lambda *_: pytest.fail("it was stored a second time"))
+    monkeypatch.setattr(threading, "excepthook", lambda raised: None)
+    server = Server(hold, handle)
+    try:
+        with pytest.raises(NoAnswer):
+            request(folder, {"action": "launch"}, timeout=1)
+        with pytest.raises(CommandError, match="launch: the service does not answer; the sweep is launched once"):
+            client.launch("name: twice\nmodel: {name: softmax_regression}\ndata: {name: iris}")
+        with pytest.raises(CommandError, match="extend: the service broke off before it answered"):
+            client.extend("sweep", trials=3)
+        assert "waits in the store" in client.stop("sweep") and left == ["stop"]
+        assert [action for action in taken if action != "status"] == ["launch", "launch", "extend", "stop"]
+    finally:
+        answer.set()
+        server.close()
+        hold.release()
+
+
+def test_a_service_finds_the_state_folder_that_was_named_relative_to_another_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SWEEPBOARD_STATE", "mine")
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **given: started.append(given) or subprocess)
+    monkeypatch.setattr("sweeps.client._spawned", [])
+    client = Client("sqlite:///some.db")
+    client._spawn(lease.state_folder(client.uri))
+    monkeypatch.chdir(started[0]["cwd"])
+    monkeypatch.setenv("SWEEPBOARD_STATE", started[0]["env"]["SWEEPBOARD_STATE"])
+    assert lease.state_folder(client.uri).parent == tmp_path / "mine"

@@ -42,6 +42,11 @@ def test_everything_is_read_with_paths_from_the_file(write, tmp_path):
     assert now.problems == ()
 
 
+def test_an_alert_s_program_may_lie_beside_the_file(write, tmp_path):
+    write('[alerts]\ncommand = ["./tell.sh", "./as it is"]')
+    assert settings().alerts.command == (str(tmp_path / "tell.sh"), "./as it is")
+
+
 def test_the_environment_wins(write, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SWEEPBOARD_MODULES", os.pathsep.join(["here", "/there"]))

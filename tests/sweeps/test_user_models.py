@@ -112,6 +112,18 @@ def test_a_process_of_its_own_reads_them_and_survives_what_ends_it(four, monkeyp
     assert not list((four.parent / "state" / "modules").glob("tmp*"))
 
 
+@pytest.mark.slow
+def test_a_thread_that_a_module_leaves_behind_keeps_nobody_waiting(tmp_path, monkeypatch):
+    path = tmp_path / "threads.py"
+    path.write_text("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n" + NET)
+    ended = []
+    run = user_models._run
+    monkeypatch.setattr(user_models, "_run", lambda *given: ended.append(run(*given)) or ended[-1])
+    monkeypatch.setattr(user_models, "PATIENCE", 30.0)
+    (answer,) = user_models._read_all([Source(path, path)], tmp_path)
+    assert list(answer["entries"]) == ["net"] and ended == ["ended its process (exit code 0)"]
+
+
 def test_one_that_never_ends_is_given_up(tmp_path, monkeypatch):
     path = tmp_path / "sleeps.py"
     path.touch()

@@ -185,3 +185,31 @@ def test_growing_from_many_threads_starts_no_more_than_asked_for(workers):
     assert len(workers.pids) == 3
     workers.shrink(1)
     assert len(workers.pids) == 1
+
+
+def forks(pipe, scratch):
+    """Ends, while a process that it has forked lives on, with everything that its parent had open."""
+    if os.fork() == 0:
+        time.sleep(30)
+        os._exit(0)
+    os._exit(3)
+
+
+def test_the_death_of_a_worker_is_seen_though_a_process_that_it_forked_holds_its_pipe(tmp_path, monkeypatch):
+    monkeypatch.setattr("sweeps.workers._work", forks)
+    made = LocalWorkers(tmp_path, wake=lambda: None)
+    try:
+        have(made, 1)
+        died, _ = wait_for(made, "died", seconds=20)
+        assert died.payload["exitcode"] == 3 and not made.pipes
+    finally:
+        made.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="it is asked of /proc")
+def test_what_a_module_prints_is_kept_nowhere(workers):
+    have(workers, 1)
+    pid = workers.pids[0]
+    assert workers.submit([Job("quiet", configuration(1), 1)])
+    wait_for(workers, "result")
+    assert os.readlink(f"/proc/{pid}/fd/1") == os.devnull
