@@ -137,7 +137,7 @@ def addresses(runs):
     yield "/run?run=none"
 
 
-FAST = ("empty", "all_diverged", "markup_in_names", "stuck_and_deleted", "no_numbers")
+FAST = ("empty", "markup_in_names")
 
 
 @pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in STORES])
