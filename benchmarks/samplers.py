@@ -17,7 +17,7 @@ from benchmarks.measure import REPEATS, finished, median, own_store, write
 if TYPE_CHECKING:
     import optuna
 
-TRIALS, EPOCHS = 24, 20
+TRIALS, EPOCHS = 16, 20
 SAMPLERS = ("random", "qmc", "tpe", "gp")
 HIDDEN_SIZES = (16, 32, 64, 128)
 SPEC = """
