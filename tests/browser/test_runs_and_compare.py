@@ -98,6 +98,7 @@ def test_a_filter_is_made_by_clicking(visitor):
     assert all("0.0003" in row for row in visitor.cells())
 
 
+@pytest.mark.slow
 def test_order_columns_and_roles_are_kept_for_everybody(visitor, visit, trained):
     address, metric = "/runs?experiment=others", "metrics.val/loss"
     visitor.open(address).rows(SEEDS).unfold("Columns")
@@ -112,10 +113,15 @@ def test_order_columns_and_roles_are_kept_for_everybody(visitor, visit, trained)
     metric, part, better, guessed = roles_table(other)[1]
     assert (better, guessed) == ("lower", "guessed")
     cell = other.page.locator(f"{GRID} canvas[data-testid=data-grid-canvas]").nth(1).bounding_box()
-    other.page.mouse.dblclick(cell["x"] + 0.62 * cell["width"], cell["y"] + 36 + 35 + 17)
-    other.page.keyboard.type("higher")
-    other.page.keyboard.press("Enter")
-    other.settle().press("keep-roles").says("Kept with the experiment")
+    keep = other.page.locator(".st-key-keep-roles button").first
+    for _ in range(5):  # the cell's editor opens when the browser comes to it
+        other.page.mouse.dblclick(cell["x"] + 0.62 * cell["width"], cell["y"] + 36 + 35 + 17)
+        other.page.keyboard.type("higher")
+        other.page.keyboard.press("Enter")
+        if other.settle() and keep.is_enabled():
+            break
+        other.page.keyboard.press("Escape")
+    other.press("keep-roles").says("Kept with the experiment")
     visitor.open(address)
     assert [metric, part, "higher", "said"] in roles_table(visitor)
 

@@ -99,7 +99,7 @@ def test_sweeps_are_trained_in_the_order_of_their_launch(machine):
 def test_a_command_left_in_the_store_is_obeyed(machine):
     sweep = machine.launch(epochs=3000)
     training(machine, sweep)
-    machine.client._leave_command("stop", sweep)
+    machine.client._leave_command("stop", sweep, {})
     machine.wait_state(sweep, "stopped", seconds=20)
     ((value,),) = machine.rows("select value from tags where run_uuid = ? and key like 'cmd.%'", sweep)
     assert '"handled"' in value
