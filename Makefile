@@ -15,7 +15,7 @@ test-full: .venv/.browser  ## everything, the long forms included
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-faults: .venv/.installed  ## the long fault tests: processes killed at many random moments
-	$(BIN)/python -m pytest -m "faults and slow"
+	$(BIN)/python -m pytest -n 2 -m "faults and slow"
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

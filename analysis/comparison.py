@@ -35,8 +35,8 @@ class Comparison:
     """Runs to compare, one row each in all three frames, in the same order."""
 
     runs: pd.DataFrame
-    """run_id, name, experiment_id, parent, trial, seed (-1: unknown), group, phase, outcome, counts, start_time,
-    end_time, objective (nan where there is none)."""
+    """run_id, name, experiment_id, parent, trial, seed, seed_data and seed_init (-1: unknown), group, phase, outcome,
+    counts, start_time, end_time, objective (nan where there is none)."""
     params: pd.DataFrame
     """Dotted key -> Python value, None where a run has no such param."""
     metrics: pd.DataFrame
@@ -173,6 +173,9 @@ def comparison(
     def tag(name: str, missing: str = "") -> pd.Series[Any]:
         return own[name].fillna(missing).astype(str) if name in own else pd.Series([missing] * len(ids), dtype=str)
 
+    def whole(name: str) -> pd.Series[Any]:
+        return pd.to_numeric(tag(name, "-1"), errors="coerce").fillna(-1).astype(int)
+
     status = runs["status"].map(_STATUS).fillna(RUNNING).astype(str)
     ours = tag(schema.KIND) == schema.RUN_KIND
     outcome = tag(schema.OUTCOME).where(tag(schema.OUTCOME) != "", status.where(~ours, RUNNING))
@@ -192,7 +195,8 @@ def comparison(
         {
             "run_id": runs["run_id"].astype(str), "name": runs["name"].fillna("").astype(str),
             "experiment_id": runs["experiment_id"].astype(str), "parent": parent, "trial": trials,
-            "seed": pd.Series(_seeds(own, texts), dtype=int), "group": group, "phase": tag(schema.PHASE),
+            "seed": pd.Series(_seeds(own, texts), dtype=int), "seed_data": whole(schema.SEED_DATA),
+            "seed_init": whole(schema.SEED_INIT), "group": group, "phase": tag(schema.PHASE),
             "outcome": outcome, "counts": tag(schema.SUPERSEDED_BY) == "", "start_time": runs["start_time"],
             "end_time": runs["end_time"], "objective": pd.Series(objective, dtype=float),
         }

@@ -19,7 +19,7 @@ import pandas as pd
 from analysis import theme
 from analysis.comparison import Comparison, shown
 from analysis.ranking import Group, ranking
-from analysis.samples import Sample, samples
+from analysis.samples import Sample, key_words, samples
 from analysis.search_figures import log_range
 from analysis.statistics import (
     ENOUGH_FOR_AN_INTERVAL,
@@ -261,7 +261,7 @@ def plot_confirmed(info: ConfirmedInfo, *, dark: bool = False, height: int | Non
         figure.add_scatter(
             x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False,
             marker={"symbol": "circle", "size": 5, "color": theme.translucent(colour, 0.45)},
-            customdata=[str(dot[2]) for dot in dots],
+            customdata=[key_words(dot[2]) for dot in dots],
             hovertemplate=f"{name}<br>seed %{{customdata}}: %{{x:.4g}}<extra></extra>", legendgroup=name,
         )  # fmt: skip
         means = [(place, own.interval) for place, own in parts if own.values]

@@ -17,10 +17,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.statistics import number
+from analysis.words import chained, some
 
 NAMED = 4
 """A sentence names so many keys, and so many groups a key, and counts the others."""
 NOT_SET = "not set"
+_OWN_MEANING = {"schedule.gamma"}
+"""Keys that mean another thing with each choice of their section: a factor of each step, and of each epoch."""
 _SEEDS = {"seed", "seeds", "seed_data", "seed_init", "seed_order", "random_state", "random_seed"}
 
 
@@ -78,7 +81,7 @@ def _shown(value: Any) -> str:
         short = number(value) if math.isfinite(value) else ""
         return short if short and float(short) == value else f"{value:.15g}"
     if isinstance(value, list):
-        return "-".join(_shown(inner) for inner in value) or "empty"
+        return chained([_shown(inner) for inner in value]) or "empty"
     return json.dumps(value, default=str) if isinstance(value, Mapping) else str(value)
 
 
@@ -120,18 +123,13 @@ def confounds(
             values[name] = dict.fromkeys(_shown(value) for value in parsed)
         compared = {frozenset(own) for own in values.values()}
         if _brought_along(key, varied):
+            if key in _OWN_MEANING:
+                continue
             # With what is varied the key comes and goes; where it exists its values must still agree.
             compared = {own - {NOT_SET} for own in compared} - {frozenset()}
         if len(compared) > 1:
             found.append(Confound(key, {name: tuple(own) for name, own in values.items()}))
     return found
-
-
-def _and(parts: Sequence[str], more: str) -> str:
-    shown = list(parts[:NAMED])
-    if len(parts) > NAMED:
-        shown.append(more.format(len(parts) - NAMED))
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _in_words(confound: Confound) -> str:
@@ -141,8 +139,8 @@ def _in_words(confound: Confound) -> str:
     parts = []
     for values, names in by_values.items():
         own = " or ".join(values[:NAMED]) + (f" or {len(values) - NAMED} others" if len(values) > NAMED else "")
-        parts.append(f"{own} for {_and(names, '{} more')}")
-    return f"{confound.key} ({_and(parts, '{} other values')})"
+        parts.append(f"{own} for {some(names, NAMED)}")
+    return f"{confound.key} ({some(parts, NAMED, '{} other values')})"
 
 
 def confound_sentence(found: Sequence[Confound], varied: Collection[str]) -> str:
@@ -152,8 +150,8 @@ def confound_sentence(found: Sequence[Confound], varied: Collection[str]) -> str
     """
     if not found:
         return ""
-    what = _and(sorted(varied), "{} more") if varied else ""
-    others = _and([_in_words(confound) for confound in found], "{} more")
+    what = some(sorted(varied), NAMED)
+    others = some([_in_words(confound) for confound in found], NAMED)
     if not what:
         return f"The groups differ in {others}: any of it may be the cause."
     verb = "differ" if len(varied) > 1 else "differs"

@@ -21,6 +21,8 @@ import pandas as pd
 from analysis import theme
 from analysis.ranking import RUNNING, Group
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
+from analysis.units import DATASETS, share
+from analysis.units import means as by_set
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Line:
     """Where its points stand on the horizontal axis, if not at their steps."""
     smooth: np.ndarray | None = None
     """Its smoothed values, if it is smoothed."""
+    data: int = -1
+    """The seed of its training set; -1 where it is not known."""
 
     @property
     def x(self) -> np.ndarray:
@@ -73,7 +77,7 @@ class Curve:
 
     @property
     def n(self) -> int:
-        """Seeds in the mean."""
+        """Seeds in the mean, or training sets where seeds share them."""
         return self.means[0].n if self.means else 0
 
 
@@ -101,7 +105,8 @@ class CurvesInfo:
         if not sizes:
             return ""
         n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        return f"95% t-interval, n={n}"
+        shared = any(share([line.data for line in _counted(curve.lines)]) for curve in self.curves)
+        return f"95% t-interval, n={n}{f' {DATASETS}' if shared else ''}"
 
 
 def thin(steps: np.ndarray, values: np.ndarray, buckets: int = BUCKETS) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +152,14 @@ def _means(lines: Sequence[Line]) -> tuple[np.ndarray, list[Interval], np.ndarra
         shared &= set(line.steps.tolist())
     steps = np.array(sorted(shared))
     at = [dict(zip(line.steps.tolist(), line.y.tolist(), strict=True)) for line in counted]
-    means = [interval([values[step] for values in at]) for step in steps.tolist()]
+    sets = [line.data for line in counted]
+    if share(sets):
+        means = [
+            interval(by_set((own, values[step]) for own, values in zip(sets, at, strict=True)).values())
+            for step in steps.tolist()
+        ]
+    else:
+        means = [interval([values[step] for values in at]) for step in steps.tolist()]
     if all(line.along is None for line in counted):
         return steps, means, None
     places = [dict(zip(line.steps.tolist(), line.x.tolist(), strict=True)) for line in counted]
@@ -199,7 +211,7 @@ def curves_info(
 
     Args:
         histories: Long: run_id, key, step, value.
-        runs: One row a run: run_id, group, seed, outcome, counts.
+        runs: One row a run: run_id, group, seed, outcome, counts, and where it is known seed_data.
         groups: What to draw, in the order of the legend.
         metric: The metric's name.
         along: The metric whose values, logged at the same steps, are the horizontal axis; the steps if not given.
@@ -222,7 +234,7 @@ def curves_info(
             own = own.drop_duplicates("step", keep="last").sort_values("step")
             own = own[np.isfinite(own["value"].to_numpy(dtype=float))]
             steps, values = own["step"].to_numpy(dtype=float), own["value"].to_numpy(dtype=float)
-        line = Line(row["run_id"], int(row["seed"]), str(row["outcome"]), steps, values)
+        line = Line(row["run_id"], int(row["seed"]), str(row["outcome"]), steps, values, data=row.get("seed_data", -1))
         lines[row["group"]].append(_placed(line, places.get(row["run_id"])) if along else line)
     if baseline:
         lines = _differences(lines, baseline)
@@ -269,6 +281,7 @@ def plot_curves(info: CurvesInfo, *, dark: bool = False, log: bool = False, heig
             figure.add_scatter(
                 x=np.concatenate([curve.x, curve.x[::-1]]),
                 y=np.concatenate([high, low[::-1]]),
+                mode="lines",
                 fill="toself",
                 fillcolor=theme.translucent(colour, 0.16 if dark else 0.13),
                 line={"width": 0},

@@ -73,7 +73,8 @@ def plus_minus(interval: Interval) -> str:
     decimals = max(0, 1 - math.floor(math.log10(interval.half)))
     if decimals > 6 or abs(interval.mean) >= 1e6:
         return f"{number(interval.mean)} ± {number(interval.half, 2)}"
-    return f"{interval.mean:.{decimals}f} ± {interval.half:.{decimals}f}"
+    mean = round(interval.mean, decimals) + 0.0  # no minus before zero
+    return f"{mean:.{decimals}f} ± {interval.half:.{decimals}f}"
 
 
 def t_quantile(p: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:

@@ -15,6 +15,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.statistics import ENOUGH_FOR_A_VERDICT, Interval, interval, number, plus_minus
+from analysis.units import means, share
+from analysis.words import chained
 from tracking.schema import Outcome
 
 RUNNING = "running"
@@ -25,7 +27,8 @@ RUNNING = "running"
 class Group:
     """One configuration with all its seeds.
 
-    `interval` is over the finite runs; `judged` counts those that ended ok or diverged; `others` names the rest.
+    `interval` is over the finite runs, those on one training set as one; `judged` counts those that ended ok or
+    diverged; `others` names the rest.
     """
 
     group: str
@@ -68,10 +71,12 @@ def _missing(value: Any) -> bool:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float):
         return number(value)
     if isinstance(value, list | tuple):
-        return "-".join(_word(item) for item in value) or "none"
+        return chained([_word(item) for item in value]) or "none"
     return "none" if value is None else str(value)
 
 
@@ -97,6 +102,15 @@ def _method(params: Mapping[str, Any], trial: int) -> str:
     return f"trial {trial}"
 
 
+def _interval(rows: Sequence[Mapping[Any, Any]], finite: Sequence[float]) -> Interval:
+    """Of the mean of a group's finite results; those on one training set are one."""
+    sets = [row.get("seed_data", -1) for row in rows]
+    if not share(sets):
+        return interval(finite)
+    ok = ((row["seed_data"], float(row["objective"])) for row in rows if row["outcome"] == Outcome.OK)
+    return interval(means((key, value) for key, value in ok if math.isfinite(value)).values())
+
+
 def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
     """The groups, best first; then what diverged wholly, then what has no result yet, then what was pruned.
 
@@ -108,7 +122,8 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
     sign = -1.0 if direction == "maximize" else 1.0
     members: dict[str, list[dict[Any, Any]]] = {}
     if len(runs):
-        wanted = dict.fromkeys(["group", "trial", "outcome", "objective", *(key for key in searched if key in runs)])
+        optional = [key for key in ("seed_data", *searched) if key in runs]
+        wanted = dict.fromkeys(["group", "trial", "outcome", "objective", *optional])
         for row in runs.loc[runs["counts"].astype(bool), list(wanted)].to_dict("records"):
             members.setdefault(str(row["group"]), []).append(row)
     groups = []
@@ -129,7 +144,7 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
                 params=params,
                 method=_method(params, int(first["trial"])),
                 rank=None,
-                interval=interval(finite),
+                interval=_interval(rows, finite),
                 judged=len(finite) + diverged,
                 diverged=diverged,
                 others=dict(outcomes),
@@ -173,12 +188,18 @@ def answer(groups: Sequence[Group], metric: str, direction: str, *, over: bool) 
     return f"{best.label}: the {word} {shown}{basis} of {len(judged)} configurations{so_far}{some}."
 
 
-def caution(groups: Sequence[Group], seeds: int) -> str:
-    """Why the answer is no verdict yet: one sentence, or nothing where nothing is compared or seeds suffice."""
+def caution(groups: Sequence[Group], seeds: int, of: str = "seeds") -> str:
+    """Why the answer is no verdict yet: one sentence, or nothing where nothing is compared or seeds suffice.
+
+    Args:
+        groups: From `ranking`.
+        seeds: How many independent results each has.
+        of: What these are: seeds, or the training sets that seeds share.
+    """
     finite = [group for group in groups if group.interval.n]
     if len(finite) < 2 or seeds >= ENOUGH_FOR_A_VERDICT:
         return ""
     return (
-        f"Too few seeds for a verdict: an exact paired test needs {ENOUGH_FOR_A_VERDICT}, this sweep has {seeds};"
+        f"Too few {of} for a verdict: an exact paired test needs {ENOUGH_FOR_A_VERDICT}, this sweep has {seeds};"
         f" {ENOUGH_FOR_A_VERDICT - seeds} more would be needed."
     )

@@ -1,7 +1,7 @@
 """The results of one group, as a comparison takes them: what is finite by its seed, what diverged, what has no result.
 
 Where a group has confirm runs it is judged by these alone: its search runs are what it was chosen by, and a winner's
-search result is too good on average.
+search result is too good on average. Runs that share a training set are one result, their mean: see `analysis.units`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.statistics import Interval, finite, interval
+from analysis.units import DATASETS, SEEDS, means, share
 from tracking.schema import CONFIRM_PHASE, SEARCH_PHASE, Outcome
 
+TRAINING_SET: Final = "training set"
+"""What groups are paired on whose runs share training sets."""
 NO_RESULT: Final = "without a result"
 """What a run is called that ended well but has no value."""
 
@@ -50,6 +53,11 @@ class Sample:
     def n(self) -> int:
         """Runs that were judged: finite or diverged."""
         return len(self.values) + len(self.diverged)
+
+    @property
+    def units(self) -> str:
+        """What the results are of: `seeds`, or `training sets` where several runs share one."""
+        return DATASETS if self.paired_on == TRAINING_SET else SEEDS
 
     @property
     def share_diverged(self) -> float:
@@ -133,7 +141,10 @@ def _of(name: str, rows: pd.DataFrame, value: str, paired_on: Sequence[str]) -> 
     outcomes = [str(x) for x in rows["outcome"]] if "outcome" in rows else [""] * len(rows)
     judged: list[tuple[Hashable, float]] = []
     unfinished: Counter[str] = Counter()
-    keys = zip(*(map(_groupable, rows[column]) for column in paired_on), strict=True) if paired_on else iter(())
+    waiting: set[Hashable] = set()
+    shared = list(paired_on) == ["seed"] and "seed_data" in rows and share(rows["seed_data"].tolist())
+    on = ["seed_data"] if shared else paired_on
+    keys = zip(*(map(_groupable, rows[column]) for column in on), strict=True) if on else iter(())
     known = list(keys) or [(position,) for position in range(len(rows))]
     for number, outcome, key in zip(numbers, outcomes, known, strict=True):
         if outcome == Outcome.DIVERGED:
@@ -143,15 +154,19 @@ def _of(name: str, rows: pd.DataFrame, value: str, paired_on: Sequence[str]) -> 
             judged.append((key, number if math.isfinite(number) else math.inf))
         else:
             unfinished[outcome or NO_RESULT] += 1
+            waiting.add(key)
+    if shared:
+        # The mean of a part of a set's runs would be no partner for that of all.
+        judged = [(key, each) for key, each in means(judged).items() if key not in waiting or math.isinf(each)]
     found = [key for key, _ in judged]
-    paired = bool(paired_on) and len(set(found)) == len(found) and all(_known(x) for key in found for x in key)  # type: ignore[attr-defined]
+    paired = bool(on) and len(set(found)) == len(found) and all(_known(x) for key in found for x in key)  # type: ignore[attr-defined]
     by_key = {key if paired else position: result for position, (key, result) in enumerate(judged)}
     return Sample(
         name,
         {key: result for key, result in by_key.items() if math.isfinite(result)},
         frozenset(key for key, result in by_key.items() if not math.isfinite(result)),
         dict(unfinished),
-        " and ".join(paired_on) if paired else None,
+        (TRAINING_SET if shared else " and ".join(on)) if paired else None,
         phases.pop() if len(phases) == 1 else "",
     )
 
@@ -200,3 +215,8 @@ def samples(
 def phase_words(phase: str) -> str:
     """`confirm runs`, for a sentence; nothing for what has only search runs or no phase."""
     return f"{phase} runs" if phase and phase != SEARCH_PHASE else ""
+
+
+def key_words(key: Hashable) -> str:
+    """`3`, or `3, 0` where runs are paired on two seeds: a key of a sample, for a reader."""
+    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)

@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.samples import Sample
 from analysis.statistics import MINIMIZE, number, plus_minus
 from analysis.verdicts import Decision, Verdict, verdicts
+from analysis.words import some
 
 NAMED = 3
 """A sentence names so many groups, and counts the others."""
@@ -62,13 +63,6 @@ class Standings:
         return pd.DataFrame(rows, columns=columns)
 
 
-def _names(names: Sequence[str]) -> str:
-    shown = list(names[:NAMED])
-    if len(names) > NAMED:
-        shown.append(f"{len(names) - NAMED} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
 def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], metric: str, level: float) -> str:
     judged = [row for row in rows if row.sample.n]
     if not judged:
@@ -78,7 +72,8 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     basis = f" ({mean.kind})" if mean.shown else f" (n={mean.n})"
     value = f"{metric} {plus_minus(mean)}{basis}"
     if not mean.n:
-        return f"All {sum(row.sample.n for row in judged)} runs of {_names([row.name for row in judged])} diverged."
+        names = some([row.name for row in judged], NAMED)
+        return f"All {sum(row.sample.n for row in judged)} runs of {names} diverged."
     lost = len(leader.sample.diverged)
     though = f", though {lost} of its {leader.sample.n} runs diverged" if lost else ""
     if len(judged) == 1:
@@ -91,8 +86,8 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
         asked = number(round(1 - level, 12) / m, 2)
         more = max(verdict.more for verdict in own)
         return (
-            f"Too few seeds: {more} more a group to tell {len(rows)} groups apart (Holm's correction for {m} pairs asks"
-            f" for an exact p of {asked}); so far {leader.name} leads with {value}{though}."
+            f"Too few {leader.sample.units}: {more} more a group to tell {len(rows)} groups apart (Holm's correction"
+            f" for {m} pairs asks for an exact p of {asked}); so far {leader.name} leads with {value}{though}."
         )
     better = [verdict for verdict in own if verdict.decision is Decision.BETTER]
     if len(better) == len(own):
@@ -105,7 +100,7 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     beaten = f", is better than {len(better)} of the other {len(own)} groups" if better else ""
     return (
         f"{leader.name} leads with {value}{though}{beaten}{' and' if better else ', but'} cannot be told from"
-        f" {_names(leader.tied)} (exact tests, Holm's correction for {m} pairs)."
+        f" {some(leader.tied, NAMED)} (exact tests, Holm's correction for {m} pairs)."
     )
 
 

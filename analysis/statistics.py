@@ -40,6 +40,7 @@ __all__ = [
     "Difference",
     "Interval",
     "Values",
+    "best_weights",
     "check_direction",
     "difference",
     "expected_best",
@@ -277,6 +278,17 @@ def performance_profile(
     return np.asarray(better / total, dtype=float)
 
 
+def best_weights(finite: int, total: int, k: int) -> np.ndarray:
+    """The chance that the i-th best of `finite` results is the best of k trials drawn from `total` without replacement.
+
+    C(N - i, k - 1) / C(N, k) for i = 1, 2, ...; what is missing to 1 is the chance that all k diverged.
+    """
+    # The weight of the i-th best, from that of the one before: C(N - i, k - 1) without large factorials.
+    i = np.arange(1, finite)
+    weights = (k / total) * np.concatenate([[1.0], np.cumprod((total - i - k + 1).clip(0) / (total - i))])
+    return np.asarray(weights[:finite])
+
+
 def expected_best(
     values: Iterable[float], budget: int | Sequence[int], direction: str = MINIMIZE, *, diverged: int = 0
 ) -> np.ndarray:
@@ -307,8 +319,5 @@ def expected_best(
         if k <= diverged:
             found[place] = math.nan
             continue
-        # The weight of the i-th best, from that of the one before: C(N - i, k - 1) without large factorials.
-        i = np.arange(1, len(x))
-        weights = (k / total) * np.concatenate([[1.0], np.cumprod((total - i - k + 1).clip(0) / (total - i))])
-        found[place] = float(weights[: len(x)] @ x)
+        found[place] = float(best_weights(len(x), total, int(k)) @ x)
     return found

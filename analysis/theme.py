@@ -119,6 +119,15 @@ def layout(dark: bool, *, x: str, y: str, log_y: bool = False, height: int = 380
     }
 
 
+def _even_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks at even distances: between 6 and 9 a logarithmic axis has none of 1, 2, 5."""
+    unit = 10.0 ** math.floor(math.log10((high - low) / 2))
+    step = next(each * unit for each in (1, 2, 5, 10) if (high - low) / (each * unit) <= 5)
+    places = range(math.ceil(low / step - 0.2), math.floor(high / step + 0.2) + 1)
+    values = [place * step for place in places]
+    return {"tickmode": "array", "tickvals": values, "ticktext": [f"{value:.6g}" for value in values]}
+
+
 def log_ticks(low: float, high: float) -> dict[str, Any]:
     """Ticks of a logarithmic axis with their whole value: plotly's own say 5 where they mean 0.05.
 
@@ -126,6 +135,8 @@ def log_ticks(low: float, high: float) -> dict[str, Any]:
         low: The smallest value shown, positive.
         high: The largest.
     """
+    if low < high < 4 * low:
+        return _even_ticks(low, high)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     steps = (1, 2, 5) if last - first <= 3 else (1,)
     every = 1 if last - first <= 12 else math.ceil((last - first) / 8)

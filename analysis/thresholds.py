@@ -196,6 +196,7 @@ def plot_threshold(info: ThresholdInfo, *, at: float | None = None, dark: bool =
             figure.add_scatter(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.clip(bounds, 0, 1),
+                mode="lines",
                 fill="toself",
                 fillcolor=theme.translucent(colour, 0.14 if dark else 0.1),
                 line={"width": 0},

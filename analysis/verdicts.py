@@ -27,10 +27,11 @@ from dataclasses import dataclass
 
 from analysis.evidence import Decision, Evidence, decide, seeds_missing, weigh
 from analysis.intervals import check_share
-from analysis.samples import Sample, phase_words
+from analysis.samples import TRAINING_SET, Sample, phase_words
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, MINIMIZE, Difference, check_direction, holm, number
+from analysis.words import counted
 
-__all__ = ["Decision", "Verdict", "verdict", "verdicts"]
+__all__ = ["Decision", "Question", "Verdict", "answers", "verdict", "verdicts"]
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,10 @@ class Verdict:
         return self.decision in (Decision.BETTER, Decision.WORSE)
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def _pairs(e: Evidence, count: int) -> str:
     """`8 paired seeds`."""
     on = e.finite.paired_on
-    return _plural(count, "paired seed") if on == "seed" else f"{_plural(count, 'pair')} of one {on}"
+    return counted(count, f"paired {on}") if on in ("seed", TRAINING_SET) else f"{counted(count, 'pair')} of one {on}"
 
 
 def _p(value: float) -> str:
@@ -120,10 +117,10 @@ def _basis(e: Evidence, p: float, comparisons: int, name: str) -> str:
 def _left_out(e: Evidence) -> str:
     parts = []
     if e.alone:
-        parts.append(f"{_plural(e.alone, 'run')} without a partner")
+        parts.append(f"{counted(e.alone, 'run')} without a partner")
     unfinished = sum(e.a.unfinished.values()) + sum(e.b.unfinished.values())
     if unfinished:
-        parts.append(f"{_plural(unfinished, 'run')} without a result")
+        parts.append(f"{counted(unfinished, 'run')} without a result")
     return f", leaving out {' and '.join(parts)}" if parts else ""
 
 
@@ -140,7 +137,7 @@ def _hope(e: Evidence) -> str:
     """How many seeds would show what was seen, were it real."""
     if e.one_diverged or e.diverged_both or not e.finite.needed or e.finite.needed <= e.telling:
         return ""
-    seeds = _pairs(e, e.finite.needed) if e.paired else f"{_plural(e.finite.needed, 'seed')} each"
+    seeds = _pairs(e, e.finite.needed) if e.paired else f"{counted(e.finite.needed, 'seed')} each"
     return f"; {seeds} would find a difference of this size four times in five"
 
 
@@ -174,7 +171,7 @@ def _sentence(e: Evidence, decision: Decision, p: float, metric: str, margin: fl
     if decision is Decision.TOO_FEW:
         more = f"{seeds_missing(e, comparisons)} more{'' if e.paired or not e.telling else ' a group'}"
         so_far = f"; so far {found}" if apart or gap else ""
-        return f"Too few seeds: {more} to decide between {names} ({_limits(e, comparisons)}){so_far}{end}."
+        return f"Too few {e.a.units}: {more} to decide between {names} ({_limits(e, comparisons)}){so_far}{end}."
     if decision is Decision.NO_DIFFERENCE:
         assert margin is not None
         basis = _basis(e, p, comparisons, f"{e.finite.test.name}s against the margin")
@@ -183,6 +180,50 @@ def _sentence(e: Evidence, decision: Decision, p: float, metric: str, margin: fl
     if decision is Decision.UNDECIDED:
         return f"Undecided between {names}: {found}, {basis}{end}{_conflict(e, p)}{_hope(e)}."
     return f"{e.a.name} is {decision} than {e.b.name}: {found}, {basis}{end}."
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether `a` is better than `b`, asked before the results were seen."""
+
+    a: Sample
+    b: Sample
+    direction: str = MINIMIZE
+    """What is better: "minimize" or "maximize"."""
+    margin: float | None = None
+    """A difference that would not matter, in units of the results: with it, "no difference" can be shown."""
+    metric: str = "the result"
+    """What the results are called."""
+
+    def __post_init__(self) -> None:
+        check_direction(self.direction)
+        if self.margin is not None and not (self.margin > 0 and math.isfinite(self.margin)):
+            raise ValueError(f"margin: {self.margin} is not allowed; allowed: more than 0, or None")
+
+
+def answers(questions: Sequence[Question], level: float = 0.95) -> list[Verdict]:
+    """The verdict on each question, corrected for each other (Holm); they may be about different results.
+
+    Args:
+        questions: Whose groups come from `analysis.samples`.
+        level: Of the intervals; 1 - level is the chance that there is any wrong "better" or "worse" among the verdicts
+            where the groups do not differ.
+    """
+    check_share("level", level)
+    m = len(questions)
+    weighed = [weigh(q.a, q.b, 1 if q.direction == MINIMIZE else -1, q.margin, level, m) for q in questions]
+    corrected, equivalent = holm(e.test.p for e in weighed), holm(e.equivalent_p for e in weighed)
+    found = []
+    for q, e, test_p, margin_p in zip(questions, weighed, corrected.tolist(), equivalent.tolist(), strict=True):
+        decision = decide(e, test_p, margin_p, q.margin, m)
+        p = margin_p if decision is Decision.NO_DIFFERENCE else test_p
+        found.append(
+            Verdict(
+                decision, _sentence(e, decision, p, q.metric, q.margin, m), e.a.name, e.b.name, e.finite, p,
+                min(e.n_a, e.n_b), seeds_missing(e, m), m,
+            )
+        )  # fmt: skip
+    return found
 
 
 def verdicts(
@@ -202,30 +243,16 @@ def verdicts(
             results are seen: to compare only the best with the others is to compare all.
         direction: What is better: "minimize" or "maximize".
         margin: A difference that would not matter, in units of the results: with it, "no difference" can be shown.
-        level: Of the intervals; 1 - level is the chance that there is any wrong "better" or "worse" among the verdicts
-            where the groups do not differ.
+        level: As for `answers`.
         metric: What the results are called.
 
     Returns:
         The pair -> what is said of its first group compared with its second, in the order of `pairs`.
     """
-    check_direction(direction)
-    check_share("level", level)
-    if margin is not None and not (margin > 0 and math.isfinite(margin)):
-        raise ValueError(f"margin: {margin} is not allowed; allowed: more than 0, or None")
     chosen = list(itertools.combinations(range(len(groups)), 2)) if pairs is None else list(pairs)
-    sign, m = (1 if direction == MINIMIZE else -1), len(chosen)
-    weighed = [weigh(groups[i], groups[j], sign, margin, level, m) for i, j in chosen]
-    corrected, equivalent = holm(e.test.p for e in weighed), holm(e.equivalent_p for e in weighed)
-    found = {}
-    for pair, e, test_p, margin_p in zip(chosen, weighed, corrected.tolist(), equivalent.tolist(), strict=True):
-        decision = decide(e, test_p, margin_p, margin, m)
-        p = margin_p if decision is Decision.NO_DIFFERENCE else test_p
-        found[pair] = Verdict(
-            decision, _sentence(e, decision, p, metric, margin, m), e.a.name, e.b.name, e.finite, p,
-            min(e.n_a, e.n_b), seeds_missing(e, m), m,
-        )  # fmt: skip
-    return found
+    Question(Sample("", {}), Sample("", {}), direction, margin)  # refuses what is wrong even where nothing is compared
+    asked = [Question(groups[i], groups[j], direction, margin, metric) for i, j in chosen]
+    return dict(zip(chosen, answers(asked, level), strict=True))
 
 
 def verdict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -80,8 +80,13 @@ def phases(chosen: Selection, found: Comparison) -> None:
         )  # fmt: skip
 
 
-def load(chosen: Selection) -> Comparison | None:
-    """The runs that are chosen; None where none of them is there."""
+def load(chosen: Selection, *, whole: bool = False) -> Comparison | None:
+    """The runs that are chosen; None where none of them is there.
+
+    Args:
+        chosen: What the URL names.
+        whole: Search runs too, where winners were confirmed.
+    """
     among = chosen.groups if chosen.sweeps else ()
     found = store.records(chosen.sweeps, chosen.runs, () if among else chosen.groups)
     if found is None or not len(found.runs):
@@ -90,7 +95,7 @@ def load(chosen: Selection) -> Comparison | None:
     if among:
         own = made.runs["group"].str.partition("@")[0]
         made = made.only(made.runs[own.isin(among) | made.runs["run_id"].isin(chosen.runs)]["run_id"].tolist())
-    if not chosen.as_they_are and not _all_phases():
+    if not whole and not chosen.as_they_are and not _all_phases():
         made = judged_by_confirm(made)
     return made if made.runs["counts"].any() else None
 
@@ -258,13 +263,13 @@ def opened(page: str) -> tuple[Selection, Comparison]:
         else:
             st.markdown(nothing)
             if st.button("New sweep", type="primary", icon=":material/add:"):
-                st.switch_page("views/launch.py")
+                ui.go("launch", {})
         st.stop()
     found = load(chosen)
     if found is None:
-        st.markdown("None of the runs that this address names has come to count in this store.")
+        st.markdown("This store has none of the runs that the address names, or none of them counts any more.")
         if st.button("Choose others", type="primary"):
-            go(page, {})
+            ui.go(page, {})
         st.stop()
     return chosen, found
 
@@ -279,9 +284,4 @@ def picker(chosen: Selection, page: str) -> None:
             format_func=lambda sweep: names.get(sweep, sweep), placeholder="choose sweeps",
         )  # fmt: skip
         if st.form_submit_button("Compare" if page == "compare" else "Show", type="primary") and wanted:
-            go(page, {"sweep": ",".join(wanted)})
-
-
-def go(page: str, params: Mapping[str, str]) -> None:
-    """Open a page with these in its URL and nothing else."""
-    st.switch_page(f"views/{page}.py", query_params=dict(params))
+            ui.go(page, {"sweep": ",".join(wanted)})

@@ -25,8 +25,13 @@ def _height(rows: int, most: int) -> int:
     return min(38 + 30 * max(1, rows), most)
 
 
-def guard(view: View) -> None:
-    """Names, in red, what differs between the drawn groups beside what they are compared in."""
+def guard(view: View, place: Any = st) -> None:
+    """Names, in red, what differs between the drawn groups beside what they are compared in.
+
+    Args:
+        view: What is compared.
+        place: Where the warning stands; what was meant to differ is asked here.
+    """
     keys = view.found.differing
     if len(view.drawn) < 2 or not keys:
         return
@@ -45,7 +50,7 @@ def guard(view: View) -> None:
     )  # fmt: skip
     said = confound_sentence(confounds(rows, varied), varied)
     if said:
-        st.markdown(f":material/warning: :red[{ui.text(said, 600)}]")
+        place.markdown(f":material/warning: :red[{ui.text(said, 900)}]")
 
 
 def ranked(view: View) -> Standings | None:

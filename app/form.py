@@ -73,6 +73,11 @@ def reset() -> None:
     st.session_state["_form"] = {"base": copy.deepcopy(FIRST), "generation": _state()["generation"] + 1}
 
 
+def drop_claim() -> None:
+    """From now on, the sweep claims nothing."""
+    base().pop("claim", None)
+
+
 def key(name: str) -> str:
     """The widget key of a field in this generation."""
     return f"f{_state()['generation']}:{name}"
@@ -377,10 +382,10 @@ def assemble(parts: dict[str, dict[str, Any]], axes: dict[str, Any], scalars: di
     for name in ("keep", "sampler", "trials", "pruner", "seeds", "seed", "vary", "workers"):
         if name in scalars and scalars[name] is not None:
             raw[name] = scalars[name]
-    for part in ("objective", "confirm"):
+    for part in ("replicate", "objective", "confirm"):
         own = {name.partition(".")[2]: value for name, value in scalars.items() if name.startswith(f"{part}.")}
         raw |= {part: {name: value for name, value in own.items() if value is not None}} if own else {}
-    return raw
+    return raw | ({"claim": base()["claim"]} if "claim" in base() else {})
 
 
 def yaml_of(raw: dict[str, Any]) -> str:

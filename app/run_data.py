@@ -129,7 +129,8 @@ def snippet(run: OneRun, uri: str) -> str | None:
     model, data = _section(run, "model"), _section(run, "data")
     if not run.ours or WEIGHTS_FILE not in dict(run.files) or "name" not in model or "name" not in data:
         return None
-    seeds = _section(run, "seeds")
+    seeds, sets = _section(run, "seeds"), _section(run, "replicate").get("datasets")
+    disjoint = f"    disjoint=({seeds.get('data', 0)!r}, {sets!r}),\n" if sets else ""
     path = weights_path(run)
     if path is None:
         imports = "import mlflow\nimport torch\n"
@@ -141,7 +142,7 @@ def snippet(run: OneRun, uri: str) -> str | None:
     return (
         f"{imports}\nfrom data import DATASETS\nfrom lightning_modules import MODELS\n\n"
         f"data = DATASETS[{data_name!r}](\n{_literal(data)}    seed_data={seeds.get('data', 0)!r},\n"
-        f"    seed_order={seeds.get('order', 0)!r},\n)\n"
+        f"    seed_order={seeds.get('order', 0)!r},\n{disjoint})\n"
         f"model = MODELS[{model_name!r}](\n{_literal(model)}    **data.dims,\n)\n"
         f"weights = {where}\n"
         'model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))\n'

@@ -76,4 +76,4 @@ def launch(text: str) -> None:
     except (CommandError, ValueError) as error:
         st.error(ui.text(error))
         return
-    st.switch_page("views/sweep.py", query_params={"sweep": sweep})
+    ui.go("sweep", {"sweep": sweep})

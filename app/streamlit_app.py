@@ -41,6 +41,18 @@ page = st.navigation(
             help="Sweeps, groups or runs side by side: curves, differences, a verdict.",
         ),
         st.Page(
+            "views/bias_variance.py", title="Bias and variance", icon=":material/balance:", url_path="bias_variance",
+            help="Too simple, or learnt by heart? Training and validation error taken apart, with what to do about it.",
+        ),
+        st.Page(
+            "views/optimizers.py", title="Optimizers", icon=":material/trending_down:", url_path="optimizers",
+            help="SGD, momentum, RMSprop, Adam against each other at equal cost; surfaces, landscapes, gradients.",
+        ),
+        st.Page(
+            "views/regularization.py", title="Regularization", icon=":material/compress:", url_path="regularization",
+            help="What L1, L2, dropout, augmentation and the others do, at which strength, against none.",
+        ),
+        st.Page(
             "views/quality.py", title="Quality", icon=":material/grid_on:", url_path="quality",
             help="How well a classification run or group answers: which classes it confuses, at which threshold.",
         ),

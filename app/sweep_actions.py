@@ -9,6 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from app import store, sweep_files, ui
+from app.study_pages import PAGES
 from sweeps import spec as specs
 from sweeps.client import CommandError
 from tracking.schema import COMMANDS
@@ -87,9 +88,11 @@ def _extend(row: Any) -> None:
         "More trials", value=0, key="extend-trials", disabled=grid, max_value=specs.MOST_RUNS, **number,
         help="The grid has no more configurations." if grid else f"There are {int(row['trials'])} now.",
     )  # fmt: skip
+    replicated = spec is not None and spec.replicate is not None
     st.number_input(
-        "More seeds of each trial", value=0, key="extend-seeds", max_value=1000, **number,
-        help=f"There are {int(row['seeds'])} now.",
+        "More seeds of each trial", value=0, key="extend-seeds", disabled=replicated, max_value=1000, **number,
+        help="Its training sets are made for as many runs as there are."
+        if replicated else f"There are {int(row['seeds'])} now.",
     )  # fmt: skip
     if spec is not None and spec.confirm is not None:
         st.caption("The winners are then chosen again, and new ones confirmed.")
@@ -128,7 +131,7 @@ _FORMS: Final[dict[str, Callable[[Any], None]]] = {"extend": _extend, "change": 
 
 def buttons(row: Any) -> None:
     """What can be done with the sweep in its state."""
-    with st.container(horizontal=True, gap="xsmall", width="content"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="sweep-actions"):
         for name, states in COMMANDS.items():
             if row["state"] not in states or (name == "retry" and not row["crashed"]):
                 continue
@@ -143,18 +146,27 @@ def buttons(row: Any) -> None:
                 label, key=f"do-{name}", icon=icon, help=about, on_click=command, args=(name, row["sweep"]),
                 type="primary" if name == "resume" else "secondary",
             )  # fmt: skip
-        if st.button(
-            "Duplicate", key="do-copy", icon=":material/content_copy:", help="Opens the form filled with this sweep."
-        ):
-            st.switch_page("views/launch.py", query_params={"copy": row["sweep"]})
-        if row["done"] and st.button(
-            "Compare", key="do-compare", icon=":material/compare_arrows:", help="Groups side by side, with verdicts."
-        ):
-            st.switch_page("views/compare.py", query_params={"sweep": row["sweep"]})
-        if row["ok"] and st.button(
-            "Quality", key="do-quality", icon=":material/grid_on:", help="Which classes its runs confuse."
-        ):
-            st.switch_page("views/quality.py", query_params={"sweep": row["sweep"]})
+        # Links: this part of the page runs by itself, where `ui.go` cannot stop the browser's clocks.
+        sweep = {"sweep": str(row["sweep"])}
+        st.page_link(
+            "views/launch.py", label="Duplicate", icon=":material/content_copy:",
+            help="Opens the form filled with this sweep.", query_params={"copy": sweep["sweep"]},
+        )  # fmt: skip
+        if row["done"]:
+            st.page_link(
+                "views/compare.py", label="Compare", icon=":material/compare_arrows:", query_params=sweep,
+                help="Groups side by side, with verdicts.",
+            )  # fmt: skip
+        if row["ok"]:
+            st.page_link(
+                "views/quality.py", label="Quality", icon=":material/grid_on:", query_params=sweep,
+                help="Which classes its runs confuse.",
+            )  # fmt: skip
+        if row["done"]:
+            with st.popover("Study", icon=":material/insights:", help="What its runs say of a question of learning."):
+                for page, about in PAGES.items():
+                    st.page_link(f"views/{page}.py", label=about.title, query_params=sweep)
+                    st.caption(about.question)
         if row["state"] not in ui.ACTIVE and st.button(
             "Delete", key="do-delete", icon=":material/delete:", help="The sweep with all its runs; it can be restored."
         ):
@@ -203,6 +215,6 @@ def just_deleted(sweep: str) -> bool:
     st.markdown(f"{ui.text(gone[1], 80)} and its {ui.count(gone[2], 'run')} are deleted.")
     with st.container(horizontal=True):
         if st.button("All sweeps", type="primary", key="deleted-all"):
-            st.switch_page("views/overview.py")
+            ui.go("overview", {})
         st.button("Restore", key="deleted-undo", icon=":material/undo:", on_click=restore, args=(sweep,))
     return True

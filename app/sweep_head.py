@@ -15,7 +15,8 @@ from analysis.ranking import Group, answer, caution, ranking
 from analysis.samples import samples
 from analysis.search_figures import pruning_saved
 from analysis.standings import standings
-from app import preflight, sweep_confirm, ui
+from analysis.units import DATASETS, SEEDS
+from app import preflight, sweep_actions, sweep_confirm, ui
 from sweeps.spec import Spec
 
 MOST_COMPARED: Final = 100
@@ -58,6 +59,13 @@ def look(row: Any, runs: pd.DataFrame) -> Found:
     return Found(search, groups, sweep_confirm.info_of(row, runs, spec), spec, began)
 
 
+def _results(row: Any) -> tuple[int, str]:
+    """How many independent results a configuration of the search has, and what they are."""
+    spec = sweep_actions.spec_of(row["sweep"])
+    both = spec.replicate if spec is not None else None
+    return (both.datasets, DATASETS) if both and both.inits > 1 else (int(row["seeds"]), SEEDS)
+
+
 def headline(row: Any, found: Found, over: bool) -> None:
     """The answer in one sentence, and how far it can be believed: winners are judged by their confirm runs alone."""
     winners, spec = found.winners, found.confirms
@@ -70,7 +78,7 @@ def headline(row: Any, found: Found, over: bool) -> None:
     else:
         st.markdown(f"## {ui.text(answer(found.groups, row['metric'], row['direction'], over=over))}")
         groups, compared = found.groups, []
-        warned = caution(groups, int(row["seeds"]))
+        warned = caution(groups, *_results(row))
         if spec is not None and spec.confirm is not None and any(group.interval.n for group in groups):
             st.caption(
                 f"The best of a search is too good on average, since luck helped to choose it:"

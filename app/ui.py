@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
 
 import streamlit as st
 
@@ -12,6 +13,8 @@ from tracking.schema import State
 
 REFRESH: Final = 2.0
 """Seconds between two looks at the store while something runs."""
+SWEEP_REFRESH: Final = 3.0
+"""The same of a sweep's page: drawing it takes of the cores that train."""
 
 ACTIVE: Final = frozenset({State.QUEUED, State.RUNNING, State.PAUSING, State.STOPPING})
 """States that change by themselves."""
@@ -26,6 +29,12 @@ h1, h2, h3, [data-testid="stMarkdownContainer"] p, [data-testid="stCaptionContai
 .st-key-head-row { padding-bottom: 0; }
 [class*="st-key-row-"] [data-testid="stPageLink-NavLink"] { padding: 0; margin: 0; font-weight: 600; }
 [class*="st-key-row-"] [data-testid="stPageLink-NavLink"] p { font-weight: 600; }
+.st-key-sweep-actions [data-testid="stPageLink-NavLink"], .st-key-new-sweep [data-testid="stPageLink-NavLink"] {
+  min-height: 2.5rem; margin: 0; padding: .25rem .75rem;
+  border: 1px solid var(--st-border-color, rgba(128,128,128,.2)); }
+.st-key-new-sweep [data-testid="stPageLink-NavLink"], .st-key-new-sweep [data-testid="stPageLink-NavLink"]:hover {
+  border: none; background: var(--st-primary-color, #2f5fc4); }
+.st-key-new-sweep [data-testid="stPageLink-NavLink"] * { color: white; }
 [class*="st-key-icon-"] button { padding: 0 .35rem; opacity: .65; }
 [class*="st-key-icon-"] button:hover, [class*="st-key-icon-"] button:focus-visible { opacity: 1; }
 [class*="st-key-icon-"] button [data-testid="stMarkdownContainer"] {
@@ -46,6 +55,9 @@ h1, h2, h3, [data-testid="stMarkdownContainer"] p, [data-testid="stCaptionContai
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 </style>"""
 
+HEARD_S: Final = 0.2
+"""How long a browser may take to hear that a page runs again."""
+
 _PUNCTUATION: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$&=\"'^])")
 _JOINER: Final = "\u2060"  # zero-width: what it divides is no directive, emoji, icon or link any more
 
@@ -53,6 +65,20 @@ _JOINER: Final = "\u2060"  # zero-width: what it divides is no directive, emoji,
 def style() -> None:
     """Add the pages' CSS."""
     st.html(_CSS)
+
+
+def go(page: str, params: Mapping[str, str]) -> NoReturn:
+    """Open another page from the script, in a run of the whole page; a link does it better where it can.
+
+    A refresh that the browser asks for by its clock is run on the next page if that has begun, and empties it. It stops
+    its clocks when it hears that the whole page runs again, which it is given time for.
+
+    Args:
+        page: The name of its file in views.
+        params: What its address holds.
+    """
+    time.sleep(HEARD_S)
+    st.switch_page(f"views/{page}.py", query_params=dict(params))
 
 
 def text(value: Any, length: int | None = None) -> str:
@@ -68,6 +94,12 @@ def text(value: Any, length: int | None = None) -> str:
     shown = re.sub(r":(?=\S)", ":" + _JOINER, shown)
     shown = re.sub(r"(?i)(www)(?=\.)", r"\1" + _JOINER, shown).replace("@", "@" + _JOINER)
     return _PUNCTUATION.sub(r"\\\1", shown).replace(":", "\\:")
+
+
+def asked(question: str) -> str:
+    """A sweep's question without what is said after it: up to its first question mark, or all of it."""
+    first, mark, _ = question.partition("? ")
+    return first + mark.strip()
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -58,14 +58,15 @@ def own_store() -> Iterator[str]:
                 time.sleep(0.1)
 
 
-def finished(uri: str, spec: str) -> float:
-    """Launch a sweep; the seconds until it is finished, its last metric stored."""
+def finished(uri: str, spec: str, then: Callable[[str], Any] = lambda sweep: None) -> float:
+    """Launch a sweep, do `then` with its id; the seconds until it is finished, its last metric stored."""
     from sweeps.client import Client
     from tracking.reader import open_reader
 
     client, reader = Client(uri), open_reader(uri)
     begun = time.perf_counter()
     sweep = client.launch(spec)
+    then(sweep)
     while reader.tags([sweep], ["state"])["value"].item() != "finished":
         time.sleep(0.02)
     return time.perf_counter() - begun

@@ -6,15 +6,19 @@ and only from it are the means and deviations of the standardisation taken. Each
 its own, so that changing one option leaves the others as they were: training sets of growing size are nested, and so
 are the examples that growing label noise spoils.
 
+A sweep with `replicate` trains on several training sets that share no example. Generated sets draw a fresh sample for
+each data seed anyway; of all others, the training part that seed 0 gives is cut into equal pieces, with one validation
+part for all of them, and each example keeps the label noise that seed 0 draws for it.
+
 Imbalance thins out all three parts, each by itself. Were only the training part imbalanced, as is usual where the aim
 is a model for balanced data, accuracy on the test part would still be an honest figure; with all parts imbalanced, as
 in the field, a model that never names the rare class looks good by its accuracy alone, which is what is to be seen.
 """
 
 import hashlib
+import math
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,100 +27,18 @@ import pytorch_lightning as pl
 import torch
 from annotated_types import Ge, Interval
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
+
+from data.augmentation import Augmentation, Augmented, KeyedBatches, moments
+from data.parts import Batches as Batches
+from data.parts import Examples as Examples
+from data.parts import Part as Part
+from data.parts import Parts as Parts
+from data.parts import Scaling, loader
 
 TASKS = ("regression", "binary", "multiclass")
-TRAIN_EVAL_LIMIT = 2000
 # One number a choice that the data seed makes; they are part of what "the same seed" means, so they never change.
 SAMPLE, SPLIT, NOISE, RARITY = 1, 2, 3, 4
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Examples as they were loaded or drawn: inputs (n, *input_shape), targets (n,), in NumPy."""
-
-    inputs: NDArray[Any]
-    targets: NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of a data set as tensors: inputs (n, *input_shape) float32; targets (n,) float32, or int64 classes.
-
-    Indexing with a tensor or slice of indices gives a whole batch `(inputs, targets)` at once.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, indices: Tensor | slice) -> tuple[Tensor, Tensor]:
-        return self.inputs[indices], self.targets[indices]
-
-    def to(self, device: torch.device | str) -> "Part":
-        return Part(self.inputs.to(device), self.targets.to(device))
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The three parts, and the fixed part of the training examples that `train_eval` is measured on."""
-
-    train: Part
-    validation: Part
-    test: Part
-
-    @property
-    def train_eval(self) -> Part:
-        return Part(*self.train[slice(TRAIN_EVAL_LIMIT)])
-
-
-class Batches(Sampler[Tensor | slice]):
-    """The indices of each batch of an epoch, shuffled by the order seed and the number of the epoch alone.
-
-    A last batch of a single example joins the batch before it, since batch norm cannot normalise one example. A batch
-    of everything is not shuffled: the order seed then changes nothing.
-    """
-
-    def __init__(self, size: int, batch_size: int, seed: int) -> None:
-        self.size, self.batch_size, self.seed = size, min(batch_size, size), seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning at the start of each epoch, so that a resumed run shuffles as it would have."""
-        self.epoch = epoch
-
-    def _lengths(self) -> list[int]:
-        whole, rest = divmod(self.size, self.batch_size)
-        lengths = [self.batch_size] * whole
-        if rest == 1 and self.batch_size > 1:
-            lengths[-1] += 1
-        elif rest:
-            lengths.append(rest)
-        return lengths
-
-    def __len__(self) -> int:
-        return len(self._lengths())
-
-    def __iter__(self) -> Iterator[Tensor | slice]:
-        epoch, self.epoch = self.epoch, self.epoch + 1
-        if len(self) == 1:
-            return iter([slice(None)])
-        state = np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]
-        order = torch.randperm(self.size, generator=torch.Generator().manual_seed(int(state)))
-        return iter(torch.split(order, self._lengths()))
-
-
-def _as_is(batch: Any) -> Any:
-    return batch
-
-
-def _loader(part: Part, sampler: Sampler[Tensor | slice]) -> DataLoader[Any]:
-    # batch_size=None: the sampler gives whole batches of indices, so nothing is collated example by example.
-    # A generator of its own: without one, each pass would draw from the global stream that dropout uses.
-    return DataLoader(part, sampler=sampler, batch_size=None, collate_fn=_as_is, generator=torch.Generator())  # type: ignore[arg-type]
 
 
 class DataModule(pl.LightningDataModule):
@@ -130,6 +52,10 @@ class DataModule(pl.LightningDataModule):
             noise added to the target, as a share of the standard deviation of the training targets.
         standardize: Bring each input to mean 0 and standard deviation 1, both taken from the training part only.
         batch_size: Examples in a batch; "full" for all of them at once.
+        input_noise: Standard deviation of the normal noise that is added to each input of the training examples,
+            afresh in each batch; where inputs are standardised, in units of their standard deviation.
+        disjoint: (r, R) for number r, from 0, of R training sets that share no example; a generated set has a fresh
+            sample for each data seed, so that it means nothing there.
         seed_data: Decides the validation part, the training subset, the label noise and the sample of generated sets.
         seed_order: Decides the order of the batches.
     """
@@ -142,6 +68,9 @@ class DataModule(pl.LightningDataModule):
     named_classes: tuple[str, ...] = ()
     """What the classes are called; nothing where they have no other name than their number."""
     imbalance: float = 1.0
+    shift: int = 0
+    fresh: ClassVar[bool] = False
+    """Whether the data seed draws a sample of its own, rather than a part of what there is."""
 
     def __init__(
         self,
@@ -151,6 +80,8 @@ class DataModule(pl.LightningDataModule):
         label_noise: Annotated[float, Interval(ge=0, le=1)] = 0.0,
         standardize: bool = True,
         batch_size: Annotated[int | Literal["full"], Ge(1)] = 64,
+        input_noise: Annotated[float, Ge(0)] = 0.0,
+        disjoint: tuple[int, int] | None = None,
         seed_data: int = 0,
         seed_order: int = 0,
     ) -> None:
@@ -160,11 +91,17 @@ class DataModule(pl.LightningDataModule):
         require("label_noise", label_noise, 0 <= label_noise <= 1, "0 to 1")
         whole_batches = batch_size == "full" or (isinstance(batch_size, int) and batch_size >= 1)
         require("batch_size", batch_size, whole_batches, '1 or more, or "full"')
+        require("input_noise", input_noise, 0 <= input_noise < math.inf, "0 or more")
+        if disjoint is not None and not self.fresh:
+            number, count = disjoint
+            require("seeds.data", number, 0 <= number < count, f"0 to {count - 1}, the numbers of the training sets")
         self.train_size = train_size
         self.validation_fraction = validation_fraction
         self.label_noise = label_noise
         self.standardize = standardize
         self.batch_size = batch_size
+        self.input_noise = input_noise
+        self.disjoint = None if self.fresh else disjoint
         self.seed_data, self.seed_order = seed_data, seed_order
 
     @abstractmethod
@@ -175,19 +112,20 @@ class DataModule(pl.LightningDataModule):
         """
 
     def stream(self, choice: int) -> np.random.Generator:
-        """The random numbers of one of the data seed's choices."""
-        return np.random.default_rng([self.seed_data, choice])
+        """The random numbers of one of the data seed's choices; disjoint sets have those of seed 0 in common."""
+        return np.random.default_rng([0 if self.disjoint else self.seed_data, choice])
 
     def to(self, device: torch.device | str) -> "DataModule":
         """Keep the tensors on this device, so that no batch is copied there one by one."""
-        parts = self.parts
-        self.__dict__["parts"] = Parts(parts.train.to(device), parts.validation.to(device), parts.test.to(device))
+        self.__dict__["parts"] = self.parts.to(device)
         return self
 
     @cached_property
     def parts(self) -> Parts:
         """The parts, made at the first use."""
         pool, test = self.examples()
+        sides = min(pool.inputs.shape[-2:]) if pool.inputs.ndim > 2 else 1
+        require("shift", self.shift, self.shift < sides, f"0 to {sides - 1}, so that something is left of an image")
         train, validation = self._indices(pool.targets)
         if self.imbalance > 1:
             by_size = _by_size(pool.targets, test.targets)  # one order for all parts, whatever the seed puts into each
@@ -198,21 +136,35 @@ class DataModule(pl.LightningDataModule):
             )
             first = np.arange(len(test.targets))  # no seed: the first of each class stay
             test = _chosen(test, _thinned(test.targets, first, by_size, self.imbalance))
+        train, held = self._piece(train)
         wanted = len(train) if self.train_size is None else self.train_size
-        allowed = f"at most {len(train)}, what validation leaves of this set"
+        allowed = f"at most {len(train)}, what {held}"
         require("train_size", wanted, wanted <= len(train), allowed)
         train = train[:wanted]
         spoiled = replace(_chosen(pool, train), targets=self._spoiled(pool.targets, train))
         parts = _filled(spoiled, _chosen(pool, validation), test)
+        mean, std = np.zeros(pool.inputs.shape[1:]), np.ones(pool.inputs.shape[1:])
         if self.standardize:
-            parts = _standardized(*parts)
-        return Parts(*(self._part(examples) for examples in parts))
+            mean, std = self._scaling(parts[0].inputs)
+            parts = tuple(replace(part, inputs=(part.inputs - mean) / std) for part in parts)
+        scaling = Scaling(*(torch.tensor(values, dtype=torch.float32) for values in (mean, std)))
+        train_part, validation_part, test_part = (self._part(examples) for examples in parts)
+        return Parts(train_part, validation_part, test_part, scaling)
 
     def _indices(self, targets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Of the pool, what is for training and what for validation, both in random order."""
         order = self.stream(SPLIT).permutation(len(targets))
         size = min(max(round(self.validation_fraction * len(order)), 1), len(order) - 1)
         return order[size:], order[:size]
+
+    def _piece(self, train: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        """What this data set may train on, and what holds so much."""
+        if self.disjoint is None:
+            return train, "validation leaves of this set"
+        number, count = self.disjoint
+        size = len(train) // count
+        require("replicate.datasets", count, size >= 1, f"at most {len(train)}, an example for each training set")
+        return train[number * size : (number + 1) * size], f"each of {count} disjoint training sets holds"
 
     def _spoiled(self, targets: NDArray[Any], train: NDArray[Any]) -> NDArray[Any]:
         stream = self.stream(NOISE)
@@ -227,6 +179,12 @@ class DataModule(pl.LightningDataModule):
         noisy = clean.copy()
         noisy[spoiled] = (clean[spoiled] + shift[spoiled]) % classes
         return noisy
+
+    def _scaling(self, inputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Mean and deviation of the training inputs; an input that never varies is only centred."""
+        mean, std = moments(inputs, self.shift)
+        varies = std > 1e-12 * np.abs(mean)  # what is left of a constant such as 0.1 after rounding is no deviation
+        return mean.astype(inputs.dtype), np.where(varies, std, 1.0).astype(inputs.dtype)
 
     def _part(self, examples: Examples) -> Part:
         targets = torch.tensor(examples.targets)
@@ -247,6 +205,20 @@ class DataModule(pl.LightningDataModule):
         parts = self.parts
         return {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
 
+    def axes(self, size: int, margin: float) -> tuple[NDArray[np.float64], ...]:
+        """For each input `size` values at equal distances over its range in the test part, before standardisation.
+
+        The test part depends on no seed and is taken before imbalance thins it, so all runs share these values.
+
+        Args:
+            size: Number of values.
+            margin: By how much they go beyond the range on each side, as a share of it.
+        """
+        _, test = self.examples()
+        low, high = (reach(test.inputs, axis=0) for reach in (np.nanmin, np.nanmax))
+        wider = np.where(high > low, margin * (high - low), 1.0)
+        return tuple(np.linspace(low - wider, high + wider, size, dtype=np.float64).T)
+
     @cached_property
     def digest(self) -> str:
         """A short SHA-256 of every tensor used: equal digests mean equal data."""
@@ -260,7 +232,10 @@ class DataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         part = self.parts.train
         size = len(part) if self.batch_size == "full" else int(self.batch_size)
-        return _loader(part, Batches(len(part), size, self.seed_order))
+        if not (self.input_noise or self.shift):
+            return loader(part, Batches(len(part), size, self.seed_order))
+        augmentation = Augmentation(self.input_noise, self.shift, self.parts.scaling)
+        return loader(Augmented(part, augmentation), KeyedBatches(len(part), size, self.seed_order))
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """Validation, then the training examples that `train_eval` is measured on; each whole in one batch."""
@@ -270,7 +245,7 @@ class DataModule(pl.LightningDataModule):
         return self._whole(self.parts.test)
 
     def _whole(self, part: Part) -> DataLoader[Any]:
-        return _loader(part, Batches(len(part), len(part), 0))
+        return loader(part, Batches(len(part), len(part), 0))
 
 
 class Classification(DataModule):
@@ -292,6 +267,20 @@ class Classification(DataModule):
         """A name a class."""
         classes = self.dims["num_outputs"] if self.task == "multiclass" else 2
         return self.named_classes or tuple(str(number) for number in range(classes))
+
+
+class Images(Classification):
+    """A classification of images (..., rows, columns).
+
+    Args:
+        shift: The images of each training batch are moved, each by up to so many pixels in rows and in columns, at
+            random; what comes in from outside is black.
+    """
+
+    def __init__(self, *, shift: Annotated[int, Interval(ge=0, le=64)] = 0, **common: Any) -> None:
+        super().__init__(**common)
+        require("shift", shift, 0 <= shift <= 64, "0 to 64")
+        self.shift = shift
 
 
 def _chosen(examples: Examples, indices: NDArray[Any]) -> Examples:
@@ -323,16 +312,6 @@ def _filled(*parts: Examples) -> tuple[Examples, ...]:
     counts = (~gaps[0]).sum(axis=0)
     mean = np.where(gaps[0], 0.0, parts[0].inputs).sum(axis=0) / np.maximum(counts, 1)
     return tuple(replace(part, inputs=np.where(gap, mean, part.inputs)) for part, gap in zip(parts, gaps, strict=True))
-
-
-def _standardized(*parts: Examples) -> tuple[Examples, ...]:
-    """All parts by the mean and deviation of the first; an input that never varies there is only centred."""
-    kind = parts[0].inputs.dtype
-    mean = parts[0].inputs.mean(axis=0, dtype=np.float64)
-    std = parts[0].inputs.std(axis=0, dtype=np.float64)
-    varies = std > 1e-12 * np.abs(mean)  # what is left of a constant such as 0.1 after rounding is no deviation
-    mean, std = mean.astype(kind), np.where(varies, std, 1.0).astype(kind)
-    return tuple(replace(part, inputs=(part.inputs - mean) / std) for part in parts)
 
 
 def require(name: str, value: object, holds: bool, allowed: str) -> None:

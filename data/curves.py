@@ -44,6 +44,7 @@ class NoisyCurve(DataModule):
 
     task = "regression"
     source = "generated"
+    fresh = True
 
     def __init__(
         self,
@@ -73,6 +74,11 @@ class NoisyCurve(DataModule):
     def truth(self) -> NDArray[np.float64]:
         """f at the grid, (501,)."""
         return self.f(self.grid)
+
+    @property
+    def target_variance(self) -> float:
+        """The variance of the targets of the test part about f."""
+        return self.noise**2 if self.noisy_test else 0.0
 
     def examples(self) -> tuple[Examples, Examples]:
         random = self.stream(SAMPLE)

@@ -14,7 +14,7 @@ import numpy as np
 from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
-from data.base import Examples, require
+from data.base import Examples, Images, require
 from data.delimited import LARGEST, MOST_CLASSES
 from data.own import KEPT, Loaded, OwnClasses, divided, enough, limit, numbered, two_or_more
 from data.roots import Stamp, find, listed, opened, stamp
@@ -118,7 +118,7 @@ def _load(images_file: Stamp, labels_file: Stamp, tests: tuple[Stamp, Stamp] | N
     return Loaded(Examples(images, targets), Examples(tested, np.searchsorted(found, given)), classes)
 
 
-class Idx(OwnClasses):
+class Idx(Images, OwnClasses):
     """Images and their labels in IDX files of your own, the format of MNIST; grey values of one byte become 0 to 1.
 
     Args:

@@ -16,7 +16,7 @@ from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from data.base import Examples, require
+from data.base import Examples, Images, require
 from data.delimited import MOST_CLASSES
 from data.own import KEPT, Loaded, OwnClasses, divided, enough, limit, two_or_more
 from data.roots import Stamp, find, listed, refused, shown, stamp, within
@@ -129,7 +129,7 @@ def _load(name: str, files: Files, test_files: Files, mode: str, size: int, frac
     return Loaded(*divided(pool.inputs, pool.targets, fraction, len(classes)), classes)
 
 
-class ImageFolder(OwnClasses):
+class ImageFolder(Images, OwnClasses):
     """A folder of images of your own: a folder a class, perhaps under train and test; their values become 0 to 1.
 
     Args:

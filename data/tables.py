@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn import datasets as sklearn_datasets
 from sklearn.model_selection import train_test_split
 
-from data.base import Classification, DataModule, Examples
+from data.base import Classification, DataModule, Examples, Images
 
 TEST_FRACTION = 0.2
 
@@ -51,7 +51,7 @@ class Table(Classification):
         return _load(type(self).load, stratified=True)
 
 
-class Digits(Classification):
+class Digits(Images):
     """Handwritten digits: 1,797 grey images of 8 x 8 pixels, ten classes (UCI, Alpaydin and Kaynak 1998)."""
 
     task = "multiclass"

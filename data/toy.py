@@ -26,6 +26,7 @@ class Toy(Classification):
     """
 
     source = "generated"
+    fresh = True
     num_classes: ClassVar[int] = 2
 
     def __init__(

@@ -32,6 +32,8 @@ class Recipe:
     """Strength of the penalty l1·Σ|w|."""
     l2: float = 0.0
     """Strength of the penalty (l2/2)·Σw²."""
+    label_smoothing: float = 0.0
+    """Share of each target that is spread evenly over all classes while training."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Task:
     """(outputs, targets) -> the error over the batch."""
     probabilities: Callable[[Tensor], Tensor] | None = None
     """outputs -> the probability of each class (B, classes); None for a regression."""
+    smoothed: Callable[[Tensor, Tensor, float], Tensor] | None = None
+    """(outputs, targets, label smoothing) -> the mean loss over the batch; None where the loss knows no smoothing."""
 
 
 def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -57,6 +61,10 @@ def _root_mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 def _binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     logits = outputs.squeeze(1)
     return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
+
+
+def _smoothed_binary_cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    return _binary_cross_entropy(outputs, targets.to(outputs.dtype) * (1 - smoothing) + smoothing / 2)
 
 
 def share_on_the_wrong_side(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -73,14 +81,18 @@ def _misclassified(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.argmax(dim=1) != targets).float().mean()
 
 
+def _smoothed_cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    return F.cross_entropy(outputs, targets, label_smoothing=smoothing)
+
+
 def _softmax(outputs: Tensor) -> Tensor:
     return outputs.softmax(dim=1)
 
 
 TASKS: dict[str, Task] = {
     "regression": Task(_squared_error, _root_mean_squared_error),
-    "binary": Task(_binary_cross_entropy, share_on_the_wrong_side, _sigmoid),
-    "multiclass": Task(F.cross_entropy, _misclassified, _softmax),
+    "binary": Task(_binary_cross_entropy, share_on_the_wrong_side, _sigmoid, _smoothed_binary_cross_entropy),
+    "multiclass": Task(F.cross_entropy, _misclassified, _softmax, _smoothed_cross_entropy),
 }
 
 
@@ -94,6 +106,9 @@ class Module(pl.LightningModule):
     | regression | (B, 1) the target | mean squared error (1/B)·Σ(output - target)², without a half | its root |
     | binary | (B, 1) the logit of class 1 | mean cross-entropy in nats | share misclassified |
     | multiclass | (B, classes) logits | mean cross-entropy in nats | share misclassified |
+
+    With label smoothing s (Szegedy et al. 2016) a classification is trained by the mean cross-entropy with the targets
+    (1 - s)·y + s/K for K classes; what is measured is always the loss above.
 
     In a plain `pl.Trainer` it logs `train/loss`, `val/loss`, `val/error`, `train_eval/loss`, ... An error over several
     batches is then the mean over the batches; the data sets here evaluate each part whole, in one batch.
@@ -146,12 +161,25 @@ class Module(pl.LightningModule):
         return torch.stack(terms).sum() if terms else torch.zeros((), device=self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """`loss`, which is minimised, holds the penalty; `data_loss` does not."""
-        loss = self.loss(batch)
+        """`loss` is minimised; `data_loss` is the loss alone, with neither label smoothing nor penalty."""
+        loss, data_loss = self._losses(batch)
         if self.logs:
-            self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch[1]))
+            self.log("train/loss", data_loss, on_step=False, on_epoch=True, batch_size=len(batch[1]))
         penalised = bool(self.recipe.l1 or self.recipe.l2)
-        return {"loss": loss + self.penalty() if penalised else loss, "data_loss": loss.detach()}
+        return {"loss": loss + self.penalty() if penalised else loss, "data_loss": data_loss.detach()}
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss with label smoothing, and the loss without."""
+        smoothing, task = self.recipe.label_smoothing, self.criteria[self.task]
+        if not smoothing:
+            loss = self.loss(batch)
+            return loss, loss
+        if task.smoothed is None:
+            what = f"{type(self).__name__} and the task {self.task}"
+            raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {what}; allowed: 0.")
+        inputs, targets = batch
+        outputs = self(inputs)
+        return task.smoothed(outputs, targets, smoothing), task.loss(outputs, targets)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._step(batch, self.evaluated[dataloader_idx])

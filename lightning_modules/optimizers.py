@@ -4,7 +4,8 @@ The optimizers are torch's own. L2 regularization is part of the loss (see `Modu
 `weight_decay`; only AdamW decays weights apart from the gradient, which is what it is for.
 
 A schedule is a function of the number of finished epochs e = 0, 1, ... that gives the factor on the learning rate.
-With w = `warmup_epochs` the first w epochs use (e + 1) / (w + 1), and the schedule proper follows, at t = e - w.
+With w = `warmup_epochs` the first w epochs use (e + 1) / (w + 1), and the schedule proper follows, at t = e - w. Only
+the range test has no warm-up: it is one.
 """
 
 import math
@@ -201,6 +202,18 @@ def cosine(
     return _warmed(lambda t: final + (1 - final) * (1 + math.cos(math.pi * min(t / length, 1))) / 2, warmup_epochs)
 
 
+def range_test(epochs: int, /, *, growth: Annotated[float, Interval(gt=1, le=1e12)] = 1e6) -> Factor:
+    """Range test of the learning rate (Smith 2017): growth^(e / (T - 1)), where T epochs are trained.
+
+    The training loss against the learning rate shows where learning begins and where it breaks down: begin with a rate
+    that is far too small. The weights that come of it are of no use.
+
+    Args:
+        growth: How many times larger the learning rate of the last epoch is than that of the first.
+    """
+    return lambda e: growth ** (e / max(epochs - 1, 1))
+
+
 def _warmed(factor: Factor, warmup_epochs: int) -> Factor:
     return lambda e: (e + 1) / (warmup_epochs + 1) if e < warmup_epochs else factor(e - warmup_epochs)
 
@@ -221,4 +234,5 @@ SCHEDULES: dict[str, Callable[..., Factor]] = {
     "step": step,
     "exponential": exponential,
     "cosine": cosine,
+    "range_test": range_test,
 }

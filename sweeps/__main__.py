@@ -93,14 +93,17 @@ def run(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """What is wrong with the sweep of a YAML file, how long it will take and what it needs; nothing is launched."""
-    from sweeps import checking
+    from sweeps import checking, shown
+    from sweeps.spec import parse
 
     written, client = _read(options.spec), _client(options)
     found = client.check(written) if client.status().alive else checking.check_here(written)
     for problem in found["problems"]:
         _say(problem)
+    said = {} if found["problems"] else shown.promises(parse(written))
     if options.json or not found["problems"]:
-        _answer(options, found, checking.as_text(found))
+        text = "\n".join([checking.as_text(found), *(shown.promises_text(said) if said else ())])
+        _answer(options, {**found, **said}, text)
     return BAD_INPUT if found["problems"] else DONE
 
 
@@ -226,6 +229,31 @@ def _find_run(uri: str, wanted: str) -> str:
     raise BadInput(f"run: {shown.clean(wanted)!r} {how_many}; allowed: a run's id, or a beginning that only it has.")
 
 
+def landscape(options: argparse.Namespace) -> int:
+    """Compute the loss landscape of a run, and stay until it is stored with it; Ctrl-C gives it up."""
+    import time
+
+    from tracking import schema
+
+    run_id, client = _find_run(_uri(options), options.run), _client(options)
+    act, said = "again" if options.again else "ask", ""
+    try:
+        while (found := client.landscape(run_id, act))["state"] in ("queued", "computing", "storing"):
+            act = "ask"  # once more, should the service have ended meanwhile
+            doing = f"{found['doing'] or found['state']}, {found['share']:.0%}"
+            if doing != said:
+                _say(f"  {doing}")
+            said = doing
+            time.sleep(1)
+    except KeyboardInterrupt:
+        client.landscape(run_id, "stop")
+        raise
+    stored = found["state"] == "cached"
+    text = f"Run {run_id} has its loss landscape in {schema.LANDSCAPE_FILE}."
+    _answer(options, {"run": run_id, **found}, text if stored else found["problem"] or "It was given up.")
+    return DONE if stored else NOT_DONE
+
+
 def catalogue(options: argparse.Namespace) -> int:
     """The models, data sets, optimizers and schedules there are, with their fields."""
     from sweeps import shown
@@ -288,6 +316,7 @@ _EXAMPLES: Final = {
     "delete": "sweepboard delete 3f2a",
     "restore": "sweepboard restore 3f2ac11b8d9e4f0a9d5e7c6b1a2f3e4d",
     "clean": "sweepboard clean 3f2a weights",
+    "landscape": "sweepboard landscape 5d1c0f4e",
     "catalogue": "sweepboard catalogue --write",
     "service": "sweepboard service --status",
 }
@@ -358,6 +387,9 @@ def parser() -> argparse.ArgumentParser:
     cleaning = add("clean", clean, "delete files of a sweep's runs for good; what was measured stays")
     cleaning.add_argument("sweep", metavar="SWEEP", help="its id, the beginning of its id, or its name")
     cleaning.add_argument("what", choices=("weights", "artifacts"), help="the weights alone, or all files")
+    drawing = add("landscape", landscape, "compute the loss landscape of a run, which is trained once more for it")
+    drawing.add_argument("run", metavar="RUN_ID", help="its id, or the beginning of it")
+    drawing.add_argument("--again", action="store_true", help="compute it anew where it is stored or has failed")
     listing = add("catalogue", catalogue, "list models, data sets, optimizers and schedules with their fields")
     listing.add_argument("--write", action="store_true", help="read the classes again and rewrite the catalogue's file")
     serving = add("service", service, "start the background service, ask how it is, or end it")

@@ -25,6 +25,8 @@ MOST_TIMED: Final = 12
 """And those of them that are timed."""
 MOST_LISTED: Final = 2000
 """Trials that are looked at one by one; a larger search is represented by as many random ones."""
+_WHETHER: Final = frozenset({"input_noise", "shift"})
+"""Fields of data whose value costs the same, whatever it is but 0."""
 _FREE: Final = frozenset({"label_noise", "noise", "turns", "standardize", "initialization", "init_std"})
 """Fields of data and model that change what is learned, not how long it takes."""
 
@@ -58,18 +60,19 @@ def architecture(configuration: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What a run's time depends on, as {section: {field: value}}.
 
     Of a penalty, or of a number below 1 in the model, it matters only whether it is 0: dropout costs the same at 0.1
-    and 0.5.
+    and 0.5. Of `replicate` it is into how many parts the training data are cut.
     """
     regularization, trainer = configuration.get("regularization", {}), configuration.get("trainer", {})
     model, data = (
         {name: value for name, value in configuration[section].items() if name not in _FREE}
         for section in ("model", "data")
     )
+    replicate = configuration.get("replicate")
     return {
         "model": {
             name: value > 0 if isinstance(value, float) and 0 <= value < 1 else value for name, value in model.items()
         },
-        "data": data,
+        "data": {name: bool(value) if name in _WHETHER else value for name, value in data.items()},
         "optimizer": {"name": configuration["optimizer"]["name"]},
         "regularization": {name: bool(regularization.get(name)) for name in ("l1", "l2")},
         "trainer": {
@@ -77,6 +80,7 @@ def architecture(configuration: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "precision": trainer.get("precision"),
             "gradient_clip_val": bool(trainer.get("gradient_clip_val")),
         },
+        **({"replicate": {"datasets": replicate["datasets"]}} if replicate else {}),
     }
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from sweeps.fields import Field, missing, refusal, show, unknown
+from sweeps.fields import Field, SpecError, missing, refusal, show, unknown
 
 KEYS: Final = ("values", "low", "high", "log", "steps", "integer")
 STEPS: Final = Field("steps", "int", None, minimum=2, maximum=1000)
 _FORM: Final = "{values: [...]} or {low: ..., high: ..., log: true or false, steps: ...}"
 _FLAG: Final = Field("flag", "bool", False)
+_NUMBER: Final = Field("number", "float", None)
 
 
 class Axis(BaseModel):
@@ -67,6 +69,23 @@ class Axis(BaseModel):
             return float(value)
         return round(value) if self.whole_type else float(round(value))
 
+    def find(self, value: Any) -> Any:
+        """A value that a person wrote, as it is among those to try.
+
+        Raises:
+            LookupError: It is not among them.
+        """
+        if self.points is not None:
+            for point in self.points:
+                if _same(point, value):
+                    return point
+            raise LookupError(value)
+        assert self.low is not None and self.high is not None
+        number = _number(value)
+        if number is None or not self.low <= number <= self.high or (self.integer and not number.is_integer()):
+            raise LookupError(value)
+        return self.cast(number)
+
     def written(self) -> dict[str, Any]:
         """As a person writes it."""
         if self.values is not None:
@@ -75,6 +94,25 @@ class Axis(BaseModel):
         shown.update({"log": True} if self.log else {})
         shown.update({"steps": self.steps} if self.steps is not None else {})
         return {**shown, **({"integer": True} if self.integer and not self.whole_type else {})}
+
+
+def _number(value: Any) -> float | None:
+    with suppress(SpecError):
+        return float(_NUMBER.check("number", value))
+    return None
+
+
+def _same(point: Any, value: Any) -> bool:
+    """Whether a person's value is this one: numbers may be written as text, and with twelve digits."""
+    if point is None or isinstance(point, bool):
+        return point is value
+    if isinstance(point, list):
+        fits = isinstance(value, list | tuple) and len(value) == len(point)
+        return fits and all(map(_same, point, value))
+    if isinstance(point, str):
+        return isinstance(value, str) and value == point
+    number = _number(value)
+    return number is not None and math.isclose(point, number, rel_tol=1e-9)
 
 
 def _values(key: str, raw: Any, fields: Sequence[Field]) -> tuple[Any, ...]:

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 FILE: Final = Path(__file__).with_name("catalogue.json")
 
 NOT_FIELDS: Final = frozenset(
-    {"self", "input_shape", "num_outputs", "task", "recipe", "seed_data", "seed_init", "seed_order"}
+    {"self", "input_shape", "num_outputs", "task", "recipe", "disjoint", "seed_data", "seed_init", "seed_order"}
 )
-"""Arguments that the data or the seeds decide."""
+"""Arguments that the data, the seeds or a sweep's `replicate` decide."""
 
 
 def _section(*fields: Field) -> dict[str, Field]:
@@ -47,6 +47,10 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
     "regularization": _section(
         Field("l1", "float", 0.0, minimum=0, help="Strength of the penalty l1·Σ|w|, over weights only."),
         Field("l2", "float", 0.0, minimum=0, help="Strength of the penalty (l2/2)·Σw², over weights only."),
+        Field(
+            "label_smoothing", "float", 0.0, minimum=0, maximum=1, exclusive_maximum=True,
+            help="While training a classification, the target has this share spread evenly over all classes.",
+        ),
         Field(
             "early_stopping_patience", "int", 0, minimum=0, maximum=100_000,
             help="Stop after this many epochs in a row without a better validation loss; 0 trains to the last epoch.",

@@ -25,8 +25,12 @@ def extended(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
     trials, seeds = more.get("trials", 0), more.get("seeds", 0)
     if not trials and not seeds:
         raise missing("extend", "trials or seeds, each a whole number of 1 or more")
+    if seeds and spec.replicate:
+        allowed = "none beside replicate, as its training sets are cut or drawn for as many as there are"
+        raise refusal("extend.seeds", seeds, allowed)
     if trials and spec.sampler == "grid":
-        raise refusal("extend.trials", trials, "seeds only, as the grid has tried every combination")
+        instead = "none" if spec.replicate else "seeds only"
+        raise refusal("extend.trials", trials, f"{instead}, as the grid has tried every combination")
     return _again(spec, {"trials": spec.trials + trials if spec.trials else None, "seeds": spec.seeds + seeds})
 
 

@@ -64,8 +64,10 @@ def may_change(spec: Spec) -> bool:
 
 
 def needs_building(spec: Spec) -> bool:
-    """Whether only building can tell what is wrong: it takes files or modules of the user's own, or a `train_size`."""
-    return may_change(spec) or "train_size" in spec.data or "data.train_size" in spec.search
+    """Whether only building can tell what is wrong: it takes files or modules of the user's own, a `train_size`, or
+    training sets that are cut from the data."""
+    sized = "train_size" in spec.data or "data.train_size" in spec.search
+    return may_change(spec) or sized or spec.replicate is not None
 
 
 class Checker:

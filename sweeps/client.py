@@ -215,6 +215,31 @@ class Client:
         except NoService as error:
             raise CommandError(f"the service deletes files, and {error}") from error
 
+    def landscape(self, run: str, act: str = "ask", wait: float | None = None) -> dict[str, Any]:
+        """The loss landscape of a run, which a worker computes: how far it is. Ask again until it is there.
+
+        Args:
+            run: its id
+            act: ask, to have it computed unless it is stored or has failed; look, to begin nothing; again, to have it
+                computed anew; stop, to give it up
+            wait: take what a service that runs answers within so many seconds; by default, start one
+
+        Returns:
+            state: none, queued, computing, storing, cached (stored with the run) or failed; doing, share: what is being
+            done and the share of it that is done; problem: why it failed, in a sentence
+
+        Raises:
+            CommandError: the run has no landscape, or the service does not answer
+            NoService: with `wait`, there is none
+        """
+        content = {"action": "landscape", "run": run, "act": act}
+        if wait is not None:
+            return _accepted(request(lease.state_folder(self.uri), content, timeout=wait))
+        try:
+            return self._request(content)
+        except NoService as error:
+            raise CommandError(f"landscape: a worker of the service computes it, and {error}") from error
+
     def _edit(self, content: dict[str, Any]) -> str | None:
         try:
             return self._request({"action": "edit", **content}).get("warning")
@@ -258,10 +283,7 @@ class Client:
             raise NoService(str(error)) from error
         if not self.start_service(wait=START_SECONDS):
             raise NoService(_last_words(folder) or "the service did not start")
-        reply = request(folder, content, timeout)
-        if "error" in reply:
-            raise SpecError(reply["error"]) if reply["kind"] == "bad input" else CommandError(reply["error"])
-        return reply
+        return _accepted(request(folder, content, timeout))
 
     def _leave_command(self, action: str, target: str, given: Mapping[str, Any]) -> None:
         from tracking.reader import open_reader
@@ -303,6 +325,13 @@ class Client:
             )
         _spawned.append(process)
         return process
+
+
+def _accepted(reply: dict[str, Any]) -> dict[str, Any]:
+    """The service's reply, unless it is a refusal."""
+    if "error" in reply:
+        raise SpecError(reply["error"]) if reply["kind"] == "bad input" else CommandError(reply["error"])
+    return reply
 
 
 def _last_words(folder: Path) -> str | None:

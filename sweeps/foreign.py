@@ -156,6 +156,11 @@ class ForeignRun(Run, Checkpoint):
         if not self.own_optimizer:
             recipe = self.recipe
             module.configure_optimizers = types.MethodType(lambda own: optimizers_of(own, recipe), module)  # type: ignore[method-assign]
+        if smoothing := self.recipe.label_smoothing:
+            raise ValueError(
+                f"regularization.label_smoothing: {smoothing} is not allowed for a model whose loss is its own; "
+                "allowed: 0."
+            )
         size = len(self.data.parts.train) if self.data.batch_size == "full" else int(self.data.batch_size)
         validation, test = (_batches(part, size) for part in (self.data.parts.validation, self.data.parts.test))
         with tempfile.TemporaryDirectory(prefix="sweepboard-") as folder:
@@ -258,7 +263,7 @@ class ForeignRun(Run, Checkpoint):
         if self.outcome is not Outcome.OK:
             return
         self._stepped |= self._recorder.take()
-        norms = self._norms.take() if self._takes_norms else {}
+        norms, *by_layer = self._norms.take() if self._takes_norms else ({},)
         self.train_seconds += time.perf_counter() - self._began - self._validating
         logged = self._logged(trainer)
         self.epochs += 1
@@ -284,7 +289,10 @@ class ForeignRun(Run, Checkpoint):
             self._end(trainer, Outcome.CRASHED, missing)
         else:
             self._choose(pl_module)
+            if by_layer:
+                self._layers.add(self.epochs, *by_layer)
             if self._is_last(trainer):
+                self.files[schema.LAYERS_FILE] = self._layers.arrays()
                 trainer.should_stop = True
                 self._waits = True  # for what is measured of the test part
                 return

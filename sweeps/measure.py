@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from data import DataModule
 from data.base import Classification, Part
 from lightning_modules import Module
+from sweeps.answers import Replicate, predictions, regions
+from sweeps.layers import Layers
 from tracking import schema
 from tracking.schema import Outcome
 
 Report = Callable[[str, dict[str, Any]], None]
 
 EVALUATION_BATCH = 8192
-PREDICTIONS_LIMIT = 4000
-"""Examples of a part whose predictions are kept: the first ones."""
 MEASURED = (
     schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.VAL_LOSS, schema.VAL_ERROR,
     schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
@@ -88,37 +88,53 @@ class _Best:
 
 
 class _Norms:
-    """Gradient, update and parameter norms (Euclidean, over all parameters together): means over an epoch's steps.
+    """Gradient, update and parameter norms (Euclidean): over all parameters together, and of each parameter by itself.
 
     They are added up where the parameters lie and read once an epoch, so that no step waits for them.
     """
 
-    def __init__(self, parameters: list[Tensor]) -> None:
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        self.trained = parameters
         self._parameters = [parameter.detach() for parameter in parameters]
         self._before = [torch.empty_like(parameter) for parameter in self._parameters]
         self._sums = torch.zeros(3, device=self._parameters[0].device)
+        self._each = torch.zeros(len(parameters), device=self._sums.device)
         self._steps = 0
 
-    @staticmethod
-    def _norm(tensors: list[Tensor]) -> Tensor:
-        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
-        return norm
-
-    def before_step(self, gradients: list[Tensor]) -> None:
+    def before_step(self) -> None:
         torch._foreach_copy_(self._before, self._parameters)
-        self._gradient = self._norm(gradients) if gradients else self._sums.new_zeros(())
+        gradients = [parameter.grad for parameter in self.trained]
+        there = [gradient for gradient in gradients if gradient is not None]
+        norms = torch.stack(torch._foreach_norm(there)) if there else self._sums.new_zeros(0)
+        self._gradient = torch.linalg.vector_norm(norms)
+        if len(there) == len(gradients):
+            self._each += norms
+        else:
+            self._each[[gradient is not None for gradient in gradients]] += norms
 
     def after_step(self) -> None:
         torch._foreach_sub_(self._before, self._parameters)
         self._sums += torch.stack([self._gradient, self._norm(self._before), self._norm(self._parameters)])
         self._steps += 1
 
-    def take(self) -> dict[str, float]:
-        """The means since the last call."""
-        means = (self._sums / max(self._steps, 1)).tolist()
+    @staticmethod
+    def _norm(tensors: list[Tensor]) -> Tensor:
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+        return norm
+
+    def take(self) -> tuple[dict[str, float], dict[nn.Parameter, float], dict[nn.Parameter, float]]:
+        """The means since the last call; of each parameter the mean norm of its gradient; its own norm now."""
+        now = torch.stack(torch._foreach_norm(self._parameters))
+        steps, count = max(self._steps, 1), len(self.trained)
+        values = torch.cat([self._sums / steps, self._each / steps, now]).tolist()
         self._sums.zero_()
+        self._each.zero_()
         self._steps = 0
-        return dict(zip((schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM), means, strict=True))
+        means = dict(zip((schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM), values[:3], strict=True))
+        gradients, norms = (
+            dict(zip(self.trained, own, strict=True)) for own in (values[3 : 3 + count], values[-count:])
+        )
+        return means, gradients, norms
 
 
 def measure(trainer: pl.Trainer, module: Module, part: Part, split: str) -> dict[str, float]:
@@ -137,17 +153,6 @@ def measure(trainer: pl.Trainer, module: Module, part: Part, split: str) -> dict
     return {f"{split}/loss": loss, f"{split}/error": error ** (1 / power)}
 
 
-def predict(trainer: pl.Trainer, module: Module, part: Part) -> Tensor:
-    """The probability of each class (n, classes), float32, of the first PREDICTIONS_LIMIT examples."""
-    precision = trainer.precision_plugin
-    inputs, _ = part[slice(PREDICTIONS_LIMIT)]
-    module.eval()
-    with torch.inference_mode(), precision.forward_context():
-        probabilities = module.probabilities(precision.convert_input(inputs))
-    module.train()
-    return probabilities
-
-
 @dataclass(eq=False)
 class Run(pl.Callback):
     """Everything beside the training itself: measures each epoch, keeps the best checkpoint, and says when to stop."""
@@ -157,6 +162,8 @@ class Run(pl.Callback):
     patience: int
     report: Report
     should_end: Callable[[], Outcome | None]
+    replicated: bool = False
+    """Whether it is one run of several on different training sets, whose answers are to be compared."""
     outcome: Outcome = Outcome.OK
     error: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -164,10 +171,12 @@ class Run(pl.Callback):
     steps: int = 0
     train_seconds: float = 0.0
     weights: dict[str, Tensor] = field(default_factory=dict)
-    predictions: dict[str, Any] = field(default_factory=dict)
-    """The arrays of PREDICTIONS_FILE; none for a regression."""
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By artifact: the arrays that a run which ends ok leaves behind."""
 
     def __post_init__(self) -> None:
+        self._layers = Layers()
+        self._replicate = Replicate()
         self._ranked = _Best(self.objective)
         self._selected = _Best(self.objective.selection())
         self._stopping = _Best(Objective())
@@ -176,13 +185,16 @@ class Run(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """What a run must know of its epochs so far to go on after a kill."""
         bests = [(best.value, best.epoch) for best in self._bests]
-        return {**{name: getattr(self, name) for name in _KEPT}, "bests": bests}
+        gathered = {"layers": self._layers.state_dict(), "replicate": self._replicate.state_dict()}
+        return {**{name: getattr(self, name) for name in _KEPT}, "bests": bests, **gathered}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name in _KEPT:
             setattr(self, name, state_dict[name])
         for best, (value, epoch) in zip(self._bests, state_dict["bests"], strict=True):
             best.value, best.epoch = value, epoch
+        self._layers.load_state_dict(state_dict["layers"])
+        self._replicate.load_state_dict(state_dict["replicate"])
 
     @property
     def result(self) -> float | None:
@@ -193,6 +205,7 @@ class Run(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._norms = _Norms([parameter for parameter in pl_module.parameters() if parameter.requires_grad])
+        self._layers.begin(trainer, pl_module, self.data)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._loss, self._examples = 0.0, 0
@@ -202,7 +215,7 @@ class Run(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        self._norms.before_step([parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None])
+        self._norms.before_step()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -223,7 +236,7 @@ class Run(pl.Callback):
         if self.outcome is not Outcome.OK:
             return
         assert isinstance(pl_module, Module)
-        norms = self._norms.take()  # waits for the device, so that the clock is read when the epoch's work is done
+        norms, *by_layer = self._norms.take()  # waits for the device, so that the clock is read when its work is done
         self.train_seconds += time.perf_counter() - self._began
         measured = {
             schema.TRAIN_LOSS: self._loss / self._examples,
@@ -243,9 +256,14 @@ class Run(pl.Callback):
             self._end(trainer, Outcome.DIVERGED, f"{broken[0]} was {measured[broken[0]]} after epoch {self.epochs}.")
         else:
             self._select(pl_module)
-        if self.outcome is Outcome.OK and self._is_last(trainer):
-            trainer.should_stop = True
-            self.metrics.update(finite := finite | self._tested(trainer, pl_module))
+            self._layers.add(self.epochs, *by_layer)
+            last = self._is_last(trainer)
+            if self.replicated:
+                self._replicate.add(trainer, pl_module, self.data, self.epochs, last)
+            if last:
+                trainer.should_stop = True
+                self._leave(trainer, pl_module)
+                self.metrics.update(finite := finite | self._tested(trainer, pl_module))
         self.report("metrics", {"step": self.epochs, "time": time.time_ns() // 1_000_000, "metrics": finite})
 
     def _select(self, module: Module) -> None:
@@ -259,6 +277,13 @@ class Run(pl.Callback):
         impatient = bool(self.patience) and self.epochs - self._stopping.epoch >= self.patience
         return impatient or self.epochs == trainer.max_epochs
 
+    def _leave(self, trainer: pl.Trainer, module: Module) -> None:
+        """What is told by the weights of the last epoch, before the best ones take their place."""
+        self.files[schema.LAYERS_FILE] = self._layers.arrays()
+        self.files[schema.REGIONS_FILE] = regions(trainer, module, self.data)
+        if self.replicated:
+            self.files[schema.REPLICATE_FILE] = self._replicate.arrays(self.data)
+
     def _tested(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
         module.load_state_dict(self.weights)
         tested = measure(trainer, module, self.data.parts.test, "test")
@@ -267,13 +292,8 @@ class Run(pl.Callback):
         return {name: value for name, value in tested.items() if math.isfinite(value)}
 
     def _predict(self, trainer: pl.Trainer, module: Module, data: Classification) -> None:
-        self.predictions = {"classes": np.array(data.class_names), "epoch": np.int32(self._selected.epoch)}
-        for split, part in zip(schema.PREDICTED, (data.parts.validation, data.parts.test), strict=True):
-            self.predictions |= {
-                f"{split}_probabilities": predict(trainer, module, part).cpu().numpy(),
-                f"{split}_targets": part.targets[:PREDICTIONS_LIMIT].cpu().numpy().astype(np.int32),
-                f"{split}_size": np.int32(len(part)),
-            }
+        epoch = np.array(self._selected.epoch, dtype=np.int32)
+        self.files[schema.PREDICTIONS_FILE] = {**predictions(trainer, module, data), "epoch": epoch}
 
     def _end(self, trainer: pl.Trainer, outcome: Outcome, error: str | None = None) -> None:
         self.outcome, self.error = outcome, error

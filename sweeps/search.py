@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sweeps.axis import Axis
-from sweeps.spec import ADAPTIVE, NAMED, SEED_KINDS, Spec, configuration
+from sweeps.spec import ADAPTIVE, MOST_SEEDS, NAMED, SEED_KINDS, Spec, configuration, repeats
 from tracking import schema
 
 LISTED: Final = 2 * 100_000
 """A search with at most so many configurations is listed and shuffled; in a larger one, repetitions are drawn again."""
 SOBOL_PATIENCE: Final = 16
 """A finite search takes what is left in random order after so many points a configuration."""
-CONFIRM_SEEDS: Final = 1000
+CONFIRM_SEEDS: Final = MOST_SEEDS
 """The first seed of confirm runs: no sweep has so many seeds that one of them could have chosen a winner."""
 
 
@@ -73,11 +73,11 @@ def count(spec: Spec) -> tuple[int, int]:
 
 
 def count_text(spec: Spec) -> str:
-    """`10 trials x 2 seeds + 8 to confirm = up to 28 runs`."""
+    """`10 trials x 2 seeds + 8 to confirm = up to 28 runs`, `2 trials x 8 data sets x 4 initialisations = 64 runs`."""
     trials, runs = count(spec)
     confirms = confirm_runs(spec, trials)
     added = f" + {confirms:,} to confirm" if confirms else ""
-    return f"{trials:,} trials x {spec.seeds:,} seeds{added} = {'up to ' * (spec.pruner != 'none')}{runs:,} runs"
+    return f"{trials:,} trials x {repeats(spec)}{added} = {'up to ' * (spec.pruner != 'none')}{runs:,} runs"
 
 
 def confirm_runs(spec: Spec, trials: int) -> int:
@@ -89,7 +89,10 @@ def confirm_runs(spec: Spec, trials: int) -> int:
 
 
 def seeds_for(spec: Spec, k: int) -> dict[str, int]:
-    """The seeds of a trial's run number k (from 0): k for what the spec varies, 0 for what it keeps."""
+    """The seeds of a trial's run number k (from 0): k for what the spec varies, 0 for what it keeps; with `replicate`
+    runs k and k + datasets share their training set, and nothing else."""
+    if spec.replicate:
+        return {"data": k % spec.replicate.datasets, "init": k, "order": k}
     return {kind: k if kind in spec.vary else 0 for kind in SEED_KINDS}
 
 

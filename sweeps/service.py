@@ -28,6 +28,7 @@ from sweeps.alerts import Alerts
 from sweeps.channel import Server
 from sweeps.checking import Checker
 from sweeps.commands import STOP_RUN, UNDER_WAY, Commands
+from sweeps.landscapes import Landscapes
 from sweeps.launching import store_sweep
 from sweeps.lease import PROBLEM_FILE, Hold, state_folder
 from sweeps.mlflow_ui import MlflowUI
@@ -73,6 +74,7 @@ class Service:
         self._stored = Stored(open_reader(uri))
         self._writer = Writer(uri, self._on_created, self._on_refused)
         self._commands = Commands(self._stored, self._writer, lambda: self._active)
+        self._landscapes = Landscapes(self._stored, self._writer, self._workers, self._ask)
         self._ui = MlflowUI(uri, hold.folder)
         path = sqlite_path(uri)
         self._checker = Checker(self._scratch, lambda: self._active is not None, path.parent if path else None)
@@ -117,8 +119,8 @@ class Service:
         for source in ready:
             if isinstance(source, Connection):
                 message = self._workers.receive(source)
-                if message and self._active:
-                    self._active.handle(message)
+                if message and not (self._active and self._active.handle(message)):
+                    self._landscapes.handle(message)
             else:
                 os.read(self._wake_out, 65536)
         while not self._calls.empty():
@@ -141,13 +143,12 @@ class Service:
                 self._active = None
                 self._workers.shrink(WARM_WORKERS)
                 self._next_poll = 0.0
-            else:
-                self._active.dispatch()
-                if time.monotonic() > self._next_sweep_lease:
-                    self._write_lease(self._active.sweep)
-        elif time.monotonic() - self._last_contact > IDLE_SECONDS:
+            elif time.monotonic() > self._next_sweep_lease:
+                self._write_lease(self._active.sweep)
+        elif time.monotonic() - self._last_contact > IDLE_SECONDS and not self._landscapes.busy:
             log.info("nothing to do")
             self._ending = True
+        self._landscapes.dispatch(self._active.dispatch if self._active else None)
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):
@@ -193,6 +194,7 @@ class Service:
         def refused() -> None:
             if self._active:
                 self._active.refused(key)
+            self._landscapes.refused(key, sentence)
 
         self._call(refused)
 
@@ -221,6 +223,8 @@ class Service:
             return self._edit(request)
         if action == "clean":
             return self._clean(str(request["sweep"]), str(request["what"]))
+        if action == "landscape":
+            return self._landscapes.answer(str(request["run"]), str(request.get("act", "ask")))
         if action == "mlflow_ui":
             return self._ui.open()
         if action == "shutdown":
@@ -228,7 +232,7 @@ class Service:
             return {}
         raise ValueError(
             f"action: {action!r} is not known; allowed: status, launch, check, {', '.join(COMMANDS)}, {STOP_RUN}, "
-            "edit, clean, mlflow_ui, shutdown"
+            "edit, clean, landscape, mlflow_ui, shutdown"
         )
 
     def _edit(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sweeps.catalogue import Catalogue, Entry, Field
     from sweeps.client import ServiceStatus
+    from sweeps.spec import Spec
     from tracking.reader import Reader
 
 Row = dict[str, Any]
@@ -107,6 +108,41 @@ def sweep_row(reader: Reader, sweep: str) -> Row:
     return found[0]
 
 
+def promises(spec: Spec) -> Row:
+    """What a sweep claims, and how it repeats its trials if not by seeds alone, ready for JSON."""
+    return {
+        "replicate": spec.replicate.model_dump() if spec.replicate else None,
+        "claims": [claim.model_dump() for claim in spec.claim],
+    }
+
+
+def promises_text(said: Mapping[str, Any]) -> list[str]:
+    """The lines for `promises`: `Claim: Adam wins. (val/loss lower with name adam than with name sgd)`."""
+    lines = []
+    if own := said["replicate"]:
+        runs = own["datasets"] * own["inits"]
+        lines.append(f"Every trial: {own['datasets']:,} data sets x {own['inits']:,} initialisations, {runs:,} runs")
+    for claim in said["claims"]:
+        better, than = (
+            ", ".join(f"{key} {clean(value)}" for key, value in claim[side].items()) for side in ("better", "than")
+        )
+        word = "lower" if claim["direction"] == schema.MINIMIZE else "higher"
+        margin = f"; up to {number(claim['margin'])} is no difference" if claim["margin"] is not None else ""
+        judged = f"{claim['metric']} {word} with {better} than with {than}{margin}"
+        lines.append(clean(f"Claim: {claim['text']} ({judged})"))
+    return lines
+
+
+def _promised(reader: Reader, sweep: str) -> Row:
+    """`promises` of a stored sweep; of one whose spec cannot be read, that it promises nothing."""
+    from sweeps.spec import parse
+
+    try:
+        return promises(parse(reader.artifact(sweep, schema.SPEC_FILE).decode()))
+    except (ValueError, OSError):
+        return {"replicate": None, "claims": []}
+
+
 def detail(uri: str, sweep: str) -> Row:
     """One sweep with its configurations, best first, its runs and its events, ready for JSON."""
     from tracking.reader import events, sweep_runs
@@ -116,6 +152,7 @@ def detail(uri: str, sweep: str) -> Row:
     runs = sweep_runs(reader, sweep)
     return {
         **plain(row),
+        **plain(_promised(reader, sweep)),
         "groups": [plain(group) for group in _groups(runs, row)],
         "runs": [plain(run) for run in _rows(runs)],
         "events": [plain(event) for event in _rows(events(reader, sweep))],
@@ -200,6 +237,7 @@ def detail_text(detail: Row) -> str:
     parts = [f"{clean(detail['name'])}  {detail['state']}, {done}{f' ({counts})' if counts else ''}"]
     if detail["question"]:
         parts.append(clean(detail["question"]))
+    parts += promises_text(detail)
     parts.append(f"id {detail['sweep']}, launched {_when(detail['created'])}, experiment {clean(detail['experiment'])}")
     if detail["groups"]:
         cells = [

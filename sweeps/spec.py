@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweeps import axis as axes_of
-from sweeps import yaml_text
+from sweeps import spec_claims, yaml_text
 from sweeps.axis import Axis
 from sweeps.catalogue import Field, load
 from sweeps.fields import SpecError, collect, missing, nearest, refusal, show, unknown
@@ -23,6 +23,7 @@ from sweeps.spec_fields import (
     FIELDS,
     METRICS,
     MOST_RUNS,
+    MOST_SEEDS,
     NAMED,
     OWN,
     PRUNERS,
@@ -32,12 +33,12 @@ from sweeps.spec_fields import (
     default_workers,
     metric_field,
 )
-from sweeps.spec_model import Confirm, Objective, Spec, configuration, to_yaml
+from sweeps.spec_model import Claim, Confirm, Objective, Replicate, Spec, configuration, repeats, to_yaml
 
 __all__ = [
-    "ADAPTIVE", "ANY_METRIC", "FIELDS", "METRICS", "MOST_RUNS", "NAMED", "OWN", "PRUNERS", "SAMPLERS", "SEED_KINDS",
-    "UNNAMED", "Axis", "Confirm", "Objective", "Spec", "SpecError", "check", "configuration", "default_workers",
-    "metric_field", "parse", "to_yaml",
+    "ADAPTIVE", "ANY_METRIC", "FIELDS", "METRICS", "MOST_RUNS", "MOST_SEEDS", "NAMED", "OWN", "PRUNERS", "SAMPLERS",
+    "SEED_KINDS", "UNNAMED", "Axis", "Claim", "Confirm", "Objective", "Replicate", "Spec", "SpecError", "check",
+    "configuration", "default_workers", "metric_field", "parse", "repeats", "to_yaml",
 ]  # fmt: skip
 
 
@@ -69,6 +70,7 @@ class _Checker:
             first = error.errors()[0]
             raise refusal(".".join(map(str, first["loc"])), first["input"], "what the documentation says") from None
         self.budget(spec)
+        spec = self.claims(spec)
         self.raise_problems()
         return spec
 
@@ -86,9 +88,11 @@ class _Checker:
             return {}
         if isinstance(value, Mapping):
             return value
-        example = {"search": "{optimizer.lr: {values: [0.01, 0.1]}}", "confirm": "{top: 1, seeds: 10}"}.get(
-            key, "{metric: val/loss}"
-        )
+        example = {
+            "search": "{optimizer.lr: {values: [0.01, 0.1]}}",
+            "confirm": "{top: 1, seeds: 10}",
+            "replicate": "{datasets: 8, inits: 4}",
+        }.get(key, "{metric: val/loss}")
         if key in NAMED:
             example = f"{{name: {next(iter(self.catalogue.named[key]))}}}"
         elif key in UNNAMED:
@@ -107,8 +111,8 @@ class _Checker:
         for key in self.raw:
             if key not in known:
                 self.add(unknown(_text(key), self.raw[key], known, "at the top"))
-        values: dict[str, Any] = {"objective": {}, "confirm": {}}
-        nested = {part: self.mapping(part) for part in ("objective", "confirm")}
+        values: dict[str, Any] = {"objective": {}, "confirm": {}, "replicate": {}}
+        nested = {part: self.mapping(part) for part in values}
         for part, written in nested.items():
             own = [key.removeprefix(f"{part}.") for key in FIELDS if key.startswith(f"{part}.")]
             for key in written:
@@ -122,8 +126,9 @@ class _Checker:
             later = key == ANY_METRIC.name and isinstance(source.get(name), str) and source[name].strip()
             value = field.default if left_out else self.field(ANY_METRIC if later else field, key, source[name])
             (values[section] if section else values)[name] = value
-        if self.raw.get("confirm") is None:
-            values["confirm"] = None
+        for part in ("confirm", "replicate"):
+            if self.raw.get(part) is None:
+                values[part] = None
         for key, longest in (("name", 200), ("experiment", 200)):
             values[key] = " ".join(values[key].split())
             if len(values[key]) > longest or not values[key].isprintable():
@@ -132,7 +137,29 @@ class _Checker:
             self.add(missing("name", "text that says what the sweep is called"))
         values["experiment"] = values["experiment"] or values["name"]
         values["vary"] = self.vary()
+        if isinstance(self.raw.get("replicate"), Mapping):
+            self.replicate(values)
         return values
+
+    def replicate(self, values: dict[str, Any]) -> None:
+        """It says how many runs a trial has and what their seeds are: nothing beside it may say otherwise."""
+        own = values["replicate"]
+        runs = own["datasets"] * own["inits"]
+        if runs > MOST_SEEDS:
+            self.add(refusal("replicate", own, f"at most {MOST_SEEDS:,} runs of each trial, datasets times inits"))
+        if "seeds" in self.raw and values["seeds"] != runs:
+            allowed = f"{runs:,}, as replicate makes datasets times inits, or nothing"
+            self.add(refusal("seeds", self.raw["seeds"], allowed))
+        values["seeds"] = runs
+        if "vary" in self.raw:
+            allowed = "nothing beside replicate, which says what differs between runs"
+            self.add(refusal("vary", self.raw["vary"], allowed))
+        if values["pruner"] != "none":
+            allowed = "none beside replicate, which needs all runs of every trial"
+            self.add(refusal("pruner", values["pruner"], allowed))
+        if self.raw.get("confirm") is not None:
+            allowed = "nothing beside replicate, whose runs are alike for every trial"
+            self.add(refusal("confirm", self.raw["confirm"], allowed))
 
     def vary(self) -> tuple[str, ...]:
         value = self.raw.get("vary", list(SEED_KINDS))
@@ -248,6 +275,15 @@ class _Checker:
                 allowed = f"keys of the model, as {stepping[0]} configures its optimizers itself"
                 self.add(refusal("search", _text(axis), allowed))
 
+    def claims(self, spec: Spec) -> Spec:
+        """The sweep with what it claims, as that has to be about what is searched."""
+        if self.raw.get("claim") is None:
+            return spec
+        foreign = any(self.catalogue.models[name].foreign for name in self.names["model"])
+        with collect(self.problems):
+            return spec.model_copy(update={"claim": spec_claims.read(self.raw["claim"], spec, foreign=foreign)})
+        return spec
+
     def tasks(self, search: Mapping[Any, Any]) -> None:
         key = "search.model.name" if "model.name" in search else "model.name"
         for dataset, model in itertools.product(self.names["data"], self.names["model"]):
@@ -272,7 +308,7 @@ class _Checker:
             allowed = f"at most {size:,}, as the search holds no more configurations"
             self.add(refusal("trials", trials, allowed))
         if trials is not None and trials * spec.seeds > MOST_RUNS:
-            runs = f"{trials:,} trials x {spec.seeds:,} seeds are {trials * spec.seeds:,} runs"
+            runs = f"{trials:,} trials x {repeats(spec)} are {trials * spec.seeds:,} runs"
             self.problems.append(f"search: {runs}, which is not allowed; allowed: at most {MOST_RUNS:,} runs.")
         if spec.confirm and spec.confirm.per is not None:
             axis = spec.search.get(spec.confirm.per)

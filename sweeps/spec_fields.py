@@ -12,6 +12,8 @@ from sweeps.fields import Field
 from tracking import schema
 
 MOST_RUNS: Final = 100_000
+MOST_SEEDS: Final = 1000
+"""Runs of one trial. Numbers from here on are those of confirm runs: see `sweeps.search.CONFIRM_SEEDS`."""
 SEED_KINDS: Final = ("data", "init", "order")
 NAMED: Final = ("model", "data", "optimizer", "schedule")
 UNNAMED: Final = ("regularization", "trainer")
@@ -65,7 +67,18 @@ FIELDS: Final[dict[str, Field]] = {
             help="Whether poor trials are ended early: those below the median of the others at the same epoch, or by "
             "Hyperband. A trial is judged by its first seed; its other seeds start only if that survives.",
         ),
-        Field("seeds", "int", 1, minimum=1, maximum=1000, help="Runs of each trial, each with a seed of its own."),
+        Field(
+            "seeds", "int", 1, minimum=1, maximum=MOST_SEEDS, help="Runs of each trial, each with a seed of its own."
+        ),
+        Field(
+            "replicate.datasets", "int", 8, minimum=2, maximum=MOST_SEEDS,
+            help="Training sets that every trial is trained on: fresh ones where the data are generated, else disjoint "
+            "parts of the training data.",
+        ),
+        Field(
+            "replicate.inits", "int", 4, minimum=1, maximum=MOST_SEEDS,
+            help="Initialisations on each of those training sets, every one a run with initial weights of its own.",
+        ),
         Field("seed", "int", 0, minimum=0, maximum=2**32 - 1, help="The sampler's: the same seed, the same trials."),
         Field(
             "confirm.top", "int", 1, minimum=1, maximum=100,
@@ -76,7 +89,7 @@ FIELDS: Final[dict[str, Field]] = {
             help="A searched key each of whose values has winners of its own; empty, the winners are the sweep's.",
         ),
         Field(
-            "confirm.seeds", "int", 10, minimum=1, maximum=1000,
+            "confirm.seeds", "int", 10, minimum=1, maximum=MOST_SEEDS,
             help="Fresh seeds that each winner is retrained with: no run that chose it is among those that judge it.",
         ),
         Field("workers", "int", default_workers(), minimum=1, maximum=64, help="Processes that train at one time."),

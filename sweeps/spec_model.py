@@ -41,6 +41,39 @@ class Confirm(BaseModel):
     seeds: int = 10
 
 
+class Replicate(BaseModel):
+    """Every trial is trained on several training sets, from several initialisations on each.
+
+    Run number k of a trial takes training set k % datasets and an initialisation of its own: initialisations are nested
+    in training sets, so that what each contributes to the variance can be told apart.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datasets: int = 8
+    inits: int = 4
+
+    @property
+    def runs(self) -> int:
+        """Runs of each trial."""
+        return self.datasets * self.inits
+
+
+class Claim(BaseModel):
+    """What the sweep is to show or to refute: its runs with the values of `better` do better than those of `than`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    better: dict[str, Any]
+    """Searched keys with a value of each that the search tries."""
+    than: dict[str, Any]
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    margin: float | None = None
+    """A difference that would not matter, in units of the metric: with it, "no difference" can be shown."""
+
+
 class Spec(BaseModel):
     """A checked sweep. Make one with `parse` or `check`."""
 
@@ -64,7 +97,10 @@ class Spec(BaseModel):
     seeds: int = 1
     seed: int = 0
     vary: tuple[Literal["data", "init", "order"], ...] = SEED_KINDS
+    replicate: Replicate | None = None
+    """Where it is set, `seeds` is how many runs of a trial it makes."""
     objective: Objective
+    claim: tuple[Claim, ...] = ()
     workers: int
 
     def names(self, section: str) -> list[str]:
@@ -103,6 +139,14 @@ class Spec(BaseModel):
         return total
 
 
+def repeats(spec: Spec, times: str = "x") -> str:
+    """How often a trial is trained: `3 seeds`, `8 data sets x 4 initialisations`."""
+    if spec.replicate is None:
+        return f"{spec.seeds:,} seeds"
+    inits = spec.replicate.inits
+    return f"{spec.replicate.datasets:,} data sets {times} {inits:,} initialisation{'' if inits == 1 else 's'}"
+
+
 def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The whole configuration of a trial, without its seeds.
 
@@ -130,6 +174,8 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
         result[section] = own
     if catalogue.entry("model", result["model"]["name"]).own_optimizer:
         result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}
+    if spec.replicate:  # left out of all other sweeps, whose groups keep their hash
+        result["replicate"] = spec.replicate.model_dump()
     return {**result, "keep": spec.keep, "objective": spec.objective.model_dump()}
 
 
@@ -153,7 +199,10 @@ def to_yaml(spec: Spec) -> str:
         written["trials"] = spec.trials
     if spec.pruner != "none":
         written["pruner"] = spec.pruner
-    written["seeds"] = spec.seeds
+    if spec.replicate:
+        written["replicate"] = spec.replicate.model_dump()
+    else:
+        written["seeds"] = spec.seeds
     if spec.seed:
         written["seed"] = spec.seed
     if spec.vary != SEED_KINDS:
@@ -161,6 +210,9 @@ def to_yaml(spec: Spec) -> str:
     written["objective"] = spec.objective.model_dump(exclude={"at"} if spec.objective.at == "last" else None)
     if spec.confirm:
         written["confirm"] = spec.confirm.model_dump(exclude_none=True)
+    if spec.claim:
+        claims = [claim.model_dump(exclude={"margin"} if claim.margin is None else None) for claim in spec.claim]
+        written["claim"] = claims[0] if len(claims) == 1 else claims
     if spec.workers != default_workers(spec.trainer.get("device", "auto")):
         written["workers"] = spec.workers
     return yaml_text.write(written)

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
 from sweeps.progress import Progress, StoredRun
-from sweeps.search import Trial, trials_from_json
+from sweeps.search import Trial, flatten, trial_of, trials_from_json
 from sweeps.spec import Spec, parse
 from tracking import schema
 from tracking.cleaning import remove_artifacts
 from tracking.frames import Keys, Reader, Selection
+from tracking.schema import Outcome, mask
+from tracking.writer import MAX_PARAM
 
 Tags = dict[str, str]
+SEEDS = {"data": schema.SEED_DATA, "init": schema.SEED_INIT, "order": schema.SEED_ORDER}
 
 
 class Refused(ValueError):
     """A command that cannot be obeyed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that ended ok, and what it takes to train it once more."""
+
+    configuration: dict[str, Any]
+    """The whole of it, seeds included."""
+    workers: int
+    """Of its sweep: by them a run's threads are counted."""
+    metrics: dict[str, float]
+    """The last value of each."""
+    tags: Tags
 
 
 class Stored:
@@ -112,6 +129,47 @@ class Stored:
         winners = None if chosen is None else json.loads(chosen)
         return experiment_id, progress, progress.restore(self._measured(self.runs(sweep), spec), winners)
 
+    def has(self, run_id: str, artifact: str) -> bool:
+        """Whether a run has an artifact."""
+        return artifact in set(self._reader.artifacts(run_id)["path"])
+
+    def trained(self, run_id: str) -> Trained:
+        """A run that ended ok, with its configuration rebuilt from its sweep.
+
+        Raises:
+            Refused: it is no such run, or its configuration cannot be rebuilt, in a sentence
+        """
+        found = self._reader.records(Selection.of(run_ids=[run_id], deleted=True))
+        if found.runs.empty:
+            raise Refused(f"there is no run {run_id!r} in this store")
+        tags = dict(zip(found.tags["key"], found.tags["value"], strict=True))
+        if tags.get(schema.KIND) != schema.RUN_KIND or schema.TRIAL not in tags or schema.SWEEP not in tags:
+            raise Refused("no sweep of this program trained this run, so that it cannot be trained once more")
+        if found.runs["lifecycle"].iloc[0] == "deleted":
+            raise Refused("the run is deleted; restore it first")
+        if tags.get(schema.OUTCOME) != Outcome.OK:
+            how = f"ended as {tags[schema.OUTCOME]}" if schema.OUTCOME in tags else "has not ended"
+            raise Refused(f"the run {how}; allowed: a run that ended ok")
+        try:
+            spec = self.spec(tags[schema.SWEEP])
+            trial = self._trial(spec, tags)
+        except (ValueError, OSError) as error:
+            raise Refused(f"its sweep's files cannot be read, and with them its configuration: {error}") from error
+        seeds = {kind: int(tags[tag]) for kind, tag in SEEDS.items() if tag in tags}
+        configuration = {**trial.configuration, "seeds": seeds}
+        params = dict(zip(found.params["key"], found.params["value"], strict=True))
+        if other := _differing(flatten(configuration), params):
+            raise Refused(f"its configuration cannot be rebuilt exactly: {', '.join(other)} is another by now")
+        metrics = dict(zip(found.metrics["key"], found.metrics["value"].astype(float), strict=True))
+        return Trained(configuration, spec.workers, metrics, tags)
+
+    def _trial(self, spec: Spec, tags: Tags) -> Trial:
+        number = int(tags[schema.TRIAL])
+        for trial in self.trials(tags[schema.SWEEP]):
+            if trial.number == number:
+                return trial
+        return trial_of(spec, number, json.loads(tags[schema.PARAMS]))  # a sampler chose it
+
     def curves(self, runs: Sequence[str], metric: str) -> dict[str, dict[int, float]]:
         """What these runs measured after each epoch, by run and epoch."""
         curves: dict[str, dict[int, float]] = {}
@@ -131,6 +189,12 @@ class Stored:
         ]
         curves = self.curves(judged, spec.objective.metric)
         return [replace(run, objective=objectives.get(run.run_id), curve=curves.get(run.run_id, {})) for run in runs]
+
+
+def _differing(rebuilt: Mapping[str, str], params: Mapping[str, str]) -> list[str]:
+    """The keys in which a rebuilt configuration is not the one that was stored, where that can be told."""
+    told = {key: mask(key, value) for key, value in rebuilt.items() if len(value) <= MAX_PARAM}
+    return sorted(key for key, value in told.items() if params.get(key) != value)
 
 
 def _nested(tags: pd.DataFrame) -> dict[str, Tags]:

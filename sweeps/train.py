@@ -17,7 +17,7 @@ import threading
 import time
 import traceback as tracebacks
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -45,6 +45,13 @@ T = TypeVar("T")
 PRECISIONS = {"32": "32-true", "64": "64-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
 UNFIT = {"cpu": ("16-mixed",), "cuda": (), "mps": ("64", "16-mixed")}
 """Precisions that a kind of device cannot compute with: float16 needs a GPU's loss scaling, mps has no float64."""
+NAMES = {
+    schema.LAYERS_FILE: "norms of the layers",
+    schema.REGIONS_FILE: "decision regions",
+    schema.REPLICATE_FILE: "answers to the test part",
+    schema.PREDICTIONS_FILE: "predictions",
+}
+"""What a run leaves behind, in words."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +120,10 @@ def _precision(wanted: object, device: str) -> str:
 
 
 def _data(configuration: Mapping[str, Any], seeds: Mapping[str, int]) -> DataModule:
-    fields = configuration["data"]
-    data = _made("data", DATASETS, fields, seed_data=seeds.get("data", 0), seed_order=seeds.get("order", 0))
+    fields, seed = configuration["data"], seeds.get("data", 0)
+    replicate = configuration.get("replicate")
+    disjoint = (seed, replicate["datasets"]) if replicate else None
+    data = _made("data", DATASETS, fields, disjoint=disjoint, seed_data=seed, seed_order=seeds.get("order", 0))
     with _within(f"data {fields['name']}"):
         assert len(data.parts.train)  # made here, where what does not fit the set's size is refused
     return data
@@ -127,6 +136,7 @@ def _recipe(configuration: Mapping[str, Any]) -> Recipe:
         schedule=configuration.get("schedule", {"name": "constant"}),
         l1=regularization.get("l1", 0.0),
         l2=regularization.get("l2", 0.0),
+        label_smoothing=regularization.get("label_smoothing", 0.0),
     )
 
 
@@ -155,14 +165,21 @@ def _run(
     objective = Objective(**configuration.get("objective", {})).checked(any_metric=not ours)
     patience = configuration.get("regularization", {}).get("early_stopping_patience", 0)
     if ours:
-        return Run(data, objective, patience, report, should_end)
+        return Run(data, objective, patience, report, should_end, replicated=bool(configuration.get("replicate")))
     own = foreign.own_optimizer(model)
     return foreign.ForeignRun(
         data, objective, patience, report, should_end, recipe=_recipe(configuration), own_optimizer=own
     )
 
 
-def _trainer(configuration: Mapping[str, Any], device: str, run: Run, saver: Saver | None, **more: Any) -> pl.Trainer:
+def _trainer(
+    configuration: Mapping[str, Any],
+    device: str,
+    run: Run,
+    saver: Saver | None,
+    callbacks: Sequence[pl.Callback],
+    **more: Any,
+) -> pl.Trainer:
     options = configuration.get("trainer", {})
     kind, _, number = device.partition(":")
     unless_told = {
@@ -176,7 +193,7 @@ def _trainer(configuration: Mapping[str, Any], device: str, run: Run, saver: Sav
         devices=[int(number)] if number else 1,
         precision=_precision(options.get("precision", 32), device),  # type: ignore[arg-type]
         gradient_clip_val=options.get("gradient_clip_val", 0.0) or None,
-        callbacks=[run, saver] if saver else [run],
+        callbacks=[*callbacks, run, *([saver] if saver else [])],
         limit_train_batches=options.get("limit_train_batches"),  # only a rehearsal cuts its epochs short
         num_sanity_val_steps=0,
         enable_progress_bar=False,
@@ -274,9 +291,9 @@ def _save_all(run: Run, keep: str, scratch: Path, report: Report) -> str | None:
     files: list[tuple[str, str, Callable[[IO[bytes]], None]]] = []
     if keep == "best":
         files.append(("weights", schema.WEIGHTS_FILE, lambda file: torch.save(_on_cpu(run.weights), file)))
-    if run.predictions:
-        write = partial(np.savez_compressed, **run.predictions)
-        files.append(("predictions", schema.PREDICTIONS_FILE, write))
+    for artifact, arrays in run.files.items():
+        if arrays:
+            files.append((NAMES[artifact], artifact, partial(np.savez_compressed, **arrays)))
     problems = [_save(*each, scratch, report) for each in files]
     return " ".join(problem for problem in problems if problem) or None
 
@@ -289,7 +306,12 @@ def _sentence(error: Exception) -> str:
 
 
 def _train(
-    configuration: Mapping[str, Any], run: Run, data: DataModule, seeds: Mapping[str, int], saver: Saver | None
+    configuration: Mapping[str, Any],
+    run: Run,
+    data: DataModule,
+    seeds: Mapping[str, int],
+    saver: Saver | None,
+    callbacks: Sequence[pl.Callback],
 ) -> None:
     device = _device(configuration.get("trainer", {}).get("device", "auto"))
     with _interruptible(), _alone(device, seeds.get("init", 0)):
@@ -298,7 +320,7 @@ def _train(
         run.report("info", info)
         data.to(device)
         batches = data.train_dataloader()
-        trainer = partial(_trainer, configuration, device, run, saver)
+        trainer = partial(_trainer, configuration, device, run, saver, callbacks)
         if saver is not None:
             saver.fingerprint = fingerprint(configuration, info["tags"], module, device)
         fit = partial(_fit, module, batches, saver)
@@ -330,24 +352,28 @@ def train(
     scratch: Path | None = None,
     resume: Path | None = None,
     save_seconds: float = SAVE_SECONDS,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> Result:
     """Train one configuration and say how it ended; a run that fails raises nothing.
 
     Args:
         configuration: The sections model, data, optimizer and schedule (a name and its fields), regularization (l1,
-            l2, early_stopping_patience), trainer (max_epochs, device, precision, gradient_clip_val), keep ("best" or
-            "none"), objective (metric, direction, at) and seeds (data, init, order). Only the first three are needed:
+            l2, label_smoothing, early_stopping_patience), trainer (max_epochs, device, precision, gradient_clip_val),
+            keep ("best" or "none"), objective (metric, direction, at), seeds (data, init, order) and replicate
+            (datasets, inits), where seed data is the number of the training set. Only the first three are needed:
             {"model": {"name": "mlp"}, "data": {"name": "digits"}, "optimizer": {"name": "adam", "lr": 0.001}}.
         report: Called with "info" (once, before training: data set, tags, number of parameters), "metrics" (after each
             epoch: step, time in ms, metrics; those of the test part with the last) and "file" (path, artifact).
         should_end: Asked after every batch; once it gives an outcome (stopped, pruned), the run ends with that.
-        scratch: Where the predictions of a classification are written, and the weights if `keep` is "best"; nothing is
-            written without it.
+        scratch: Where the files are written that a run leaves behind: what its layers did, predictions and more, and
+            the weights if `keep` is "best"; nothing is written without it.
         resume: A file by which the run goes on after a kill. If it holds a run of this configuration, that is taken up
             after its last saved epoch, and what it had measured is reported again; otherwise the run starts afresh.
             It is removed when the run ends, unless it was stopped or crashed.
         save_seconds: The run is saved there at the end of an epoch when so long has passed since it began, or since
             the last time.
+        callbacks: Told of the training by Lightning, at each moment before the run itself measures; they must not
+            change it.
     """
     began = time.perf_counter()
     run: Run | None = None
@@ -358,7 +384,7 @@ def train(
         data = _data(configuration, seeds)
         saver = Saver(resume, save_seconds, report) if resume is not None else None
         run = _run(configuration, data, saver.report if saver else report, should_end)
-        _train(configuration, run, data, seeds, saver)
+        _train(configuration, run, data, seeds, saver, callbacks)
         outcome, error = run.outcome, run.error
         if outcome is Outcome.OK and scratch is not None:
             unsaved = _save_all(run, configuration.get("keep", "best"), scratch, report)

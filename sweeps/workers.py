@@ -1,9 +1,9 @@
 """Where training happens: warm processes on this machine, each with a pipe of its own.
 
-A worker is started once, by a fork server that has torch and Lightning imported already, and trains one run after the
-other. Everything between it and the service goes over one duplex pipe: jobs and how a run is to end come down, records
-go up. No lock, queue or semaphore is shared between workers, so that one that is killed at any moment harms only its
-own run.
+A worker is started once, by a fork server that has torch and Lightning imported already, and does one job after the
+other: it trains a run, or computes the loss landscape of one. Everything between it and the service goes over one
+duplex pipe: jobs and how a run is to end come down, records go up. No lock, queue or semaphore is shared between
+workers, so that one that is killed at any moment harms only its own run.
 (`pebble.ProcessPool` was tried: `kill -9` of an idle worker breaks the whole pool, 6 times of 6, because its workers
 read from one channel under one lock.)
 
@@ -23,27 +23,31 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from sweeps.devices import free_place, placed
-from tracking import schema
 from tracking.schema import Outcome
 
 STOP_PATIENCE = 1.5  # seconds that a worker gets to end a stopped or pruned run by itself before it is killed
+TRAIN, LANDSCAPE = "train", "landscape"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run to train."""
+    """Something to be done with one run."""
 
     key: str
     configuration: dict[str, Any]
     threads: int
+    task: str = TRAIN
+    """TRAIN or LANDSCAPE: a key of `sweeps.tasks.TASKS`."""
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    """Of a landscape: what the store holds of the run (see `sweeps.landscape.landscape`)."""
     resume: str | None = None
     """The file by which it goes on after a kill (see `sweeps.train.train`)."""
     save_seconds: float = 60.0
@@ -54,7 +58,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Message:
-    """What a worker sends up. kind: "ready", "info", "metrics", "file", "result", or "died" when its pipe closed."""
+    """What a worker sends up. kind: "ready", "info", "metrics", "progress", "file", "result", or "died" when its pipe
+    closed."""
 
     kind: str
     key: str | None
@@ -67,12 +72,12 @@ def _context() -> Any:
     # Without this, looking for a CUDA device initialises CUDA, and a forked process cannot use it then.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     context = mp.get_context("forkserver")
-    context.set_forkserver_preload(["sweeps.train"])
+    context.set_forkserver_preload(["sweeps.tasks"])
     return context
 
 
 def _work(pipe: Connection, scratch: str) -> None:
-    """The worker process: read jobs from the pipe, train, send records, until the pipe closes."""
+    """The worker process: read jobs from the pipe, do them, send records, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the service to handle
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a user's module prints would fill the service's log
     jobs: queue.Queue[Job] = queue.Queue()
@@ -92,7 +97,7 @@ def _work(pipe: Connection, scratch: str) -> None:
     import torch
 
     from sweeps import user_models
-    from sweeps.train import train
+    from sweeps.tasks import TASKS
 
     user_models.background = True  # a module that is being edited keeps nobody waiting
     warnings.simplefilter("ignore")  # nobody reads them here, and each epoch may repeat them
@@ -106,29 +111,10 @@ def _work(pipe: Connection, scratch: str) -> None:
         def report(kind: str, payload: dict[str, Any], key: str = job.key) -> None:
             pipe.send(Message(kind, key, payload))
 
-        result = train(
-            placed(job.configuration, job.place, torch.cuda.device_count()),
-            report=report,
-            should_end=partial(asked.get, job.key),
-            scratch=folder,
-            resume=Path(job.resume) if job.resume else None,
-            save_seconds=job.save_seconds,
-        )
+        job = replace(job, configuration=placed(job.configuration, job.place, torch.cuda.device_count()))
+        result = TASKS[job.task](job, folder, report, partial(asked.get, job.key))
         asked.clear()
-        if result.traceback:
-            path = folder / "traceback.txt"
-            path.write_text(result.traceback)
-            report("file", {"path": str(path), "artifact": schema.TRACEBACK_FILE})
-        report(
-            "result",
-            {
-                "outcome": str(result.outcome),
-                "objective": result.objective,
-                "epochs": result.epochs,
-                "seconds": result.seconds,
-                "error": result.error,
-            },
-        )
+        report("result", result)
 
 
 @dataclass
@@ -140,7 +126,7 @@ class _Worker:
 
 
 class LocalWorkers:
-    """The processes of this machine that train.
+    """The processes of this machine that train, and compute what takes long.
 
     The service gives a job to a free worker, waits on `pipes` together with whatever else it waits for, and reads
     messages with `receive`. A cluster would take this class's place behind the same methods.

@@ -1,49 +1,91 @@
-"""The ready-made sweeps are ready: valid, small enough for a lecture, and every part of them trains."""
+"""The ready-made sweeps are ready: valid, small enough for a lecture, with claims that their runs can decide."""
 
 from pathlib import Path
 
 import pytest
 
+from analysis.claims import equal
+from analysis.exact import enough_pairs
+from app.study import PAGES
 from sweeps.search import count, enumerate_trials, seeds_for
 from sweeps.spec import parse, to_yaml
+from sweeps.spec_model import Spec
 from sweeps.yaml_text import read
 
 LABS = sorted((Path(__file__).parents[1] / "labs").glob("*.yaml"))
+MOST_RUNS = 150  # at about 1.5 s a run and two workers
+
+every_lab = pytest.mark.parametrize("file", LABS, ids=lambda file: file.stem)
 
 
-def test_there_are_three():
-    assert len(LABS) >= 3
+def spec_of(file: Path) -> Spec:
+    return parse(file.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("file", LABS, ids=lambda file: file.stem)
+def test_the_pages_offer_labs_that_there_are():
+    offered = {stem for page in PAGES.values() for stem in page.labs}
+    assert offered <= {file.stem for file in LABS}
+    assert len(LABS) >= 20
+
+
+@every_lab
 def test_a_lab_is_named_like_its_file_and_asks_a_question(file):
-    spec = parse(file.read_text(encoding="utf-8"))
+    spec = spec_of(file)
     assert spec.name == file.stem
     assert "?" in spec.question and spec.question.endswith(".")
+    assert "lecture notes say" in spec.question
     assert parse(to_yaml(spec)) == spec
     assert "workers" not in read(file.read_text(encoding="utf-8")), "a lab uses the machine it runs on"
 
 
-@pytest.mark.parametrize("file", LABS, ids=lambda file: file.stem)
-def test_a_lab_has_seeds_to_compare_and_ends_within_minutes(file):
-    spec = parse(file.read_text(encoding="utf-8"))
-    _, runs = count(spec)
-    assert spec.seeds >= 3
-    assert runs <= 150  # at about 1.5 s a run and two workers
+@every_lab
+def test_a_lab_ends_within_minutes(file):
+    _, runs = count(spec_of(file))
+    assert runs <= MOST_RUNS
 
 
-@pytest.mark.parametrize("file", LABS, ids=lambda file: file.stem)
-def test_a_lab_trains_with_every_model_and_optimizer_it_names(file):
+@every_lab
+def test_a_lab_claims_something_about_groups_that_it_trains(file):
+    spec = spec_of(file)
+    assert spec.claim
+    trials = [trial.params for trial in enumerate_trials(spec)]
+    for claim in spec.claim:
+        sides = [
+            [place for place, params in enumerate(trials) if all(equal(params.get(k), v) for k, v in side.items())]
+            for side in (claim.better, claim.than)
+        ]
+        assert all(sides), "each side is a group"
+        assert not set(sides[0]) & set(sides[1]), "no group is on both sides"
+        assert claim.text.endswith(".")
+
+
+@every_lab
+def test_a_lab_has_the_seeds_to_decide_all_its_claims(file):
+    """The exact test of m claims, corrected for each other, needs 2 / 2^n <= 0.05 / m."""
+    spec = spec_of(file)
+    fresh = spec.confirm.seeds if spec.confirm else 0
+    pairs = spec.replicate.datasets if spec.replicate else max(spec.seeds, fresh)
+    assert pairs >= enough_pairs(0.05 / len(spec.claim))
+
+
+def quick(configuration):
+    """The same for one epoch on the CPU."""
+    trainer = {**configuration["trainer"], "max_epochs": 1, "device": "cpu"}
+    return {**configuration, "trainer": trainer, "keep": "none"}
+
+
+@every_lab
+def test_a_lab_trains_with_every_name_and_word_that_it_tries(file):
+    """One epoch of each combination of names, words and switches, each with the first value of every other key."""
     from sweeps.train import train
     from tracking.schema import Outcome
 
-    spec = parse(file.read_text(encoding="utf-8"))
+    spec = spec_of(file)
     tried = {}
     for trial in enumerate_trials(spec):
-        names = tuple(trial.configuration[section]["name"] for section in ("model", "data", "optimizer", "schedule"))
-        tried.setdefault(names, trial.configuration)
+        words = tuple(str(value) for value in trial.params.values() if isinstance(value, str | bool))
+        tried.setdefault(words, trial.configuration)
     for configuration in tried.values():
-        trainer = {**configuration["trainer"], "max_epochs": 1, "device": "cpu"}
-        result = train({**configuration, "trainer": trainer, "seeds": seeds_for(spec, 0)})
+        result = train({**quick(configuration), "seeds": seeds_for(spec, 0)})
         assert result.outcome is Outcome.OK, result.error
         assert result.objective is not None

@@ -166,6 +166,36 @@ PREDICTIONS_FILE: Final = "predictions.npz"
 """
 PREDICTED: Final = ("val", "test")
 """The parts of the data in PREDICTIONS_FILE."""
+LAYERS_FILE: Final = "layers.npz"
+"""What the layers of a run that ended ok did, a layer a weight (a parameter of more than one axis): NumPy arrays.
+
+`names` (L,) of the layers from input to output; `epochs` (E,) int32, up to 100 of them, the last among them;
+`grad_norm` (E, L) float32, of the loss by the layer's weight, the mean over the epoch's steps; `weight_norm` (E, L).
+At the last epoch: `near_zero` (L,), the share of |w| < NEAR_ZERO; `effective_rank` (L,), exp of the entropy of the
+weight's normalised singular values (Roy and Vetterli 2007), NaN of a very large one; `histogram` (L, B) int64 counts
+over `edges` (B + 1,), which are the same for every run, the first and the last bin open. Before training, over up to
+256 training examples: `activation_std` (L,) of what each layer gives to the next one, behind its norm and activation,
+and `condition` (L,), the largest over the smallest eigenvalue of the second-moment matrix of what comes into it with a
+constant 1 appended (inf where that is singular); both are NaN where the model is none of ours.
+"""
+NEAR_ZERO: Final = 1e-3
+REPLICATE_FILE: Final = "replicate.npz"
+"""What a run of a sweep with `replicate` says of the examples of the test part: NumPy arrays.
+
+`epochs` (E,) int32, up to 5 of them, doubling, the last among them; `outputs` (E, n, K) float32, the probabilities of
+the K classes, or of a regression the one output; `targets` (n,) float32, or int32 classes; the first n <= 1000. Of a
+regression with a known truth: `truth` (n,) float32, and `noise`, the variance of the targets about it; of one in one
+dimension also `inputs` (n,) float32 as they are before standardisation.
+"""
+REGIONS_FILE: Final = "regions.npz"
+"""Of a classification in two dimensions: what is answered where, by the weights of the last epoch: NumPy arrays.
+
+`x` (G,), `y` (G,), a grid in the inputs as they are before standardisation, the same for every run of a data set;
+`probabilities` (G, G, K) float16, rows along y; `points` (m, 2) float32 and `labels` (m,) int32, up to 500 training
+examples; `classes` (K,) names them.
+"""
+LANDSCAPE_FILE: Final = "landscape.npz"
+"""The loss about the weights of a run's last epoch, made when a person asks for it: see `sweeps.landscape`."""
 
 # Metrics. `error` is the share of misclassified examples (classification) or the root mean squared error (regression).
 TRAIN_LOSS: Final = "train/loss"

@@ -189,13 +189,13 @@ def _parsed(values: pd.Series[Any]) -> pd.Series[Any]:
 def sweep_runs(reader: Reader, sweep: str) -> pd.DataFrame:
     """One row a run of a sweep, those that do not count as well, by start.
 
-    Columns: run_id, name, status, trial, seed (-1 if unknown), group, phase, outcome ("running" while there is none),
-    counts, start_time, end_time (ms), objective (nan while there is none), error, and one column for each searched key,
-    named like it, that holds the Python values (None where a run has no such param).
+    Columns: run_id, name, status, trial, seed and seed_data (-1 if unknown), group, phase, outcome ("running" while
+    there is none), counts, start_time, end_time (ms), objective (nan while there is none), error, and one column for
+    each searched key, named like it, that holds the Python values (None where a run has no such param).
     """
     parent = reader.tags([sweep], keys=[schema.SEARCHED])
     searched = _names(str(parent["value"].iloc[0])) if len(parent) else []
-    tags = (schema.TRIAL, schema.SEED, schema.ERROR, *_CHILD_TAGS)
+    tags = (schema.TRIAL, schema.SEED, schema.SEED_DATA, schema.ERROR, *_CHILD_TAGS)
     found = reader.records(Selection(sweep=sweep), Keys(searched, tags, (schema.OBJECTIVE,)))
     objective = pd.Series(found.metrics["value"].array, index=found.metrics["run_id"].array, dtype="float64")
     runs = found.runs
@@ -206,6 +206,7 @@ def sweep_runs(reader: Reader, sweep: str) -> pd.DataFrame:
             "status": runs["status"],
             "trial": _whole(_tags(found, schema.TRIAL), -1),
             "seed": _whole(_tags(found, schema.SEED), -1),
+            "seed_data": _whole(_tags(found, schema.SEED_DATA), -1),
             "group": _tags(found, schema.GROUP),
             "phase": _tags(found, schema.PHASE),
             "outcome": _tags(found, schema.OUTCOME).replace("", RUNNING),

@@ -22,7 +22,7 @@ with bar:
         if st.button(
             "Quality", icon=":material/grid_on:", key="to-quality", help="How well the classes are told apart."
         ):
-            compare_data.go("quality", where)
+            ui.go("quality", where)
         compare_parts.open_in_mlflow(view.members)
 ranked = compare_parts.ranked(view)
 compare_parts.headline(view, ranked)

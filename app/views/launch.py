@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import form, form_confirm, preflight, service, store, ui
+from app import form, form_claim, form_confirm, form_replicate, preflight, service, store, ui
 from sweeps import search as searches
 from sweeps import spec as specs
 from sweeps import user_models
@@ -77,6 +77,16 @@ def starts() -> None:
         st.caption(f":material/extension_off: {ui.text(problem)}")
 
 
+def vary() -> dict[str, object]:
+    """What a seed changes; returns `vary` where that is not everything."""
+    chosen = st.multiselect(
+        "A seed changes", specs.SEED_KINDS, form.base().get("vary", list(specs.SEED_KINDS)), key=form.key("vary"),
+        help="What differs between the runs of a trial: the data drawn, the initial weights, the order of batches.",
+        persist_state="session",
+    )  # fmt: skip
+    return {} if set(chosen) == set(specs.SEED_KINDS) else {"vary": chosen}
+
+
 def left() -> dict[str, object]:
     """The form; returns what it says as plain data."""
     scalars: dict[str, object] = {}
@@ -85,6 +95,7 @@ def left() -> dict[str, object]:
         scalars["name"] = form.scalar("name")
     with question:
         scalars["question"] = form.scalar("question")
+    form_claim.claims()
 
     st.subheader("Values to try")
     catalogue = form.catalogue()
@@ -99,14 +110,18 @@ def left() -> dict[str, object]:
             "Vary another setting", form.searchable(catalogue), index=None, key=form.key("add"), on_change=add,
             placeholder="Vary another setting", label_visibility="collapsed", width=260,
         )  # fmt: skip
-    with st.grid("auto", min_column_width=120, gap=("small", "medium")):
-        scalars["seeds"] = form.scalar("seeds")
+    settings = st.container()
+    replicated = form_replicate.replicate()
+    with settings, st.grid("auto", min_column_width=120, gap=("small", "medium")):
+        if not replicated:
+            scalars["seeds"] = form.scalar("seeds")
         scalars["sampler"] = form.scalar("sampler")
         if scalars["sampler"] != "grid":
             scalars["trials"] = form.scalar("trials", default=min(20, form.combinations(axes) or 20))
-        scalars["pruner"] = form.scalar("pruner")
+        if not replicated:
+            scalars["pruner"] = form.scalar("pruner")
         scalars["workers"] = form.scalar("workers")
-    scalars |= form_confirm.confirm(axes)
+    scalars |= replicated or form_confirm.confirm(axes)
 
     parts: dict[str, dict[str, object]] = {}
     for part in ("data", "model", "optimizer", "trainer"):
@@ -123,13 +138,8 @@ def left() -> dict[str, object]:
         with st.grid("auto", min_column_width=190, gap=("small", "medium")):
             for own in ("objective.metric", "objective.direction", "objective.at", "seed", "keep", "experiment"):
                 scalars[own] = form.scalar(own)
-        chosen = st.multiselect(
-            "A seed changes", specs.SEED_KINDS, form.base().get("vary", list(specs.SEED_KINDS)), key=form.key("vary"),
-            help="What differs between the runs of a trial: the data drawn, the initial weights, the order of batches.",
-            persist_state="session",
-        )  # fmt: skip
-        if set(chosen) != set(specs.SEED_KINDS):
-            scalars["vary"] = chosen
+        if not replicated:
+            scalars |= vary()
     order = ("model", "data", "optimizer", "schedule", "regularization", "trainer")
     return form.assemble({part: parts[part] for part in order}, axes, scalars)
 
@@ -140,6 +150,7 @@ def launch(text: str, problems: tuple[str, ...], words: str) -> None:
         for problem in problems:
             st.error(ui.text(problem))
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+            form_claim.misfit(problems)
             if problems:
                 st.markdown(f"**{ui.count(len(problems), 'thing')} to mend**", width="content")
             else:
@@ -155,7 +166,8 @@ def runs_of(spec: specs.Spec) -> str:
     most = "up to " if spec.pruner != "none" else ""
     fresh = searches.confirm_runs(spec, trials)
     confirm = f" + {fresh:,} to confirm" if fresh else ""
-    sum_ = f"{ui.count(trials, 'configuration')} × {ui.count(spec.seeds, 'seed')}{confirm}"
+    each = specs.repeats(spec, "×") if spec.replicate else ui.count(spec.seeds, "seed")
+    sum_ = f"{ui.count(trials, 'configuration')} × {each}{confirm}"
     return f"{most}**{ui.count(runs, 'run')}** = {sum_}"
 
 

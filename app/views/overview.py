@@ -10,42 +10,61 @@ from app import ui
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.title("Overview")
-    if st.button("New sweep", type="primary", icon=":material/add:"):
-        st.switch_page("views/launch.py")
+    with st.container(width="content", key="new-sweep"):
+        st.page_link("views/launch.py", label="New sweep", icon=":material/add:")
 
 # Only now what takes a moment to import: the page is there already.
 from analysis.statistics import number
 from app import service, store, sweep_deleted
+from app.study_pages import PAGES
 from tracking.store import StoreError
 
 PAGE = 25  # sweeps shown at a time
 WIDTHS = [5, 1.5, 3, 4]
 
 
+NETWORKS = "Networks"
+
+
+def kinds(found: dict[str, Any]) -> dict[str, list[str]]:
+    """The ready-made sweeps by the page that they fill; what fills none is about networks."""
+    listed = {page.title: [stem for stem in page.labs if stem in found] for page in PAGES.values()}
+    taken = {stem for stems in listed.values() for stem in stems}
+    whole = {NETWORKS: [stem for stem in found if stem not in taken], **listed}
+    return {title: stems for title, stems in whole.items() if stems}
+
+
+def lab(stem: str, about: dict[str, Any], compact: bool) -> None:
+    """One ready-made sweep: its question, its size and one button."""
+    with st.container(border=True, height="stretch", gap="small"):
+        name = f"**{ui.text(about['name'])}**"
+        if not compact:
+            st.markdown(name)
+            st.markdown(ui.text(about["question"]))
+            st.space("stretch")
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            size = ui.count(about["runs"], "run")
+            if compact:
+                st.markdown(f"{name}  \n:small[:gray[{size}]]", width="stretch", help=ui.text(about["question"]))
+            else:
+                st.caption(size, width="stretch")
+            kind = "secondary" if compact else "primary"
+            says = f"Launch {ui.text(about['name'])}"
+            if st.button("Launch", key=f"lab-{stem}", type=kind, icon=":material/play_arrow:", help=says):
+                service.launch(about["text"])
+
+
 def labs(title: str, compact: bool) -> None:
-    """The ready-made sweeps, each with its question, its size and one button."""
+    """The ready-made sweeps, by what they are about."""
     found = store.labs()
     if not found:
         return
     st.subheader(title)
-    with st.grid("auto", min_column_width=260, gap="medium"):
-        for stem, lab in found.items():
-            with st.container(border=True, height="stretch", gap="small"):
-                name = f"**{ui.text(lab['name'])}**"
-                if not compact:
-                    st.markdown(name)
-                    st.markdown(ui.text(lab["question"]))
-                    st.space("stretch")
-                with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-                    size = ui.count(lab["runs"], "run")
-                    if compact:
-                        st.markdown(f"{name}  \n:small[:gray[{size}]]", width="stretch", help=ui.text(lab["question"]))
-                    else:
-                        st.caption(size, width="stretch")
-                    kind = "secondary" if compact else "primary"
-                    about = f"Launch {ui.text(lab['name'])}"
-                    if st.button("Launch", key=f"lab-{stem}", type=kind, icon=":material/play_arrow:", help=about):
-                        service.launch(lab["text"])
+    listed = kinds(found)
+    for tab, stems in zip(st.tabs(list(listed)), listed.values(), strict=True):
+        with tab, st.grid("auto", min_column_width=260, gap="medium"):
+            for stem in stems:
+                lab(stem, found[stem], compact)
 
 
 def progress(row: dict[str, Any]) -> None:
@@ -81,7 +100,8 @@ def table(rows: list[dict[str, Any]]) -> None:
             with name, st.container(gap="xxsmall"):
                 label = ui.text(row["name"], 60) or "unnamed"
                 st.page_link("views/sweep.py", label=label, query_params={"sweep": row["sweep"]})
-                about = " · ".join(part for part in (ui.ago(row["created"]), ui.text(row["question"], 140)) if part)
+                question = ui.text(ui.asked(row["question"] or ""), 140)
+                about = " · ".join(part for part in (ui.ago(row["created"]), question) if part)
                 st.caption(about)
             state.markdown(ui.badge(row["state"]))
             with bar:

@@ -42,7 +42,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
             compare_data.picker(chosen, "quality")
         where = {"sweep": ",".join(chosen.sweeps)} if chosen.sweeps else {"runs": ",".join(found.runs["run_id"])}
         if st.button("Compare", icon=":material/compare_arrows:", key="to-compare", help="The same runs side by side."):
-            compare_data.go("compare", where)
+            ui.go("compare", where)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     labels = [group.label for group in groups]
     label = st.selectbox("Group, best first", labels, 0, key="group", bind="query-params", width=300)
@@ -75,7 +75,7 @@ try:
             st.markdown(ui.text(note))
         st.markdown("Only classification runs of Sweepboard that ended ok leave the answers that this page shows.")
         if st.button("Launch a sweep", type="primary", icon=":material/add:"):
-            st.switch_page("views/launch.py")
+            ui.go("launch", {})
     else:
         draw(Answers(found, names, label, part or TEST, sources, predicted, notes))
 except PredictionsError as error:

@@ -218,7 +218,7 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
 seen = live.begin()
 st.title("Runs")
 if target := st.session_state.pop("_open_run", None):
-    st.switch_page("views/run.py", query_params={"run": target})
+    ui.go("run", {"run": target})
 if why := store.read_only():
     st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
 parts.show_said()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import detail, figures, store, sweep_actions, sweep_confirm, sweep_head, ui
+from app import claims, detail, figures, store, sweep_actions, sweep_confirm, sweep_head, ui
 from tracking.store import StoreError
 
 
@@ -23,11 +23,11 @@ def chosen() -> pd.Series | None:
     if asked:
         st.markdown(f"There is no sweep {ui.text(asked, 60)} in this store.")
         if st.button("All sweeps", type="primary"):
-            st.switch_page("views/overview.py")
+            ui.go("overview", {})
     else:
         st.markdown("There is no sweep yet whose results could be shown.")
         if st.button("New sweep", type="primary", icon=":material/add:"):
-            st.switch_page("views/launch.py")
+            ui.go("launch", {})
     return None
 
 
@@ -40,7 +40,7 @@ def page(first: pd.Series) -> None:
     if more:
         st.markdown(ui.text(more, 600))
 
-    @st.fragment(run_every=ui.REFRESH if watched else None)
+    @st.fragment(run_every=ui.SWEEP_REFRESH if watched else None)
     def live() -> None:
         """Everything that changes while the sweep runs."""
         try:
@@ -61,6 +61,8 @@ def page(first: pd.Series) -> None:
         # where the browser would draw it anew.
         with st.container():
             sweep_head.headline(row, found, over)
+        with st.container():
+            claims.of_sweep(row, runs, over)
         with st.container():
             sweep_head.progress(row, runs, found.search)
         with st.container():

@@ -45,6 +45,11 @@ def test_fields_that_a_choice_brings_along_belong_to_it() -> None:
     rms = SGD | {"optimizer.name": "rmsprop", "optimizer.eps": "0.1"}
     found = confounds({"adam": ADAM, "sgd": SGD, "rmsprop": rms}, ["optimizer.name", "optimizer.lr"])
     assert keys(found) == ["optimizer.eps"]
+    # A factor of each step and one of each epoch are two things of one name, unless only the factor differs.
+    step = {"schedule.name": "step", "schedule.gamma": 0.1}
+    both = {"step": step, "exponential": {"schedule.name": "exponential", "schedule.gamma": 0.95}}
+    assert not confounds(both, ["schedule.name"])
+    assert keys(confounds(both, ["optimizer.lr"])) == [*step]
 
 
 @pytest.mark.parametrize(

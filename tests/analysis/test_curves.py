@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.curves import CurvesInfo, curves_info, plot_curves, smoothed, thin
 from analysis.ranking import ranking
@@ -66,6 +67,8 @@ def test_a_band_is_named_and_needs_three_seeds() -> None:
         return sum(trace.fill == "toself" for trace in plot_curves(info).data)
 
     assert (bands(three), bands(two)) == (1, 0)
+    (band,) = [trace for trace in plot_curves(three).data if trace.fill == "toself"]
+    assert band.mode == "lines", "few points would get markers along the edges"
 
 
 def test_a_step_logged_twice_counts_once() -> None:
@@ -163,3 +166,13 @@ def test_differences_from_a_baseline_go_from_seed_to_seed_where_both_have_it(sha
 def test_a_single_diverged_run_is_drawn() -> None:
     info = info_of({"a": 4}, {"a": "diverged"})
     assert any(trace.mode and "lines" in trace.mode and len(trace.x) == 4 for trace in plot_curves(info).data)
+
+
+def test_a_band_is_over_training_sets_where_runs_share_them() -> None:
+    histories, runs = sweep(dict.fromkeys("abcdef", 2), {})
+    runs = runs.assign(seed_data=[0, 1, 2] * 2)
+    info = curves_info(histories, runs, ranking(runs, ["optimizer.name"]), "val/loss")
+    (curve,) = info.curves
+    assert (curve.n, curve.means[0].mean, len(curve.lines)) == (3, 3.5, 6)
+    assert curve.means[0].high - 3.5 == pytest.approx(stats.t.ppf(0.975, 2) * stats.sem([2.5, 3.5, 4.5]))
+    assert info.band == "95% t-interval, n=3 training sets"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.ranking import answer, caution, label, ranking
 
@@ -128,3 +129,12 @@ def test_pruned_groups_come_last_and_are_called_so() -> None:
     assert [group.params["optimizer.name"] for group in found] == ["d", "c", "b", "a"]
     assert [group.remarks for group in found] == ["", "", "1 running", "pruned"]
     assert found[-1].pruned and found[-1].rank is None
+
+
+def test_an_interval_is_over_training_sets_where_runs_share_them() -> None:
+    found = runs(*[("sgd", 0.1, "ok", float(k)) for k in range(6)]).assign(seed_data=[0, 1, 2] * 2)
+    (group,) = ranking(found, SEARCHED)
+    low, high = stats.t.interval(0.95, 2, 2.5, stats.sem([1.5, 2.5, 3.5]))
+    assert (group.interval.n, group.interval.mean) == (3, 2.5) and group.seeds == "6 of 6"
+    assert (group.interval.low, group.interval.high) == pytest.approx((low, high))
+    assert caution([group, group], 3, "training sets").startswith("Too few training sets for a verdict")

@@ -98,3 +98,24 @@ def test_samples_of_plain_numbers() -> None:
         sample("a", [0.1], diverged=-1)
     with pytest.raises(ValueError, match="a: 1 is there twice"):
         sample("a", pd.Series([0.1, 0.2], index=[1, 1]))
+
+
+def test_runs_on_one_training_set_are_one_result() -> None:
+    rows = [("a", seed, "ok", float(seed)) for seed in range(6)] + [("b", seed, "ok", 1.0) for seed in range(6)]
+    first, second = samples(frame(*rows, seed_data=[0, 1, 2] * 4))
+    assert first.values == {(0,): 1.5, (1,): 2.5, (2,): 3.5} and first.interval.n == 3
+    assert first.paired_on == second.paired_on == "training set"
+    alone = samples(frame(*rows, seed_data=[*range(6)] * 2))[0]
+    assert (alone.paired_on, alone.n) == ("seed", 6), "each with a training set of its own: results by their seed"
+
+
+def test_a_training_set_on_which_a_run_diverged_has_diverged() -> None:
+    rows = [("a", 0, "ok", 1.0), ("a", 1, "ok", 2.0), ("a", 2, "diverged", None), ("a", 3, "ok", 4.0)]
+    (own,) = samples(frame(*rows, seed_data=[0, 1, 0, 1]))
+    assert (own.values, own.diverged, own.unfinished) == ({(1,): 3.0}, {(0,)}, {})
+
+
+def test_a_training_set_is_waited_for_until_all_its_runs_have_ended() -> None:
+    rows = [("a", 0, "ok", 1.0), ("a", 1, "ok", 2.0), ("a", 2, "ok", 3.0), ("a", 3, "running", None)]
+    (own,) = samples(frame(*rows, seed_data=[0, 1, 0, 1]))
+    assert (own.values, own.diverged, own.unfinished) == ({(0,): 2.0}, frozenset(), {"running": 1})

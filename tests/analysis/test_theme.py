@@ -92,3 +92,13 @@ def test_the_page_and_the_figures_know_the_same_colours() -> None:
         assert config[page]["backgroundColor"] == theme.BACKGROUND[page]
         assert contrast(config[page]["textColor"], config[page]["backgroundColor"]) >= 7
         assert contrast(config[page]["primaryColor"], "#ffffff") >= 4
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(6, 9), (0.93, 0.98), (0.011, 0.04), (1.0, 3.9), (2.0, 2.0001), (7e-9, 8e-9)]
+)
+def test_a_narrow_logarithmic_axis_has_ticks_too(low: float, high: float) -> None:
+    ticks = theme.log_ticks(low, high)
+    inside = [value for value in ticks["tickvals"] if low <= value <= high]
+    assert 2 <= len(inside) <= 7
+    assert [float(text) for text in ticks["ticktext"]] == pytest.approx(ticks["tickvals"], rel=1e-5)

@@ -37,6 +37,7 @@ class FakeClient:
         self.fails: Exception | None = None
         self.checked: list[str] = []
         self.estimates: dict[str, Any] | None = None
+        self.landscapes: dict[str, str] = {}
 
     def status(self) -> ServiceStatus:
         return self.state
@@ -58,6 +59,14 @@ class FakeClient:
             raise ConnectionError("no service runs")
         self.checked.append(text)
         return self.estimates
+
+    def landscape(self, run: str, act: str = "ask", wait: float | None = None) -> dict[str, Any]:
+        assert wait is None or wait <= 0.5, "a page must not wait for a landscape"
+        if self.fails:
+            raise self.fails
+        if act != "look":
+            self.commands.append((f"landscape {act}", run))
+        return {"state": self.landscapes.get(run, "none"), "doing": "", "share": 0.25, "problem": "It fell over."}
 
     def mlflow_ui(self) -> tuple[str, bool]:
         return "http://127.0.0.1:5999", True

@@ -44,7 +44,7 @@ def test_a_password_opens_every_page(fake: Any, open_page: Any, words: Any, monk
         assert [error.value for error in at.error] == ["This is not the password."] and "secret name" not in words(at)
     at.text_input[0].set_value("søsame <b>")
     at.button[0].click().run()
-    assert not at.error and at.page_link[0].value == "secret name"
+    assert not at.error and at.page_link[1].value == "secret name"
     at.switch_page("views/launch.py").run()
     assert at.title[0].value == "New sweep"
 

@@ -347,3 +347,99 @@ def test_the_form_gives_every_lab_back_as_it_is(fake: Any, open_page: Any, lab: 
     fake.labs = {lab: {"text": text, "name": lab, "question": "", "trials": 1, "runs": 1}}
     at = open_page("launch", lab=lab)
     assert spec.parse(at.code[0].value) == spec.parse(text) and not at.error
+
+
+CLAIMED = """
+name: claims
+model: {name: mlp, hidden_sizes: [8]}
+data: {name: iris}
+search:
+  optimizer.name: {values: [sgd, adam]}
+  optimizer.lr: {values: [0.01, 0.1]}
+replicate: {datasets: 4, inits: 3}
+claim:
+  - {text: Adam is <b>better</b>., better: {optimizer.name: adam}, than: {optimizer.name: sgd}, metric: val/error}
+  - {text: And faster., better: {optimizer.name: adam, optimizer.lr: 0.1}, than: {optimizer.name: sgd}, margin: 0.5}
+"""
+
+
+@pytest.fixture
+def claimed(fake: Any, open_page: Any) -> Any:
+    """The page with a sweep that claims and replicates."""
+    plain = {"text": SPEC, "name": "plain", "question": "", "trials": 4, "runs": 16}
+    fake.labs = {"claims": {"text": CLAIMED, "name": "claims", "question": "", "trials": 4, "runs": 48}, "plain": plain}
+    return open_page("launch", lab="claims")
+
+
+def buttons(at: Any) -> list[str]:
+    """The keys of the buttons that drop the claim."""
+    return [button.key for button in at.button if button.label == "Drop the claim"]
+
+
+def test_a_lab_with_claims_and_replicates_is_launched_as_it_is(fake: Any, claimed: Any, words: Any) -> None:
+    assert not claimed.error and spec.parse(claimed.code[0].value) == spec.parse(CLAIMED)
+    assert ui.text("Adam is <b>better</b>.") in words(claimed) and "And faster" in words(claimed)
+    assert "**48 runs** = 4 configurations × 4 data sets × 3 initialisations" in words(claimed)
+    launch_button(claimed).click().run()
+    assert spec.parse(fake.client.launched[0]) == spec.parse(CLAIMED)
+
+
+def test_edited_it_keeps_its_claims_and_replicates(claimed: Any) -> None:
+    claimed.number_input(key=form_key("replicate.inits", 1)).set_value(2).run()
+    claimed.text_input(key=form_key("model.hidden_sizes@mlp", 1)).set_value("16").run()
+    claimed.selectbox(key=form_key("objective.metric@choice", 1)).set_value("train/loss").run()
+    found = spec.parse(claimed.code[0].value)
+    assert found.seeds == 8 and found.model["hidden_sizes"] == [16] and found.objective.metric == "train/loss"
+    assert found.claim == spec.parse(CLAIMED).claim, "what is claimed does not change with what trials are ranked by"
+
+
+def test_replicates_take_the_place_of_seeds_pruner_and_confirm(open_page: Any, words: Any) -> None:
+    at = open_page("launch")
+    replaced = {form_key("seeds"), form_key("pruner"), form_key("confirm"), form_key("vary")}
+
+    def keys() -> set[str]:
+        return {widget.key for kind in (at.number_input, at.selectbox, at.toggle, at.multiselect) for widget in kind}
+
+    at.selectbox(key=form_key("pruner")).set_value("median").run()
+    at.toggle(key=form_key("confirm")).set_value(True).run()
+    at.multiselect(key=form_key("vary")).set_value(["init"]).run()
+    before = shown(at)
+    assert replaced <= keys() and before["vary"] == ["init"]
+    at.toggle(key=form_key("replicate")).set_value(True).run()
+    assert not at.error and not replaced & keys()
+    at.number_input(key=form_key("replicate.datasets")).set_value(5).run()
+    written = shown(at)
+    assert written["replicate"] == {"datasets": 5, "inits": 4}
+    assert not {"seeds", "pruner", "confirm", "vary"} & set(written)
+    at.number_input(key=form_key("replicate.datasets")).set_value(501).run()
+    assert ui.text("at most 1,000 runs of each trial") in at.error[0].value and launch_button(at).disabled
+    at.toggle(key=form_key("replicate")).set_value(False).run()
+    assert shown(at) == before and not at.error, "what was typed before is there again"
+
+
+def test_a_copy_without_replicates_turns_the_switch_off(claimed: Any) -> None:
+    claimed.selectbox(key="_start_from").set_value(("lab", "plain")).run()
+    assert spec.parse(claimed.code[0].value) == spec.parse(SPEC) and buttons(claimed) == []
+
+
+def test_a_claim_that_fits_the_search_no_more_is_mended_or_dropped(claimed: Any, words: Any) -> None:
+    assert buttons(claimed) == ["drop-claim"]
+    claimed.text_input(key=form_key("optimizer.lr:values", 1)).set_value("0.01, 0.2").run()
+    assert [error.value for error in claimed.error] == [
+        ui.text("claim.2.better.optimizer.lr: 0.1 is not allowed; allowed: what the search tries: 0.01, 0.2.")
+    ]
+    assert launch_button(claimed).disabled and len(buttons(claimed)) == 2
+    claimed.text_input(key=form_key("optimizer.lr:values", 1)).set_value("0.01, 0.1, 0.2").run()
+    assert not claimed.error and buttons(claimed) == ["drop-claim"]
+    claimed.multiselect(key=form_key("optimizer.name:values", 1)).set_value(["sgd"]).run()
+    assert len(claimed.error) == 2
+    claimed.button(key="drop-claim-that-misfits").click().run()
+    assert not claimed.error and "claim" not in shown(claimed) and "And faster" not in words(claimed)
+    assert not launch_button(claimed).disabled and buttons(claimed) == []
+
+
+def test_a_claim_is_dropped_for_this_form_alone(claimed: Any) -> None:
+    claimed.button(key="drop-claim").click().run()
+    assert "claim" not in shown(claimed)
+    claimed.selectbox(key="_start_from").set_value(("lab", "claims")).run()
+    assert spec.parse(claimed.code[0].value) == spec.parse(CLAIMED)

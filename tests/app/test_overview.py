@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from app import ui
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :material/bug_report: $x$ " + "W" * 300
@@ -32,15 +34,20 @@ def test_a_lab_that_cannot_be_launched_says_why(fake: Any, open_page: Any) -> No
     assert [error.value for error in at.error] == [ui.text("the store cannot be written: *disk* full")]
 
 
+def listed(at: Any) -> list[Any]:
+    """The links to sweeps."""
+    return [link for link in at.page_link if link.proto.page == "sweep"]
+
+
 def test_running_sweeps_come_first_with_their_progress_and_best(fake: Any, open_page: Any, words: Any) -> None:
     fake.add("new and finished", "finished", {("sgd", 0.1): ["ok"] * 3})
     fake.add("old and running", "running", {("adam", 0.01): ["ok", "diverged", "running"]})
     fake.add("waiting", "queued", {("adam", 0.5): []})
     at = open_page()
-    assert [link.value for link in at.page_link] == [
+    assert [link.value for link in listed(at)] == [
         ui.text(name) for name in ("old and running", "waiting", "new and finished")
     ]
-    assert at.page_link[0].proto.query_string == "sweep=old+and+running"
+    assert listed(at)[0].proto.query_string == "sweep=old+and+running"
     assert "2 of 3 runs, 1 diverged" in words(at)
     assert "**0\\.1**" in words(at) and ui.text("adam, lr 0.01, val/loss") in words(at)
     assert "no result yet" in words(at)
@@ -50,6 +57,16 @@ def test_all_diverged_is_said(fake: Any, open_page: Any, words: Any) -> None:
     fake.add("fast", "finished", {("sgd", 9.0): ["diverged"] * 3})
     said = words(open_page())
     assert "3 runs, 3 diverged" in said and "no result" in said
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [("Does it help? The notes say so.", "Does it help?"), ("Who wins?", "Who wins?"), ("A test", "A test")],
+)
+def test_a_row_asks_the_question_and_no_more(fake: Any, open_page: Any, words: Any, question: str, shown: str) -> None:
+    fake.add("id", "finished", {("sgd", 0.1): ["ok"] * 3}, question=question)
+    said = words(open_page())
+    assert shown in said and "notes" not in said
 
 
 def test_names_are_text(fake: Any, open_page: Any, bare: Any) -> None:
@@ -64,10 +81,10 @@ def test_many_sweeps_come_in_pages(fake: Any, open_page: Any) -> None:
     for number in range(30):
         fake.add(f"sweep {number}", "finished", {("sgd", 0.1): ["ok"]})
     at = open_page()
-    assert len(at.page_link) == 25
+    assert len(listed(at)) == 25
     assert at.button(key="more-sweeps").label == "Show 5 more"
     at.button(key="more-sweeps").click().run()
-    assert len(at.page_link) == 30
+    assert len(listed(at)) == 30
 
 
 def test_a_store_that_cannot_be_read_is_one_sentence(fake: Any, open_page: Any, monkeypatch: Any) -> None:

@@ -136,5 +136,5 @@ def test_empty_and_gone(fake: Any, answers: Any, open_page: Any, words: Any) -> 
     at = open_page("quality")
     assert "There is no run yet" in words(at) and [button.label for button in at.button] == ["New sweep"]
     fake.add("s", "finished", {("a", 1.0): ["ok"]})
-    assert "None of the runs" in words(open_page("quality", sweep="gone"))
+    assert "none of the runs" in words(open_page("quality", sweep="gone"))
     assert "Choose a sweep" in words(open_page("quality"))

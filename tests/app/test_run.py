@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,16 @@ with torch.no_grad():
     assert done.returncode == 0, done.stderr
     logged = open_reader(uri).histories([trained], ["val/loss"])["value"]
     assert float(done.stdout) == pytest.approx(logged.min(), rel=1e-4)
+
+
+def test_the_snippet_of_a_replicated_run_builds_its_own_training_set(trained: str, uri: str) -> None:
+    run = run_data.read_run(open_reader(uri), trained)
+    assert run is not None
+    sets = {"replicate.datasets": "4", "replicate.inits": "2", "seeds.data": "3", "seeds.order": "7"}
+    code = run_data.snippet(replace(run, params=run.params | sets), uri) or ""
+    scope: dict[str, Any] = {}
+    exec(code.partition("weights = ")[0], scope)
+    assert scope["data"].disjoint == (3, 4) and scope["data"].seed_order == 7
 
 
 def test_files_are_listed_and_downloaded(trained: str, opened: Any) -> None:

@@ -141,10 +141,10 @@ def test_pages_read_a_real_store(uri: str, monkeypatch: pytest.MonkeyPatch) -> N
     config.set_option("server.address", "127.0.0.1")
     raw = {"name": "real", "question": "Is it?", "model": {"name": "mlp"}, "data": {"name": "iris"}, "seeds": 2}
     at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30).run()
-    assert not at.page_link[1:], "an empty store shows no sweep"
+    assert [link.value for link in at.page_link] == ["New sweep"], "an empty store shows no sweep"
     sweep = store_sweep(uri, check(raw))
     at.run()
-    assert not at.exception and at.page_link[0].value == "real"
+    assert not at.exception and at.page_link[1].value == "real"
     at.switch_page("views/sweep.py")
     at.query_params["sweep"] = sweep
     at.run()

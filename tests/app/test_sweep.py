@@ -21,8 +21,8 @@ def table(at: Any, column: str) -> Any:
 
 
 def labels(at: Any) -> set[str]:
-    """The buttons that there are."""
-    return {button.label for button in at.button}
+    """The buttons and the links that there are."""
+    return {button.label for button in at.button} | {link.value for link in at.page_link}
 
 
 def test_a_running_sweep_answers_so_far(fake: Any, open_page: Any, words: Any) -> None:
@@ -168,7 +168,8 @@ def test_pages_refresh_only_while_something_is_under_way(
     monkeypatch.setattr(st, "fragment", lambda **more: asked.append(more.get("run_every")) or fragment(**more))
     at.run()
     assert not at.exception
-    assert [each for each in asked if each is not None] == ([ui.REFRESH] if live else [])
+    pace = {"overview": ui.REFRESH, "sweep": ui.SWEEP_REFRESH}[page]
+    assert [each for each in asked if each is not None] == ([pace] if live else [])
 
 
 def test_an_unknown_sweep_is_a_sentence(fake: Any, open_page: Any, words: Any) -> None:
@@ -205,7 +206,7 @@ def test_after_a_command_the_page_looks_for_what_follows(fake: Any, open_page: A
     fragment = st.fragment
     monkeypatch.setattr(st, "fragment", lambda **more: asked.append(more.get("run_every")) or fragment(**more))
     at.button(key="do-resume").click().run()
-    assert ui.REFRESH in asked, "the store still says paused, but not for long"
+    assert ui.SWEEP_REFRESH in asked, "the store still says paused, but not for long"
 
 
 def test_a_figure_can_be_held_while_the_sweep_goes_on(fake: Any, open_page: Any) -> None:

@@ -92,6 +92,13 @@ def test_a_grid_has_no_more_trials(fake: Any, open_page: Any, calls: Any) -> Non
     assert calls == [("extend", "s", {"trials": 0, "seeds": 1})]
 
 
+def test_a_replicated_sweep_has_no_more_seeds(fake: Any, open_page: Any) -> None:
+    fake.spec = "{name: r, model: {name: mlp}, data: {name: iris}, replicate: {datasets: 2, inits: 2}}"
+    fake.add("s", "finished", {("a", 1.0): ["ok"]})
+    at = popover(open_page("sweep", sweep="s"), "extend")
+    assert at.number_input(key="extend-seeds").disabled and at.button(key="extend-sure").disabled
+
+
 def test_what_is_refused_stays_in_the_form(fake: Any, open_page: Any, calls: Any) -> None:
     fake.spec = GRID
     fake.add("s", "finished", {("a", 1.0): ["ok"]})

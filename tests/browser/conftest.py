@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tracking.reader import open_reader, sweeps
+
 sys.path.insert(0, str(Path(__file__).parent))
 from install import find
 
@@ -238,6 +240,20 @@ class Visitor:
         content = Path(begun.value.path()).read_bytes()
         self.settle()
         return content
+
+    def finished(self, uri, seconds=400):
+        """Look elsewhere, as a person does, until the sweep of this page has finished: a page that is watched takes a
+        share of the processors. Comes back to the page, and returns the sweep, the only one of its store."""
+        address = self.page.url
+        self.page.goto("about:blank")
+        end = time.monotonic() + seconds
+        (sweep,) = sweeps(open_reader(uri)).to_dict("records")
+        while sweep["state"] != "finished":
+            assert time.monotonic() < end, sweep
+            time.sleep(0.2)
+            (sweep,) = sweeps(open_reader(uri)).to_dict("records")
+        self.open(address).says("^Finished$")
+        return sweep
 
     def close(self):
         self.context.close()

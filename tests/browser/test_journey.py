@@ -56,9 +56,40 @@ def test_the_readers_place_is_kept_while_the_page_refreshes(page, shows):
     shows(page, re.compile("^Stopped$"), seconds=20)
 
 
+def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_next(visit, dashboard):
+    """The page's own refreshes go on until the browser hears that it has left the page."""
+    visitor = visit(dashboard)
+    page, late = visitor.page, []
+    holding = False
+
+    def pass_on(browser):
+        server = browser.connect_to_server()
+        server.on_message(lambda message: late.append((browser, message)) if holding else browser.send(message))
+
+    page.route_web_socket("**/_stcore/stream", pass_on)
+    visitor.open("/launch").fill("max_epochs", "400")
+    page.get_by_role("button", name="Launch", exact=True).click()
+    page.wait_for_url("**/sweep?sweep=*")
+    page.locator(".js-plotly-plot").first.wait_for(timeout=90_000)
+    for address, name in ((page.url, "Duplicate"), ("/", "New sweep")):
+        visitor.open(address)
+        holding = True
+        page.get_by_test_id("stMain").get_by_text(name, exact=True).first.click()
+        page.wait_for_timeout(5000)
+        holding = False
+        while late:
+            browser, message = late.pop(0)
+            browser.send(message)
+        page.get_by_role("heading", name="New sweep").wait_for()
+        visitor.settle().says(r"max_epochs: \d")
+
+
 def test_a_closed_browser_and_a_killed_dashboard_lose_nothing(page, dashboard, chromium, shows):
     page.goto("/launch")
     shows(page, r"48 runs")
+    page.get_by_role("spinbutton", name="max_epochs").first.fill("10")
+    page.keyboard.press("Enter")
+    shows(page, r"max_epochs: 10")
     page.get_by_role("button", name="Launch", exact=True).click()
     page.wait_for_url("**/sweep?sweep=*")
     address = page.url

@@ -40,6 +40,6 @@ def test_tpe_with_pruning_and_confirm_is_configured_checked_launched_extended_an
         time.sleep(0.5)
     visitor.settle().says("^Finished$")
 
-    page.get_by_role("button", name="Duplicate").click()
+    page.get_by_role("link", name="Duplicate").click()
     page.wait_for_url("**/launch?copy=*")
     visitor.settle().says("sampler: tpe").says("trials: 8").says("pruner: median")

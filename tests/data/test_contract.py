@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from torch.utils.data import DataLoader
 
 from data import DATASETS
-from data.base import Batches, Classification
+from data.base import Batches, Classification, Images
 
 NAMES = list(DATASETS)
 PARTS = ("train", "validation", "test")
@@ -276,6 +276,137 @@ def test_train_eval_is_a_fixed_part_of_at_most_2000_training_examples():
     assert len(make("iris").parts.train_eval) == make("iris").sizes["train"]
 
 
+# Training sets that share no example
+
+CUT = [name for name in NAMES if not DATASETS[name].fresh]
+FRESH = [name for name in NAMES if DATASETS[name].fresh]
+cut = pytest.mark.parametrize("name", CUT)
+
+
+def pieces(name, count=4, **fields):
+    return [raw(name, disjoint=(number, count), seed_data=number, **fields) for number in range(count)]
+
+
+def joined(parts):
+    return type(parts[0].train)(*(torch.cat(own) for own in zip(*(each.train[:] for each in parts), strict=True)))
+
+
+@cut
+@pytest.mark.parametrize("fields", [{}, {"imbalance": 3.0}, {"label_noise": 1.0}])
+def test_disjoint_training_sets_are_equal_pieces_of_the_one_that_seed_0_gives(name, fields):
+    if "imbalance" in fields and name not in CLASSIFICATIONS:
+        return
+    whole, own = raw(name, **fields), pieces(name, **fields)
+    size = len(whole.train) // 4
+    assert [len(parts.train) for parts in own] == [size] * 4
+    together = joined(own)
+    assert torch.equal(together.inputs, whole.train.inputs[: 4 * size])
+    if name in CLASSIFICATIONS:  # of a regression, the noise is a share of the deviation of the piece's own targets
+        assert torch.equal(together.targets, whole.train.targets[: 4 * size])
+    for parts in own:
+        assert same(parts.validation, whole.validation) and same(parts.test, whole.test)
+
+
+@cut
+def test_disjoint_training_sets_are_other_data(name):
+    digests = [make(name, disjoint=(number, 4), seed_data=number).digest for number in range(4)]
+    assert len({*digests, make(name).digest}) == 5
+    assert make(name, disjoint=(2, 4), seed_data=9).digest == digests[2]
+
+
+@cut
+def test_a_train_size_lies_within_the_piece(name):
+    for whole, small in zip(pieces(name), pieces(name, train_size=7), strict=True):
+        assert torch.equal(small.train.inputs, whole.train.inputs[:7])
+    size = len(raw(name, disjoint=(0, 4)).train)
+    with pytest.raises(
+        ValueError, match=f"train_size: {size + 1} is not allowed; allowed: at most {size}, what each of 4"
+    ):
+        raw(name, disjoint=(0, 4), train_size=size + 1)
+
+
+@cut
+def test_more_training_sets_than_examples_are_refused(name):
+    size = len(raw(name).train)
+    with pytest.raises(ValueError, match=rf"replicate\.datasets: {size + 1} is not allowed; allowed: at most {size}"):
+        raw(name, disjoint=(0, size + 1))
+
+
+@pytest.mark.parametrize("name", [name for name in CUT if name in CLASSIFICATIONS])
+def test_each_piece_spoils_its_exact_share_and_a_spoiled_example_has_the_label_that_seed_0_drew(name):
+    clean, noisy, all_noisy = (pieces(name, label_noise=share) for share in (0.0, 0.4, 1.0))
+    for before, after, most in zip(clean, noisy, all_noisy, strict=True):
+        changed = before.train.targets != after.train.targets
+        assert changed.sum() == round(0.4 * len(before.train))
+        assert torch.equal(after.train.targets[changed], most.train.targets[changed])
+
+
+@pytest.mark.parametrize("name", FRESH)
+def test_a_generated_set_is_fresh_for_each_seed_without_being_cut(name):
+    assert make(name, disjoint=(3, 8), seed_data=3).digest == make(name, seed_data=3).digest
+
+
+# Augmentation
+
+
+AUGMENTED = [(name, {"input_noise": 0.5}) for name in NAMES]
+AUGMENTED += [(name, {"shift": 1}) for name in NAMES if issubclass(DATASETS[name], Images)]
+augmented = pytest.mark.parametrize(("name", "fields"), AUGMENTED)
+
+
+def epoch(name, number=0, **fields):
+    loader = make(name, batch_size=20, train_size=50, **fields).train_dataloader()
+    loader.sampler.set_epoch(number)
+    return list(loader)
+
+
+@augmented
+def test_augmentation_changes_every_training_batch_afresh_and_nothing_else(name, fields):
+    data, plain = make(name, **fields), make(name)
+    if "input_noise" in fields:
+        assert data.digest == plain.digest
+    for part in PARTS:
+        assert same(getattr(raw(name, **fields), part), getattr(raw(name), part))
+    inputs = {name: torch.cat([own for own, _ in batches]) for name, batches in {
+        "plain": epoch(name), "first": epoch(name, **fields), "again": epoch(name, **fields),
+        "next": epoch(name, 1, **fields), "other": epoch(name, **fields, seed_order=1),
+    }.items()}  # fmt: skip
+    assert torch.equal(inputs["first"], inputs["again"])
+    for other in ("plain", "next", "other"):
+        assert (inputs["first"] != inputs[other]).flatten(1).any(dim=1).float().mean() > 0.5, other
+    targets = [torch.cat([own for _, own in epoch(name, **more)]) for more in ({}, fields)]
+    assert torch.equal(*targets)
+    (whole, _), (train_eval, _) = (next(iter(loader)) for loader in data.val_dataloader())
+    assert torch.equal(whole, data.parts.validation.inputs) and torch.equal(train_eval, data.parts.train_eval.inputs)
+
+
+@augmented
+def test_a_batch_depends_on_its_epoch_and_number_alone(name, fields):
+    data = make(name, batch_size=20, train_size=50, **fields)
+    torch.rand(3)
+    before = torch.get_rng_state()
+    loader = data.train_dataloader()
+    seen = [list(loader) for _ in range(3)]
+    assert torch.equal(before, torch.get_rng_state())
+    for number in (2, 0, 1):
+        for (inputs, targets), (expected, labels) in zip(epoch(name, number, **fields), seen[number], strict=True):
+            assert torch.equal(inputs, expected) and torch.equal(targets, labels)
+
+
+@each
+def test_the_batches_of_an_epoch_have_other_noise(name):
+    (one, _), (other, _), _ = epoch(name, input_noise=0.5)
+    (plain, _), (beside, _), _ = epoch(name)
+    assert not torch.allclose(one - plain, other - beside, atol=0.1)
+
+
+@augmented
+def test_a_batch_of_everything_is_augmented_too(name, fields):
+    loader = make(name, batch_size="full", **fields).train_dataloader()
+    first, second = (next(iter(loader))[0] for _ in range(2))
+    assert len(loader) == 1 and not torch.equal(first, second)
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -288,6 +419,8 @@ def test_train_eval_is_a_fixed_part_of_at_most_2000_training_examples():
         ({"imbalance": float("nan")}, "imbalance: nan is not allowed"),
         ({"imbalance": 10, "train_size": 60}, "train_size: 60 is not allowed; allowed: at most 50"),
         ({"batch_size": 0}, "batch_size: 0 is not allowed"),
+        ({"input_noise": -0.1}, "input_noise: -0.1 is not allowed; allowed: 0 or more"),
+        ({"input_noise": float("nan")}, "input_noise: nan is not allowed"),
         ({"batch_size": "half"}, 'batch_size: half is not allowed; allowed: 1 or more, or "full"'),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_modules import MODELS
+from lightning_modules import MODELS, Recipe
 from lightning_modules.mlp import ACTIVATIONS
 
 INPUT_SHAPE = (1, 6, 5)
@@ -75,6 +75,24 @@ def test_the_most_probable_class_is_the_answer(case):
     assert probabilities.shape == (len(inputs), max(OUTPUTS[case[1]], 2)) and probabilities.min() >= 0
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(len(inputs)))
     torch.testing.assert_close(error, (probabilities.argmax(dim=1) != targets).float().mean())
+
+
+@pytest.mark.parametrize("case", PLAIN + VARIANTS, ids=case_id)
+def test_a_smoothed_target_is_a_mixture_of_all_classes_or_refused(case):
+    module, own = make(case).eval(), batch(case[1])
+    module.recipe, module.logs = Recipe(label_smoothing=0.25), False
+    if module.criteria[case[1]].smoothed is None:
+        with pytest.raises(
+            ValueError, match=r"label_smoothing: 0\.25 is not allowed for .* and the task .*; allowed: 0\."
+        ):
+            module.training_step(own, 0)
+        return
+    step, logs = module.training_step(own, 0), module.probabilities(own[0]).log()
+    chosen = logs[range(len(own[1])), own[1]]
+    torch.testing.assert_close(step["loss"], -(0.75 * chosen + 0.25 * logs.mean(dim=1)).mean())
+    assert (step["data_loss"], step["data_loss"].requires_grad) == (module.loss(own), False)
+    step["loss"].backward()
+    assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
 
 
 @every_model

@@ -1,6 +1,7 @@
 """Optimizers and schedules against their formulas, and what a plain Trainer makes of a recipe."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import pytorch_lightning as pl
@@ -101,7 +102,9 @@ FORMULAS = {
     "step": ({"step_size": 3, "gamma": 0.5}, lambda t: 0.5 ** math.floor(t / 3)),
     "exponential": ({"gamma": 0.7}, lambda t: 0.7**t),
     "cosine": ({"final": 0.1}, lambda t: 0.1 + 0.9 * (1 + math.cos(math.pi * t / 10)) / 2),
+    "range_test": ({"growth": 100.0}, lambda t: 10 ** (2 * t / 9)),
 }
+WARMED = [name for name in SCHEDULES if name != "range_test"]
 
 
 @pytest.mark.parametrize("name", list(SCHEDULES))
@@ -111,7 +114,7 @@ def test_schedule_follows_its_formula(name):
     assert [factor(epoch) for epoch in range(10)] == pytest.approx([formula(epoch) for epoch in range(10)])
 
 
-@pytest.mark.parametrize("name", list(SCHEDULES))
+@pytest.mark.parametrize("name", WARMED)
 def test_warm_up_climbs_linearly_and_then_the_schedule_begins(name):
     fields, formula = FORMULAS[name]
     factor = SCHEDULES[name](13, **fields, warmup_epochs=3)
@@ -137,6 +140,18 @@ def test_schedule_agrees_with_torch(name, make):
         scheduler.step()
     factor = SCHEDULES[name](10, **FORMULAS[name][0])
     assert [factor(epoch) for epoch in range(10)] == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 20])
+def test_a_range_test_grows_from_1_by_its_growth_in_equal_steps_of_the_logarithm(epochs):
+    factor = SCHEDULES["range_test"](epochs, growth=1e6)
+    rates = [factor(epoch) for epoch in range(epochs)]
+    assert rates[0] == 1 and rates[-1] == pytest.approx(1e6 if epochs > 1 else 1)
+    steps = [math.log(later / earlier) for earlier, later in pairwise(rates)]
+    assert steps == pytest.approx([math.log(1e6) / max(epochs - 1, 1)] * (epochs - 1))
+    assert math.isfinite(SCHEDULES["range_test"](epochs, growth=1e12)(epochs)), (
+        "Lightning asks after the last epoch too"
+    )
 
 
 class Rates(pl.Callback):

@@ -203,6 +203,28 @@ def test_the_step_minimises_loss_and_penalty_and_says_the_loss_alone():
     torch.testing.assert_close(step["loss"], expected + 0.35 * module.linear.weight.square().sum())
 
 
+@pytest.mark.parametrize("smoothing", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(("name", "task", "outputs"), [("mlp", "multiclass", 4), ("mlp", "binary", 1)])
+def test_label_smoothing_is_that_of_torch(name, task, outputs, smoothing):
+    torch.manual_seed(0)
+    module = MODELS[name](input_shape=(3,), num_outputs=outputs, task=task)
+    module.recipe, module.logs = Recipe(label_smoothing=smoothing), False
+    inputs, targets = torch.randn(20, 3), torch.arange(20) % max(outputs, 2)
+    step, logits = module.training_step((inputs, targets), 0), module(inputs)
+    if task == "binary":
+        logits = torch.cat([torch.zeros(20, 1), logits], dim=1)  # a logit z is the two logits 0 and z
+    torch.testing.assert_close(step["loss"], F.cross_entropy(logits, targets, label_smoothing=smoothing))
+    torch.testing.assert_close(step["data_loss"], module.loss((inputs, targets)).detach())
+    torch.testing.assert_close(module.evaluate((inputs, targets))["loss"], module.loss((inputs, targets)))
+
+
+def test_without_smoothing_the_training_loss_is_the_loss():
+    module = MODELS["mlp"](input_shape=(3,), num_outputs=1, task="binary")
+    module.logs = False
+    batch = torch.randn(5, 3), torch.arange(5) % 2
+    assert torch.equal(module.training_step(batch, 0)["loss"], module.loss(batch))
+
+
 def test_unknown_values_are_refused_with_what_is_allowed():
     with pytest.raises(ValueError, match=r"activation: 'swish' is not allowed; allowed: identity, sigmoid"):
         MODELS["mlp"](input_shape=(2,), num_outputs=1, task="binary", activation="swish")

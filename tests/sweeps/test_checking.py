@@ -98,6 +98,7 @@ def test_what_concerns_some_of_the_architectures_alone_is_said_of_them(checker):
 def test_a_broken_sweep_is_refused_before_it_starts_if_only_building_can_tell(checker):
     broken = parse(SPEC.replace("batch_size: 32", "batch_size: 32, train_size: 500"))
     assert needs_building(broken) and not needs_building(parse(SPEC))
+    assert needs_building(parse(SPEC.replace("seeds: 2", "replicate: {datasets: 2, inits: 2}")))
     with pytest.raises(SpecError, match="train_size: 500 is not allowed"):
         checker.refuse_broken(broken)
     began = checker._rehearsals._made

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -26,7 +27,7 @@ data: {name: iris}
 search: {optimizer.lr: {values: [0.1, 0.01]}}
 seeds: 2
 """
-COMMANDS = ("run", "check", "list", "show", "stop", "pause", "resume", "retry", "catalogue", "service")
+COMMANDS = ("run", "check", "list", "show", "stop", "pause", "resume", "retry", "landscape", "catalogue", "service")
 
 
 @pytest.fixture(scope="session")
@@ -241,13 +242,56 @@ def test_check_says_what_the_service_found(client, spec_file, monkeypatch, capsy
     ]
     assert err == ""
     assert cli.main(["check", spec_file, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == FOUND
+    assert json.loads(capsys.readouterr().out) == {**FOUND, "replicate": None, "claims": []}
     monkeypatch.setitem(FOUND, "problems", ["One thing is wrong.", "Another, too."])
     assert cli.main(["check", spec_file]) == cli.BAD_INPUT
     assert capsys.readouterr() == ("", "One thing is wrong.\nAnother, too.\n")
     assert cli.main(["check", spec_file, "--json"]) == cli.BAD_INPUT
     out, err = capsys.readouterr()
     assert json.loads(out)["problems"] == FOUND["problems"] and err == "One thing is wrong.\nAnother, too.\n"
+
+
+PROMISES = """
+replicate: {datasets: 3, inits: 2}
+claim:
+  - {text: A small rate is better., better: {optimizer.lr: 0.01}, than: {optimizer.lr: 0.1}, margin: 0.05}
+  - {text: And slower., better: {optimizer.lr: 0.1}, than: {optimizer.lr: 0.01}, metric: opt/steps, direction: maximize}
+"""
+PROMISED = [
+    "Every trial: 3 data sets x 2 initialisations, 6 runs",
+    "Claim: A small rate is better. (val/loss lower with optimizer.lr 0.01 than with optimizer.lr 0.1; "
+    "up to 0.05 is no difference)",
+    "Claim: And slower. (opt/steps higher with optimizer.lr 0.1 than with optimizer.lr 0.01)",
+]
+
+
+def test_check_says_what_is_claimed_and_how_often_a_trial_is_trained(client, tmp_path, capsys):
+    file = tmp_path / "claims.yaml"
+    file.write_text(SPEC.replace("seeds: 2\n", PROMISES))
+    assert cli.main(["check", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == PROMISED
+    assert cli.main(["check", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["replicate"] == {"datasets": 3, "inits": 2}
+    assert [claim["margin"] for claim in found["claims"]] == [0.05, None]
+
+
+def test_show_says_what_is_claimed_and_how_often_a_trial_is_trained(store_template, tmp_path, monkeypatch, capsys):
+    from sweeps.launching import store_sweep
+    from tracking.reader import open_reader
+
+    shutil.copy(store_template, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    sweep = store_sweep(uri, parse(SPEC.replace("seeds: 2\n", PROMISES)))
+    assert cli.main(["show", sweep]) == 0
+    assert capsys.readouterr().out.splitlines()[2:5] == PROMISED
+    assert cli.main(["show", sweep, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["claims"][1]["metric"] == "opt/steps"
+    artifacts = open_reader(uri).runs(run_ids=[sweep])["artifact_uri"].iloc[0]
+    Path(artifacts.removeprefix("file://"), schema.SPEC_FILE).write_text("name: [")
+    assert cli.main(["show", sweep]) == 0, "a spec of another version is no reason to show nothing"
+    assert "Claim" not in capsys.readouterr().out
 
 
 def test_check_needs_no_service_and_starts_and_stores_nothing(client, spec_file, monkeypatch, capsys):
@@ -339,6 +383,30 @@ def test_one_run_is_stopped_by_the_beginning_of_its_id(store, client, capsys):
         capsys.readouterr()
         assert cli.main(arguments) == cli.BAD_INPUT
         assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("end", "code"), [("cached", cli.DONE), ("failed", cli.NOT_DONE), ("none", cli.NOT_DONE)])
+def test_a_landscape_is_waited_for_and_its_end_said(store, client, monkeypatch, capsys, end, code):
+    answers = [
+        {"state": "queued", "doing": "", "share": 0.0, "problem": ""},
+        {"state": "computing", "doing": "training it once more", "share": 0.5, "problem": ""},
+        {"state": end, "doing": "", "share": 0.0, "problem": "It has no weights." if end == "failed" else ""},
+    ]
+    asked = []
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+    def told(self, run, act):
+        asked.append((run, act))
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(client, "landscape", told, raising=False)
+    run_id = shown.run_ids(store[0])[0]
+    assert cli.main(["landscape", run_id[:20], "--again"]) == code
+    assert asked == [(run_id, "again"), (run_id, "ask"), (run_id, "ask")]
+    out, err = capsys.readouterr()
+    assert "queued, 0%" in err and "training it once more, 50%" in err
+    said = {"cached": "landscape.npz", "failed": "It has no weights.", "none": "It was given up."}
+    assert said[end] in out
 
 
 def test_a_refused_command_is_a_sentence(store, client, monkeypatch, capsys):

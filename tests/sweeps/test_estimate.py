@@ -37,6 +37,7 @@ def trained(**searched):
     [
         ("optimizer.lr", 0.1, 0.001),
         ("data.label_noise", 0.0, 0.3),
+        ("data.input_noise", 0.1, 0.3),
         ("model.dropout", 0.1, 0.5),
         ("model.initialization", "he", "xavier"),
         ("regularization.l2", 0.1, 0.2),
@@ -52,6 +53,7 @@ def test_what_changes_no_time_of_a_step_is_one_architecture(key, one, other):
     [
         ("data.batch_size", 16, 32),
         ("data.train_size", 20, None),
+        ("data.input_noise", 0.0, 0.1),
         ("model.hidden_sizes", [8], [64]),
         ("model.dropout", 0.0, 0.5),
         ("model.norm", "none", "batch"),
@@ -62,6 +64,16 @@ def test_what_changes_no_time_of_a_step_is_one_architecture(key, one, other):
 )
 def test_what_changes_it_makes_two(key, one, other):
     assert trained(**{key: one}) != trained(**{key: other})
+
+
+def test_the_number_of_training_sets_makes_another_architecture_that_of_initialisations_does_not():
+    first, second, third = (
+        plan(spec(f"replicate: {{datasets: {datasets}, inits: {inits}}}\n"))
+        for datasets, inits in ((2, 3), (4, 3), (2, 1))
+    )
+    assert first.architectures.keys() == third.architectures.keys() != second.architectures.keys()
+    assert plan(spec()).architectures.keys() != first.architectures.keys()
+    assert (first.runs, second.runs, third.runs) == (6, 12, 2)
 
 
 def test_a_plan_counts_every_trial_once_with_its_epochs():

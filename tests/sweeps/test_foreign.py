@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -149,6 +150,45 @@ def test_by_hand_nothing_can_be_clipped(my_models):
     result, _ = run("linear", trainer={"gradient_clip_val": 1.0})
     allowed = "is not allowed for a model that steps its optimizers itself; allowed: 0."
     assert result.outcome is Outcome.CRASHED and result.error == f"trainer.gradient_clip_val: 1.0 {allowed}"
+
+
+def test_a_loss_of_its_own_cannot_be_smoothed(my_models):
+    my_models(linear=LINEAR)
+    result, _ = run("linear", regularization={"label_smoothing": 0.1})
+    allowed = "is not allowed for a model whose loss is its own; allowed: 0."
+    assert result.outcome is Outcome.CRASHED and result.error == f"regularization.label_smoothing: 0.1 {allowed}"
+
+
+# What it leaves behind
+
+
+def arrays(log):
+    with np.load(log.files()[schema.LAYERS_FILE], allow_pickle=False) as file:
+        return dict(file)
+
+
+def test_it_leaves_the_norms_of_its_layers_but_nobody_runs_it_to_see_how_it_starts(my_models, tmp_path):
+    my_models(linear=with_methods("def on_save_checkpoint(self, checkpoint): pass"))
+    _, log = run("linear", scratch=tmp_path, trainer={"max_epochs": 3})
+    assert set(log.files()) == {schema.WEIGHTS_FILE, schema.LAYERS_FILE}
+    layers = arrays(log)
+    assert layers["names"].tolist() == ["weight"] and layers["epochs"].tolist() == [1, 2, 3]
+    np.testing.assert_allclose(layers["grad_norm"][:, 0], [metrics[schema.GRAD_NORM] for metrics in log.metrics])
+    assert np.isnan(layers["activation_std"]).all() and np.isnan(layers["condition"]).all()
+
+
+def test_what_steps_by_hand_leaves_no_norms(my_models, tmp_path):
+    my_models(linear=with_methods(*MANUAL))
+    assert set(run("linear", scratch=tmp_path)[1].files()) == {schema.WEIGHTS_FILE}
+
+
+def test_a_layer_that_is_not_used_has_a_gradient_of_0(my_models, tmp_path):
+    my_models(linear=LINEAR.replace("super().__init__()", "super().__init__(); self.idle = nn.Linear(2, 3)"))
+    result, log = run("linear", scratch=tmp_path)
+    layers = arrays(log)
+    assert result.outcome is Outcome.OK and layers["names"].tolist() == ["weight", "idle"]
+    assert (layers["grad_norm"][:, 0] > 0).all() and (layers["grad_norm"][:, 1] == 0).all()
+    assert (layers["weight_norm"] > 0).all()
 
 
 # What it logs

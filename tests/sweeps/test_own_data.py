@@ -42,9 +42,9 @@ def test_a_file_is_trained_on_and_its_classes_keep_their_names(folder, tmp_path)
     assert result.metrics["test/error"] < 0.35  # one in three classes is chance .67
     (info,) = [record for kind, record in records if kind == "info"]
     assert info["dataset"]["source"] == "levels.csv, target level"
-    (file,) = [record for kind, record in records if kind == "file"]
-    assert file["artifact"] == schema.PREDICTIONS_FILE
-    with np.load(file["path"]) as arrays:
+    files = {record["artifact"]: record["path"] for kind, record in records if kind == "file"}
+    assert set(files) == {schema.LAYERS_FILE, schema.PREDICTIONS_FILE}
+    with np.load(files[schema.PREDICTIONS_FILE]) as arrays:
         assert arrays["classes"].tolist() == ["high", "low", "middle"]
 
 

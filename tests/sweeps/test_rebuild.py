@@ -34,6 +34,9 @@ workers: 1
 RANGE = SPEC.replace(", steps: 4", "")
 
 
+SEEDS = (schema.SEED, schema.SEED_DATA, schema.SEED_INIT, schema.SEED_ORDER)
+
+
 def spec_of(sampler, pruner="none", confirm="{}"):
     text = (SPEC if sampler == "grid" else RANGE) + f"sampler: {sampler}\npruner: {pruner}\nconfirm: {confirm}\n"
     return parse(text if sampler == "grid" else f"{text}trials: 14\n")
@@ -158,9 +161,9 @@ class Life:
         return True
 
 
-def lived(spec, kills=()):
+def lived(spec, kills=(), store=None):
     """(trial, seed) -> (params, outcome, objective, pruned at) of the runs that count, after these kills."""
-    store, life, steps = Store(), None, 0
+    store, life, steps = store or Store(), None, 0
     kills = list(kills)
     while True:
         life = life or Life(spec, store)
@@ -201,6 +204,17 @@ def test_killed_and_resumed_it_is_the_same_sweep(sampler, pruner, draw):
     rng = random.Random(f"{sampler} {pruner} {draw}")
     kills = sorted((rng.randrange(1, 150), rng.randrange(6)) for _ in range(5))
     assert lived(spec, kills) == whole
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_a_replicated_sweep_is_rebuilt_with_its_seeds(sampler):
+    text = (SPEC if sampler == "grid" else RANGE).replace("seeds: 2", "replicate: {datasets: 3, inits: 2}")
+    spec = parse(f"{text}sampler: {sampler}\n" + ("" if sampler == "grid" else "trials: 5\n"))
+    store = Store()
+    assert lived(spec, [(20, 2), (90, 0), (140, 5)], store) == lived(spec)
+    for run in store.runs().values():
+        seed, data, init, order = (int(run["tags"][tag]) for tag in SEEDS)
+        assert (data, init, order) == (seed % 3, seed, seed)
 
 
 def test_the_gaussian_process_is_rebuilt_exactly_too():

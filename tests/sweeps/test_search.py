@@ -8,7 +8,9 @@ from collections import Counter
 import pytest
 
 from sweeps.search import (
+    CONFIRM_SEEDS,
     count,
+    count_text,
     enumerate_trials,
     flatten,
     group_of,
@@ -17,7 +19,7 @@ from sweeps.search import (
     trials_from_json,
     trials_to_json,
 )
-from sweeps.spec import check
+from sweeps.spec import FIELDS, check
 from tracking.sweeps import parse_value
 
 BASE = {"name": "a sweep", "model": {"name": "mlp"}, "data": {"name": "digits"}}
@@ -244,6 +246,47 @@ def test_trials_survive_json():
 def test_seeds_vary_together_or_as_the_spec_says():
     assert seeds_for(sweep({}, seeds=4), 3) == {"data": 3, "init": 3, "order": 3}
     assert seeds_for(sweep({}, seeds=4, vary=["order", "init"]), 3) == {"data": 0, "init": 3, "order": 3}
+
+
+def test_initialisations_are_nested_in_data_sets():
+    spec = sweep({}, replicate={"datasets": 4, "inits": 3})
+    seeds = [seeds_for(spec, k) for k in range(spec.seeds)]
+    assert Counter(own["data"] for own in seeds) == dict.fromkeys(range(4), 3)
+    assert [own["init"] for own in seeds] == [own["order"] for own in seeds] == list(range(12))
+    assert [own["data"] for own in seeds[:4]] == [0, 1, 2, 3], "every data set is seen once before any again"
+
+
+def test_more_initialisations_keep_the_seeds_of_the_fewer():
+    few, many = (sweep({}, replicate={"datasets": 4, "inits": inits}) for inits in (2, 5))
+    assert [seeds_for(few, k) for k in range(8)] == [seeds_for(many, k) for k in range(8)]
+
+
+def test_no_run_of_a_search_has_a_seed_of_a_confirm_run():
+    assert FIELDS["seeds"].maximum <= CONFIRM_SEEDS
+    assert sweep({}, replicate={"datasets": 2, "inits": 500}).seeds <= CONFIRM_SEEDS
+
+
+def test_replicated_trials_are_groups_of_their_own_whose_params_say_so():
+    search = {"optimizer.lr": {"values": [0.1, 1]}}
+    plain = enumerate_trials(sweep(search, seeds=6))
+    replicated = enumerate_trials(sweep(search, replicate={"datasets": 3, "inits": 2}))
+    assert not {trial.group for trial in plain} & {trial.group for trial in replicated}
+    flat = flatten(replicated[0].configuration)
+    assert (flat.pop("replicate.datasets"), flat.pop("replicate.inits")) == ("3", "2")
+    assert flat == flatten(plain[0].configuration)
+    assert trials_from_json(trials_to_json(replicated)) == replicated
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"seeds": 3}, "2 trials x 3 seeds = 6 runs"),
+        ({"replicate": {"datasets": 8, "inits": 4}}, "2 trials x 8 data sets x 4 initialisations = 64 runs"),
+        ({"replicate": {"datasets": 500, "inits": 1}}, "2 trials x 500 data sets x 1 initialisation = 1,000 runs"),
+    ],
+)
+def test_runs_are_counted_in_words(more, text):
+    assert count_text(sweep({"optimizer.lr": {"values": [0.1, 1]}}, **more)) == text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What a sweep may say, and the sentence that answers what it may not."""
 
+import copy
+
 import pytest
 import yaml
 
@@ -54,6 +56,18 @@ def searched(key, axis, **changes):
     raw = changed(**changes)
     raw["search"] = {key: axis}
     return raw
+
+
+CLAIM = {
+    "text": "Adam is better than plain gradient descent.",
+    "better": {"optimizer.name": "adam"},
+    "than": {"optimizer.name": "sgd", "optimizer.lr": 0.0001},
+}
+
+
+def claimed(**changes):
+    """The good sweep with a claim that differs from the good one in these keys; None drops the key."""
+    return changed(claim={key: value for key, value in {**CLAIM, **changes}.items() if value is not None})
 
 
 def problems(raw):
@@ -113,6 +127,11 @@ def test_a_configuration_does_not_share_lists_with_the_spec():
         changed(search={"trainer.max_epochs": {"low": 1, "high": 64, "log": True, "steps": 7}}, workers=None),
         changed(objective={"metric": "val/error", "at": "best"}, name="größer: ist 'besser'", question="yes"),
         {"name": "1e3", "model": {"name": "mlp"}, "data": {"name": "digits"}},
+        changed(replicate={"datasets": 5, "inits": 2}, seeds=None),
+        changed(replicate={"datasets": 3, "inits": 1}, seeds=3, sampler="tpe", trials=9),
+        changed(claim=CLAIM),
+        changed(claim=[CLAIM, {**CLAIM, "metric": "time/train_s", "direction": "maximize", "margin": 0.5}]),
+        changed(claim=CLAIM, objective={"metric": "val/error", "direction": "maximize"}),
     ],
 )
 def test_written_and_read_again_it_is_the_same(raw):
@@ -164,10 +183,11 @@ def test_a_field_of_one_of_the_searched_names_is_allowed_and_left_out_for_the_ot
 
 ALL_KEYS = (
     "name, question, experiment, model, data, optimizer, schedule, regularization, trainer, keep, search, sampler, "
-    "trials, pruner, confirm, seeds, seed, vary, objective, workers"
+    "trials, pruner, confirm, seeds, seed, vary, replicate, objective, claim, workers"
 )
-DATA_FIELDS = "imbalance, train_size, validation_fraction, label_noise, standardize, batch_size"
+DATA_FIELDS = "shift, imbalance, train_size, validation_fraction, label_noise, standardize, batch_size, input_noise"
 METRICS = "val/loss, val/error, train_eval/loss, train_eval/error, train/loss"
+SIDE = "a mapping of searched keys to values, such as {optimizer.name: adam}"
 
 REFUSED = [
     # Unknown keys, at every level
@@ -208,7 +228,7 @@ REFUSED = [
     (changed(optimizer__name="Adamm", search=None),
      f'optimizer.name: "Adamm" is not allowed; allowed: {OPTIMIZERS}; did you mean adam?'),
     (changed(schedule={"name": "cosinus"}),
-     'schedule.name: "cosinus" is not allowed; allowed: constant, inverse_time, step, exponential, cosine; '
+     'schedule.name: "cosinus" is not allowed; allowed: constant, inverse_time, step, exponential, cosine, range_test; '
      "did you mean cosine?"),
     (searched("optimizer.name", {"values": ["adam", "adamm"]}),
      f'search.optimizer.name.values: "adamm" is not allowed; allowed: {OPTIMIZERS}; did you mean adam?'),
@@ -227,6 +247,67 @@ REFUSED = [
     (changed(vary=["init", "init"]),
      'vary: ["init", "init"] is not allowed; allowed: a list of data, init, order, each at most once.'),
     (changed(vary=[]), "vary: [] is not allowed; allowed: a list of data, init, order, each at most once."),
+    # Replicates, and what contradicts them
+    (changed(replicate=[8, 4]),
+     "replicate: [8, 4] is not allowed; allowed: a mapping such as {datasets: 8, inits: 4}."),
+    (changed(replicate={"dataset": 8}, seeds=32),
+     "replicate.dataset: unknown key, given 8; allowed under replicate: datasets, inits; did you mean datasets?"),
+    (changed(replicate={"datasets": 1, "inits": 3}, seeds=24),
+     "replicate.datasets: 1 is not allowed; allowed: a whole number from 2 to 1,000."),
+    (changed(replicate={"datasets": 2, "inits": 0}, seeds=8),
+     "replicate.inits: 0 is not allowed; allowed: a whole number from 1 to 1,000."),
+    (changed(replicate={"datasets": 501, "inits": 2}, seeds=None),
+     "replicate: {datasets: 501, inits: 2} is not allowed; allowed: at most 1,000 runs of each trial, datasets times "
+     "inits."),
+    (changed(replicate={"datasets": 4, "inits": 2}),
+     "seeds: 3 is not allowed; allowed: 8, as replicate makes datasets times inits, or nothing."),
+    (changed(replicate={"datasets": 4, "inits": 2}, seeds=8, vary=["init"]),
+     'vary: ["init"] is not allowed; allowed: nothing beside replicate, which says what differs between runs.'),
+    (changed(replicate={"datasets": 4, "inits": 2}, seeds=8, pruner="median"),
+     'pruner: "median" is not allowed; allowed: none beside replicate, which needs all runs of every trial.'),
+    (changed(replicate={"datasets": 4, "inits": 2}, seeds=8, confirm={"top": 1}),
+     "confirm: {top: 1} is not allowed; allowed: nothing beside replicate, whose runs are alike for every trial."),
+    (changed(replicate={"datasets": 500, "inits": 2}, seeds=None, sampler="random", trials=101,
+             search={"optimizer.lr": {"low": 0.1, "high": 1}}),
+     "search: 101 trials x 500 data sets x 2 initialisations are 101,000 runs, which is not allowed; allowed: at most "
+     "100,000 runs."),
+    # Claims
+    (changed(claim="adam"),
+     'claim: "adam" is not allowed; allowed: a mapping with text, better and than, or a list of them.'),
+    (changed(claim=[]), "claim: [] is not allowed; allowed: a mapping with text, better and than, or a list of them."),
+    (changed(claim=[CLAIM, 3]),
+     "claim.2: 3 is not allowed; allowed: a mapping with text, better and than, or a list of them."),
+    (claimed(txt="a"),
+     'claim.txt: unknown key, given "a"; allowed under claim: text, better, than, metric, direction, margin; '
+     "did you mean text?"),
+    (claimed(text=None), "claim.text: missing; allowed: text that says what is claimed."),
+    (claimed(text=" "),
+     'claim.text: " " is not allowed; allowed: text that is not empty (in quotes if it looks like a number).'),
+    (claimed(better=None), f"claim.better: missing; allowed: {SIDE}."),
+    (claimed(than={}), f"claim.than: {{}} is not allowed; allowed: {SIDE}."),
+    (claimed(better={"optimizer.nam": "adam"}),
+     'claim.better.optimizer.nam: unknown key, given "adam"; allowed among the searched keys: optimizer.name, '
+     "optimizer.lr; did you mean optimizer.name?"),
+    (claimed(better={"model.dropout": 0.0}),
+     "claim.better.model.dropout: unknown key, given 0.0; allowed among the searched keys: optimizer.name, "
+     "optimizer.lr."),
+    (claimed(better={"optimizer.name": "adamw"}),
+     'claim.better.optimizer.name: "adamw" is not allowed; allowed: what the search tries: sgd, momentum, rmsprop, '
+     "adam."),
+    (claimed(than={"optimizer.lr": 0.5}),
+     "claim.than.optimizer.lr: 0.5 is not allowed; allowed: what the search tries: 0.0001, 0.000316227766017, 0.001, "
+     "0.00316227766017, 0.01, 0.0316227766017, 0.1, 0.316227766017, 1.0."),
+    (claimed(than={"optimizer.name": "adam"}),
+     'claim.than: {optimizer.name: "adam"} is not allowed; allowed: values that no configuration of better has.'),
+    (claimed(than={"optimizer.lr": 0.1}),
+     "claim.than: {optimizer.lr: 0.1} is not allowed; allowed: values that no configuration of better has."),
+    (claimed(metric="test/loss"),
+     f'claim.metric: "test/loss" is not allowed; allowed: {METRICS}, reg/penalty, time/train_s, opt/grad_norm, '
+     "opt/update_norm, opt/param_norm, opt/steps; did you mean train/loss?"),
+    (claimed(direction="up"), 'claim.direction: "up" is not allowed; allowed: minimize, maximize.'),
+    (claimed(margin=0), "claim.margin: 0 is not allowed; allowed: a number above 0 or null."),
+    (changed(claim=[CLAIM, {**CLAIM, "margin": float("inf")}]),
+     "claim.2.margin: inf is not allowed; allowed: a number above 0 or null."),
     # Missing
     (changed(name=None), "name: missing; allowed: text that says what the sweep is called."),
     (changed(name="  "), "name: missing; allowed: text that says what the sweep is called."),
@@ -332,6 +413,98 @@ REFUSED = [
      'search.model.name: "logistic_regression" is not allowed; allowed: softmax_regression, mlp, lenet for '
      "data digits, which is multiclass."),
 ]  # fmt: skip
+
+
+def test_replicates_take_the_place_of_seeds():
+    spec = check(changed(replicate={"datasets": "4", "inits": 3.0}, seeds=None))
+    assert (spec.seeds, spec.replicate.runs, spec.vary) == (12, 12, ("data", "init", "order"))
+    assert "seeds" not in yaml.safe_load(to_yaml(spec)) and "replicate: {datasets: 4, inits: 3}" in to_yaml(spec)
+    assert check(changed(replicate={"datasets": 4, "inits": 3}, seeds=12)) == spec
+    assert check(changed(replicate={}, seeds=None)).seeds == 32, "the defaults, as with confirm"
+    assert check({**changed(), "replicate": None}) == check(changed())
+
+
+def test_only_a_replicated_configuration_says_so():
+    own = configuration(check(changed(replicate={"datasets": 4, "inits": 3}, seeds=None)))
+    assert own.pop("replicate") == {"datasets": 4, "inits": 3}
+    assert own == configuration(check(changed()))
+
+
+def test_a_claim_is_judged_like_the_sweep_unless_it_says_otherwise():
+    highest = {"metric": "val/error", "direction": "maximize"}
+    (claim,) = check(changed(claim=CLAIM, objective=highest)).claim
+    assert (claim.metric, claim.direction, claim.margin) == ("val/error", "maximize", None)
+    (claim,) = check(changed(claim={**CLAIM, "metric": "val/loss"}, objective=highest)).claim
+    assert (claim.metric, claim.direction) == ("val/loss", "minimize")
+    (claim,) = check(claimed(direction="maximize", margin="1e-2", text="  one\n  line ")).claim
+    assert (claim.direction, claim.margin, claim.text) == ("maximize", 0.01, "one line")
+    with pytest.raises(ValueError, match="frozen"):
+        claim.margin = 1.0
+
+
+def test_a_claim_is_no_part_of_a_configuration():
+    assert configuration(check(changed(claim=CLAIM))) == configuration(check(changed()))
+    assert check({**changed(), "claim": None}) == check(changed()) and check(changed()).claim == ()
+
+
+@pytest.mark.parametrize(
+    ("axis", "written", "read"),
+    [
+        ({"low": 0.001, "high": 0.1, "log": True, "steps": 3}, "1e-2", 0.01),
+        ({"low": 1e-4, "high": 1.0, "log": True, "steps": 9}, 10**-3.5, 0.000316227766017),
+        ({"values": [1, 0.1]}, 1, 1.0),
+    ],
+)
+def test_a_claim_holds_the_values_that_the_search_tries(axis, written, read):
+    others = [value for value in check(searched("optimizer.lr", axis)).search["optimizer.lr"].points if value != read]
+    side = {"optimizer.lr": written}
+    raw = searched("optimizer.lr", axis, claim={**CLAIM, "better": side, "than": {"optimizer.lr": others[0]}})
+    (claim,) = check(raw).claim
+    assert repr(claim.better["optimizer.lr"]) == repr(read)
+
+
+def test_within_a_range_without_steps_a_claim_may_name_any_value():
+    search = {"optimizer.lr": {"low": 0.1, "high": 1}, "data.batch_size": {"low": 8, "high": 64}}
+    raw = changed(search=search, sampler="random", trials=5)
+    for key, inside, outside in (("optimizer.lr", 0.3, 2), ("data.batch_size", 9, 8.5)):
+        assert check({**raw, "claim": {"text": "a", "better": {key: inside}, "than": {key: search[key]["low"]}}})
+        (sentence,) = problems({**raw, "claim": {"text": "a", "better": {key: inside}, "than": {key: outside}}})
+        assert sentence.startswith(f"claim.than.{key}: {outside} is not allowed; allowed: a ")
+        assert f"number from {search[key]['low']}" in sentence
+
+
+def test_words_lists_and_nothing_are_values_too():
+    search = {
+        "model.hidden_sizes": {"values": [[8], [8, 8]]}, "data.train_size": {"values": [None, 100]},
+        "data.batch_size": {"values": ["full", 64]}, "data.standardize": {"values": [True, False]},
+    }  # fmt: skip
+    raw = changed(search=search)
+    for key, axis in search.items():
+        one, other = axis["values"]
+        (claim,) = check({**raw, "claim": {"text": "a", "better": {key: one}, "than": {key: other}}}).claim
+        assert (claim.better, claim.than) == ({key: one}, {key: other})
+    sides = {"better": {"data.standardize": 1}, "than": {"data.batch_size": 64}}
+    (sentence,) = problems({**raw, "claim": {"text": "a", **sides}})
+    assert sentence.startswith("claim.better.data.standardize: 1 is not allowed; allowed: what the search tries: true")
+
+
+def test_the_two_sides_of_a_claim_are_runs_that_there_are():
+    search = {
+        "optimizer.name": {"values": ["sgd", "momentum"]}, "optimizer.momentum": {"values": [0.5, 0.9]},
+    }  # fmt: skip
+    sides = {"better": {"optimizer.momentum": 0.9}, "than": {"optimizer.name": "sgd"}}
+    assert check(changed(search=search, claim={"text": "a", **sides})), "sgd has no momentum, so they share nothing"
+    sides["better"] = {"optimizer.momentum": 0.9, "optimizer.name": "sgd"}
+    assert problems(changed(search=search, claim={"text": "a", **sides})) == [
+        'claim.better: {optimizer.momentum: 0.9, optimizer.name: "sgd"} is not allowed; allowed: values that one '
+        "configuration of the sweep can have."
+    ]
+
+
+def test_where_nothing_is_searched_there_is_nothing_to_claim():
+    assert [sentence.rpartition("; ")[2] for sentence in problems(changed(claim=CLAIM, search=None))] == [
+        "allowed among the searched keys: none."
+    ] * 3
 
 
 def test_what_has_no_default_must_be_given():
@@ -482,10 +655,17 @@ def places(value, path=()):
         yield from places(value[key], (*path, key))
 
 
-@pytest.mark.parametrize("path", list(places(changed())), ids=lambda path: ".".join(map(str, path)))
+def more():
+    """The good sweep with what it leaves out."""
+    raw = changed(schedule={"name": "step", "gamma": 0.5}, replicate={"datasets": 4, "inits": 2}, seeds=8)
+    raw["claim"] = [copy.deepcopy({**CLAIM, "metric": "val/loss", "direction": "minimize", "margin": 1})]
+    return raw
+
+
+@pytest.mark.parametrize("path", list(places(more())), ids=lambda path: ".".join(map(str, path)))
 def test_whatever_stands_anywhere_the_answer_is_a_sweep_or_sentences(path):
     for odd in ODD:
-        raw = place = changed(schedule={"name": "step", "gamma": 0.5})
+        raw = place = more()
         for key in path[:-1]:
             place = place[key]
         place[path[-1]] = odd

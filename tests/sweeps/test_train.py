@@ -16,7 +16,7 @@ import torch
 
 from data import DATASETS
 from lightning_modules import MODELS
-from sweeps import measure
+from sweeps import answers, measure
 from sweeps.measure import MEASURED
 from sweeps.train import _device, _precision, train
 from tracking import schema
@@ -121,7 +121,9 @@ def test_a_run_reports_itself_once_and_its_metrics_each_epoch(model, data, tmp_p
     result, log = run(settings, scratch=tmp_path)
     assert (result.outcome, result.error, result.traceback) == (Outcome.OK, None, None)
     assert [kind for kind, _ in log.records if kind != "file"] == ["info", "metrics", "metrics", "metrics"]
-    expected = {schema.WEIGHTS_FILE} if data == "diabetes" else {schema.WEIGHTS_FILE, schema.PREDICTIONS_FILE}
+    expected = {schema.WEIGHTS_FILE, schema.LAYERS_FILE}
+    expected |= {schema.PREDICTIONS_FILE} if data != "diabetes" else set()
+    expected |= {schema.REGIONS_FILE} if data in ("moons", "blobs") else set()
     assert set(files(log)) == expected and len(log.records) == 4 + len(expected)
     json.dumps(log.records)
     assert [record["step"] for record in log.of("metrics")] == [1, 2, 3]
@@ -226,6 +228,27 @@ def test_measuring_in_several_batches_changes_nothing(model, data, monkeypatch):
     assert timeless(pieces.metrics) == pytest.approx(timeless(whole.metrics), rel=1e-5)
 
 
+@pytest.mark.parametrize(("model", "data"), [("softmax_regression", "wine"), ("logistic_regression", "breast_cancer")])
+def test_label_smoothing_changes_the_step_and_no_measured_loss(model, data):
+    settings = configuration(
+        model, data, model={"initialization": "normal", "init_std": 1.0}, regularization={"label_smoothing": 0.3},
+        data={"batch_size": "full"}, trainer={"max_epochs": 1},
+    )  # fmt: skip
+    result, _ = run(settings)
+    data, module = rebuilt(settings)
+    inputs, targets = data.parts.train[slice(None)]
+    assert result.metrics["train/loss"] == pytest.approx(float(module.loss((inputs, targets)).detach()), rel=1e-5)
+    outputs = module(inputs)
+    logits = torch.cat([torch.zeros_like(outputs), outputs], dim=1) if module.task == "binary" else outputs
+    torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.3).backward()
+    gradient = torch.cat([parameter.grad.flatten() for parameter in module.parameters()])
+    assert result.metrics["opt/grad_norm"] == pytest.approx(float(gradient.norm()), rel=1e-5)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter -= 0.05 * parameter.grad
+    assert result.metrics["val/loss"] == pytest.approx(measured(module, data.parts.validation)["loss"], rel=1e-4)
+
+
 def test_the_schedule_sets_the_learning_rate_of_each_epoch():
     schedule = {"name": "inverse_time", "decay": 1.0, "warmup_epochs": 1}
     _, log = run(configuration(schedule=schedule, trainer={"max_epochs": 4}))
@@ -305,14 +328,15 @@ def test_early_stopping_waits_as_many_epochs_as_it_has_patience():
 
 def test_weights_are_kept_only_when_asked_for(tmp_path):
     _, log = run(configuration(keep="none"), scratch=tmp_path)
-    assert list(files(log)) == [schema.PREDICTIONS_FILE] and len(list(tmp_path.iterdir())) == 1
+    assert set(files(log)) == {schema.LAYERS_FILE, schema.PREDICTIONS_FILE} and len(list(tmp_path.iterdir())) == 2
 
 
 def test_weights_that_cannot_be_saved_do_not_cost_the_run(tmp_path):
     result, log = run(configuration(), scratch=tmp_path / "missing")
     assert result.outcome is Outcome.OK and result.objective is not None
     assert result.error.startswith("The weights could not be saved: ")
-    assert "The predictions could not be saved: " in result.error
+    for what in ("norms of the layers", "predictions"):
+        assert f"The {what} could not be saved: " in result.error
     assert not log.of("file")
 
 
@@ -347,11 +371,11 @@ def test_predictions_change_no_number_of_the_run(monkeypatch, tmp_path):
     monkeypatch.setattr(measure.Run, "_predict", lambda *_: None)
     without, log = run(settings, scratch=tmp_path)
     assert timeless(without.metrics) == timeless(whole.metrics)
-    assert list(files(log)) == [schema.WEIGHTS_FILE]
+    assert set(files(log)) == {schema.WEIGHTS_FILE, schema.LAYERS_FILE}
 
 
 def test_of_a_large_part_the_first_predictions_are_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(measure, "PREDICTIONS_LIMIT", 7)
+    monkeypatch.setattr(answers, "PREDICTIONS_LIMIT", 7)
     settings = configuration("mlp", "moons")
     arrays = predicted(run(settings, scratch=tmp_path)[1])
     test = rebuilt(settings)[0].parts.test
@@ -531,6 +555,16 @@ def test_what_cannot_be_trained_crashes_with_one_sentence(more, sentence):
     assert "\n" not in result.error
     assert result.traceback.startswith("Traceback") and result.error[-20:] in result.traceback
     assert (result.objective, result.metrics, result.epochs) == (None, {}, 0)
+
+
+@pytest.mark.parametrize(("model", "data", "who"), [
+    ("linear_regression", "diabetes", "LinearRegression and the task regression"),
+    ("mlp", "diabetes", "MLP and the task regression"), ("perceptron", "moons", "Perceptron and the task binary"),
+])  # fmt: skip
+def test_only_a_cross_entropy_can_be_smoothed(model, data, who):
+    result, _ = run(configuration(model, data, regularization={"label_smoothing": 0.1}))
+    assert result.outcome is Outcome.CRASHED
+    assert result.error == f"regularization.label_smoothing: 0.1 is not allowed for {who}; allowed: 0."
 
 
 def machine(monkeypatch, *, cuda=0, mps=False):

@@ -1,0 +1,256 @@
+"""The learning curve: training and validation error against the size of the training set, or any other number.
+
+A high-bias learner shows two curves that meet above the desired error: more examples cannot bring validation below what
+training has reached. A high-variance learner shows a gap that narrows as the set grows.
+
+Along a capacity, such as the width, the same figure shows where networks begin to fit their training set and whether
+the validation error descends twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.along import Along, along, is_size, size
+from analysis.capacity import FITTED, FITTED_SHARE, fitted_from
+from analysis.descent import Descent, descent
+from analysis.intervals import Interval, interval, number, plus_minus
+from analysis.statistics import Difference, difference
+from analysis.units import units
+from tracking.schema import Outcome
+
+DEV, TRAIN = "dev", "train"
+MOST_LINES: Final = 7
+
+
+@dataclass(frozen=True)
+class Dots:
+    """The runs at one size."""
+
+    value: Any
+    place: float
+    seeds: dict[str, dict[Any, float]]
+    """DEV, TRAIN -> seed, training set or position -> error."""
+    means: dict[str, Interval]
+    diverged: int
+    runs: int
+    over: str
+    """What the values are of: seeds, or training sets where several runs share one."""
+    paired: bool
+    """Whether other sizes share the keys."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One configuration as its training set grows."""
+
+    name: str
+    """Nothing where there is but one."""
+    dots: tuple[Dots, ...]
+
+    @property
+    def known(self) -> list[Dots]:
+        """The sizes that have a validation error."""
+        return [each for each in self.dots if each.means[DEV].n]
+
+
+@dataclass(frozen=True)
+class LearningCurveInfo:
+    """What `plot_learning_curve` draws."""
+
+    axis: Along
+    lines: tuple[Line, ...]
+    dev: str
+    train: str
+    """What the metrics are called; nothing where training errors were not logged."""
+    desired: float | None
+
+    @property
+    def along_size(self) -> bool:
+        """Whether the axis is the size of the training set."""
+        return is_size(self.axis.key)
+
+    @property
+    def threshold(self) -> Dots | None:
+        """Where networks begin to fit their training set; None along its size, for several lines, or if they do not."""
+        if self.along_size or len(self.lines) != 1 or not self.axis.numeric:
+            return None
+        known = [each for each in self.lines[0].known if each.means[TRAIN].n]
+        errors = [each.means[TRAIN].mean for each in known]
+        share = all(0 <= error <= 1 for error in errors)
+        place = fitted_from(errors, FITTED if share else FITTED_SHARE * max(errors, default=0.0))
+        return None if place is None else known[place]
+
+    @property
+    def descent(self) -> Descent | None:
+        """The second descent of the validation error; None where there is no peak, or for several lines."""
+        if len(self.lines) != 1 or not self.axis.numeric or not all(each.paired for each in self.lines[0].known):
+            return None
+        known = self.lines[0].known
+        names = [self.axis.text(each.value) for each in known]
+        return descent(names, [each.seeds[DEV] for each in known], known[0].over) if known else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(line.known for line in self.lines)
+
+    @property
+    def problem(self) -> str:
+        """What is missing, where nothing can be drawn."""
+        if not self.empty:
+            return ""
+        runs = [each for line in self.lines for each in line.dots]
+        total, lost = sum(each.runs for each in runs), sum(each.diverged for each in runs)
+        return f"All {total} runs diverged." if total and lost == total else "No run has a validation error yet."
+
+    @property
+    def kind(self) -> str:
+        """How the intervals are named; nothing where there are none."""
+        sizes = sorted({each.means[DEV].n for line in self.lines for each in line.known if each.means[DEV].shown})
+        if not sizes:
+            return ""
+        over = next(each.over for line in self.lines for each in line.known)
+        return f"95% t-intervals, n={sizes[0] if len(sizes) == 1 else f'{sizes[0]} to {sizes[-1]}'} {over}"
+
+    @property
+    def sentence(self) -> str:
+        """What the curves say; of several lines, of each. Plain text."""
+        say = _by_size if self.along_size else _by_capacity
+        said = [say(self, line) for line in self.lines if line.known][:3]
+        found = self.descent
+        return " ".join([*said, *([found.sentence] if found is not None else [])])
+
+    def frame(self) -> pd.DataFrame:
+        """A row a run a slot."""
+        rows = [
+            {
+                "line": line.name,
+                self.axis.title: self.axis.text(each.value),
+                "error": slot,
+                "seed": seed,
+                "value": value,
+            }
+            for line in self.lines
+            for each in line.dots
+            for slot, values in each.seeds.items()
+            for seed, value in values.items()
+        ]
+        return pd.DataFrame(rows, columns=["line", self.axis.title, "error", "seed", "value"])
+
+
+def _gap(at: Dots) -> Interval:
+    """Validation minus training error, within runs."""
+    dev, train = at.seeds[DEV], at.seeds[TRAIN]
+    return interval([dev[seed] - train[seed] for seed in dev if seed in train])
+
+
+def _slope(before: Dots, last: Dots) -> Difference:
+    """How much the validation error fell with the last step."""
+    shared = before.paired and last.paired and before.over == last.over
+    on = last.over.rstrip("s") if shared and set(before.seeds[DEV]) & set(last.seeds[DEV]) else None
+    first, second = before.seeds[DEV], last.seeds[DEV]
+    return difference(first, second, on) if on else difference(list(first.values()), list(second.values()))
+
+
+def _errors(info: LearningCurveInfo, line: Line, at: Dots) -> str:
+    """`At 800 examples validation error is 0.12 ± 0.01, 0.05 ± 0.01 above training error (n=8 seeds)`."""
+    value = info.axis.text(at.value)
+    where = f"{value} examples" if info.along_size else f"{info.axis.key} {value}"
+    lead = f"{line.name}: at" if line.name else "At"
+    words, gap, n = f"{lead} {where} validation error is {plus_minus(at.means[DEV])}", _gap(at), at.means[DEV].n
+    if gap.n:
+        words += f", {plus_minus(gap)} above training error"
+    return f"{words} (n={n} {at.over if n > 1 else at.over.rstrip('s')})"
+
+
+def _trend(info: LearningCurveInfo, before: Dots, last: Dots) -> str:
+    """Whether the last step still paid."""
+    step, since = _slope(before, last), f"from {info.axis.text(before.value)}"
+    fell = step.interval
+    if not fell.shown or not math.isfinite(fell.low):
+        return f"whether it still falls {since} cannot be told: too few {last.over}"
+    if fell.low > 0:
+        return f"{since} it fell by {plus_minus(fell)} ({step.kind}): more examples still help"
+    if fell.high < 0:
+        return f"{since} it rose by {plus_minus(_turned(fell))} ({step.kind})"
+    return f"whether it still falls cannot be told: {since} it changed by {plus_minus(_turned(fell))} ({step.kind})"
+
+
+def _against_desired(info: LearningCurveInfo, at: Dots) -> str:
+    dev, train, desired = at.means[DEV], at.means[TRAIN], info.desired
+    if desired is None or not dev.shown:
+        return ""
+    aim = f"the desired {number(desired, 3)}"
+    if dev.high <= desired:
+        return f" It lies below {aim}."
+    if train.shown and train.low > desired:
+        bias = f" Training error, {plus_minus(train)}, lies above {aim}: this is bias"
+        return f"{bias}, more data alone will not help." if info.along_size else f"{bias}."
+    if train.shown and dev.low > desired >= train.high:
+        return f" Training error lies below {aim}, validation error above it: this is variance."
+    return f" Whether it reaches {aim} cannot be told."
+
+
+def _by_size(info: LearningCurveInfo, line: Line) -> str:
+    """What the two curves say at the largest training set."""
+    *before, last = line.known
+    words = _errors(info, line, last)
+    if not last.means[DEV].shown:
+        return f"{words}: too few for a verdict."
+    trend = f"; {_trend(info, before[-1], last)}" if before else ""
+    return f"{words}{trend}.{_against_desired(info, last)}"
+
+
+def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
+    """Where the validation error is lowest."""
+    best = min(line.known, key=lambda each: each.means[DEV].mean)
+    words = _errors(info, line, best)
+    if not best.means[DEV].shown:
+        return f"{words}: too few for a verdict."
+    return f"{words}, the lowest of {len(line.known)}.{_against_desired(info, best)}"
+
+
+def _turned(found: Interval) -> Interval:
+    return Interval(-found.mean, -found.high, -found.low, found.n, found.level)
+
+
+def _dots(value: Any, axis: Along, runs: pd.DataFrame) -> Dots:
+    columns = [slot for slot in (DEV, TRAIN) if slot in runs]
+    measured, over, paired = units(runs[runs["outcome"] == Outcome.OK], columns)
+    found = {
+        slot: {key: float(x) for key, x in measured[slot].items() if math.isfinite(x)} if slot in columns else {}
+        for slot in (DEV, TRAIN)
+    }
+    means = {slot: interval(values.values()) for slot, values in found.items()}
+    lost = int((runs["outcome"] == Outcome.DIVERGED).sum())
+    return Dots(value, axis.place(value), found, means, lost, len(runs), over, paired)
+
+
+def learning_curve_info(
+    runs: pd.DataFrame, key: str, *, dev: str, train: str, desired: float | None = None, line: str = ""
+) -> LearningCurveInfo:
+    """Errors against a numeric param.
+
+    Args:
+        runs: One row a run that counts: outcome, seed, dev, train (errors), `key` and `line`.
+        key: The param of the horizontal axis; runs without a number there are left out.
+        dev: What the validation metric is called.
+        train: What the training metric is called; nothing where there is none.
+        desired: The error that is aimed for.
+        line: The column that tells configurations apart; all are one if not given.
+    """
+    known = runs[[math.isfinite(size(value)) for value in runs[key]]] if len(runs) else runs
+    axis = along(key, known[key].tolist())
+    names = list(dict.fromkeys(known[line])) if line else [""]
+    lines = []
+    for name in names[:MOST_LINES]:
+        own = known[known[line] == name] if line else known
+        groups = [(value, own[[size(each) == size(value) for each in own[key]]]) for value in axis.values]
+        dots = tuple(_dots(value, axis, part) for value, part in groups if len(part))
+        lines.append(Line(str(name) if len(names) > 1 else "", dots))
+    return LearningCurveInfo(axis, tuple(lines), dev, train, desired)

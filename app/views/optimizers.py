@@ -1,0 +1,60 @@
+"""Optimizers, schedules, batch sizes, initialisations: which descends furthest, how soon, at equal cost of tuning."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis.methods import selection_words
+from app import explorers, landscape_parts, live, optimizer_data, optimizer_layers, optimizer_parts, study
+from app.optimizer_data import Contest
+
+TABS = ["Curves", "Learning rate", "Budget", "Target", "Inside", "Landscape", "Explore"]
+EXPLORERS = {"Surface": explorers.surface, "Averages": explorers.averages, "Momentum": explorers.momentum}
+
+
+def explore() -> None:
+    """What needs no run: trajectories on a surface, moving averages, momentum in two conventions."""
+    chosen = st.segmented_control(
+        "Explore", list(EXPLORERS), default="Surface", required=True, key="explore", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    EXPLORERS[str(chosen)]()
+
+
+def offered() -> None:
+    """The explorers, below the offer of sweeps, where no runs are chosen."""
+    st.subheader("Explore", anchor=False)
+    explore()
+
+
+def answer(contest: Contest) -> tuple[str, ...]:
+    """The verdict on the methods, how they were chosen, and each one's configuration."""
+    if not len(contest.runs):
+        return ("A learning-rate range test: which rates the loss falls at is read from its curve, below.",)
+    titles = [method.title for method in contest.methods if method.judged and method.judged.label]
+    at = f"At their best: {'; '.join(titles)}." if titles else ""
+    return contest.standings.sentence, selection_words(contest.methods), at
+
+
+seen = live.begin()
+found = study.opened("optimizers", otherwise=offered)
+contest = optimizer_data.contest(found)
+study.head(found, *answer(contest))
+tabs = st.tabs(TABS, key="look", on_change="rerun", bind="query-params")
+figures = (optimizer_parts.curves, optimizer_parts.rates, optimizer_parts.budget, optimizer_parts.target,
+           optimizer_layers.look)  # fmt: skip
+for tab, draw in zip(tabs, figures, strict=False):
+    with tab:
+        if len(contest.runs) or draw is optimizer_parts.rates:
+            draw(contest, bool(tab.open))
+        elif tab.open:
+            study.empty("Range tests compare nothing here: their rate grows from epoch to epoch. See Learning rate.")
+with tabs[5]:
+    if tabs[5].open:
+        landscape_parts.landscape(found)
+with tabs[6]:
+    if tabs[6].open:
+        explore()
+if not tabs[6].open:
+    optimizer_parts.protocol(contest)
+live.follow(seen, found.active)

@@ -1,0 +1,112 @@
+"""What a model of ours answers where: probabilities of classes, outputs of a regression; arrays for a run's files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from data import DataModule
+from data.base import Classification
+from data.curves import NoisyCurve
+from lightning_modules import Module
+from tracking import schema
+
+BATCH: Final = 4096
+PREDICTIONS_LIMIT: Final = 4000
+"""Examples of a part whose predictions are kept: the first ones."""
+REPLICATE_LIMIT: Final = 1000
+REPLICATE_EPOCHS: Final = 5
+GRID: Final = 100
+MARGIN: Final = 0.1
+"""By how much the grid goes beyond the examples of the test part on each side, as a share of their range."""
+POINTS_LIMIT: Final = 500
+
+
+def answers(trainer: pl.Trainer, module: Module, inputs: Tensor) -> NDArray[np.float32]:
+    """The probability of each class (n, classes), or of a regression the output (n, 1); in evaluation mode."""
+    precision = trainer.precision_plugin
+    answer = module if module.task == "regression" else module.probabilities
+    module.eval()
+    with torch.inference_mode(), precision.forward_context():
+        pieces = [answer(precision.convert_input(piece)).float().cpu() for piece in torch.split(inputs, BATCH)]
+    module.train()
+    given: NDArray[np.float32] = torch.cat(pieces).numpy()
+    return given
+
+
+def predictions(trainer: pl.Trainer, module: Module, data: Classification) -> dict[str, NDArray[Any]]:
+    """The arrays of PREDICTIONS_FILE, but for the epoch."""
+    arrays: dict[str, NDArray[Any]] = {"classes": np.array(data.class_names)}
+    for split, part in zip(schema.PREDICTED, (data.parts.validation, data.parts.test), strict=True):
+        inputs, targets = part[slice(PREDICTIONS_LIMIT)]
+        arrays[f"{split}_probabilities"] = answers(trainer, module, inputs)
+        arrays[f"{split}_targets"] = targets.cpu().numpy().astype(np.int32)
+        arrays[f"{split}_size"] = np.array(len(part), dtype=np.int32)
+    return arrays
+
+
+class Replicate:
+    """Gathers the arrays of REPLICATE_FILE; what it holds of the epochs so far survives a kill.
+
+    The answers after epochs 1, 2, 4, 8, ... are kept, the latest of them, and those after the last: so all runs of a
+    trial have the same epochs, though none knows at first when early stopping will end it.
+    """
+
+    def __init__(self) -> None:
+        self._outputs: dict[int, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"outputs": self._outputs}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._outputs = state["outputs"]
+
+    def add(self, trainer: pl.Trainer, module: Module, data: DataModule, epoch: int, last: bool) -> None:
+        """After an epoch, counted from 1."""
+        if not last and epoch & (epoch - 1):
+            return
+        inputs, _ = data.parts.test[slice(REPLICATE_LIMIT)]
+        self._outputs[epoch] = torch.from_numpy(answers(trainer, module, inputs))
+        self._outputs = dict(list(self._outputs.items())[-REPLICATE_EPOCHS:])
+
+    def arrays(self, data: DataModule) -> dict[str, NDArray[Any]]:
+        """Those of REPLICATE_FILE."""
+        inputs, targets = data.parts.test[slice(REPLICATE_LIMIT)]
+        regression = data.task == "regression"
+        arrays = {
+            "epochs": np.array(list(self._outputs), dtype=np.int32),
+            "outputs": torch.stack(list(self._outputs.values())).numpy(),
+            "targets": targets.cpu().numpy().astype(np.float32 if regression else np.int32),
+        }
+        if regression and math.prod(inputs.shape[1:]) == 1:
+            arrays["inputs"] = data.parts.scaling.undone(inputs).flatten().cpu().numpy()
+        if isinstance(data, NoisyCurve):
+            arrays["truth"] = data.truth[:REPLICATE_LIMIT].astype(np.float32)
+            arrays["noise"] = np.array(data.target_variance)
+        return arrays
+
+
+def regions(trainer: pl.Trainer, module: Module, data: DataModule) -> dict[str, NDArray[Any]]:
+    """The arrays of REGIONS_FILE; none of what is no classification in two dimensions."""
+    if not isinstance(data, Classification) or data.dims["input_shape"] != (2,):
+        return {}
+    parts = data.parts
+    x, y = data.axes(GRID, MARGIN)
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # row by row, along x first
+    inputs = parts.scaling.done(torch.tensor(grid, dtype=torch.float32, device=parts.test.inputs.device))
+    points, labels = parts.train[slice(POINTS_LIMIT)]
+    return {
+        "x": x,
+        "y": y,
+        "probabilities": answers(trainer, module, inputs).reshape(GRID, GRID, -1).astype(np.float16),
+        "points": parts.scaling.undone(points).cpu().numpy(),
+        "labels": labels.cpu().numpy().astype(np.int32),
+        "classes": np.array(data.class_names),
+    }

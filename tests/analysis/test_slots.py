@@ -1,0 +1,78 @@
+"""Which metric stands where: ours by name, a stranger's by its words, what a person said before any guess."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from analysis import roles
+from analysis.slots import COMPLEMENT, NEGATIVE, Slots, candidates, read, remembered, slots_of
+from tracking import schema
+
+OURS = [
+    schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.VAL_LOSS, schema.VAL_ERROR,
+    schema.TEST_LOSS, schema.TEST_ERROR, schema.LR, schema.GRAD_NORM, schema.TRAIN_SECONDS,
+]  # fmt: skip
+
+
+def found(names, last=None, **more):
+    return slots_of(roles.roles(names), last or {}, **more)
+
+
+@pytest.mark.parametrize(
+    ("dev", "train", "training"),
+    [
+        (schema.VAL_ERROR, schema.TRAIN_EVAL_ERROR, ""),
+        (schema.VAL_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_LOSS),
+    ],
+)
+def test_ours_are_known_by_name(dev, train, training):
+    slots = found(OURS, dev=dev)
+    assert (slots.dev, slots.train, slots.train_dev, slots.training) == (dev, train, "", training)
+    assert slots.label("dev") == dev and slots.label("train_dev") == ""
+
+
+def test_candidates_are_of_validation_and_never_of_test():
+    assert candidates(roles.roles(OURS)) == [schema.VAL_LOSS, schema.VAL_ERROR]
+    assert schema.TEST_LOSS not in candidates(roles.roles([schema.TEST_LOSS, "something"]))
+
+
+@pytest.mark.parametrize(
+    ("names", "dev", "train", "train_dev"),
+    [
+        (["train_acc", "val_acc", "test_acc"], "val_acc", "train_acc", ""),
+        (["trainLoss", "validLoss", "trainAcc"], "validLoss", "trainLoss", ""),
+        (["train_err", "train_dev_err", "dev_err"], "dev_err", "train_err", "train_dev_err"),
+        (["loss", "epoch_seconds"], "loss", "", ""),
+        ([], "", "", ""),
+    ],
+)
+def test_a_strangers_are_guessed_from_their_words(names, dev, train, train_dev):
+    slots = found(names)
+    assert (slots.dev, slots.train, slots.train_dev) == (dev, train, train_dev)
+
+
+def test_more_is_better_becomes_an_error_of_which_less_is():
+    shares = found(["train_acc", "val_acc"], {"val_acc": [0.9, math.nan], "train_acc": [1.0, 0.5]})
+    assert shares.turned == {"val_acc": COMPLEMENT, "train_acc": COMPLEMENT}
+    assert shares.error("val_acc", pd.Series([0.9, 0.25])).tolist() == pytest.approx([0.1, 0.75])
+    assert shares.label("dev") == "1 − val_acc"
+    percent = found(["train_acc", "val_acc"], {"val_acc": [90.0], "train_acc": [1.0]})
+    assert percent.turned == {"val_acc": NEGATIVE, "train_acc": NEGATIVE}, "one way for both"
+    assert percent.error("val_acc", pd.Series([90.0])).tolist() == [-90.0]
+    assert found(OURS).error(schema.VAL_ERROR, pd.Series([0.3])).tolist() == [0.3]
+
+
+def test_what_a_person_said_comes_first_until_another_is_asked_for():
+    names = ["a", "b", "val_loss", "train_loss"]
+    said = remembered(Slots(dev="a", train="b"))
+    slots = found(names, said=said)
+    assert (slots.dev, slots.train, slots.training) == ("a", "b", "")
+    assert found(names, said=said, dev="val_loss").train == "train_loss"
+    assert found(["val_loss", "train_loss"], said=said).dev == "val_loss", "what it said is not there"
+
+
+@pytest.mark.parametrize("said", ["", "{", "[]", '{"dev": 1, "other": "x"}', "null"])
+def test_what_cannot_be_read_says_nothing(said):
+    assert read(said) == {}
+    assert found(OURS, said=said).dev == schema.VAL_LOSS

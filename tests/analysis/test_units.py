@@ -1,0 +1,32 @@
+"""What the independent values behind a mean are."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.units import DATASETS, SEEDS, units
+
+
+def test_runs_on_one_training_set_are_one_value():
+    runs = pd.DataFrame({"dev": [1.0, 3.0, 5.0, 7.0], "seed": range(4), "seed_data": [0, 1, 0, 1]})
+    found, over, shared = units(runs, ["dev"])
+    assert found["dev"].to_dict() == {0: 3.0, 1: 5.0} and over == DATASETS and shared
+
+
+def test_runs_with_training_sets_of_their_own_or_one_for_all_are_values_by_their_seed():
+    for sets in ([0, 1, 2], [4, 4, 4], [-1, -1, -1]):
+        runs = pd.DataFrame({"dev": [1.0, 2.0, 3.0], "seed": [5, 6, 7], "seed_data": sets})
+        found, over, shared = units(runs, ["dev"])
+        assert found["dev"].to_dict() == {5: 1.0, 6: 2.0, 7: 3.0} and over == SEEDS and shared
+
+
+def test_without_seeds_they_share_nothing():
+    for more in ({}, {"seed": [-1, -1]}, {"seed": [3, 3]}):
+        found, over, shared = units(pd.DataFrame({"dev": [1.0, 2.0], **more}, index=[8, 9]), ["dev"])
+        assert found["dev"].to_dict() == {0: 1.0, 1: 2.0} and over == SEEDS and not shared
+    none, _, shared = units(pd.DataFrame({"dev": []}), ["dev"])
+    assert not len(none) and not shared
+
+
+def test_what_is_no_number_is_nan():
+    found, *_ = units(pd.DataFrame({"dev": [None, "x", 2], "seed": [0, 1, 2]}, dtype=object), ["dev"])
+    assert np.isnan(found["dev"][0]) and np.isnan(found["dev"][1]) and found["dev"][2] == 2

@@ -1,0 +1,297 @@
+"""The Bias and variance page: its verdict, its four looks, and what it says where something is missing."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app import store, study, ui
+from tracking.frames import Records
+from tracking.schema import REPLICATE_FILE
+from tracking.store import StoreError
+
+LOOKS = ["Diagnosis", "Learning curve", "Decomposition", "Fits"]
+EVERY = pytest.mark.parametrize("look", LOOKS)
+X = np.linspace(-1, 1, 21)
+
+
+def row(run: str, params: dict[str, Any], dev: float, train: float, **more: Any) -> dict[str, Any]:
+    seeds = {"seed": 0, "seed_data": 0, "seed_init": 0} | {key: more[key] for key in more if key.startswith("seed")}
+    return {"run": run, "params": params, "dev": dev, "train": train, "seeds": seeds,
+            "outcome": more.get("outcome", "ok"), "group": more.get("group", json.dumps(params))}  # fmt: skip
+
+
+def records(rows: Sequence[dict[str, Any]], names: tuple[str, str] = ("val/error", "train_eval/error")) -> Records:
+    """The runs as a store holds them."""
+    runs, params, tags, metrics = [], [], [], []
+    for place, each in enumerate(rows):
+        run = each["run"]
+        runs.append((run, run, "1", "FINISHED", place, place + 1000, None))
+        params += [(run, key, json.dumps(value) if isinstance(value, list) else str(value))
+                   for key, value in each["params"].items()]  # fmt: skip
+        own = {"kind": "run", "trial": 0, "group": each["group"], "phase": "search", **each["seeds"]}
+        own |= {"outcome": each["outcome"]} if each["outcome"] != "running" else {}
+        tags += [(run, key, str(value)) for key, value in own.items()]
+        for name, value in zip(names, (each["dev"], each["train"]), strict=True):
+            if math.isfinite(value):
+                metrics.append((run, name, value, 5, 1))
+    return Records(
+        pd.DataFrame(runs, columns=["run_id", "name", "experiment_id", "status", "start_time", "end_time", "parent"]),
+        pd.DataFrame(params, columns=["run_id", "key", "value"]),
+        pd.DataFrame(tags, columns=["run_id", "key", "value"]),
+        pd.DataFrame(metrics, columns=["run_id", "key", "value", "step", "time"]),
+    )
+
+
+def sizes(n: int = 8, **more: Any) -> list[dict[str, Any]]:
+    """Growing training sets: training error rises to .05, validation error falls to it."""
+    return [
+        row(f"{size}-{seed}", {"data.train_size": size}, 0.05 + 5 / size + 0.001 * (seed % 3), 0.05 - 1 / size,
+            seed=seed, seed_data=seed, **more)
+        for size in (25, 50, 100) for seed in range(n)
+    ]  # fmt: skip
+
+
+def widths(datasets: int = 4, inits: int = 2) -> list[dict[str, Any]]:
+    """Replicated: a narrow network that is wrong alike, a wide one that is right on the average."""
+    found = []
+    for width in (1, 64):
+        for k in range(datasets * inits):
+            params = {"model.hidden_sizes": [width], "replicate.datasets": datasets, "replicate.inits": inits,
+                      "data.name": "noisy_curve", "data.noise": 0.2}  # fmt: skip
+            found.append(row(f"{width}-{k}", params, 0.5 / width + 0.01 * k, 0.4 / width, seed=k,
+                             seed_data=k % datasets, seed_init=k))  # fmt: skip
+    return found
+
+
+def answers(run: str, classes: bool = False) -> dict[str, np.ndarray]:
+    """REPLICATE_FILE of a run of `widths`."""
+    width, k = (int(part) for part in run.split("-"))
+    random = np.random.default_rng([width, k])
+    found = (X**2 if width > 1 else 0 * X) + (0.3 if width > 1 else 0.01) * random.standard_normal(21)
+    if classes:
+        right = 1 / (1 + np.exp(-found))
+        return {"epochs": np.array([4]), "outputs": np.stack([1 - right, right], -1)[None].astype(np.float32),
+                "targets": (X > 0).astype(np.int32)}  # fmt: skip
+    return {"epochs": np.array([2, 4]), "outputs": np.stack([0 * found, found])[..., None].astype(np.float32),
+            "targets": (X**2).astype(np.float32), "truth": (X**2).astype(np.float32), "noise": np.array(0.0),
+            "inputs": X.astype(np.float32)}  # fmt: skip
+
+
+@pytest.fixture
+def shown(fake: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`shown(rows, look=...)`: the page on these runs."""
+    asked: list[str] = []
+
+    def made(rows: Sequence[dict[str, Any]], *, files: Any = None, names: Any = None, **address: str) -> Any:
+        study._arrays.clear()
+        kept = records(rows, *([names] if names else []))
+        monkeypatch.setattr(store, "records", lambda *chosen: kept)
+
+        def artifact(run: str, path: str) -> bytes:
+            asked.append(run)
+            if files is None or path != REPLICATE_FILE:
+                raise StoreError("no such file")
+            content = io.BytesIO()
+            np.savez(content, **files(run))
+            return content.getvalue()
+
+        monkeypatch.setattr(store, "artifact", artifact)
+        at = open_page("bias_variance", runs="any", **address)
+        at.asked = asked
+        return at
+
+    yield made
+    study._arrays.clear()
+
+
+def figure(at: Any, place: int = 0) -> Any:
+    return json.loads(at.get("plotly_chart")[place].proto.spec)
+
+
+def headline(at: Any) -> str:
+    return next(each.value for each in at.markdown if each.value.startswith("## "))
+
+
+def test_the_answer_comes_first_whatever_look_is_open(shown: Any) -> None:
+    for look in LOOKS:
+        said = headline(shown(sizes(), look=look))
+        assert ui.text("all 3 groups suffer from variance") in said.lower()
+
+
+def test_the_diagnosis_has_a_waterfall_advice_and_all_groups(shown: Any, words: Any) -> None:
+    at = shown(sizes())
+    said = words(at)
+    assert "more training data" in said and "All 3 groups" in said and "Against variance" in said
+    assert len(at.get("plotly_chart")) == 2
+    ticks = figure(at)["layout"]["yaxis"]["ticktext"]
+    assert ticks == ["reference", "avoidable bias", "train_eval/error", "variance", "val/error"]
+    at.selectbox(key="waterfall-of").set_value("train_size 25").run()
+    assert ui.text("train_size 25 suffers from variance") in words(at) and not at.exception
+
+
+def test_reference_and_threshold_decide_what_a_fault_is(shown: Any, words: Any) -> None:
+    at = shown(sizes(), threshold="0.9")
+    assert "no fault above the threshold 0" in words(at).replace("\\", "")
+    at.number_input(key="threshold").set_value(0.001).run()
+    assert "suffer from avoidable bias" in headline(at)
+    at.number_input(key="reference").set_value(0.05).run()
+    assert "avoidable bias" not in headline(at)
+
+
+def test_the_noise_of_a_known_curve_is_the_reference(shown: Any) -> None:
+    at = shown(widths())
+    assert "0.2 (noise)" in at.number_input(key="reference").placeholder
+    assert figure(at)["data"][0]["x"] == [0.2]
+    assert (
+        shown(widths(), names=("val/loss", "train_eval/loss")).number_input(key="reference").placeholder[:4] == "0.04"
+    )
+
+
+def test_wrong_training_labels_are_said_to_mislead_the_diagnosis(shown: Any, words: Any) -> None:
+    assert "spoiled" not in words(shown(sizes()))
+    rows = [each | {"params": each["params"] | {"data.label_noise": 0.2}} for each in sizes()]
+    assert ui.text("Training labels are spoiled (data.label_noise up to 0.2)") in words(shown(rows))
+
+
+def test_single_runs_carry_no_interval(shown: Any, words: Any) -> None:
+    for at in (shown(sizes(n=1)), shown(sizes(), of="runs")):
+        said = words(at)
+        assert ui.text("carries no interval: no fault is named") in said and "Against" not in said
+    one = words(shown(sizes()[:1]))
+    assert ui.text("One seed carries no interval: no fault is named for") in one
+
+
+def test_the_learning_curve_takes_sizes_first_and_a_desired_error(shown: Any, words: Any) -> None:
+    at = shown(sizes(), look="Learning curve", desired="0.02")
+    said = words(at)
+    assert ui.text("At 100 examples validation error is 0.1") in said and "this is bias" in said
+    names = [trace.get("name") for trace in figure(at)["data"]]
+    assert {"val/error", "train_eval/error", "desired error 0.02"} <= set(names)
+    at.segmented_control(key="scale").set_value("log").run()
+    assert figure(at)["layout"]["yaxis"]["type"] == "log"
+
+
+def test_any_number_of_a_stranger_may_stand_for_the_size(shown: Any, words: Any) -> None:
+    rows = [each | {"params": {"n_train": each["params"]["data.train_size"], "lr": 0.1}} for each in sizes()]
+    at = shown(rows, look="Learning curve", names=("valid_err", "train_err"))
+    assert at.selectbox(key="size").value == "n_train" and "valid_err" in json.dumps(figure(at))
+    assert ui.text("At 100 examples") in words(at)
+
+
+def test_without_a_number_it_says_what_would_fill_the_curve(shown: Any, fake: Any, words: Any) -> None:
+    lab = {
+        "text": "name: t",
+        "name": "training-set-size",
+        "question": "What do more examples cure? So it says.",
+        "runs": 48,
+    }
+    fake.labs = {"training-set-size": lab}
+    rows = [row(f"{k}", {"optimizer.name": "adam" if k < 3 else "sgd"}, 0.2, 0.1, seed=k % 3) for k in range(6)]
+    at = shown(rows, look="Learning curve")
+    assert "a learning curve takes training sets of several sizes" in words(at)
+    at.button(key="offer-training-set-size").click().run()
+    assert fake.client.launched == ["name: t"]
+
+
+def test_the_decomposition_is_drawn_along_the_width(shown: Any, words: Any) -> None:
+    at = shown(widths(), files=answers, look="Decomposition")
+    said = words(at)
+    assert ui.text("From model.hidden_sizes 1 to 64 bias² goes from ") in said
+    assert "jackknife over n" in said.replace("\\", "") and not at.exception
+    names = {trace.get("name") for trace in figure(at)["data"]}
+    assert {"bias²", "variance from data", "variance from initialisation", "risk, measured"} <= names
+    at.segmented_control(key="epoch").set_value("2").run()
+    assert ui.text("variance from data goes from 0 ± 0 to 0 ± 0") in words(at), "after epoch 2 all said 0"
+    at.selectbox(key="along").set_value("epoch").run()
+    assert not at.exception and at.selectbox(key="rest").value == "hidden_sizes 1"
+    assert [trace["x"] for trace in figure(at)["data"] if trace.get("name") == "risk, measured"] == [[2.0, 4.0]]
+
+
+@pytest.mark.parametrize("loss", ["squared error", "0-1 loss", "cross-entropy"])
+def test_a_classification_has_three_losses(shown: Any, words: Any, loss: str) -> None:
+    at = shown(widths(), files=lambda run: answers(run, classes=True), look="Decomposition", loss=loss)
+    assert ui.text(f"the {loss} is lowest at") in words(at)
+    assert ("variance on biased examples (helps)" in json.dumps(figure(at))) == (loss == "0-1 loss")
+
+
+def test_a_regression_has_one_loss_whatever_the_address_asks_for(shown: Any, words: Any) -> None:
+    at = shown(widths(), files=answers, look="Decomposition", loss="0-1 loss")
+    assert ui.text("the squared error is lowest at") in words(at)
+    assert "loss" not in [each.key for each in at.segmented_control]
+
+
+def test_without_replicates_the_risk_is_drawn_whole(shown: Any, fake: Any, words: Any) -> None:
+    fake.labs = {"decomposition": {"text": "name: d", "name": "decomposition", "question": "Of what? So.", "runs": 128}}
+    rows = [row(f"{w}-{k}", {"model.hidden_sizes": [w]}, dev + 0.001 * k, max(0.0, 0.3 - 0.1 * w), seed=k, seed_data=k)
+            for w, dev in ((1, 0.5), (2, 0.3), (4, 0.6), (8, 0.4), (16, 0.2)) for k in range(6)]  # fmt: skip
+    at = shown(rows, look="Decomposition")
+    said = words(at)
+    assert "These runs were not replicated" in said and "Of what?" in said
+    assert ui.text("There is a second descent: from 2 to 4 the risk rises by 0.3") in said
+    assert "fits its training set" in json.dumps(figure(at))
+
+
+def test_the_fits_are_drawn_of_one_configuration(shown: Any, words: Any) -> None:
+    at = shown(widths(), files=answers, look="Fits")
+    assert len([trace for trace in figure(at)["data"] if trace.get("legendgroup") == "fits"]) == 8
+    at.selectbox(key="fits-of").set_value("hidden_sizes 64").run()
+    assert "Most of the error is variance from " in words(at) and not at.exception
+    classes = words(shown(widths(), files=lambda run: answers(run, classes=True), look="Fits"))
+    assert "regression with one input" in classes
+
+
+def test_only_the_open_look_reads_files(shown: Any) -> None:
+    assert shown(widths(), files=answers).asked == []
+    assert len(set(shown(widths(), files=answers, look="Decomposition").asked)) == 16
+
+
+def test_files_that_cannot_be_read_are_as_if_they_were_not_there(shown: Any, words: Any) -> None:
+    broken = shown(widths(), files=lambda run: {"other": np.zeros(1)}, look="Decomposition")
+    assert "No run has left its answers" in words(broken) and not broken.exception
+
+
+@EVERY
+def test_one_run_two_seeds_and_nothing_judged(shown: Any, look: str) -> None:
+    for rows in (
+        sizes()[:1],
+        sizes(n=2),
+        sizes(outcome="running"),
+        sizes(outcome="crashed"),
+        widths(1, 1),
+        [each | {"train": math.nan} for each in sizes()],
+    ):
+        for files in (None, lambda run: answers("64-1")):
+            assert not shown(rows, files=files, look=look).exception
+
+
+@EVERY
+def test_all_diverged_and_nan_ridden_sweeps_say_so(shown: Any, words: Any, look: str) -> None:
+    lost = [each | {"dev": math.nan, "train": math.nan, "outcome": "diverged"} for each in sizes()]
+    lost[0] |= {"dev": 0.3}  # a store needs one value of a metric to know it
+    at = shown(lost, look=look)
+    assert not at.exception and "diverged" in words(at)
+    half = [each | {"outcome": "diverged", "dev": math.nan} if k % 2 else each for k, each in enumerate(sizes())]
+    assert not shown(half, look=look).exception
+    mixed = [each | {"dev": math.nan} if k % 3 else each for k, each in enumerate(widths())]
+    assert not shown(mixed, files=answers, look=look).exception
+
+
+def test_a_missing_training_error_is_asked_for(shown: Any, words: Any) -> None:
+    at = shown([each | {"train": math.nan} for each in sizes()])
+    assert "choose one under Metrics" in words(at)
+
+
+def test_names_are_text(shown: Any, bare: Any) -> None:
+    hostile = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r]"
+    rows = [row(f"{k}", {"optimizer.name": hostile if k < 4 else "sgd"}, 0.5 if k < 4 else 0.6, 0.1, seed=k % 4)
+            for k in range(8)]  # fmt: skip
+    at = shown(rows)
+    bare([each.value for each in [*at.markdown, *at.caption] if "img" in each.value])

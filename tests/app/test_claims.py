@@ -1,0 +1,96 @@
+"""The claims of a sweep on its page: the verdict of its runs as a badge, the reason, and what cannot be judged yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app import ui
+
+CLAIM = "Adam comes lower than plain gradient descent."
+SPEC = f"""
+name: x
+model: {{name: mlp}}
+data: {{name: digits}}
+search:
+  optimizer.name: {{values: [adam, sgd]}}
+  optimizer.lr: {{values: [0.01, 0.1]}}
+seeds: 8
+claim: {{text: "{CLAIM}", better: {{optimizer.name: adam}}, than: {{optimizer.name: sgd}}}}
+workers: 2
+"""
+OPPOSITE = SPEC.replace(
+    "{optimizer.name: adam}, than: {optimizer.name: sgd}", "{optimizer.name: sgd}, than: {optimizer.name: adam}"
+)
+ADAM_FIRST = {("adam", 0.01): ["ok"] * 8, ("sgd", 0.1): ["ok"] * 8}
+
+
+def badges(at: Any) -> list[str]:
+    return [each.value for each in at.markdown if "The claim" in each.value]
+
+
+@pytest.mark.parametrize(
+    ("spec", "seeds", "state", "badge"),
+    [
+        (SPEC, 8, "finished", ":green-badge[Supported]"),
+        (OPPOSITE, 8, "finished", ":red-badge[Refuted]"),
+        (SPEC, 3, "finished", ":gray-badge[Too few seeds]"),
+        (SPEC, 8, "running", ":green-badge[Supported so far]"),
+    ],
+)  # fmt: skip
+def test_the_badge_is_the_verdict(
+    fake: Any, open_page: Any, words: Any, spec: str, seeds: int, state: str, badge: str
+) -> None:
+    fake.spec = spec
+    fake.add("s", state, {key: ["ok"] * seeds for key in ADAM_FIRST}, seeds=8)
+    at = open_page("sweep", sweep="s")
+    assert badges(at) == [f"{badge} The claim: {ui.text(CLAIM)}"]
+    reason = {"green": "adam is better than sgd", "red": "sgd is worse than adam", "gray": "Too few seeds: 3 more"}
+    assert ui.text(reason[badge[1:].partition("-")[0]]) in words(at)
+
+
+def test_without_results_it_says_what_is_missing(fake: Any, open_page: Any, words: Any) -> None:
+    fake.spec = SPEC
+    fake.add("s", "running", {("adam", 0.01): ["ok"] * 3})
+    at = open_page("sweep", sweep="s")
+    assert badges(at)[0].startswith(":gray-badge[Not yet] ")
+    assert ui.text("There is no result yet with sgd.") in words(at)
+
+
+def test_a_sweep_without_runs_says_not_yet(fake: Any, open_page: Any) -> None:
+    fake.spec = SPEC
+    fake.add("s", "queued", {})
+    assert badges(open_page("sweep", sweep="s"))[0].startswith(":gray-badge[Not yet] ")
+
+
+def test_nothing_is_said_where_nothing_is_claimed_or_the_spec_cannot_be_read(fake: Any, open_page: Any) -> None:
+    fake.add("s", "finished", ADAM_FIRST)
+    for spec in (SPEC.partition("claim:")[0] + "workers: 2", "# This sweep's specification cannot be read: gone"):
+        fake.spec = spec
+        assert badges(open_page("sweep", sweep="s")) == []
+
+
+def test_runs_that_do_not_count_are_left_out(fake: Any, open_page: Any, words: Any) -> None:
+    fake.spec = SPEC
+    fake.add("s", "finished", ADAM_FIRST)
+    runs = fake.runs_of["s"]
+    runs.loc[(runs["optimizer.name"] == "sgd"), "counts"] = False
+    assert badges(open_page("sweep", sweep="s"))[0].startswith(":gray-badge[Not yet] ")
+
+
+def test_another_metric_than_the_objective_is_read_from_the_histories(fake: Any, open_page: Any, words: Any) -> None:
+    """The made-up histories end at 0.2 in every run: no difference."""
+    fake.spec = SPEC.replace("than: {optimizer.name: sgd}", "than: {optimizer.name: sgd}, metric: val/error")
+    fake.add("s", "finished", ADAM_FIRST)
+    at = open_page("sweep", sweep="s")
+    assert badges(at)[0].startswith(":gray-badge[Undecided] ")
+    assert ui.text("val/error is the same in all 8 paired seeds") in words(at)
+
+
+def test_the_text_of_a_claim_is_text(fake: Any, open_page: Any, bare: Any) -> None:
+    nasty = "<img src=x> [link](http://x) **bold** :material/bug: :red[r] $x$"
+    fake.spec = SPEC.replace(CLAIM, nasty)
+    fake.add("s", "finished", ADAM_FIRST)
+    at = open_page("sweep", sweep="s")
+    bare(badges(at))

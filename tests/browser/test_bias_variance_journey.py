@@ -1,0 +1,71 @@
+"""Bias and variance, as a student does it: launch from the page, read the diagnosis, take the error apart."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600), pytest.mark.xdist_group("browser")]
+
+
+def tab(visitor, name):
+    visitor.page.get_by_role("tab", name=name, exact=True).click()
+    visitor.settle()
+    return visitor
+
+
+def traces(page, place=0):
+    """The traces of a chart: their names, and of bars their tops."""
+    page.locator(".js-plotly-plot").nth(place).wait_for()
+    script = "place => JSON.stringify(document.querySelectorAll('.js-plotly-plot')[place].data.map(t => t.name))"
+    return set(json.loads(page.evaluate(script, place)))
+
+
+def test_a_lab_is_launched_from_the_page_and_says_what_more_examples_cure(visit, dashboard, uri):
+    visitor = visit(dashboard).open("/bias_variance")
+    page = visitor.page
+    visitor.says("too simple for its task")
+    page.locator(".st-key-offer-training-set-size button").first.click()  # to a page that does not settle
+    page.wait_for_url("**/sweep?sweep=*")
+    sweep = visitor.finished(uri)
+    assert (sweep["name"], sweep["ok"]) == ("training-set-size", sweep["planned"])
+
+    visitor.open(f"/bias_variance?sweep={sweep['sweep']}")
+    headline = page.locator("h2").first.inner_text()
+    assert re.search(r"suffers? from (avoidable bias|variance)", headline), headline
+    visitor.says("The claim: 800 training examples give a lower validation error than 100")
+    visitor.says("All 6 groups").says("Holm's correction for 12 gaps")
+    assert page.locator(".js-plotly-plot").count() == 2, "the waterfall and the gaps"
+    visitor.pick("Waterfall of", "train_size 25").says("Against variance").says("more training data")
+    visitor.fill("A gap matters from", "5").says("no fault above the threshold 5")
+
+    tab(visitor, "Learning curve").says(r"At 800 examples validation error is .*above training error \(n=8 seeds\)")
+    visitor.fill("Desired error", "0.01").says("lies above the desired 0.01")
+    assert {"val/error", "train_eval/error", "desired error 0.01"} <= traces(page)
+    copied = visit(dashboard).open(page.url.removeprefix(dashboard.url)).says("lies above the desired 0.01")
+    table = copied.download("csv-learning").decode()
+    assert table.startswith("# ") and len(table.splitlines()) == 2 + 2 * 48
+    tab(visitor, "Decomposition").says("This is the whole risk. These runs were not replicated")
+
+
+def test_a_replicated_sweep_is_taken_apart(visit, dashboard, uri):
+    # The lab as it is but smaller: four training sets with two initialisations each.
+    visitor = visit(dashboard).open("/launch?lab=decomposition")
+    page = visitor.page
+    visitor.fill("max_epochs", "30").fill("datasets", "4").fill("inits", "2").says("max_epochs: 30").says("inits: 2")
+    page.get_by_role("button", name="Launch", exact=True).click()
+    page.wait_for_url("**/sweep?sweep=*")
+    sweep = visitor.finished(uri)["sweep"]
+
+    visitor.open(f"/bias_variance?sweep={sweep}&look=Decomposition")
+    visitor.says(r"From model\.hidden_sizes .* to .* bias² goes from .* variance from initialisation goes from")
+    visitor.says("jackknife over n=4 training sets").says("The claim: ")
+    parts = {"noise", "bias²", "variance from data", "variance from initialisation", "risk, measured"}
+    assert parts <= traces(page)
+    visitor.choose("2").says("the squared error is lowest at")
+    table = visitor.download("csv-decomposition").decode().splitlines()
+    widths = {line.split(",")[0] for line in table[2:]}
+    assert len(table) == 2 + 5 * len(widths) and table[0].startswith("# The squared error on 501 test examples")
+
+    tab(visitor, "Fits").says("Most of the error beyond the noise is")
+    assert {"f", "mean of 8 fits", "bias²"} <= traces(page)

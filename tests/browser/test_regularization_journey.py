@@ -1,0 +1,52 @@
+"""Regularization, as a person does it: launch a ready-made sweep from its page, then read what it says of it."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900), pytest.mark.xdist_group("browser")]
+LAB = "decision-regions"
+TABS = {
+    "Strength": r"inside the range tried|wider range",
+    "Against none": r"Left of zero a regularizer errs less",
+    "Path": r"weight norm from .* to .* lower",
+    "Weights": r"nine weights in ten",
+    "Early stopping": r"would have chosen epoch",
+    "Training mode": r"The loss in training mode at the last epoch",
+    "Factorial": r"two or more params were crossed",
+    "Regions": r"the boundary of a seed is .* as long as a side",
+}
+"""Tab -> what it says of that lab."""
+
+
+def test_a_lab_is_launched_from_the_page_and_its_verdict_read_there(visit, dashboard, uri):
+    visitor = visit(dashboard).open("/regularization")
+    page = visitor.page
+    visitor.says("Which restraint makes a network err less").press(f"offer-{LAB}")
+    page.wait_for_url("**/sweep?sweep=*")
+    sweep = visitor.finished(uri)
+    assert (sweep["name"], sweep["ok"]) == (LAB, sweep["planned"])
+
+    visitor.open("/regularization")
+    page.get_by_role("combobox", name=re.compile("Sweeps$")).first.click()
+    page.get_by_role("option", name=re.compile(f"^{LAB}")).first.click()
+    page.keyboard.press("Escape")  # an open list hides all else from those who ask for roles
+    visitor.settle()
+    page.get_by_role("button", name="Show", exact=True).click()
+    page.wait_for_url(f"**/regularization?sweep={sweep['sweep']}*")
+    visitor.settle().says("The claim: An L2 penalty of 0.01 lowers the validation error")
+    headline = page.locator("h2").first.inner_text()
+    assert re.search(r"l2 0\S* .*n=8 paired seeds", headline), headline
+    for tab, says in TABS.items():
+        page.get_by_role("tab", name=tab, exact=True).click()
+        visitor.settle().says(says)
+    assert page.locator(".js-plotly-plot").count() == 5, "a panel a strength"
+
+    # The address holds what is looked at; the numbers come along.
+    copied = visit(dashboard).open(page.url.removeprefix(dashboard.url))
+    copied.says(TABS["Regions"])
+    table = copied.download("csv-regions").decode()
+    assert table.startswith("# ") and len(table.splitlines()) == 2 + 5 * 8
+    drawn = json.loads(page.evaluate("JSON.stringify(document.querySelector('.js-plotly-plot').data.map(t => t.type))"))
+    assert {"image", "contour", "scatter"} <= set(drawn)
