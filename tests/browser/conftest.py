@@ -28,6 +28,8 @@ FLAGS = [
     "--no-first-run",
 ]
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120.0
+"""Seconds; a busy machine starts a service and a dashboard on one core, beside a browser."""
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +44,22 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def browse(chromium):
+    """`browse(dashboard, **options)` makes a browser context on a dashboard, which ends with the test."""
+    made = []
+
+    def make(dashboard, **options):
+        context = chromium.new_context(base_url=dashboard.url, **options)
+        context.set_default_timeout(1000 * PATIENCE)
+        made.append(context)
+        return context
+
+    yield make
+    for context in made:
+        context.close()
 
 
 class Dashboard:
@@ -64,7 +82,7 @@ class Dashboard:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
@@ -99,24 +117,21 @@ def dashboard(served):
 
 
 @pytest.fixture
-def page(chromium, dashboard):
+def page(browse, dashboard):
     """The dashboard's first page; at the end nothing may have gone wrong in the browser."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=dashboard.url)
-    opened = context.new_page()
+    opened = browse(dashboard, viewport={"width": 1440, "height": 900}).new_page()
     errors = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto("/")
     yield opened
-    tracebacks = opened.locator("[data-testid=stException]").count()
-    context.close()
-    assert tracebacks == 0 and errors == []
+    assert opened.locator("[data-testid=stException]").count() == 0 and errors == []
 
 
 @pytest.fixture
 def shows():
     """Wait until the page shows a text; takes a string or a regular expression."""
 
-    def wait(page, text, seconds=60):
+    def wait(page, text, seconds=PATIENCE):
         pattern = re.compile(text) if isinstance(text, str) else text
         page.get_by_text(pattern).first.wait_for(timeout=seconds * 1000)
 
@@ -137,11 +152,8 @@ STILL = """() => {
 class Visitor:
     """A browser of its own on a dashboard, which notes whatever goes wrong in it."""
 
-    def __init__(self, browser, dashboard, **options):
-        self.context = browser.new_context(
-            viewport={"width": 1440, "height": 1000}, base_url=dashboard.url, accept_downloads=True, **options
-        )
-        self.page = self.context.new_page()
+    def __init__(self, context):
+        self.page = context.new_page()
         self.errors, self.dialogs = [], []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
@@ -149,7 +161,7 @@ class Visitor:
     def settle(self):
         """Wait until no script runs; nothing may have gone wrong until then."""
         self.page.evaluate("window.stillSince = undefined")
-        self.page.wait_for_function(STILL, timeout=90_000)
+        self.page.wait_for_function(STILL)
         tracebacks = self.page.locator("[data-testid=stException]")
         assert tracebacks.count() == 0, tracebacks.first.inner_text()
         assert self.errors == [] and self.dialogs == []
@@ -159,7 +171,7 @@ class Visitor:
         self.page.goto(address)
         return self.settle()
 
-    def says(self, text, seconds=60):
+    def says(self, text, seconds=PATIENCE):
         """Wait for a text: a string or a regular expression."""
         self.page.get_by_text(re.compile(text)).first.wait_for(timeout=seconds * 1000)
         return self
@@ -204,14 +216,13 @@ class Visitor:
              return expected ? grid && +grid.getAttribute('aria-rowcount') === expected + 1 : !table
             }""",
             arg=expected,
-            timeout=60_000,
         )
         return self
 
     def cells(self, place=0):
         """The texts of the cells of a table that are drawn, row by row."""
         grid = self.page.locator("[data-testid=stDataFrame] table[role=grid]").nth(place)
-        grid.wait_for(state="attached", timeout=60_000)
+        grid.wait_for(state="attached")
         return self.page.evaluate(
             "place => [...document.querySelectorAll('[data-testid=stDataFrame] table[role=grid]')[place]"
             ".querySelectorAll('tbody tr')].map(row => [...row.children].map(cell => cell.textContent))",
@@ -220,7 +231,7 @@ class Visitor:
 
     def mark(self, *places):
         """Mark rows of the first table."""
-        self.page.locator("[data-testid=stDataFrame] table[role=grid]").first.wait_for(state="attached", timeout=60_000)
+        self.page.locator("[data-testid=stDataFrame] table[role=grid]").first.wait_for(state="attached")
         canvas = self.page.locator("[data-testid=stDataFrame] canvas[data-testid=data-grid-canvas]").first
         for place in places:
             # The marked rows bring buttons, which push the table down.
@@ -235,7 +246,7 @@ class Visitor:
         button = self.page.locator(f".st-key-{key} button").first
         button.scroll_into_view_if_needed()
         self.settle()
-        with self.page.expect_download(timeout=60_000) as begun:
+        with self.page.expect_download() as begun:
             button.click()
         content = Path(begun.value.path()).read_bytes()
         self.settle()
@@ -255,24 +266,18 @@ class Visitor:
         self.open(address).says("^Finished$")
         return sweep
 
-    def close(self):
-        self.context.close()
-
 
 @pytest.fixture
-def visit(chromium):
-    """`visit(dashboard)` makes visitors, who leave with the test and whose browser must have stayed silent."""
+def visit(browse):
+    """`visit(dashboard)` makes visitors, whose browser must have stayed silent."""
     made = []
 
-    def come(dashboard, **options):
-        made.append(Visitor(chromium, dashboard, **options))
+    def come(dashboard):
+        made.append(Visitor(browse(dashboard, viewport={"width": 1440, "height": 1000})))
         return made[-1]
 
     yield come
-    errors = [error for visitor in made for error in visitor.errors + visitor.dialogs]
-    for visitor in made:
-        visitor.close()
-    assert errors == []
+    assert [error for visitor in made for error in visitor.errors + visitor.dialogs] == []
 
 
 @pytest.fixture(scope="module")

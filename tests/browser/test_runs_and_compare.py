@@ -127,26 +127,30 @@ def test_order_columns_and_roles_are_kept_for_everybody(visitor, visit, trained)
 
 
 def roles_table(visitor):
-    visitor.unfold("Metrics").page.locator(GRID).nth(1).wait_for(timeout=60_000)
+    visitor.unfold("Metrics").page.locator(GRID).nth(1).wait_for()
     return visitor.cells(1)
+
+
+def marked_rows(visitor):
+    """The names of the marked rows."""
+    return visitor.page.evaluate(
+        f"[...document.querySelectorAll('{GRID} tbody tr[aria-selected=true]')].map(row => row.children[1].textContent)"
+    )
 
 
 def test_runs_follow_a_sweep_that_trains_and_marks_stay_with_their_rows(visitor, trained):
     sweep = Client(trained.uri).launch(
         SPEC.format(name="watched", rates="[0.1, 0.2]", batch_size=4, seeds=3).replace("4}}", "25}}", 1)
     )
-    for _ in range(200):
-        if len(open_reader(trained.uri).runs(sweep=sweep)):
-            break
+    while open_reader(trained.uri).runs(sweep=sweep).empty:
         time.sleep(0.1)
     visitor.open("/runs?experiment=watched").mark(0).says("1 run")
-    name = visitor.cells()[0][1]
+    (name,) = marked_rows(visitor)
     visitor.page.locator(f"{GRID} canvas").first.evaluate("element => element.setAttribute('data-first', 'yes')")
     visitor.rows(6)
-    marked = visitor.page.evaluate(
-        f"[...document.querySelectorAll('{GRID} tbody tr[aria-selected=true]')].map(row => row.children[1].textContent)"
+    assert marked_rows(visitor) == [name] and visitor.page.locator("canvas[data-first=yes]").count() == 1, (
+        "it was not drawn anew"
     )
-    assert marked == [name] and visitor.page.locator("canvas[data-first=yes]").count() == 1, "it was not drawn anew"
 
 
 def test_marked_groups_go_to_compare_and_get_a_verdict(visitor):
@@ -195,7 +199,7 @@ def test_every_figure_and_what_is_set_for_it_is_in_the_link(visitor, visit, trai
     visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
     for tab, drawn in (("Parallel coordinates", "parallel"), ("Importance", "importance"), ("Scatter", "scatter")):
         visitor.page.get_by_role("tab", name=tab).click()
-        visitor.settle().page.locator(f".st-key-{drawn} .js-plotly-plot").wait_for(timeout=60_000)
+        visitor.settle().page.locator(f".st-key-{drawn} .js-plotly-plot").wait_for()
     visitor.page.get_by_role("combobox", name=re.compile("Across")).first.click()
     visitor.page.get_by_role("option", name="seconds", exact=True).click()
     visitor.settle()
@@ -203,7 +207,7 @@ def test_every_figure_and_what_is_set_for_it_is_in_the_link(visitor, visit, trai
     other = visit(trained.dashboard)
     other.open(visitor.page.url)
     assert other.page.get_by_role("tab", name="Scatter").get_attribute("aria-selected") == "true"
-    other.page.locator(".st-key-scatter .js-plotly-plot").get_by_text("seconds").first.wait_for(timeout=60_000)
+    other.page.locator(".st-key-scatter .js-plotly-plot").get_by_text("seconds").first.wait_for()
     assert other.text() == visitor.text()
 
 
@@ -231,11 +235,11 @@ def test_a_link_holds_every_setting(visitor, visit, trained):
 def test_the_same_runs_open_in_mlflows_own_compare_page(visitor, trained):
     visitor.open(f"/compare?sweep={trained.sweeps['edited']}").says("Ranking").press("do-mlflow")
     link = visitor.page.get_by_test_id("stMain").get_by_role("link", name=re.compile("MLflow")).first
-    link.wait_for(timeout=90_000)
+    link.wait_for()
     address = unquote(link.get_attribute("href"))
     assert all(run in address for run in trained.runs("edited")["run_id"])
     visitor.page.goto(link.get_attribute("href"))
-    visitor.page.get_by_text(re.compile(r"Comparing 3 Runs")).first.wait_for(timeout=90_000)
+    visitor.page.get_by_text(re.compile(r"Comparing 3 Runs")).first.wait_for()
 
 
 def test_another_tab_does_not_forget_what_was_set(visitor, trained):
@@ -261,15 +265,15 @@ def test_a_figure_for_a_document_has_its_caption(visitor, trained):
     visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
     visitor.press("image-curves")
     dialog = visitor.page.get_by_role("dialog")
-    dialog.locator(".js-plotly-plot").wait_for(timeout=60_000)
+    dialog.locator(".js-plotly-plot").wait_for()
     words = " ".join(dialog.locator(".js-plotly-plot").inner_text().split())
     assert f"n={SEEDS} seeds each" in words and "t-interval" in words and "To make it again" in words
-    with visitor.page.expect_download(timeout=60_000) as begun:
+    with visitor.page.expect_download() as begun:
         dialog.locator(".modebar-btn").first.click()
     assert begun.value.path().read_text().lstrip().startswith("<svg")
     dialog.get_by_role("radio", name="PNG", exact=True).click()
-    dialog.locator(".st-key-document-png .modebar-btn").first.wait_for(timeout=60_000)
-    with visitor.page.expect_download(timeout=60_000) as begun:
+    dialog.locator(".st-key-document-png .modebar-btn").first.wait_for()
+    with visitor.page.expect_download() as begun:
         dialog.locator(".st-key-document-png .modebar-btn").first.click()
     assert begun.value.path().read_bytes().startswith(b"\x89PNG")
 
@@ -277,11 +281,11 @@ def test_a_figure_for_a_document_has_its_caption(visitor, trained):
 def test_quality_says_more_than_accuracy(visitor, trained):
     visitor.open(f"/quality?sweep={trained.sweeps['rates']}").says("always answering")
     drawn = visitor.page.locator(".st-key-confusion .js-plotly-plot")
-    drawn.wait_for(timeout=60_000)
+    drawn.wait_for()
     matrix = pd.read_csv(io.BytesIO(visitor.download("csv-confusion")), comment="#")
     assert {"setosa", "versicolor", "virginica"} <= set(matrix.astype(str).to_numpy().ravel()) | set(matrix.columns)
     visitor.page.get_by_role("tab", name="Threshold").click()
-    visitor.settle().page.locator(".st-key-threshold .js-plotly-plot").wait_for(timeout=60_000)
+    visitor.settle().page.locator(".st-key-threshold .js-plotly-plot").wait_for()
     before = visitor.text()
     visitor.page.get_by_role("slider", name="Threshold").press("ArrowRight")
     visitor.settle()

@@ -32,6 +32,8 @@ class Machine:
         self.path = path or Path(uri.removeprefix("sqlite:///"))
         self.client = Client(uri)
         self.folder = lease.state_folder(uri)
+        self.journal = self.path.with_name(self.path.name + "-journal")
+        """There while a transaction is being written."""
 
     def launch(self, epochs=20, seeds=2):
         return self.client.launch(SPEC % (epochs, seeds))

@@ -93,7 +93,7 @@ def test_a_killed_worker_leads_to_another_try_and_two_to_a_clear_failure(machine
     machine.client.landscape(run, "again")
     machine.wait(computing, every=0.02)
     machine.client.landscape(run, "stop")
-    machine.wait(lambda: machine.client.landscape(run, "look")["state"] == "none", seconds=20)
+    machine.wait(lambda: machine.client.landscape(run, "look")["state"] == "none")
 
 
 def test_beside_a_sweep_both_get_their_turn_and_a_killed_service_loses_neither(machine):
