@@ -148,9 +148,8 @@ def test_runs_follow_a_sweep_that_trains_and_marks_stay_with_their_rows(visitor,
     (name,) = marked_rows(visitor)
     visitor.page.locator(f"{GRID} canvas").first.evaluate("element => element.setAttribute('data-first', 'yes')")
     visitor.rows(6)
-    assert marked_rows(visitor) == [name] and visitor.page.locator("canvas[data-first=yes]").count() == 1, (
-        "it was not drawn anew"
-    )
+    assert marked_rows(visitor) == [name]
+    assert visitor.page.locator("canvas[data-first=yes]").count() == 1, "it was not drawn anew"
 
 
 def test_marked_groups_go_to_compare_and_get_a_verdict(visitor):
