@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -60,13 +61,27 @@ def uri(store_template, state, tmp_path, monkeypatch):
     return f"sqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def free_port():
+    """`free_port()`: a port that a server may have, of those that no system gives to outgoing connections: one of these
+    could take it before the server listens."""
+    drawn = random.SystemRandom()  # a test that seeds `random` would have the next draw the same ports
+
+    def find():
+        while True:
+            port = drawn.randrange(20_000, 32_000)
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+
+    return find
+
+
 class MlflowServer:
     """A real MLflow server over an empty store of its own, to be started, stopped, killed and started again."""
 
-    def __init__(self, template, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+    def __init__(self, template, folder, port):
+        self.port = port
         self.uri = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.database = folder / "mlflow.db"
@@ -108,8 +123,8 @@ class MlflowServer:
 
 
 @pytest.fixture
-def mlflow_server(store_template, tmp_path):
+def mlflow_server(store_template, tmp_path, free_port):
     """An MLflow server that has not been started yet."""
-    server = MlflowServer(store_template, tmp_path)
+    server = MlflowServer(store_template, tmp_path, free_port())
     yield server
     server.kill()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -65,10 +64,8 @@ def browse(chromium):
 class Dashboard:
     """A `streamlit run app` of its own."""
 
-    def __init__(self, uri, state, **environment):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    def __init__(self, uri, state, port, **environment):
+        self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "SWEEPBOARD_STATE": str(state), **environment}
         self.process = None
@@ -98,12 +95,12 @@ class Dashboard:
 
 
 @pytest.fixture
-def served(uri, tmp_path):
+def served(uri, tmp_path, free_port):
     """Makes dashboards, which end with the test."""
     made = []
 
     def make(**environment):
-        made.append(Dashboard(uri, tmp_path / "state", **environment))
+        made.append(Dashboard(uri, tmp_path / "state", free_port(), **environment))
         return made[-1]
 
     yield make
@@ -281,12 +278,12 @@ def visit(browse):
 
 
 @pytest.fixture(scope="module")
-def serving():
+def serving(free_port):
     """`serving(uri, state)`: a dashboard that runs until the module's last test."""
     made = []
 
     def start(uri, state):
-        made.append(Dashboard(uri, state).start())
+        made.append(Dashboard(uri, state, free_port()).start())
         return made[-1]
 
     yield start
