@@ -27,7 +27,7 @@ from tracking.store import default_uri
 
 _spawned: list[subprocess.Popen[bytes]] = []  # kept, so that those that ended are reaped and the others not warned of
 
-START_SECONDS = 60.0  # a cold start takes about ten seconds on two cores, more on a busy machine
+START_SECONDS = 120.0  # a cold start takes about ten seconds on two cores, many more on a busy machine
 
 
 class CommandError(RuntimeError):

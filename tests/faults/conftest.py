@@ -87,14 +87,14 @@ class Machine:
         """Every metric value stored, as a reader sees it."""
         return self.rows("select run_uuid, key, step, timestamp, value from metrics")
 
-    def wait(self, condition, seconds=120.0, every=0.05):
+    def wait(self, condition, seconds=240.0, every=0.05):
         end = time.monotonic() + seconds
         while not (seen := condition()):
             assert time.monotonic() < end, f"it did not happen within {seconds} s; the log ends:\n{self.log()[-3000:]}"
             time.sleep(every)
         return seen
 
-    def wait_state(self, sweep, *states, seconds=120.0):
+    def wait_state(self, sweep, *states, seconds=240.0):
         return self.wait(lambda: self.state(sweep) in states, seconds)
 
     def log(self):

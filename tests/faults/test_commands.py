@@ -9,7 +9,7 @@ import pytest
 from sweeps.client import CommandError
 from sweeps.spec import SpecError
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 
 
 def training(machine, sweep, runs=2):
@@ -79,10 +79,10 @@ def test_retry_trains_crashed_runs_again(machine):
             os.kill(pid, signal.SIGKILL)
         killed.update(workers)
         machine.wait(lambda: not killed & set(machine.worker_pids()))
-    machine.wait_state(sweep, "finished", seconds=200)
+    machine.wait_state(sweep, "finished")
     assert not any("superseded_by" in run for run in machine.runs(sweep).values() if run.get("attempt") == "2")
     machine.client.retry(sweep)
-    machine.wait_state(sweep, "finished", seconds=200)
+    machine.wait_state(sweep, "finished")
     machine.check_whole(sweep, epochs=400)
     with pytest.raises(CommandError, match="none of the sweep's runs has crashed"):
         machine.client.retry(sweep)

@@ -75,7 +75,7 @@ def test_the_server_and_the_service_are_killed_again_and_again(served):
         if fault == "service too":
             served.kill_service()
             served.wait(lambda gone=service: not lease.born(gone))
-            assert served.client.start_service(wait=60), served.log()[-3000:]
+            assert served.client.start_service(wait=120), served.log()[-3000:]
             assert ABSENT in served.wait(lambda: served.client.status().problem)
         if fault != "hang":
             served.server.start()

@@ -30,7 +30,7 @@ def test_a_killed_worker_costs_one_run_which_is_trained_again(machine):
 
 
 def test_an_idle_worker_that_dies_harms_nothing(machine):
-    machine.client.start_service(wait=60)
+    machine.client.start_service(wait=120)
     machine.wait(lambda: len(machine.worker_pids()) == 2)
     os.kill(machine.worker_pids()[0], signal.SIGKILL)
     sweep = machine.launch(epochs=2)
@@ -100,7 +100,7 @@ def kill_at_random_moments(machine, kills, epochs, seeds, rng, most=0):
             break
         if machine.state(sweep) == "finished":
             sweep = machine.launch(epochs, seeds)
-        assert machine.client.start_service(wait=60), machine.log()[-3000:]
+        assert machine.client.start_service(wait=120), machine.log()[-3000:]
         begun = len(machine.runs(sweep))
         machine.wait(
             lambda known=begun, at=sweep: len(machine.runs(at)) > known or machine.state(at) == "finished", every=0.005
@@ -121,7 +121,7 @@ def kill_at_random_moments(machine, kills, epochs, seeds, rng, most=0):
         for name in phases(machine, sweep, epochs, planned) or {"between"}:
             hit[name] += 1
         hit["mid-batch"] += writing
-        assert machine.client.start_service(wait=60), machine.log()[-3000:]
+        assert machine.client.start_service(wait=120), machine.log()[-3000:]
         machine.wait(lambda at=sweep: machine.state(at) in ("running", "finished"))
         assert kept <= set(machine.metrics())
     machine.wait_state(sweep, "finished", seconds=300)
@@ -164,7 +164,7 @@ def test_a_run_that_had_ended_but_not_been_closed_still_counts(machine):
         connection.execute("delete from tags where run_uuid = ? and key = 'outcome'", (interrupted,))
         connection.execute("update tags set value = 'running' where run_uuid = ? and key = 'state'", (sweep,))
     connection.close()
-    machine.client.start_service(wait=60)
+    machine.client.start_service(wait=120)
     machine.wait_state(sweep, "finished")
     runs = machine.check_whole(sweep, epochs=3)
     assert len(runs) == len(before) + 1
@@ -179,10 +179,10 @@ def test_a_stopped_service_is_taken_over_and_writes_nothing_that_counts(machine,
     os.kill(old, signal.SIGSTOP)
     assert machine.client.start_service() is False  # its lease still holds: nobody else may begin
     assert machine.pid == old
-    machine.wait(lambda: machine.client.start_service(wait=1.0), seconds=90)
+    machine.wait(lambda: machine.client.start_service(wait=1.0))
     assert machine.pid != old
     assert not alive(old)
-    machine.wait_state(sweep, "finished", seconds=180)
+    machine.wait_state(sweep, "finished")
     machine.check_whole(sweep, epochs=200)
 
 

@@ -11,7 +11,7 @@ from sweeps import lease
 from sweeps.client import CommandError
 from sweeps.spec import SpecError
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
 
 SPEC = """
 name: search
@@ -77,7 +77,7 @@ def test_a_sweep_killed_in_the_middle_asks_for_the_same_trials_and_measures_the_
         pid = machine.pid
         os.kill(pid, signal.SIGKILL)
         machine.wait(lambda gone=pid: not lease.born(gone))
-        assert machine.client.start_service(wait=60), machine.log()[-3000:]
+        assert machine.client.start_service(wait=120), machine.log()[-3000:]
     machine.wait_state(killed, "finished")
     assert check_whole(machine, killed) == expected
 
