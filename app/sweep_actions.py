@@ -68,79 +68,85 @@ def spec_of(sweep: str) -> specs.Spec | None:
         return None
 
 
+def _turn(name: str) -> int:
+    """How many forms of this name were sent and obeyed before this one: part of the keys of all that is in it."""
+    return int(st.session_state.get(f"_turn-{name}", 0))
+
+
 def _obeyed(name: str) -> None:
-    """Close the form; what it changed is read afresh."""
+    """Close the form: the next one is another, with nothing filled in. What it changed is read afresh."""
     store.forget_specs()
-    st.session_state[f"do-{name}"] = False
+    st.session_state[f"_turn-{name}"] = _turn(name) + 1
 
 
-def _extended(sweep: str) -> None:
-    trials, seeds = (int(st.session_state.get(f"extend-{name}") or 0) for name in ("trials", "seeds"))
-    if command("extend", sweep, trials=trials, seeds=seeds):
+def _extended(sweep: str, **keys: str) -> None:
+    if command("extend", sweep, **{name: int(st.session_state.get(key) or 0) for name, key in keys.items()}):
         _obeyed("extend")
 
 
-def _extend(row: Any) -> None:
-    spec = spec_of(row["sweep"])
+def _extend(row: Any, spec: specs.Spec | None) -> None:
+    keys = {name: f"extend-{name}-{_turn('extend')}" for name in ("trials", "seeds")}
     grid = spec is not None and spec.sampler == "grid"
     number: dict[str, Any] = {"min_value": 0, "step": 1}
     st.number_input(
-        "More trials", value=0, key="extend-trials", disabled=grid, max_value=specs.MOST_RUNS, **number,
+        "More trials", value=0, key=keys["trials"], disabled=grid, max_value=specs.MOST_RUNS, **number,
         help="The grid has no more configurations." if grid else f"There are {int(row['trials'])} now.",
     )  # fmt: skip
     replicated = spec is not None and spec.replicate is not None
     st.number_input(
-        "More seeds of each trial", value=0, key="extend-seeds", disabled=replicated, max_value=1000, **number,
+        "More seeds of each trial", value=0, key=keys["seeds"], disabled=replicated, max_value=1000, **number,
         help="Its training sets are made for as many runs as there are."
         if replicated else f"There are {int(row['seeds'])} now.",
     )  # fmt: skip
     if spec is not None and spec.confirm is not None:
         st.caption("The winners are then chosen again, and new ones confirmed.")
-    chosen = any(st.session_state.get(f"extend-{name}") for name in ("trials", "seeds"))
     st.button(
-        "Extend the sweep", key="extend-sure", type="primary", on_click=_extended, args=(row["sweep"],),
-        disabled=not chosen,
+        "Extend the sweep", key="extend-sure", type="primary", on_click=_extended, args=(row["sweep"],), kwargs=keys,
+        disabled=not any(st.session_state.get(key) for key in keys.values()),
     )  # fmt: skip
 
 
-def _changed(sweep: str, before: specs.Spec) -> None:
-    given = {name: st.session_state.get(f"change-{name}") for name in ("workers", "pruner")}
+def _changed(sweep: str, before: specs.Spec, keys: dict[str, str]) -> None:
+    given = {name: st.session_state.get(key) for name, key in keys.items()}
     wanted = {name: value for name, value in given.items() if value not in (None, getattr(before, name))}
     if not wanted or command("change", sweep, **wanted):
         _obeyed("change")
 
 
-def _change(row: Any) -> None:
-    spec = spec_of(row["sweep"])
+def _change(row: Any, spec: specs.Spec | None) -> None:
     if spec is None:
         st.caption("Its specification cannot be read: it can only be paused, stopped or duplicated.")
         return
+    # The values too: what another window or the command line changed begins the form anew.
+    turn = f"{_turn('change')}-{spec.workers}-{spec.pruner}"
+    keys = {name: f"change-{name}-{turn}" for name in ("workers", "pruner")}
     workers, pruner = specs.FIELDS["workers"], specs.FIELDS["pruner"]
     st.number_input(
         "Workers", min_value=int(workers.minimum or 1), max_value=int(workers.maximum or 64), value=spec.workers,
-        step=1, key="change-workers", help=ui.text(workers.help),
+        step=1, key=keys["workers"], help=ui.text(workers.help),
     )  # fmt: skip
     st.selectbox(
-        "Pruner", specs.PRUNERS, specs.PRUNERS.index(spec.pruner), key="change-pruner", help=ui.text(pruner.help)
+        "Pruner", specs.PRUNERS, specs.PRUNERS.index(spec.pruner), key=keys["pruner"], help=ui.text(pruner.help)
     )
-    st.button("Change it", key="change-sure", type="primary", on_click=_changed, args=(row["sweep"], spec))
+    st.button("Change it", key="change-sure", type="primary", on_click=_changed, args=(row["sweep"], spec, keys))
 
 
-_FORMS: Final[dict[str, Callable[[Any], None]]] = {"extend": _extend, "change": _change}
+_FORMS: Final[dict[str, Callable[[Any, specs.Spec | None], None]]] = {"extend": _extend, "change": _change}
 
 
 def buttons(row: Any) -> None:
     """What can be done with the sweep in its state."""
+    spec = spec_of(row["sweep"])
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="sweep-actions"):
         for name, states in COMMANDS.items():
             if row["state"] not in states or (name == "retry" and not row["crashed"]):
                 continue
             label, icon, about = ABOUT[name]
             if name in _FORMS:
-                popover = st.popover(label, icon=icon, help=about, key=f"do-{name}", on_change="rerun")
-                if popover.open:
-                    with popover:
-                        _FORMS[name](row)
+                # Without `on_change`: closed by a click on a link, it would ask for a run of the page that is left, and
+                # the browser empty the next one.
+                with st.popover(label, icon=icon, help=about, key=f"do-{name}-{_turn(name)}"):
+                    _FORMS[name](row, spec)
                 continue
             st.button(
                 label, key=f"do-{name}", icon=icon, help=about, on_click=command, args=(name, row["sweep"]),

@@ -6,15 +6,12 @@ arguments only those are tried, and nothing is written.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import finished, median, own_store, write
-
-LABS = Path(__file__).parents[1] / "labs"
+from benchmarks.measure import each_lab, finished, median, write
 
 
 def compared(uri: str, lab: Path) -> dict[str, Any]:
@@ -44,18 +41,7 @@ def compared(uri: str, lab: Path) -> dict[str, Any]:
 
 
 def main(wanted: list[str]) -> None:
-    from sweeps.client import Client
-
-    labs = [path for path in sorted(LABS.glob("*.yaml")) if not wanted or path.stem in wanted]
-    with own_store() as uri:
-        client = Client(uri)
-        client.start_service(wait=120)
-        while client.status().workers < 2:
-            time.sleep(0.1)
-        rows = []
-        for lab in labs:
-            rows.append(compared(uri, lab))
-            print(json.dumps(rows[-1]), flush=True)
+    rows = list(each_lab(wanted, compared).values())
     if not wanted:
         off = median([row["off_by"] for row in rows])
         write("estimates", {"what": "|estimate / truth - 1| of each lab", "labs": rows, "median": off, "goal": 0.3})

@@ -5,15 +5,11 @@ With names of labs as arguments only those are run, and nothing is written.
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import finished, own_store, write
-
-LABS = Path(__file__).parents[1] / "labs"
+from benchmarks.measure import each_lab, finished, write
 
 
 def judged(uri: str, sweep: str, text: str) -> list[dict[str, str]]:
@@ -50,18 +46,7 @@ def row(uri: str, lab: Path) -> dict[str, Any]:
 
 
 def main(wanted: list[str]) -> None:
-    from sweeps.client import Client
-
-    labs = [path for path in sorted(LABS.glob("*.yaml")) if not wanted or path.stem in wanted]
-    with own_store() as uri:
-        client = Client(uri)
-        client.start_service(wait=120)
-        while client.status().workers < 2:
-            time.sleep(0.1)
-        rows = {}
-        for lab in labs:
-            rows[lab.stem] = row(uri, lab)
-            print(json.dumps({lab.stem: rows[lab.stem]}), flush=True)
+    rows = each_lab(wanted, row)
     if not wanted:
         slowest = max(own["seconds"] for own in rows.values())
         write("labs", {"what": "each lab from launch to its end", "labs": rows, "slowest": slowest, "goal": 300})

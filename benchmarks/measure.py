@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+LABS = Path(__file__).parents[1] / "labs"
 REPEATS = 5
 
 
@@ -70,3 +71,24 @@ def finished(uri: str, spec: str, then: Callable[[str], Any] = lambda sweep: Non
     while reader.tags([sweep], ["state"])["value"].item() != "finished":
         time.sleep(0.02)
     return time.perf_counter() - begun
+
+
+def each_lab(wanted: list[str], measured: Callable[[str, Path], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Name -> what `measured(uri, path)` says of that lab, one after another in one store whose workers are ready.
+
+    Args:
+        wanted: names of labs; none of them: all
+    """
+    from sweeps.client import Client
+
+    labs = [path for path in sorted(LABS.glob("*.yaml")) if not wanted or path.stem in wanted]
+    rows = {}
+    with own_store() as uri:
+        client = Client(uri)
+        client.start_service(wait=120)
+        while client.status().workers < 2:
+            time.sleep(0.1)
+        for lab in labs:
+            rows[lab.stem] = measured(uri, lab)
+            print(json.dumps({lab.stem: rows[lab.stem]}), flush=True)
+    return rows

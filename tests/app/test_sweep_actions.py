@@ -61,33 +61,32 @@ def labels(at: Any) -> list[str]:
     return [button.label for button in at.button]
 
 
-def popover(at: Any, name: str) -> Any:
-    """Open a popover as a click does."""
-    at.session_state[f"do-{name}"] = True
-    at.run()
-    assert not at.exception, at.exception
-    return at
+def field(at: Any, label: str) -> Any:
+    """The field of this label in one of the forms."""
+    (found,) = (each for each in [*at.number_input, *at.selectbox] if each.label == label)
+    return found
 
 
 def test_a_sweep_is_extended_by_trials_and_seeds(fake: Any, open_page: Any, calls: Any, words: Any) -> None:
     fake.spec = TPE
     fake.add("s", "finished", {("a", 1.0): ["ok"]})
-    at = popover(open_page("sweep", sweep="s"), "extend")
+    at = open_page("sweep", sweep="s")
     assert at.button(key="extend-sure").disabled, "nothing is asked for yet"
     assert "chosen again" in words(at), "winners are to be confirmed"
-    at.number_input(key="extend-trials").set_value(7).run()
-    at.number_input(key="extend-seeds").set_value(2).run()
+    field(at, "More trials").set_value(7).run()
+    field(at, "More seeds of each trial").set_value(2).run()
     at.button(key="extend-sure").click().run()
     assert calls == [("extend", "s", {"trials": 7, "seeds": 2})]
-    assert "extend-sure" not in {button.key for button in at.button}, "a second click asks for no more"
+    assert field(at, "More trials").value == field(at, "More seeds of each trial").value == 0
+    assert at.button(key="extend-sure").disabled, "a second click asks for no more"
 
 
 def test_a_grid_has_no_more_trials(fake: Any, open_page: Any, calls: Any) -> None:
     fake.spec = GRID
     fake.add("s", "finished", {("a", 1.0): ["ok"]})
-    at = popover(open_page("sweep", sweep="s"), "extend")
-    assert at.number_input(key="extend-trials").disabled
-    at.number_input(key="extend-seeds").set_value(1).run()
+    at = open_page("sweep", sweep="s")
+    assert field(at, "More trials").disabled
+    field(at, "More seeds of each trial").set_value(1).run()
     at.button(key="extend-sure").click().run()
     assert calls == [("extend", "s", {"trials": 0, "seeds": 1})]
 
@@ -95,32 +94,30 @@ def test_a_grid_has_no_more_trials(fake: Any, open_page: Any, calls: Any) -> Non
 def test_a_replicated_sweep_has_no_more_seeds(fake: Any, open_page: Any) -> None:
     fake.spec = "{name: r, model: {name: mlp}, data: {name: iris}, replicate: {datasets: 2, inits: 2}}"
     fake.add("s", "finished", {("a", 1.0): ["ok"]})
-    at = popover(open_page("sweep", sweep="s"), "extend")
-    assert at.number_input(key="extend-seeds").disabled and at.button(key="extend-sure").disabled
+    at = open_page("sweep", sweep="s")
+    assert field(at, "More seeds of each trial").disabled and at.button(key="extend-sure").disabled
 
 
 def test_what_is_refused_stays_in_the_form(fake: Any, open_page: Any, calls: Any) -> None:
     fake.spec = GRID
     fake.add("s", "finished", {("a", 1.0): ["ok"]})
-    at = popover(open_page("sweep", sweep="s"), "extend")
-    at.number_input(key="extend-seeds").set_value(9).run()
+    at = open_page("sweep", sweep="s")
+    field(at, "More seeds of each trial").set_value(9).run()
     fake.client.fails = CommandError("extend.seeds: 9 is not *allowed*")
     at.button(key="extend-sure").click().run()
     assert [error.value for error in at.error] == [ui.text("extend.seeds: 9 is not *allowed*")]
-    assert at.number_input(key="extend-seeds").value == 9
+    assert field(at, "More seeds of each trial").value == 9
 
 
 def test_only_what_differs_is_changed(fake: Any, open_page: Any, calls: Any) -> None:
     fake.spec = TPE
     fake.add("s", "running", {("a", 1.0): ["ok", "running"]})
-    at = popover(open_page("sweep", sweep="s"), "change")
+    at = open_page("sweep", sweep="s")
     at.button(key="change-sure").click().run()
     assert calls == [], "nothing differs"
-    at = popover(at, "change")
-    at.selectbox(key="change-pruner").set_value("median").run()
+    field(at, "Pruner").set_value("median").run()
     at.button(key="change-sure").click().run()
-    at = popover(at, "change")
-    at.number_input(key="change-workers").set_value(3).run()
+    field(at, "Workers").set_value(3).run()
     at.button(key="change-sure").click().run()
     assert calls == [("change", "s", {"pruner": "median"}), ("change", "s", {"workers": 3})]
 
@@ -128,7 +125,7 @@ def test_only_what_differs_is_changed(fake: Any, open_page: Any, calls: Any) -> 
 def test_a_specification_that_cannot_be_read_is_said(fake: Any, open_page: Any, words: Any) -> None:
     fake.spec = "# gone"
     fake.add("s", "paused", {("a", 1.0): ["ok"]})
-    assert "specification cannot be read" in words(popover(open_page("sweep", sweep="s"), "change"))
+    assert "specification cannot be read" in words(open_page("sweep", sweep="s"))
 
 
 @pytest.mark.parametrize(
