@@ -121,8 +121,9 @@ def test_pages_fit_a_phone(browse, dashboard, path, theme):
     assert light == (theme == "light")
 
 
-def test_a_ready_made_sweep_is_launched_by_keyboard_alone(page, shows):
-    shows(page, "Ready-made sweeps")
+def test_a_ready_made_sweep_is_launched_by_keyboard_alone(visit, dashboard, shows):
+    page = visit(dashboard).open("/").says("Ready-made sweeps").page
+    page.get_by_test_id("stMain").get_by_role("button", name="Launch").first.wait_for()
     for _ in range(40):
         page.keyboard.press("Tab")
         focused = page.evaluate("document.activeElement.innerText || ''")
