@@ -51,7 +51,7 @@ def test_stop_ends_runs_now_and_keeps_what_they_measured_and_resume_trains_them_
 
 
 def test_one_run_is_stopped_alone_and_stays_stopped(machine):
-    sweep = machine.launch(epochs=400, seeds=1)
+    sweep = machine.launch(epochs=1000, seeds=1)
     training(machine, sweep)
     victim = next(run["run_id"] for run in machine.runs(sweep).values() if run["status"] == "RUNNING")
     machine.client.stop_run(victim)

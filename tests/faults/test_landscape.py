@@ -74,7 +74,7 @@ def test_a_run_is_drawn_once_and_what_has_no_landscape_is_refused_in_a_sentence(
 
 
 def test_a_killed_worker_leads_to_another_try_and_two_to_a_clear_failure(machine):
-    (run,) = trained(machine, epochs=100)
+    (run,) = trained(machine, epochs=1000)  # that is trained once more, which gives time to kill its worker
     killed = set()
 
     def computing():
@@ -97,12 +97,12 @@ def test_a_killed_worker_leads_to_another_try_and_two_to_a_clear_failure(machine
 
 
 def test_beside_a_sweep_both_get_their_turn_and_a_killed_service_loses_neither(machine):
-    runs = trained(machine, epochs=30, seeds=2)
+    runs = trained(machine, epochs=300, seeds=2)
     sweep = machine.launch_text(SPEC % (30, 5, 1))
     machine.wait(lambda: len(machine.runs(sweep)) >= 1)
     for run in runs:
         machine.client.landscape(run)
-    machine.wait(lambda: any(machine.client.landscape(run, "look")["share"] > 0 for run in runs), every=0.1)
+    machine.wait(lambda: any(machine.client.landscape(run, "look")["share"] > 0 for run in runs), every=0.02)
     machine.kill_service()
     for run in runs:
         machine.client.landscape(run)
