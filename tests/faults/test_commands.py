@@ -67,18 +67,17 @@ def test_one_run_is_stopped_alone_and_stays_stopped(machine):
 def test_retry_trains_crashed_runs_again(machine):
     sweep = machine.launch(epochs=400, seeds=1)
 
-    def crashed_twice():
-        return any((run.get("outcome"), run.get("attempt")) == ("crashed", "2") for run in machine.runs(sweep).values())
-
     killed = set()
-    while not crashed_twice():  # a run whose worker dies is tried once more by itself; then it stays crashed
-        assert machine.state(sweep) != "finished"
-        workers = machine.wait(lambda: set(machine.worker_pids()) - killed)
-        training(machine, sweep, runs=1)
-        for pid in workers:
-            os.kill(pid, signal.SIGKILL)
-        killed.update(workers)
-        machine.wait(lambda: not killed & set(machine.worker_pids()))
+
+    def crashed_twice():
+        runs = machine.runs(sweep).values()
+        if any(run["status"] == "RUNNING" and run["steps"] for run in runs):
+            for pid in set(machine.worker_pids()) - killed:
+                killed.add(pid)
+                os.kill(pid, signal.SIGKILL)
+        return any((run.get("outcome"), run.get("attempt")) == ("crashed", "2") for run in runs)
+
+    machine.wait(crashed_twice)  # a run whose worker dies is tried once more by itself; then it stays crashed
     machine.wait_state(sweep, "finished")
     assert not any("superseded_by" in run for run in machine.runs(sweep).values() if run.get("attempt") == "2")
     machine.client.retry(sweep)
