@@ -19,6 +19,7 @@ from sweeps.search import flatten, group_of, run_name, seeds_for
 from sweeps.spec import Spec
 from sweeps.workers import Job, LocalWorkers, Message
 from tracking import schema
+from tracking.kill_points import reached
 from tracking.schema import Outcome, State
 from tracking.writer import NewRun, Writer
 
@@ -118,6 +119,7 @@ class ActiveSweep:
             if not self._workers.submit([Job(slot.key, configuration, threads, resume=self._resume_file(slot))]):
                 self.progress.put_back(slot)
                 return
+            reached("run given out")
             self._begin(slot, configuration)
 
     def handle(self, message: Message) -> bool:
@@ -207,6 +209,7 @@ class ActiveSweep:
             self._alert("failed", self._failure)
         elif self.state in (State.RUNNING, State.PAUSING) and self.progress.complete:
             counted = [(self.progress.count(outcome), outcome) for outcome in Outcome]
+            reached("all runs ended")
             text = f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}."
             self._enter(State.FINISHED, text)
             self._alert("finished", text)
@@ -334,6 +337,7 @@ class ActiveSweep:
     def _metrics(self, slot: Slot, payload: dict[str, Any]) -> None:
         if slot.pruned_at is not None:
             return  # what a run measures between its verdict and its end is not the same each time
+        reached("metrics taken")
         epoch, metrics = payload["step"], payload["metrics"]
         self._writer.log_metrics(slot.key, metrics, epoch, payload["time"])
         value = metrics.get(self.spec.objective.metric)

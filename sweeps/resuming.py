@@ -31,6 +31,7 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from sweeps.measure import Report
 from tracking import schema
+from tracking.kill_points import reached
 from tracking.schema import Outcome
 
 SAVE_SECONDS: Final = 60.0
@@ -161,6 +162,7 @@ class Saver(Checkpoint):
         # A disk that is full, or a module that will not be saved, is no reason to end the run.
         with contextlib.suppress(Exception):
             trainer.save_checkpoint(self._partial, weights_only=False)
+            reached("worker: resume file")
             os.replace(self._partial, self.path)
         self._due = time.monotonic() + self._every
 

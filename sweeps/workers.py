@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.devices import free_place, placed
+from tracking.kill_points import reached
 from tracking.schema import Outcome
 
 STOP_PATIENCE = 1.5  # seconds that a worker gets to end a stopped or pruned run by itself before it is killed
@@ -110,10 +111,12 @@ def _work(pipe: Connection, scratch: str) -> None:
 
         def report(kind: str, payload: dict[str, Any], key: str = job.key) -> None:
             pipe.send(Message(kind, key, payload))
+            reached(f"worker: {kind} sent")
 
         job = replace(job, configuration=placed(job.configuration, job.place, torch.cuda.device_count()))
         result = TASKS[job.task](job, folder, report, partial(asked.get, job.key))
         asked.clear()
+        reached("worker: result")
         report("result", result)
 
 

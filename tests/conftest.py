@@ -1,4 +1,7 @@
-"""What every test shares: CPU only, no network, a store of its own and a service that does not outlive the test."""
+"""What every test shares: CPU only, no network, a store of its own and a service that does not outlive the test.
+
+Also the order of the tests, and what a run of them prints at its end: the slowest tests, and the time of each room.
+"""
 
 import json
 import os
@@ -10,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +25,47 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ["SWEEPBOARD_SETTINGS"] = ""  # none, whatever the person who runs the tests has set
 for _name in ("SWEEPBOARD_MODULES", "SWEEPBOARD_DATA"):
     os.environ.pop(_name, None)
+
+FIRST = ("browser", "faults", "workers")
+"""Groups of tests that one pytest worker runs one after the other. They start first: cheap tests fill the gaps."""
+REPEATED = ("browser", "faults")
+"""Marks of the tests that `.ci/run` tries once more (see tests/second_try.py)."""
+SLOWEST = 10
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        mark = item.get_closest_marker("xdist_group")
+        group = mark.args[0] if mark else ""
+        return FIRST.index(group) if group in FIRST else len(FIRST)
+
+    items.sort(key=place)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say which tests took longest and how long each room's took, and leave the names of those that failed."""
+    seconds, failed = Counter(), {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                name = report.nodeid.partition("@")[0]
+                seconds[name] += report.duration
+                if report.failed:
+                    failed[name] = any(mark in report.keywords for mark in REPEATED)
+            elif isinstance(report, pytest.CollectReport) and report.failed:
+                failed[report.nodeid] = False
+    config.cache.set("sweepboard/failed", failed)
+    if len(seconds) <= SLOWEST:
+        return
+    rooms = Counter()
+    for name, took in seconds.items():
+        rooms[name.split("/")[1]] += took
+    terminalreporter.section(f"the {SLOWEST} slowest tests, in seconds")
+    for name, took in seconds.most_common(SLOWEST):
+        terminalreporter.write_line(f"{took:7.1f}  {name}")
+    terminalreporter.section("seconds by room")
+    for room, took in [*rooms.most_common(), ("together", rooms.total())]:
+        terminalreporter.write_line(f"{took:7.1f}  {room}")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,10 @@ import os
 import threading
 import warnings
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+
+from tracking import kill_points
 
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -54,11 +57,29 @@ def client(uri: str) -> Any:
     prepare()
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri)
+    made = MlflowClient(tracking_uri=uri)
+    if kill_points.FOLDER is not None:
+        _die_inside_a_transaction(made)
+    return made
+
+
+def _engine(made: Any) -> Any:
+    """SQLAlchemy's engine of a client whose store is a database, None for any other."""
+    return getattr(getattr(getattr(made, "_tracking_client", None), "store", None), "engine", None)
+
+
+def _die_inside_a_transaction(made: Any) -> None:
+    """Let a test kill this process between the first change of an SQLite file and its commit."""
+    from sqlalchemy import event
+
+    engine = _engine(made)
+    if engine is not None and engine.url.database:
+        journal = Path(f"{engine.url.database}-journal")
+        event.listen(engine, "commit", lambda _: journal.exists() and kill_points.reached("inside a transaction"))
 
 
 def forget_connections(uri: str) -> None:
     """Close the pooled connections of a database store: one opened while the file was read-only stays read-only."""
-    engine = getattr(getattr(getattr(client(uri), "_tracking_client", None), "store", None), "engine", None)
+    engine = _engine(client(uri))
     if engine is not None:
         engine.dispose()

@@ -22,6 +22,7 @@ from typing import Any
 from tracking import _calls, _mlflow, schema
 from tracking._calls import Item, NewRun, create_sweep, cut, set_experiment_tags, set_tags
 from tracking._ops import Change, Dataset, File, Log, Op, Start, Status, chunks
+from tracking.kill_points import reached
 from tracking.schema import OUTCOME_TO_STATUS, STATE_TO_STATUS, Outcome, State
 from tracking.store import StoreError, ensure_store, explain, sqlite_path
 
@@ -281,6 +282,7 @@ class Writer:
                 case Change():
                     self._call(_calls.change, self._ids.get(key, key), op.what, op.tag)
                 case Status():
+                    reached("before a status")
                     self._call(_calls.set_status, self._ids.get(key, key), op.status, op.end_time)
         except _GoneError:
             raise
@@ -295,6 +297,7 @@ class Writer:
         op.tried = True
         if run is None:
             run = self._call(_calls.create_run, op.run, op.ticket)
+            reached("run created")
         self._ids[op.key] = run.info.run_id
         self._artifact_uris[op.key] = run.info.artifact_uri
         self._tell(self._on_created, op.key, run.info.run_id)

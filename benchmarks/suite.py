@@ -1,0 +1,131 @@
+"""How long `make test` and `make test-faults` take on a fresh clone: alone, and beside two busy loops.
+
+    python -m benchmarks.suite --alone 3 --loaded 3 --faults 3
+
+Clones the last commit into a temporary folder, makes its environment, runs the suites one after the other and writes
+benchmarks/results/tests.json: minutes, processor minutes of the whole machine (the busy loops' share taken off), the
+numbers of tests, the ten slowest, and the seconds of each room. What the file says under "before" is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import RESULTS, median, write
+
+BUSY_LOOPS = 2
+SLOWEST = 10
+
+
+def processor_seconds() -> float:
+    """The seconds for which this machine's cores have worked since it started."""
+    user, nice, system, _idle, _wait, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split()[1:11])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def used_by(process: subprocess.Popen[bytes]) -> float:
+    """The processor seconds of one process."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def busy_loops(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """So many processes that compute without end, killed afterwards."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield loops
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def cases(report: Path) -> tuple[dict[str, int], Counter[str], Counter[str]]:
+    """What pytest's XML report holds: the number of tests by how they ended, seconds by test, seconds by room."""
+    counts, tests, rooms = Counter[str](), Counter[str](), Counter[str]()
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        kinds = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
+        counts[kinds[0] if kinds else "passed"] += 1
+        place = case.get("classname", "").split(".")
+        name = re.sub(r"@\w+$", "", case.get("name", ""))
+        tests[f"{'/'.join(place)}.py::{name}"] += float(case.get("time", 0))
+        rooms[place[1] if len(place) > 1 else ""] += float(case.get("time", 0))
+    return dict(counts), tests, rooms
+
+
+def one_run(clone: Path, target: str, loops: int) -> dict[str, Any]:
+    """Run one target of the Makefile, and say what it took and how its tests ended."""
+    report = clone / "report.xml"
+    environment = {**os.environ, "PYTEST_ADDOPTS": f"--junitxml={report}"}
+    with busy_loops(loops) as busy:
+        began, worked = time.monotonic(), processor_seconds()
+        done = subprocess.run(["make", target], cwd=clone, env=environment, check=False, capture_output=True, text=True)
+        minutes = (time.monotonic() - began) / 60
+        worked = processor_seconds() - worked - sum(used_by(loop) for loop in busy)
+    counts, tests, rooms = cases(report)
+    if done.returncode:
+        print(done.stdout[-20_000:], flush=True)
+    return {
+        "green": done.returncode == 0,
+        "minutes": round(minutes, 2),
+        "processor_minutes": round(worked / 60, 2),
+        "tests": counts,
+        "slowest": {name: round(took, 1) for name, took in tests.most_common(SLOWEST)},
+        "seconds_by_room": {room: round(took, 1) for room, took in rooms.most_common()},
+    }
+
+
+def together(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several runs of one suite: each one's minutes, the medians, and the details of the last."""
+    return {
+        "green": [run["green"] for run in runs],
+        "minutes": [run["minutes"] for run in runs],
+        "median_minutes": median([run["minutes"] for run in runs]),
+        "processor_minutes": [run["processor_minutes"] for run in runs],
+        **{key: runs[-1][key] for key in ("tests", "slowest", "seconds_by_room")},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    for name, what in (("alone", "make test"), ("loaded", f"make test beside {BUSY_LOOPS} busy loops"),
+                       ("faults", "make test-faults")):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=3, metavar="N", help=f"how often: {what}")
+    times = parser.parse_args()
+    root = RESULTS.parents[1]
+    file = RESULTS / "tests.json"
+    result = {"before": json.loads(file.read_text())["before"]} if file.exists() else {}
+    with tempfile.TemporaryDirectory(prefix="sweepboard-suite-") as folder:
+        clone = Path(folder, "clone")
+        subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
+        began = time.monotonic()
+        subprocess.run(["make", ".venv/.browser"], cwd=clone, check=True, capture_output=True)
+        result["installing_minutes"] = round((time.monotonic() - began) / 60, 2)
+        for name, target, loops in (
+            ("alone", "test", 0), ("loaded", "test", BUSY_LOOPS), ("faults", "test-faults", 0),
+        ):  # fmt: skip
+            runs = []
+            for _ in range(getattr(times, name)):
+                runs.append(one_run(clone, target, loops))
+                print(name, {key: runs[-1][key] for key in ("green", "minutes", "tests")}, flush=True)
+            if runs:
+                result[name] = together(runs)
+    write("tests", result)
+
+
+if __name__ == "__main__":
+    main()
