@@ -1,4 +1,4 @@
-"""After a red `make test` or `make test-faults` on CI: run each browser and fault test that failed once more, by itself.
+"""After red tests on CI: run each browser test and fault test that failed once more, by itself.
 
 If all of them pass then, the run is green, and their names are printed, so that the race is seen and mended. If any
 other test failed, or one fails again, the run stays red. Only `.ci/run` calls this; `make test` repeats nothing.

@@ -75,7 +75,12 @@ def _die_inside_a_transaction(made: Any) -> None:
     engine = _engine(made)
     if engine is not None and engine.url.database:
         journal = Path(f"{engine.url.database}-journal")
-        event.listen(engine, "commit", lambda _: journal.exists() and kill_points.reached("inside a transaction"))
+
+        def before_commit(_: Any) -> None:
+            if journal.exists():  # something was changed
+                kill_points.reached("inside a transaction")
+
+        event.listen(engine, "commit", before_commit)
 
 
 def forget_connections(uri: str) -> None:
