@@ -52,30 +52,15 @@ def test_a_password_opens_every_page(fake: Any, open_page: Any, words: Any, monk
 def test_with_oidc_one_logs_in_there(fake: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "_oidc", lambda: {"redirect_uri": "x"})
     config.set_option("server.address", "0.0.0.0")
-    at = open_page_as(fake, open_page, False)
+    at = open_page(user={"is_logged_in": False})
     assert [button.label for button in at.button] == ["Log in"] and at.button[0].proto.label == "Log in"
-
-
-def open_page_as(fake: Any, open_page: Any, logged_in: bool) -> Any:
-    """The front page for a user of that state."""
-    from pathlib import Path
-
-    from streamlit.testing.v1 import AppTest
-
-    import app
-
-    at = AppTest.from_file(str(Path(app.__file__).parent / "streamlit_app.py"), default_timeout=30)
-    at.user = {"is_logged_in": logged_in}
-    at.run()
-    assert not at.exception
-    return at
 
 
 def test_who_is_logged_in_sees_the_pages(fake: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "_oidc", lambda: {"redirect_uri": "x"})
     config.set_option("server.address", "0.0.0.0")
     fake.add("s", "finished", {("a", 1.0): ["ok"]})
-    assert open_page_as(fake, open_page, True).page_link
+    assert open_page(user={"is_logged_in": True}).page_link
 
 
 def test_the_shipped_configuration_is_closed() -> None:

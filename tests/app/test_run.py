@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,54 +25,29 @@ from tracking.writer import NewRun, Writer
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r]"
 START = 1_700_000_000_000
-
-
-class Quiet:
-    """A client of which these pages ask nothing."""
-
-    def status(self) -> Any:
-        from sweeps.client import ServiceStatus
-
-        return ServiceStatus(alive=True, pid=1, started=0.0, workers=2)
+in_one_worker = pytest.mark.xdist_group("trained")
+"""Tests of the trained run, which is trained once."""
 
 
 @pytest.fixture
-def opened(uri: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def opened(uri: str, client: Any, visit: Any) -> Any:
     """`opened(run, about="Files")`: the page on the real store, run once."""
-    from streamlit import config
-    from streamlit.testing.v1 import AppTest
 
-    monkeypatch.delenv("SWEEPBOARD_PASSWORD", raising=False)
-    monkeypatch.setattr(store, "client", Quiet)
-    config.set_option("server.address", "127.0.0.1")
-
-    def page(run: str | None, **params: str) -> Any:
-        at = AppTest.from_file(str(Path(app.__file__).parent / "streamlit_app.py"), default_timeout=60)
-        at.run()
-        at.switch_page("views/run.py")
-        for key, value in {**({"run": run} if run else {}), **params}.items():
-            at.query_params[key] = value
-        at.run()
-        assert not at.exception, at.exception
-        return at
+    def page(run: str | None, **address: str) -> Any:
+        return visit("run", **({"run": run} if run else {}), **address)
 
     return page
 
 
-@pytest.fixture
-def client(uri: str) -> Any:
-    from mlflow import MlflowClient
-
-    return MlflowClient(uri)
-
-
-@pytest.fixture
-def trained(uri: str, client: Any, tmp_path: Path) -> str:
-    """A run of ours that was really trained, stored as the service stores it."""
+@pytest.fixture(scope="module")
+def trained_store(store_template: Path, make_rows: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A store with a run of ours that was really trained, stored as the service stores it; the path and the run."""
     from sweeps.train import train
     from tracking.schema import Outcome
 
-    experiment = client.create_experiment("e", artifact_location=(tmp_path / "artifacts").as_uri())
+    folder = tmp_path_factory.mktemp("trained")
+    path = folder / "mlflow.db"
+    shutil.copy(store_template, path)
     configuration = {
         "model": {"name": "mlp", "hidden_sizes": [5, 4], "activation": "tanh"},
         "data": {"name": "iris", "batch_size": 32, "train_size": None},
@@ -80,7 +56,7 @@ def trained(uri: str, client: Any, tmp_path: Path) -> str:
         "seeds": {"data": 3, "init": 1, "order": 2},
     }  # fmt: skip
     reports: list[tuple[str, dict[str, Any]]] = []
-    result = train(configuration, lambda kind, content: reports.append((kind, content)), scratch=tmp_path)
+    result = train(configuration, lambda kind, content: reports.append((kind, content)), scratch=folder)
     assert result.outcome == Outcome.OK
     params = {
         f"{section}.{key}": value if isinstance(value, str) else json.dumps(value)
@@ -88,8 +64,11 @@ def trained(uri: str, client: Any, tmp_path: Path) -> str:
         if isinstance(fields, dict)
         for key, value in fields.items()
     }
+    rows = make_rows(f"sqlite:///{path}")
+    experiment = rows.create_experiment("e", (folder / "artifacts").as_uri())
+    rows.close()
     ids: dict[str, str] = {}
-    writer = Writer(uri, ids.__setitem__, lambda *_: None, interval=0.02)
+    writer = Writer(f"sqlite:///{path}", ids.__setitem__, lambda *_: None, interval=0.02)
     writer.start()
     tags = {schema.KIND: schema.RUN_KIND, schema.MACHINE: "a machine", schema.COMMIT: "abc123"}
     writer.start_run("r", NewRun(experiment, "trained", tags, params, START, None))
@@ -100,13 +79,22 @@ def trained(uri: str, client: Any, tmp_path: Path) -> str:
             writer.log_file("r", Path(content["path"]), content["artifact"])
     writer.end("r", Outcome.OK, {}, START + 5000)
     assert writer.close(60)
-    return ids["r"]
+    return path, ids["r"]
+
+
+@pytest.fixture
+def trained(trained_store: tuple[Path, str], uri: str) -> str:
+    """The trained run, in a copy of its store."""
+    path, run = trained_store
+    shutil.copy(path, uri.removeprefix("sqlite:///"))
+    return run
 
 
 def said(at: Any) -> str:
     return "\n".join(each.value for each in [*at.title, *at.markdown, *at.caption, *at.error, *at.warning, *at.info])
 
 
+@in_one_worker
 def test_the_page_of_a_trained_run(trained: str, opened: Any) -> None:
     at = opened(trained)
     assert at.title[0].value == ui.text("trained") and "green-badge[ok]" in said(at)
@@ -120,7 +108,9 @@ def test_the_page_of_a_trained_run(trained: str, opened: Any) -> None:
     assert "a machine" in facts and "abc123" in facts and "5.0 s" in facts.replace("\\", "")
 
 
-def test_the_snippet_loads_the_best_weights(trained: str, uri: str, opened: Any) -> None:
+@in_one_worker
+@pytest.mark.parametrize("where", ["here", pytest.param("in a fresh Python", marks=pytest.mark.slow)])
+def test_the_snippet_loads_the_best_weights(trained: str, uri: str, opened: Any, where: str) -> None:
     at = opened(trained, about="Weights")
     code = at.code[0].value
     run = run_data.read_run(open_reader(uri), trained)
@@ -130,17 +120,22 @@ def test_the_snippet_loads_the_best_weights(trained: str, uri: str, opened: Any)
 import torch
 part = data.parts.validation
 with torch.no_grad():
-    print(float(torch.nn.functional.cross_entropy(model(part.inputs), part.targets)))
+    loss = float(torch.nn.functional.cross_entropy(model(part.inputs), part.targets))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{check}"],
-        capture_output=True, text=True, check=False, cwd=Path(app.__file__).parent.parent,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    if where == "here":
+        names: dict[str, Any] = {}
+        exec(f"{code}\n{check}", names)
+        loss = names["loss"]
+    else:
+        root, command = Path(app.__file__).parent.parent, [sys.executable, "-c", f"{code}\n{check}\nprint(loss)"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+        assert done.returncode == 0, done.stderr
+        loss = float(done.stdout)
     logged = open_reader(uri).histories([trained], ["val/loss"])["value"]
-    assert float(done.stdout) == pytest.approx(logged.min(), rel=1e-4)
+    assert loss == pytest.approx(logged.min(), rel=1e-4)
 
 
+@in_one_worker
 def test_the_snippet_of_a_replicated_run_builds_its_own_training_set(trained: str, uri: str) -> None:
     run = run_data.read_run(open_reader(uri), trained)
     assert run is not None
@@ -151,6 +146,7 @@ def test_the_snippet_of_a_replicated_run_builds_its_own_training_set(trained: st
     assert scope["data"].disjoint == (3, 4) and scope["data"].seed_order == 7
 
 
+@in_one_worker
 def test_files_are_listed_and_downloaded(trained: str, opened: Any) -> None:
     at = opened(trained, about="Files")
     table = next(each.value for each in at.dataframe if "file" in each.value)
@@ -161,33 +157,28 @@ def test_files_are_listed_and_downloaded(trained: str, opened: Any) -> None:
     assert store.artifact(trained, schema.WEIGHTS_FILE)[:2] == b"PK", "torch's file is a zip archive"
 
 
-def test_an_error_is_said_and_its_traceback_folded(uri: str, client: Any, opened: Any, tmp_path: Path) -> None:
-    experiment = client.create_experiment("x", artifact_location=(tmp_path / "a").as_uri())
+def test_an_error_is_said_and_its_traceback_folded(rows: Any, opened: Any, tmp_path: Path) -> None:
+    experiment = rows.create_experiment("x", (tmp_path / "a").as_uri())
     tags = {schema.KIND: schema.RUN_KIND, schema.ERROR: HOSTILE, schema.OUTCOME: "crashed"}
-    run = client.create_run(experiment, tags=tags, run_name="crash").info.run_id
-    file = tmp_path / schema.TRACEBACK_FILE
-    file.write_text("Traceback: <b>here</b>")
-    client.log_artifact(run, str(file))
+    run = rows.create_run(experiment, tags=tags, run_name="crash")
+    (rows.artifacts(run) / schema.TRACEBACK_FILE).write_text("Traceback: <b>here</b>")
     at = opened(run, about="Events")
     assert at.error[0].value == ui.text(HOSTILE)
     assert at.expander[0].label == "Where it was raised" and at.code[0].value == "Traceback: <b>here</b>"
 
 
 @pytest.mark.parametrize("about", ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"])
-def test_a_strangers_run_without_anything(client: Any, opened: Any, about: str) -> None:
-    run = client.create_run("0", run_name=HOSTILE).info.run_id
+def test_a_strangers_run_without_anything(rows: Any, opened: Any, about: str) -> None:
+    run = rows.create_run("0", run_name=HOSTILE)
     at = opened(run, about=about)
     assert at.title[0].value == ui.text(HOSTILE, 120) and "last heard of" in said(at)
     assert "It logged no metric" in said(at).replace("\\", "") and not at.get("plotly_chart")
 
 
-def test_a_strangers_run_with_everything_odd(client: Any, opened: Any) -> None:
-    run = client.create_run("0", run_name="odd").info.run_id
-    for step, value in enumerate((1.0, 2.0, math.nan, math.inf)):
-        client.log_metric(run, "val loss: x", value, step=step)
-    client.log_param(run, "config", "{'a': {'b': HOSTILE}}")
-    client.set_terminated(run)
-    client.delete_run(run)
+def test_a_strangers_run_with_everything_odd(rows: Any, opened: Any) -> None:
+    values = [1.0, 2.0, math.nan, math.inf]
+    run = rows.log_run("0", "odd", {"config": "{'a': {'b': HOSTILE}}"}, {"val loss: x": values})
+    rows.delete_run(run)
     at = opened(run)
     assert "gray-badge[deleted]" in said(at) and "is no number" in said(at)
     figure = json.loads(at.get("plotly_chart")[0].proto.spec)
@@ -201,12 +192,8 @@ def test_no_run_and_an_unknown_one(opened: Any, uri: str) -> None:
     assert ui.text("<b>nothing</b>", 60) in said(at) and "There is no run" in said(at)
 
 
-def test_hundreds_of_metrics_draw_a_few(client: Any, opened: Any) -> None:
-    from mlflow.entities import Metric
-
-    run = client.create_run("0", run_name="many").info.run_id
-    for step in range(2):
-        client.log_batch(run, [Metric(f"system/gpu_{k}", k + step, step, step) for k in range(300)])
+def test_hundreds_of_metrics_draw_a_few(rows: Any, opened: Any) -> None:
+    run = rows.log_run("0", "many", metrics={f"system/gpu_{k}": [k, k + 1] for k in range(300)}, status=None)
     at = opened(run)
     assert 0 < len(at.get("plotly_chart")) <= 8 and len(at.multiselect(key="run-curves").options) == 300
 

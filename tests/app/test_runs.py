@@ -22,103 +22,51 @@ from tracking.reader import open_reader
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example)"
 
 
-class Editor:
-    """The client, as far as these pages ask it: writes edits into the store at once, by MLflow's own client."""
+@pytest.fixture
+def editor(client: Any, rows: Any) -> Any:
+    """The double of the client, which writes edits into the store at once."""
 
-    def __init__(self, uri: str) -> None:
-        from mlflow import MlflowClient
-
-        self.mlflow = MlflowClient(uri)
-        self.fails: Exception | None = None
-
-    def status(self) -> Any:
-        from sweeps.client import ServiceStatus
-
-        return ServiceStatus(alive=True, pid=1, started=0.0, workers=2)
-
-    def mlflow_ui(self) -> tuple[str, bool]:
-        return "http://127.0.0.1:5999", True
-
-    def _checked(self) -> None:
-        if self.fails:
-            raise self.fails
-
-    def edit(self, runs: list[str], tags: dict[str, str], removed: Any = ()) -> None:
-        self._checked()
+    def write(runs: list[str], tags: dict[str, str], removed: Any = ()) -> None:
         for run in runs:
             for key, value in tags.items():
-                self.mlflow.set_tag(run, key, value)
+                rows.set_tag(run, key, value)
             for key in removed:
-                self.mlflow.delete_tag(run, key)
+                rows.delete_tag(run, key)
 
-    def edit_experiment(self, experiment: str, tags: dict[str, str]) -> None:
-        self._checked()
+    def write_experiment(experiment: str, tags: dict[str, str]) -> None:
         for key, value in tags.items():
-            self.mlflow.set_experiment_tag(experiment, key, value)
+            rows.set_experiment_tag(experiment, key, value)
 
-    def delete(self, runs: list[str]) -> None:
-        self._checked()
-        for run in runs:
-            self.mlflow.delete_run(run)
+    def every(change: Any) -> Any:
+        return lambda runs: [change(run) for run in runs] and None
 
-    def restore(self, runs: list[str]) -> None:
-        self._checked()
-        for run in runs:
-            self.mlflow.restore_run(run)
-
-
-@pytest.fixture
-def editor(uri: str, monkeypatch: pytest.MonkeyPatch) -> Editor:
-    made = Editor(uri)
-    monkeypatch.setattr(store, "client", lambda: made)
-    return made
+    client.edit.side_effect = write
+    client.edit_experiment.side_effect = write_experiment
+    client.delete.side_effect = every(rows.delete_run)
+    client.restore.side_effect = every(rows.restore_run)
+    return client
 
 
 @pytest.fixture
-def made(uri: str, editor: Editor, tmp_path: Path) -> Any:
-    """`made(name, params, metrics, tags, status)` logs one run of the experiment `e` by MLflow's client."""
-    experiment = editor.mlflow.create_experiment("e", artifact_location=str(tmp_path / "artifacts"))
+def made(rows: Any, tmp_path: Path) -> Any:
+    """`made(name, params, metrics, tags, status)` stores one run of the experiment `e`, a second after the last."""
+    experiment = rows.create_experiment("e", str(tmp_path / "artifacts"))
     clock = iter(range(1, 10_000))
 
     def make(
         name: str, params: Any = None, metrics: Any = None, tags: Any = None, status: str | None = "FINISHED"
     ) -> str:
-        run = editor.mlflow.create_run(experiment, start_time=1000 * next(clock), run_name=name, tags=tags or {})
-        for key, value in (params or {}).items():
-            editor.mlflow.log_param(run.info.run_id, key, value)
-        for key, values in (metrics or {}).items():
-            for step, value in enumerate(values if isinstance(values, list) else [values]):
-                editor.mlflow.log_metric(run.info.run_id, key, value, timestamp=step + 1, step=step)
-        if status:
-            editor.mlflow.set_terminated(run.info.run_id, status=status)
-        return str(run.info.run_id)
+        start = 1000 * next(clock)
+        return str(rows.log_run(experiment, name, params, metrics, tags, start=start, status=status))
 
     make.experiment = experiment  # type: ignore[attr-defined]
     return make
 
 
 @pytest.fixture
-def opened(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`opened("runs", filter="...")`: the page on the real store, run once."""
-    from streamlit import config
-    from streamlit.testing.v1 import AppTest
-
-    import app as package
-
-    monkeypatch.delenv("SWEEPBOARD_PASSWORD", raising=False)
-    config.set_option("server.address", "127.0.0.1")
-
-    def page(name: str = "runs", **params: str) -> Any:
-        at = AppTest.from_file(str(Path(package.__file__).parent / "streamlit_app.py"), default_timeout=60)
-        at.run()
-        at.switch_page(f"views/{name}.py")
-        for key, value in params.items():
-            at.query_params[key] = value
-        at.run()
-        assert not at.exception, at.exception
-        return at
-
-    return page
+def opened(editor: Any, visit: Any) -> Any:
+    """`opened(filter="...")`: the page of runs on the real store, run once."""
+    return functools.partial(visit, "runs")
 
 
 def shown(at: Any) -> pd.DataFrame:
@@ -250,11 +198,9 @@ def test_marks_stay_with_their_rows_when_others_come(made: Any, opened: Any) -> 
     assert at.session_state[at.session_state["_runs_table"]]["selection"]["rows"] == []
 
 
-def test_all_experiments_at_once(made: Any, opened: Any, editor: Editor, uri: str) -> None:
+def test_all_experiments_at_once(made: Any, opened: Any, rows: Any) -> None:
     made("a", {"lr": "0.1"}, {"val/loss": 1.0})
-    other = editor.mlflow.create_experiment("strange")
-    run = editor.mlflow.create_run(other, run_name="b")
-    editor.mlflow.log_param(run.info.run_id, "only here", "1")
+    rows.log_run(rows.create_experiment("strange"), "b", {"only here": "1"}, status=None)
     at = opened(experiment="All experiments")
     table = shown(at).set_index("name")
     assert table["experiment"].to_dict() == {"a": "e", "b": "strange"}
@@ -262,9 +208,7 @@ def test_all_experiments_at_once(made: Any, opened: Any, editor: Editor, uri: st
     assert shown(grouped)["experiment"].tolist() == ["e", "strange"]
 
 
-def test_columns_order_and_pins_are_remembered_for_the_experiment(
-    made: Any, opened: Any, editor: Editor, uri: str
-) -> None:
+def test_columns_order_and_pins_are_remembered_for_the_experiment(made: Any, opened: Any) -> None:
     for name in "abc":
         made(name, {"k": name}, {"val/loss": float(ord(name)), "other": 1.0})
     at = opened()
@@ -295,9 +239,9 @@ def test_columns_order_and_pins_are_remembered_for_the_experiment(
         '{"sort": "name", "order": "sideways"}',
     ],
 )
-def test_a_kept_view_that_makes_no_sense_is_not_followed(made: Any, opened: Any, editor: Editor, text: str) -> None:
+def test_a_kept_view_that_makes_no_sense_is_not_followed(made: Any, opened: Any, rows: Any, text: str) -> None:
     made("a", {"k": "1"}, {"val/loss": 1.0})
-    editor.edit_experiment(made.experiment, {runs_view.TAG: text})
+    rows.set_experiment_tag(made.experiment, runs_view.TAG, text)
     assert shown(opened())["name"].tolist() == ["a"]
 
 
@@ -311,21 +255,21 @@ def test_nan_is_shown_and_is_not_what_lacks(made: Any, opened: Any) -> None:
     assert table.loc["none", "metrics.val/loss"] == math.inf
 
 
-def test_the_page_follows_the_store_while_a_run_trains(made: Any, opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_follows_the_store_while_a_run_trains(
+    made: Any, opened: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     followed = []
     monkeypatch.setattr(live, "follow", lambda seen, active: followed.append(active))
     run = made("a", {}, {"val/loss": 1.0}, status=None)
     now = int(time.time() * 1000)
-    store.client().mlflow.log_metric(run, "val/loss", 0.5, timestamp=now)
+    rows.log_metric(run, "val/loss", 0.5, timestamp=now)
     opened()
-    store.client().mlflow.set_terminated(run)
+    rows.set_terminated(run)
     opened()
     assert followed == [True, False]
 
 
-def test_what_is_marked_can_be_compared_edited_archived_deleted_and_restored(
-    made: Any, opened: Any, editor: Editor, uri: str
-) -> None:
+def test_what_is_marked_can_be_compared_edited_archived_deleted_and_restored(made: Any, opened: Any, uri: str) -> None:
     ids = {name: made(name, {"k": name}, {"val/loss": 1.0}) for name in "abc"}
     at = mark(opened(), 0, 2)
     links = [each.proto for each in at.get("page_link")]
@@ -350,11 +294,11 @@ def test_what_is_marked_can_be_compared_edited_archived_deleted_and_restored(
 
 
 def test_mlflows_pages_that_do_not_start_are_no_dead_link(
-    made: Any, opened: Any, editor: Editor, monkeypatch: pytest.MonkeyPatch
+    made: Any, opened: Any, editor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made("a")
     at = mark(opened(), 0)
-    monkeypatch.setattr(editor, "mlflow_ui", lambda: ("http://127.0.0.1:1", False))
+    editor.mlflow_ui.return_value = ("http://127.0.0.1:1", False)
     monkeypatch.setattr(store, "mlflow_page", functools.partial(store.mlflow_page, seconds=0.0))
     at.button(key="mlflow-compare").click().run()
     assert "did not start" in at.error[0].value and not at.get("link_button")
@@ -377,21 +321,21 @@ def test_name_note_and_tags_are_edited(made: Any, opened: Any, uri: str) -> None
     assert "tags.mine" not in found
 
 
-def test_what_the_service_refuses_is_said(made: Any, opened: Any, editor: Editor) -> None:
+def test_what_the_service_refuses_is_said(made: Any, opened: Any, editor: Any) -> None:
     made("a")
     at = mark(opened(), 0)
-    editor.fails = CommandError("tag archived: <b>no</b>")
+    editor.edit.side_effect = CommandError("tag archived: <b>no</b>")
     at.button(key="archive").click().run()
     assert at.error[0].value == ui.text("tag archived: <b>no</b>")
 
 
-def test_roles_are_guessed_shown_changed_and_remembered(made: Any, opened: Any, editor: Editor, uri: str) -> None:
+def test_roles_are_guessed_shown_changed_and_remembered(made: Any, opened: Any, rows: Any) -> None:
     made("a", {"m": "a"}, {"held out": 1.0, "val_acc": 0.5})
     at = opened()
     table = next(each.value for each in at.dataframe if "better" in each.value)
     assert table.set_index("metric").loc["val_acc"].tolist() == ["validation", "higher", "guessed"]
     kept = roles.remembered({"held out": roles.Role("test", "lower", guessed=False)})
-    editor.edit_experiment(made.experiment, {store.ROLES_TAG: kept})
+    rows.set_experiment_tag(made.experiment, store.ROLES_TAG, kept)
     table = next(each.value for each in opened().dataframe if "better" in each.value).set_index("metric")
     assert table.loc["held out"].tolist() == ["test", "lower", "said"]
 
@@ -432,17 +376,9 @@ def test_no_params_and_no_metrics(made: Any, opened: Any) -> None:
     assert shown(at)["n"].tolist() == [1] and "logged no metric" in said(at)
 
 
-def test_a_store_of_another_version_is_read_and_says_how_to_migrate(
-    made: Any, opened: Any, uri: str, editor: Editor
-) -> None:
-    import sqlite3
-
+def test_a_store_of_another_version_is_read_and_says_how_to_migrate(made: Any, opened: Any, rows: Any) -> None:
     made("a", {"k": "1"}, {"val/loss": 1.0})
-    path = uri.removeprefix("sqlite:///")
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    connection.commit()
-    connection.close()
+    rows.database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
     store._read_only.clear()
     at = mark(opened(), 0)
     assert ui.text("mlflow db upgrade") in at.info[0].value and shown(at)["name"].tolist() == ["a"]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 
-import app
 from app import service, ui
-
-ROOT = Path(app.__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +44,7 @@ def test_a_problem_is_a_warning_on_every_page(fake: Any, open_page: Any, page: s
 
 
 def test_a_service_that_cannot_be_asked_leaves_the_pages_usable(fake: Any, open_page: Any) -> None:
-    fake.client.status = lambda: (_ for _ in ()).throw(OSError("no socket"))
+    fake.client.status.side_effect = OSError("no socket")
     at = open_page()
     assert "not running" in sidebar(at) and "no socket" in at.warning[0].value and at.title
 
@@ -100,47 +95,40 @@ def test_the_time_left_follows_from_how_long_runs_took(fake: Any) -> None:
     assert ui.time_left(runs.iloc[1:], planned=7, now_ms=now) is None, "nothing has ended: nothing is known"
 
 
-IMPORTS = """
-import sys
-from streamlit import config
-from streamlit.testing.v1 import AppTest
-config.set_option("server.address", "127.0.0.1")
-from sweeps.client import Client, ServiceStatus
-Client.status = lambda self: ServiceStatus(alive=True)
-Client.launch = lambda self, text: "none"
-for page in (None, "views/launch.py", "views/sweep.py"):
-    at = AppTest.from_file(sys.argv[1], default_timeout=60).run()
-    if page:
-        at.switch_page(page).run()
-    assert not at.exception, at.exception
-    assert at.title
-    if page is None:
-        early = set(sys.modules)
-heavy = {"torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", "data", "lightning_modules"}
-print("HEAVY", sorted(heavy & set(sys.modules)), "EARLY", sorted({"scipy", "scipy.stats"} & early))
-"""
+TITLES = {
+    "overview": "Overview", "launch": "New sweep", "sweep": "Sweep", "runs": "Runs", "compare": "Compare",
+    "bias_variance": "Bias and variance", "optimizers": "Optimizers", "regularization": "Regularization",
+    "quality": "Quality", "run": "Run",
+}  # fmt: skip
+"""The file of a page -> its title."""
 
 
-def test_the_app_imports_nothing_that_trains(uri: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTS, str(ROOT / "streamlit_app.py")], capture_output=True, text=True, timeout=120
-    )
-    assert "HEAVY [] EARLY []" in done.stdout, done.stdout + done.stderr[-3000:]
+def test_every_page_opens_in_one_run(fake: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all tests of pages rely on: `open_page` shows the page that was asked for, and not another one."""
+    navigation, opened = st.navigation, []
+
+    def watched(pages: Any, **more: Any) -> Any:
+        opened.append((pages, navigation(pages, **more)))
+        return opened[-1][1]
+
+    monkeypatch.setattr(st, "navigation", watched)
+    for page, title in TITLES.items():
+        at = open_page(page)
+        assert at.title[0].value == title
+    assert len(opened) == len(TITLES), "each was opened in one run"
+    assert [page.url_path or "overview" for _, page in opened] == list(TITLES)
+    assert [page.title for page in opened[0][0]] == [page.title for _, page in opened], "these are all pages"
 
 
-def test_pages_read_a_real_store(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamlit import config
-    from streamlit.testing.v1 import AppTest
-
+def test_pages_read_a_real_store(uri: str, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from app import store
     from sweeps.client import ServiceStatus
     from sweeps.launching import store_sweep
     from sweeps.spec import check
 
     monkeypatch.setattr(store.Client, "status", lambda self: ServiceStatus(alive=True, workers=1))
-    config.set_option("server.address", "127.0.0.1")
     raw = {"name": "real", "question": "Is it?", "model": {"name": "mlp"}, "data": {"name": "iris"}, "seeds": 2}
-    at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30).run()
+    at = visit()
     assert [link.value for link in at.page_link] == ["New sweep"], "an empty store shows no sweep"
     sweep = store_sweep(uri, check(raw))
     at.run()

@@ -42,7 +42,7 @@ def strange(fake: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(store, "records", lambda *chosen: strangers(metrics))
         kept: dict[str, str] = {}
         monkeypatch.setattr(store, "experiment_tags", lambda experiment: kept)
-        fake.client.edit_experiment = lambda experiment, tags: kept.update(tags)
+        fake.client.edit_experiment.side_effect = lambda experiment, tags: kept.update(tags)
         fake.kept = kept
 
     return made
