@@ -116,6 +116,11 @@ class Rehearsals:
             self._made = LocalWorkers(self._scratch, wake=lambda: None)
         return self._made
 
+    @property
+    def busy(self) -> int:
+        """How many are being rehearsed now."""
+        return self._made.busy if self._made else 0
+
     def run(
         self,
         configurations: Mapping[str, dict[str, Any]],

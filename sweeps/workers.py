@@ -155,8 +155,13 @@ class LocalWorkers:
         return [worker.pipe for worker in list(self._workers)]
 
     @property
+    def jobs(self) -> list[Job]:
+        """What is being done now."""
+        return [worker.job for worker in list(self._workers) if worker.job is not None]
+
+    @property
     def busy(self) -> int:
-        return sum(worker.job is not None for worker in list(self._workers))
+        return len(self.jobs)
 
     @property
     def free(self) -> int:
@@ -165,6 +170,12 @@ class LocalWorkers:
     @property
     def pids(self) -> list[int]:
         return [worker.process.pid for worker in list(self._workers)]
+
+    @property
+    def ordered(self) -> int:
+        """How many are on their way: to be started, but not there yet."""
+        with self._counting:
+            return self._ordered
 
     def grow(self, count: int) -> None:
         """See that at least this many workers are there or on their way. Returns at once."""
@@ -183,7 +194,7 @@ class LocalWorkers:
         """Hand a list of jobs to one free worker (a list of one until runs are packed); False if none could take it."""
         (job,) = jobs
         for worker in [w for w in list(self._workers) if w.job is None]:
-            placed_job = replace(job, place=free_place({w.job.place for w in list(self._workers) if w.job}))
+            placed_job = replace(job, place=free_place({job.place for job in self.jobs}))
             try:
                 worker.pipe.send(("job", placed_job))
             except OSError:  # it has died; `receive` will find that out

@@ -68,24 +68,71 @@ def test_a_lab_has_the_seeds_to_decide_all_its_claims(file):
     assert pairs >= enough_pairs(0.05 / len(spec.claim))
 
 
+MOST_EXAMPLES = 64
+
+
 def quick(configuration):
-    """The same for one epoch on the CPU."""
-    trainer = {**configuration["trainer"], "max_epochs": 1, "device": "cpu"}
-    return {**configuration, "trainer": trainer, "keep": "none"}
+    """The same for one epoch of two batches of few examples, on the CPU."""
+    trainer = {**configuration["trainer"], "max_epochs": 1, "limit_train_batches": 2, "device": "cpu"}
+    train_size = min(configuration["data"].get("train_size") or MOST_EXAMPLES, MOST_EXAMPLES)
+    if configuration.get("replicate"):
+        train_size = None  # the training sets are small pieces already
+    return {
+        **configuration,
+        "data": {**configuration["data"], "train_size": train_size},
+        "trainer": trainer,
+        "keep": "none",
+    }
+
+
+def words_of(trial):
+    """The names, words and switches that a trial tries, each with its key."""
+    return {(key, str(value)) for key, value in trial.params.items() if isinstance(value, str | bool)}
+
+
+def few_with_every_word(trials):
+    """The first trial, and each later one that tries a word which none before it has tried."""
+    chosen, tried = [], set()
+    for trial in trials:
+        if not chosen or words_of(trial) - tried:
+            chosen.append(trial)
+            tried |= words_of(trial)
+    return chosen
+
+
+def assert_trains(configuration, spec):
+    from sweeps.train import train
+    from tracking.schema import Outcome
+
+    result = train({**configuration, "seeds": seeds_for(spec, 0)})
+    assert result.outcome is Outcome.OK, result.error
+    assert result.objective is not None
+
+
+@every_lab
+def test_few_trials_of_a_lab_hold_every_word_that_it_tries(file):
+    trials = enumerate_trials(spec_of(file))
+    chosen = few_with_every_word(trials)
+    words = set().union(*map(words_of, trials))
+    assert set().union(*map(words_of, chosen)) == words
+    assert 1 <= len(chosen) <= len(words) + 1
 
 
 @every_lab
 def test_a_lab_trains_with_every_name_and_word_that_it_tries(file):
-    """One epoch of each combination of names, words and switches, each with the first value of every other key."""
-    from sweeps.train import train
-    from tracking.schema import Outcome
-
     spec = spec_of(file)
-    tried = {}
+    for trial in few_with_every_word(enumerate_trials(spec)):
+        assert_trains(quick(trial.configuration), spec)
+
+
+@pytest.mark.slow
+@every_lab
+def test_a_lab_trains_with_every_combination_of_names_and_words_that_it_tries(file):
+    """One whole epoch of each combination of names, words and switches, with the first value of every other key."""
+    spec = spec_of(file)
+    combinations = {}
     for trial in enumerate_trials(spec):
-        words = tuple(str(value) for value in trial.params.values() if isinstance(value, str | bool))
-        tried.setdefault(words, trial.configuration)
-    for configuration in tried.values():
-        result = train({**quick(configuration), "seeds": seeds_for(spec, 0)})
-        assert result.outcome is Outcome.OK, result.error
-        assert result.objective is not None
+        combinations.setdefault(frozenset(words_of(trial)), trial.configuration)
+    for configuration in combinations.values():
+        trainer = {**configuration["trainer"], "max_epochs": 1, "device": "cpu"}
+        assert_trains({**configuration, "trainer": trainer, "keep": "none"}, spec)

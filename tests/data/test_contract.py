@@ -1,6 +1,7 @@
 """What every data set must keep to, whichever it is."""
 
 import struct
+from functools import cache
 
 import numpy as np
 import pytest
@@ -39,6 +40,12 @@ def data_folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True, scope="module")
+def parts_are_forgotten():
+    yield
+    raw.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def own_files(data_folder, monkeypatch):
     monkeypatch.setenv("SWEEPBOARD_DATA", str(data_folder))
@@ -48,7 +55,9 @@ def make(name, **fields):
     return DATASETS[name](**OWN.get(name, {}), **fields)
 
 
+@cache
 def raw(name, **fields):
+    """The parts before they are standardised; made once for all tests of this file, which only read them."""
     return make(name, standardize=False, **fields).parts
 
 

@@ -1,13 +1,17 @@
 """What the active sweep tells the writer, when the store answers late."""
 
+from types import SimpleNamespace
+from unittest.mock import create_autospec
+
 import pytest
 
 from sweeps.active import ActiveSweep
 from sweeps.progress import Progress
 from sweeps.search import enumerate_trials
 from sweeps.spec import parse
-from sweeps.workers import Message
+from sweeps.workers import LocalWorkers, Message
 from tracking import schema
+from tracking.writer import Writer
 
 SPEC = """
 name: active
@@ -17,81 +21,60 @@ workers: 1
 """
 
 
-class Writer:
-    """Keeps what it is told; the store has not answered yet."""
+@pytest.fixture
+def service():
+    """An active sweep with one worker, which takes every job, and a writer that takes everything and answers late."""
+    spec = parse(SPEC)
+    writer = create_autospec(Writer, instance=True)
+    writer.problem, writer.backlog = None, 0
+    workers = create_autospec(LocalWorkers, instance=True)
+    workers.free = 1
 
-    problem = None
-    backlog = 0
-
-    def __init__(self):
-        self.tags, self.ended = [], []
-
-    def set_tags(self, key, tags):
-        self.tags.append((key, dict(tags)))
-
-    def end(self, key, outcome, tags, end_time):
-        self.ended.append((key, str(outcome)))
-
-    def superseded(self):
-        return [(key, tags[schema.SUPERSEDED_BY]) for key, tags in self.tags if schema.SUPERSEDED_BY in tags]
-
-    def __getattr__(self, name):
-        return lambda *args, **kwargs: None
-
-
-class Workers:
-    """One worker that takes every job."""
-
-    def __init__(self):
-        self.jobs, self.free = [], 1
-
-    def grow(self, count):
-        pass
-
-    def stop(self, key):
-        pass
-
-    def submit(self, jobs):
-        self.jobs += jobs
-        self.free = 0
+    def submit(jobs):
+        workers.free = 0
         return True
 
-
-@pytest.fixture
-def active():
-    spec = parse(SPEC)
-    return ActiveSweep(
-        "sweep",
-        "1",
-        Progress(spec, enumerate_trials(spec)),
-        writer=Writer(),
-        workers=Workers(),
-        wake=lambda: None,
-        owner="me",
-        commit="",
+    workers.submit.side_effect = submit
+    progress = Progress(spec, enumerate_trials(spec))
+    active = ActiveSweep(
+        "sweep", "1", progress, writer=writer, workers=workers, wake=lambda: None, owner="me", commit=""
     )
+    return SimpleNamespace(active=active, writer=writer, workers=workers)
 
 
-def died(active, key):
-    active._workers.free = 1
-    return active.handle(Message("died", key, {"exitcode": -9}))
+def job_keys(service):
+    """The keys of the jobs that the worker has been given, in their order."""
+    return [job.key for call in service.workers.submit.call_args_list for job in call.args[0]]
 
 
-def test_a_run_that_dies_before_the_store_knows_it_is_superseded_by_the_next_and_not_by_itself(active):
+def superseded(service):
+    """Which run the writer was told to call superseded, and by which."""
+    calls = [call.args for call in service.writer.set_tags.call_args_list]
+    return [(key, tags[schema.SUPERSEDED_BY]) for key, tags in calls if schema.SUPERSEDED_BY in tags]
+
+
+def died(service, key):
+    service.workers.free = 1
+    return service.active.handle(Message("died", key, {"exitcode": -9}))
+
+
+def test_a_run_that_dies_before_the_store_knows_it_is_superseded_by_the_next_and_not_by_itself(service):
+    active = service.active
     active.begin()
-    first = active._workers.jobs[0].key
-    assert died(active, first)
+    first = job_keys(service)[0]
+    assert died(service, first)
     active.dispatch()
-    second = active._workers.jobs[1].key
+    second = job_keys(service)[1]
     active.created(first, "run1")
-    assert active._writer.superseded() == []
+    assert superseded(service) == []
     active.created(second, "run2")
-    assert active._writer.superseded() == [(first, "run2")]
+    assert superseded(service) == [(first, "run2")]
 
 
-def test_a_sweep_is_not_finished_before_the_store_has_its_runs(active):
+def test_a_sweep_is_not_finished_before_the_store_has_its_runs(service):
+    active = service.active
     active.begin()
-    key = active._workers.jobs[0].key
+    key = job_keys(service)[0]
     result = {"outcome": "ok", "objective": 0.5, "epochs": 1, "seconds": 0.1, "error": None}
     assert active.handle(Message("result", key, result))
     assert not active.settle()
@@ -99,9 +82,10 @@ def test_a_sweep_is_not_finished_before_the_store_has_its_runs(active):
     assert active.settle() and active.state is schema.State.FINISHED
 
 
-def test_a_run_that_the_store_refuses_is_not_waited_for(active):
+def test_a_run_that_the_store_refuses_is_not_waited_for(service):
+    active = service.active
     active.begin()
-    key = active._workers.jobs[0].key
+    key = job_keys(service)[0]
     active.handle(
         Message("result", key, {"outcome": "ok", "objective": 0.5, "epochs": 1, "seconds": 0.1, "error": None})
     )
@@ -109,17 +93,19 @@ def test_a_run_that_the_store_refuses_is_not_waited_for(active):
     assert active.settle()
 
 
-def test_a_worker_that_dies_twice_leaves_a_crashed_run(active):
+def test_a_worker_that_dies_twice_leaves_a_crashed_run(service):
+    active = service.active
     active.begin()
     for _ in range(2):
-        assert died(active, active._workers.jobs[-1].key)
+        assert died(service, job_keys(service)[-1])
         active.dispatch()
-    assert len(active._workers.jobs) == 2
-    assert [outcome for _, outcome in active._writer.ended] == ["crashed", "crashed"]
+    assert len(job_keys(service)) == 2
+    assert [str(call.args[1]) for call in service.writer.end.call_args_list] == ["crashed", "crashed"]
 
 
-def test_what_a_worker_sends_of_a_run_that_has_ended_is_dropped(active):
+def test_what_a_worker_sends_of_a_run_that_has_ended_is_dropped(service):
+    active = service.active
     active.begin()
-    key = active._workers.jobs[0].key
-    died(active, key)
+    key = job_keys(service)[0]
+    died(service, key)
     assert not active.handle(Message("metrics", key, {"step": 1, "time": 1, "metrics": {"val/loss": 1.0}}))

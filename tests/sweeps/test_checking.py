@@ -95,21 +95,21 @@ def test_what_concerns_some_of_the_architectures_alone_is_said_of_them(checker):
     assert found["seconds"] is None and found["architectures"] == [] and found["trials"] == 4
 
 
-def test_a_broken_sweep_is_refused_before_it_starts_if_only_building_can_tell(checker):
+def test_a_broken_sweep_is_refused_before_it_starts_if_only_building_can_tell(checker, monkeypatch):
     broken = parse(SPEC.replace("batch_size: 32", "batch_size: 32, train_size: 500"))
     assert needs_building(broken) and not needs_building(parse(SPEC))
     assert needs_building(parse(SPEC.replace("seeds: 2", "replicate: {datasets: 2, inits: 2}")))
     with pytest.raises(SpecError, match="train_size: 500 is not allowed"):
         checker.refuse_broken(broken)
-    began = checker._rehearsals._made
+    monkeypatch.setattr(Rehearsals, "run", lambda *_, **__: pytest.fail("it was rehearsed"))
     checker.refuse_broken(parse(SPEC))
-    assert checker._rehearsals._made is began
 
 
 def test_a_spec_that_is_none_is_answered_without_a_process(checker):
+    before = children()
     found = checker.check(SPEC.replace("seeds: 2", "seeds: 0"), wait=120)
     assert found["problems"] == ["seeds: 0 is not allowed; allowed: a whole number from 1 to 1,000."]
-    assert found["seconds"] is None and checker._rehearsals._made is None
+    assert found["seconds"] is None and children() == before
 
 
 def test_a_device_that_is_not_there_is_a_sentence(checker):
@@ -118,14 +118,23 @@ def test_a_device_that_is_not_there_is_a_sentence(checker):
 
 
 def test_a_check_that_nobody_asks_for_is_dropped_and_can_be_asked_for_again(checker, monkeypatch):
+    run, dropped = Rehearsals.run, threading.Event()
+
+    def noted(*arguments, **options):
+        try:
+            return run(*arguments, **options)
+        except AbandonedError:
+            dropped.set()
+            raise
+
+    monkeypatch.setattr(Rehearsals, "run", noted)
     monkeypatch.setattr(checking, "PATIENCE_SECONDS", 0.0)
     found = checker.check(SPEC, wait=0)
     assert found["pending"] and (found["trials"], found["runs"]) == (4, 8) and found["seconds"] is None
-    end = time.monotonic() + 60
-    while checker._tasks:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    assert checker.check(SPEC, wait=120)["seconds"] > 0
+    assert dropped.wait(60)
+    while (found := checker.check(SPEC, wait=120))["pending"]:  # it is forgotten a moment after it was dropped
+        pass
+    assert found["seconds"] > 0
 
 
 def test_what_is_timed_beside_a_training_is_said_to_be_rough_and_is_not_kept(tmp_path):
@@ -171,16 +180,18 @@ def test_a_rehearsal_that_takes_too_long_is_stopped(rehearsals):
 
 
 def test_a_rehearsal_whose_process_is_killed_says_so(rehearsals):
-    before = children()
+    before, killed = children(), set()
 
-    def kill():
-        while not (born := children() - before):
-            time.sleep(0.01)
-        time.sleep(0.5)
-        os.kill(born.pop(), signal.SIGKILL)
+    def kill_once_it_is_rehearsed():
+        if rehearsals.busy and not killed:
+            (pid,) = children() - before
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        return True
 
-    threading.Thread(target=kill, daemon=True).start()
-    (told,) = rehearsals.run({"long": LONG}, at_once=1, threads=1, seconds=100.0)["long"]
+    (told,) = rehearsals.run({"long": LONG}, at_once=1, threads=1, seconds=100.0, go_on=kill_once_it_is_rehearsed)[
+        "long"
+    ]
     assert told.outcome == "crashed" and told.error == "its process ended unexpectedly (exit code -9)"
 
 
@@ -240,24 +251,18 @@ def test_available_memory_is_less_than_there_is():
 
 def test_rehearsals_that_are_closed_in_the_middle_end(rehearsals):
     """The service ends while a check is under way, in another thread."""
-    long = {
-        "model": {"name": "softmax_regression"},
-        "data": {"name": "iris"},
-        "optimizer": {"name": "sgd"},
-        "trainer": {"max_epochs": 1_000_000},
-    }
     raised = []
 
     def rehearse():
         try:
-            rehearsals.run({"long": long}, at_once=1, threads=1, seconds=100)
+            rehearsals.run({"long": LONG}, at_once=1, threads=1, seconds=100)
         except (AbandonedError, OSError) as error:
             raised.append(error)
 
     thread = threading.Thread(target=rehearse, daemon=True)
     thread.start()
     until = time.monotonic() + 60
-    while not (rehearsals._made and rehearsals._made.busy):
+    while not rehearsals.busy:
         assert time.monotonic() < until
         time.sleep(0.01)
     rehearsals.close()

@@ -1,6 +1,7 @@
 """Commands that change a sweep, on a store and a writer that keep what they are told."""
 
 import json
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -9,9 +10,11 @@ from sweeps.commands import Commands
 from sweeps.progress import Progress
 from sweeps.search import enumerate_trials, trials_from_json, trials_to_json
 from sweeps.spec import parse
-from sweeps.stored import Refused
+from sweeps.stored import Refused, Stored
+from sweeps.workers import LocalWorkers
 from tracking import schema
 from tracking.schema import Outcome
+from tracking.writer import Writer
 
 SPEC = """
 name: commands
@@ -24,47 +27,30 @@ trials: 3
 
 
 class Store:
-    """One sweep, and the writer of its store."""
-
-    problem, backlog = None, 0
+    """One sweep: `stored` reads what the store holds of it, and `writer` writes into it."""
 
     def __init__(self, state):
-        self.own = parse(SPEC)
-        self.files = {schema.TRIALS_FILE: trials_to_json(enumerate_trials(self.own))}
-        self.own_tags = {schema.STATE: str(state)}
+        self.spec = parse(SPEC)
+        self.files = {schema.TRIALS_FILE: trials_to_json(enumerate_trials(self.spec))}
+        self.tags = {schema.STATE: str(state)}
         self.curve_of = {}
-        self.flushed = True
-
-    def tags(self, sweep):
-        return self.own_tags
-
-    def sweeps(self):
-        return {"sweep": dict(self.own_tags)}
-
-    def spec(self, sweep):
-        return self.own
-
-    def trials(self, sweep):
-        return trials_from_json(self.files[schema.TRIALS_FILE])
-
-    def curves(self, runs, metric):
-        return {run: self.curve_of[run] for run in runs if run in self.curve_of}
-
-    def flush(self, timeout):
-        return self.flushed
-
-    def set_tags(self, key, tags):
-        self.own_tags |= tags
-
-    def log_text(self, key, text, path):
-        self.files[path] = text
-
-    def __getattr__(self, name):
-        return lambda *args, **kwargs: None
+        self.stored = create_autospec(Stored, instance=True)
+        self.stored.tags.side_effect = lambda sweep: self.tags
+        self.stored.sweeps.side_effect = lambda: {"sweep": dict(self.tags)}
+        self.stored.spec.return_value = self.spec
+        self.stored.trials.side_effect = lambda sweep: trials_from_json(self.files[schema.TRIALS_FILE])
+        self.stored.curves.side_effect = lambda runs, metric: {
+            run: self.curve_of[run] for run in runs if run in self.curve_of
+        }
+        self.writer = create_autospec(Writer, instance=True)
+        self.writer.problem, self.writer.backlog = None, 0
+        self.writer.flush.return_value = True
+        self.writer.set_tags.side_effect = lambda key, tags: self.tags.update(tags)
+        self.writer.log_text.side_effect = lambda key, text, path: self.files.update({path: text})
 
 
 def commands(store, active=None):
-    return Commands(store, store, lambda: active)
+    return Commands(store.stored, store.writer, lambda: active)
 
 
 def test_trials_that_have_been_enumerated_stay_what_they_are():
@@ -84,14 +70,17 @@ def test_trials_that_have_been_enumerated_stay_what_they_are():
 
 def test_a_pruner_that_is_chosen_later_knows_what_was_measured_before_the_service_began():
     store = Store("running")
-    progress = Progress(store.own, enumerate_trials(store.own))
+    progress = Progress(store.spec, enumerate_trials(store.spec))
     for number in range(2):
         slot = progress.take()
         progress.end(slot, Outcome.OK, 0.5)
         slot.run_id = f"run{number}"
     progress.slots[1, 0].curve = {1: 0.8}
     store.curve_of = {"run0": {1: 0.9, 2: 0.5}, "run1": {1: 7.0}}
-    active = ActiveSweep("sweep", "1", progress, writer=store, workers=store, wake=print, owner="me", commit="")
+    workers = create_autospec(LocalWorkers, instance=True)
+    active = ActiveSweep(
+        "sweep", "1", progress, writer=store.writer, workers=workers, wake=print, owner="me", commit=""
+    )
     commands(store, active).obey("change", "sweep", "id", 1, {"pruner": "median"})
     assert [progress.slots[number, 0].curve for number in range(3)] == [{1: 0.9, 2: 0.5}, {1: 0.8}, {}]
 
@@ -100,15 +89,15 @@ def test_a_pruner_that_is_chosen_later_knows_what_was_measured_before_the_servic
 def test_arguments_that_are_none_are_refused_and_keep_no_other_command_waiting(arguments):
     store = Store("paused")
     for name in ("cmd.a", "cmd.b"):
-        store.own_tags[name] = json.dumps({"action": "extend", "at": 1, "arguments": arguments})
+        store.tags[name] = json.dumps({"action": "extend", "at": 1, "arguments": arguments})
     commands(store).obey_left()
     for name in ("cmd.a", "cmd.b"):
-        assert "allowed" in json.loads(store.own_tags[name])["refused"]
+        assert "allowed" in json.loads(store.tags[name])["refused"]
 
 
 def test_nothing_is_changed_on_the_ground_of_a_spec_that_is_still_being_written():
     store = Store("paused")
-    store.flushed = False
+    store.writer.flush.return_value = False
     with pytest.raises(Refused, match="try again"):
         commands(store).obey("extend", "sweep", "id", 1, {"trials": 2})
     assert schema.SPEC_FILE not in store.files

@@ -194,9 +194,10 @@ def test_layers_are_told_as_they_are_after_the_last_epoch_not_the_best(tmp_path)
 
 @pytest.mark.parametrize("epochs", [1, 2, 99, 100, 101, 102, 250, 1001])
 def test_of_many_epochs_evenly_spaced_ones_are_kept_and_the_last(epochs):
-    weight = nn.Parameter(torch.ones(2, 2))
+    module = nn.Sequential(nn.Linear(2, 2, bias=False))  # no module of ours: only its weights are looked at
+    (weight,) = module.parameters()
     gathered = Layers()
-    gathered._weights = {"only": weight}
+    gathered.begin(None, module, None)
     for epoch in range(1, epochs + 1):
         gathered.add(epoch, {weight: float(epoch)}, {weight: 2.0 * epoch})
     told = gathered.arrays()

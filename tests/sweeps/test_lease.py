@@ -17,7 +17,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from sweeps import lease
-lease.DURATION, lease.RENEWAL = 0.6, 0.1
+lease.DURATION, lease.RENEWAL = float(sys.argv[2]), 0.1
 hold = lease.Hold(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)
@@ -31,16 +31,31 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def holder(folder):
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
+def hold(folder):
+    """Starts a process that holds the folder, with a lease of so many seconds: `hold(0.6)`."""
+    processes = []
+
+    def start(seconds):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(folder), str(seconds)], stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
-def wait_until(condition, seconds=10.0):
+@pytest.fixture
+def holder(hold):
+    return hold(0.6)
+
+
+def wait_until(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -57,9 +72,14 @@ def test_a_second_holder_is_refused_and_the_death_of_the_first_frees_the_store(f
     lease.Hold(folder).release()
 
 
-def test_a_holder_that_renews_its_lease_is_not_evicted(folder, holder):
-    time.sleep(1.0)  # longer than the lease
-    assert not lease.evict(folder) and holder.poll() is None
+def test_a_holder_that_renews_its_lease_is_not_evicted(folder, hold, monkeypatch):
+    holder = hold(60.0)
+    first = lease.read_lease(folder).expires
+    wait_until(lambda: lease.read_lease(folder).expires > first)
+    with monkeypatch.context() as later:
+        later.setattr(lease.time, "time", lambda: first + 0.001)  # when the first lease, not renewed, has run out
+        assert not lease.evict(folder)
+    assert holder.poll() is None
 
 
 def test_a_stopped_holder_is_evicted_once_its_lease_is_stale(folder, holder):

@@ -8,6 +8,7 @@ import json
 import math
 import random
 import time
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -15,9 +16,10 @@ from sweeps.active import ActiveSweep
 from sweeps.progress import Progress, StoredRun
 from sweeps.search import CONFIRM_SEEDS, enumerate_trials
 from sweeps.spec import parse
-from sweeps.workers import Message
+from sweeps.workers import LocalWorkers, Message
 from tracking import schema
 from tracking.schema import State
+from tracking.writer import Writer
 
 SPEC = """
 name: rebuild
@@ -45,10 +47,12 @@ def spec_of(sampler, pruner="none", confirm="{}"):
 class Store:
     """What the writer has written, line by line."""
 
-    problem, backlog = None, 0
-
     def __init__(self):
-        self.log, self.names = [], {}
+        self.log = []
+        self.writer = create_autospec(Writer, instance=True)
+        self.writer.problem, self.writer.backlog = None, 0
+        for method in (self.start_run, self.set_tags, self.log_metrics, self.end):
+            getattr(self.writer, method.__name__).side_effect = method
 
     def start_run(self, key, run):
         self.log.append(("start", key, dict(run.tags)))
@@ -61,9 +65,6 @@ class Store:
 
     def end(self, key, outcome, tags, end_time):
         self.set_tags(key, {**tags, schema.OUTCOME: str(outcome)})
-
-    def __getattr__(self, name):
-        return lambda *args, **kwargs: None
 
     def runs(self):
         found = {}
@@ -88,23 +89,25 @@ class Store:
 
 
 class Worker:
-    """One worker; what it sends up lies in `outbox` until it is delivered."""
+    """One worker; what it sends up lies in `outbox` until it is delivered.
+
+    It learns late that a run is pruned: it has trained on meanwhile, and says that all went well.
+    """
 
     def __init__(self):
         self.outbox, self.job = [], None
-
-    free = property(lambda self: int(self.job is None))
-
-    def grow(self, count):
-        pass
+        self.workers = create_autospec(LocalWorkers, instance=True)
+        self.workers.submit.side_effect = self.submit
+        self.workers.free = 1
 
     def submit(self, jobs):
         (self.job,) = jobs
         self.outbox = messages(self.job)
+        self.workers.free = 0
         return True
 
-    def prune(self, key):  # the worker learns of it late: it has trained on meanwhile, and says that all went well
-        pass
+    def finish(self):
+        self.job, self.workers.free = None, 1
 
 
 def messages(job):
@@ -139,7 +142,14 @@ class Life:
             store.set_tags(old, {schema.SUPERSEDED_BY: new})
         self.store, self.worker = store, Worker()
         self.active = ActiveSweep(
-            "sweep", "1", progress, writer=store, workers=self.worker, wake=lambda: None, owner="me", commit=""
+            "sweep",
+            "1",
+            progress,
+            writer=store.writer,
+            workers=self.worker.workers,
+            wake=lambda: None,
+            owner="me",
+            commit="",
         )
         self.active.begin()
 
@@ -154,7 +164,7 @@ class Life:
         message = next(self.worker.outbox)
         key = message.key
         if message.kind == "result":
-            self.worker.job = None
+            self.worker.finish()
         self.active.created(key, key)
         self.active.handle(message)
         self.active.dispatch()

@@ -1,7 +1,6 @@
 """The models of the user's own modules in the catalogue and in a sweep: read once for each state of their files."""
 
 import json
-import subprocess
 import sys
 import threading
 
@@ -190,11 +189,3 @@ def test_a_model_that_is_taken_away_is_one_sentence(my_models):
     for use in (lambda: configuration(made), made.size):
         with pytest.raises(SpecError, match=r'model.name: "net" is not allowed; allowed: linear_regression, '):
             use()
-
-
-def test_reading_never_happens_in_the_app():
-    code = (
-        "import sys; from sweeps import user_models, catalogue, spec; catalogue.load();"
-        "sys.exit(any(name in sys.modules for name in ('torch', 'pytorch_lightning', 'sweeps.reading')))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,5 +1,6 @@
 """Real worker processes, without a service."""
 
+import multiprocessing as mp
 import os
 import signal
 import threading
@@ -148,7 +149,7 @@ def test_runs_that_train_at_one_time_have_places_of_their_own(workers):
     """By which they are spread over GPUs."""
 
     def places():
-        return {worker.job.key: worker.job.place for worker in workers._workers if worker.job}
+        return {job.key: job.place for job in workers.jobs}
 
     have(workers, 2)
     assert workers.submit([Job("one", configuration(1_000_000), 1)])
@@ -166,7 +167,7 @@ def test_runs_that_train_at_one_time_have_places_of_their_own(workers):
 
 def test_a_worker_that_dies_idle_takes_no_job_with_it(workers):
     have(workers, 2)
-    victim = workers._workers[0].process
+    victim = next(process for process in mp.active_children() if process.pid == workers.pids[0])
     os.kill(victim.pid, signal.SIGKILL)
     victim.join()  # until all its threads are gone: the last of them closes its end of the pipe
     assert workers.submit([Job("b", configuration(1), 1)])
@@ -181,8 +182,7 @@ def test_growing_from_many_threads_starts_no_more_than_asked_for(workers):
     for thread in threads:
         thread.join()
     have(workers, 3)
-    time.sleep(1)
-    assert len(workers.pids) == 3
+    assert workers.ordered == 0 and len(workers.pids) == 3
     workers.shrink(1)
     assert len(workers.pids) == 1
 

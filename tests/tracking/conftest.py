@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +84,37 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+FORKS = """
+import os, sys
+from tracking import _mlflow
+_mlflow.prepare()
+code, count = compile(sys.argv[1], "code", "exec"), int(sys.argv[2])
+may_begin, begin = os.pipe()
+children = []
+for _ in range(count):
+    child = os.fork()
+    if not child:
+        os.close(begin)
+        os.read(may_begin, 1)  # until the parent closes its end: all begin at once
+        exec(code, {"__name__": "__main__"})
+        sys.exit()
+    children.append(child)
+os.close(begin)
+sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
+"""
+
+
+def at_once(code: str, count: int) -> str:
+    """Run code in `count` processes at the same moment, and return what they print; none may fail or complain.
+
+    They are forked from one fresh Python that has imported mlflow, which takes seconds.
+    """
+    command = [sys.executable, "-W", "error", "-c", FORKS, code, str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="session")
 def helpers() -> Any:
     """The functions above: test modules cannot import this file by name."""
@@ -91,6 +124,7 @@ def helpers() -> Any:
         sweep = staticmethod(new_sweep)
         run = staticmethod(new_run)
         wait_for = staticmethod(wait_for)
+        at_once = staticmethod(at_once)
 
     return Helpers
 

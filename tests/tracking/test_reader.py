@@ -7,7 +7,6 @@ import math
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -256,20 +255,6 @@ def test_a_write_within_the_tick_of_the_clock_is_noticed(
     connection.close()
     os.utime(path, ns=(now, now))
     helpers.wait_for(lambda: reader.version() != early)
-
-
-def test_reading_does_not_import_mlflow(filled: dict[str, Any]) -> None:
-    code = f"""
-import sys
-from tracking import reader, schema, store, writer
-store.ensure_store({filled["uri"]!r})
-found = reader.open_reader({filled["uri"]!r})
-assert len(reader.sweeps(found)) == 3 and len(found.frame()) and len(found.artifacts({filled["first"]!r}))
-assert found.version()
-print(sorted({{"mlflow", "torch", "lightning", "sqlalchemy", "alembic"}} & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]" and done.stderr == ""
 
 
 def test_no_store_yet(tmp_path: Path) -> None:

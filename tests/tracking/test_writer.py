@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,16 +75,12 @@ def test_a_sweep_that_cannot_be_written_leaves_no_queued_one(uri: str, monkeypat
     assert sweeps(open_reader(uri)).empty
 
 
-def test_launches_in_the_same_second(uri: str) -> None:
+def test_launches_in_the_same_second(uri: str, helpers: Any) -> None:
     code = f"""
 from tracking.writer import create_sweep
 print(create_sweep({uri!r}, experiment="same", name="n", note="", tags={{}}, files={{"spec.yaml": "a"}}))
 """
-    starts = [
-        subprocess.Popen([sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    ids = {start.communicate(timeout=120)[0].strip() for start in starts}
+    ids = set(helpers.at_once(code, 3).split())
     frame = sweeps(open_reader(uri))
     assert set(frame["sweep"]) == ids and len(ids) == 3
     assert set(frame["experiment"]) == {"same"} and frame["experiment_id"].nunique() == 1
@@ -511,14 +506,16 @@ def test_a_batch_is_few_calls(
     made, _, _ = begin(open_writer, uri, helpers, told)
     calls: list[int] = []
     real = _calls.log_batch
+    queued = threading.Event()
 
     def log_batch(client: Any, run_id: str, many: list[Item]) -> None:
         calls.append(len(many))
-        time.sleep(0.05)
+        assert queued.wait(60)
         real(client, run_id, many)
 
     monkeypatch.setattr(_calls, "log_batch", log_batch)
     for epoch in range(200):
         made.log_metrics("key", {"a": 1.0, "b": 2.0}, epoch, epoch)
+    queued.set()
     assert made.flush(30)
     assert sum(calls) == 400 and len(calls) <= 10

@@ -1,0 +1,142 @@
+"""What each part imports: nothing heavy before it is needed, and in the app nothing that trains.
+
+One fresh Python imports one part after the other, the lightest first, and notes after each which modules are new.
+So each test names the part that brought a module in, and all tests together pay for one start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("imports")  # one pytest worker, so that the Python is started once
+
+APP = Path(__file__).parents[1] / "app" / "streamlit_app.py"
+
+TRAINS = ("torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", "data", "lightning_modules")
+FORBIDDEN = {
+    "help": ("mlflow", "torch", "pandas", "numpy", "pydantic", "yaml", "optuna"),
+    "data_files": ("torch", "data", "numpy"),
+    "settings": ("torch",),
+    "user_models": ("torch", "pytorch_lightning", "sweeps.reading"),
+    "catalogue": ("torch", "pytorch_lightning", "mlflow", "optuna", "data"),
+    "tracking": ("mlflow", "torch", "lightning", "sqlalchemy", "alembic"),
+    "overview": (*TRAINS, "scipy", "scipy.stats"),
+    "app": TRAINS,
+}
+"""By part, in the order of `PARTS`: the modules that it must not import."""
+
+PARTS = """
+import contextlib, io, json, runpy, sys, traceback, warnings
+
+def help():
+    sys.argv = ["sweeps", "--help"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            runpy.run_module("sweeps", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            assert not end.code
+        else:
+            raise AssertionError("it did not end")
+
+def data_files():
+    import sweeps.data_files
+
+def settings():
+    import sweeps.settings, sweeps.alerts, sweeps.user_models
+
+def user_models():
+    from sweeps import user_models, catalogue, spec
+    catalogue.load()
+
+def catalogue():
+    from sweeps.catalogue import load
+    from sweeps import spec, search
+    load()
+
+def tracking():
+    complaints = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stderr(complaints):
+        warnings.simplefilter("error")
+        from tracking import reader, schema, store, writer
+        store.ensure_store(uri)
+        opened = reader.open_reader(uri)
+        (sweep,) = reader.sweeps(opened)["sweep"]
+        assert len(opened.frame()) and len(opened.artifacts(sweep)) and opened.version()
+    assert complaints.getvalue() == ""
+
+def opens(*pages):
+    from streamlit import config
+    from streamlit.testing.v1 import AppTest
+    from sweeps.client import Client, ServiceStatus
+    config.set_option("server.address", "127.0.0.1")
+    Client.status = lambda self: ServiceStatus(alive=True)
+    Client.launch = lambda self, text: "none"
+    for page in pages:
+        at = AppTest.from_file(file, default_timeout=120).run()
+        if page:
+            at.switch_page(page).run()
+        assert not at.exception, at.exception
+        assert at.title
+
+def overview():
+    opens(None)
+
+def app():
+    opens("views/launch.py", "views/sweep.py")
+
+uri, file, *names = sys.argv[1:]
+report = {}
+for name in names:
+    before = set(sys.modules)
+    try:
+        globals()[name]()
+        problem = ""
+    except BaseException:
+        problem = traceback.format_exc()
+    report[name] = {"new": sorted(set(sys.modules) - before), "problem": problem}
+print(json.dumps(report))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """By part: the modules that are new after it, and what went wrong in it."""
+    from tracking.writer import create_sweep
+
+    folder = tmp_path_factory.mktemp("imports")
+    shutil.copy(store_template, folder / "mlflow.db")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    create_sweep(uri, experiment="first", name="sweep", note="Which?", tags={}, files={"spec.yaml": "name: x\n"})
+    done = subprocess.run(
+        [sys.executable, "-c", PARTS, uri, str(APP), *FORBIDDEN],
+        env={**os.environ, "MLFLOW_TRACKING_URI": uri, "SWEEPBOARD_STATE": str(folder / "state")},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
+
+
+@pytest.mark.parametrize("part", FORBIDDEN)
+def test_a_part_imports_nothing_that_it_must_not(part: str, imported: dict[str, Any]) -> None:
+    assert not imported[part]["problem"], imported[part]["problem"]
+    assert not set(FORBIDDEN[part]) & set(imported[part]["new"])
+
+
+def test_no_part_hides_what_a_later_one_imports(imported: dict[str, Any]) -> None:
+    """What an earlier part may import is not new after a later one: it must not be forbidden there."""
+    earlier: set[str] = set()
+    for part, modules in FORBIDDEN.items():
+        hidden = set(modules) & earlier
+        assert not hidden, f"{part}: move it before the parts that import {hidden}"
+        earlier |= set(imported[part]["new"])
