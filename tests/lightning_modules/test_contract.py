@@ -98,18 +98,20 @@ def test_a_smoothed_target_is_a_mixture_of_all_classes_or_refused(case):
 @every_model
 def test_ten_examples_can_be_learnt_by_heart(case):
     module, ten = make(case), batch(case[1])
+    before = make(case).eval().evaluate(ten)["loss"]
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        for _ in range(400):
-            optimizer.zero_grad()
-            module.loss(ten).backward()
-            optimizer.step()
-    module.eval()
-    before, after = make(case).eval().evaluate(ten)["loss"], module.evaluate(ten)["loss"]
-    assert after < 0.05 * before
-    if case[1] != "regression":
-        assert module.evaluate(ten)["error"] == 0
+        for _ in range(20):
+            for _ in range(20):
+                optimizer.zero_grad()
+                module.loss(ten).backward()
+                optimizer.step()
+            measured = module.eval().evaluate(ten)
+            if learnt := measured["loss"] < 0.05 * before and (case[1] == "regression" or measured["error"] == 0):
+                break
+            module.train()
+    assert learnt, measured
 
 
 @every_model

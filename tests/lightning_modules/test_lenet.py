@@ -130,7 +130,7 @@ def test_it_reads_digits():
             "model": {"name": "lenet", "activation": "relu", "pooling": "max", "initialization": "he"},
             "data": {"name": "digits"},
             "optimizer": {"name": "adam", "lr": 0.003},
-            "trainer": {"max_epochs": 8, "device": "cpu"},
+            "trainer": {"max_epochs": 4, "device": "cpu"},
         }
     )
     assert result.metrics["test/error"] < 0.05

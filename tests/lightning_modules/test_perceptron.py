@@ -94,7 +94,7 @@ def trained(gate):
             "model": {"name": "perceptron"},
             "data": {"name": "logic_gate", "gate": gate, "noise": 0.0, "batch_size": 1, "num_samples": 100},
             "optimizer": {"name": "sgd", "lr": 1.0},
-            "trainer": {"max_epochs": 8, "device": "cpu"},
+            "trainer": {"max_epochs": 4, "device": "cpu"},
         }
     )
 

@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -288,28 +289,51 @@ def test_a_run_that_cannot_be_saved_goes_on(tmp_path):
 # Processes
 
 
-def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
-    file, settings = tmp_path / "run.resume", configuration(trainer={"max_epochs": 400})
-    script = (
-        "import json, sys, pathlib, torch; from sweeps.train import train; torch.set_num_threads(1)\n"
-        "settings, file = json.load(sys.stdin)\n"
-        "train(settings, lambda *record: print(json.dumps(record), flush=True), resume=pathlib.Path(file), "
-        "save_seconds=0)"
-    )
+SCRIPT = """
+import json, pathlib, sys, torch
+from sweeps.train import train
+torch.set_num_threads(1)
+short, long, file = json.load(sys.stdin)
+print(json.dumps(train(short).metrics), flush=True)
+train(long, lambda *record: print(json.dumps(record), flush=True), resume=pathlib.Path(file), save_seconds=0)
+"""
+LONG = configuration(trainer={"max_epochs": 400})
+in_one_process = pytest.mark.xdist_group("a fresh process that trains")
+
+
+@pytest.fixture(scope="module")
+def killed_process(tmp_path_factory):
+    """A fresh Python that has trained one run to its end and another one until it was killed."""
+    file = tmp_path_factory.mktemp("killed") / "run.resume"
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        process.stdin.write(json.dumps([settings, str(file)]))
+        process.stdin.write(json.dumps([configuration(), LONG, str(file)]))
         process.stdin.close()
-        seen = []
+        metrics = json.loads(process.stdout.readline() or "null")
+        records = []
         for line in process.stdout:
             kind, record = json.loads(line)
-            seen += [record] if kind == "metrics" else []
-            if len(seen) == 8:  # so that the seventh at least has been saved
+            records += [record] if kind == "metrics" else []
+            if len(records) == 8:  # so that the seventh at least has been saved
                 os.kill(process.pid, signal.SIGKILL)
                 break
-    result, log = run(settings, resume=file, should_end=after(2 * STEPS))
-    _, whole = run(settings, should_end=after(result.epochs * STEPS))
+        complaints = process.stderr.read()
+    return SimpleNamespace(metrics=metrics, records=records, file=file, complaints=complaints)
+
+
+@in_one_process
+def test_another_process_gives_the_same_numbers_and_says_nothing(killed_process):
+    assert killed_process.complaints == ""
+    here = {"step": 6, "metrics": run(configuration())[0].metrics}
+    assert timeless([{"step": 6, "metrics": killed_process.metrics}]) == timeless([here])
+
+
+@in_one_process
+def test_a_killed_process_leaves_a_run_that_goes_on(killed_process):
+    file, seen = killed_process.file, killed_process.records
+    result, log = run(LONG, resume=file, should_end=after(2 * STEPS))
+    _, whole = run(LONG, should_end=after(result.epochs * STEPS))
     records = log.of("metrics")
     assert records[:6] == seen[:6], "taken up as they were measured"
     assert timeless(records) == timeless(whole.of("metrics")) and len(records) == result.epochs > 8

@@ -6,8 +6,6 @@ import math
 import os
 import re
 import signal
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -408,20 +406,6 @@ def test_the_same_configuration_gives_the_same_numbers_whatever_ran_before():
     again, second_log = run(settings)
     assert [timeless(metrics) for metrics in log.metrics] == [timeless(metrics) for metrics in second_log.metrics]
     assert first.objective == again.objective
-
-
-def test_another_process_gives_the_same_numbers():
-    settings = configuration(model={"dropout": 0.3})
-    script = (
-        "import json, sys, torch; from sweeps.train import train; settings, threads = json.load(sys.stdin); "
-        "torch.set_num_threads(threads); print(json.dumps(train(settings).metrics))"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", script], input=json.dumps([settings, torch.get_num_threads()]), capture_output=True,
-        text=True, check=True, timeout=120,
-    )  # fmt: skip
-    assert timeless(json.loads(said.stdout)) == timeless(run(settings)[0].metrics)
-    assert said.stderr == ""
 
 
 @pytest.mark.parametrize("seed", ["data", "init", "order"])

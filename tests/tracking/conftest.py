@@ -14,17 +14,15 @@ import pytest
 
 from tracking import schema
 from tracking.schema import Outcome, State
-from tracking.store import ensure_store, sqlite_uri
+from tracking.store import sqlite_uri
 from tracking.writer import NewRun, Writer, create_sweep
 
 NOW = 1_700_000_000_000
 
 
 @pytest.fixture(scope="session")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("blank") / "mlflow.db"
-    ensure_store(sqlite_uri(path))
-    return path
+def blank(store_template: Path) -> Path:
+    return store_template
 
 
 @pytest.fixture
