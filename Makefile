@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8501
 
-.PHONY: app test test-full test-faults lint bench mlflow-ui clean
+.PHONY: app test test-full test-faults check lint bench mlflow-ui clean
 
 app: .venv/.installed  ## open the dashboard on http://127.0.0.1:8501
 	$(BIN)/streamlit run app --server.port $(PORT)
@@ -14,10 +14,13 @@ test: .venv/.browser  ## the fast suite, in a real browser too
 test-full: .venv/.browser  ## everything, the long forms included
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-test-faults: .venv/.installed  ## the long fault tests: processes killed at many random moments
+test-faults: .venv/.installed  ## the long fault tests: processes killed at random moments
 	$(BIN)/python -m pytest -n 2 -m "faults and slow"
 
-lint: .venv/.installed
+check: lint  ## while you work: lint, types, and the tests that the change under way can break
+	$(BIN)/python tests/affected.py
+
+lint: .venv/.installed  ## style, types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

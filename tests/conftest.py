@@ -79,22 +79,32 @@ def store_template(tmp_path_factory):
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch):
+def state(tmp_path, monkeypatch, end_services):
     """The folder of services' states, of this test alone; a service that is started is killed afterwards."""
-    from sweeps import lease
-
     state = tmp_path / "state"
     monkeypatch.setenv("SWEEPBOARD_STATE", str(state))
     yield state
+    end_services(state)
+
+
+@pytest.fixture(scope="session")
+def end_services():
+    """`end_services(state)`: kill the services whose states lie in a folder, and what they started."""
+    return _end_services
+
+
+def _end_services(state):
+    from sweeps import lease
+
     for note in state.glob("*/mlflow-ui.json"):
         with suppress(ProcessLookupError):
             os.killpg(json.loads(note.read_text())["pid"], signal.SIGKILL)
     for folder in state.glob("*"):
-        held = lease.read_lease(folder)
-        if held and lease.born(held.pid) == held.born:
-            os.kill(held.pid, signal.SIGKILL)
+        holder = lease.read_lease(folder)
+        if holder and lease.born(holder.pid) == holder.born:
+            os.kill(holder.pid, signal.SIGKILL)
             end = time.monotonic() + 5
-            while lease.born(held.pid) and time.monotonic() < end:
+            while lease.born(holder.pid) and time.monotonic() < end:
                 time.sleep(0.02)
     for pid in _at_work_in(state):
         with suppress(ProcessLookupError):

@@ -1,9 +1,10 @@
-"""Named moments at which a process kills itself, so that a test can hit a moment that lasts a millisecond.
+"""Named moments at which a process kills itself, so that a test hits a moment that lasts a millisecond.
 
 The environment variable SWEEPBOARD_KILL_POINTS names a folder. While a file in it has the name of a moment, the process
 that reaches this moment removes the file and dies by SIGKILL, as if the machine had taken it away. The file's text says
-at which time the moment counts, 1 if it is empty: "metrics taken" with the text 3 lets two records through. Without the
-variable nothing is looked for. Only tests set it.
+at which time the moment counts, by which signal, and how many processes it is for: "metrics taken" with the text
+`3 KILL 1` lets two records through, `1 STOP 1` stops the process until it gets SIGCONT. Without the variable nothing is
+looked for. Only tests set it.
 """
 
 from __future__ import annotations
@@ -34,16 +35,20 @@ _reached: Counter[str] = Counter()
 
 
 def reached(moment: str) -> None:
-    """Die here, if a test wants this process to."""
+    """Die or stop here, if a test wants this process to."""
     if FOLDER is None:
         return
     file = Path(FOLDER, moment)
     try:
-        count = int(file.read_text() or 1)
+        count, name, processes = file.read_text().split()
         _reached[moment] += 1
-        if _reached[moment] < count:
+        if _reached[moment] < int(count):
             return
-        file.unlink()
+        if processes == "1":
+            file.unlink()
+        else:
+            file.write_text(f"{count} {name} {int(processes) - 1}")
     except FileNotFoundError:  # nobody is to die here, or another process has just died for it
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    _reached[moment] = 0
+    os.kill(os.getpid(), signal.Signals[f"SIG{name}"])

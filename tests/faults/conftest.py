@@ -1,6 +1,7 @@
 """A real service on a real store, watched from outside: by SQL on its file and by what the system says of processes."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from sweeps import lease
 from sweeps.client import Client
+from tracking.kill_points import KILL_POINTS  # imported here, where no folder is named yet: these tests never die
 
 SPEC = """
 name: faults
@@ -34,9 +36,44 @@ class Machine:
         self.folder = lease.state_folder(uri)
         self.journal = self.path.with_name(self.path.name + "-journal")
         """There while a transaction is being written."""
+        self.kill_points = Path(os.environ["SWEEPBOARD_KILL_POINTS"])
+
+    def at(self, moment, count=1, signal_name="KILL", processes=1):
+        """Have the process that reaches a moment for the `count`-th time from now on die there, or stop (STOP), and so
+        many processes one after the other."""
+        assert moment in KILL_POINTS
+        part = self.kill_points / f".{moment}"
+        part.write_text(f"{count} {signal_name} {processes}")
+        part.rename(self.kill_points / moment)
+
+    def hit(self, moment):
+        """Wait until a process has come to that moment."""
+        self.wait(lambda: not (self.kill_points / moment).exists(), every=0.01)
+
+    def halted(self, pids):
+        """Wait for the one of these processes that has stopped; its pid."""
+
+        def is_halted(pid):
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+        return self.wait(lambda: next(filter(is_halted, pids), None))
+
+    def gone(self, pid):
+        """Wait until a process is gone."""
+        self.wait(lambda: not lease.born(pid), every=0.01)
+
+    def start_service(self):
+        assert self.client.start_service(wait=240.0), self.log()[-3000:]
 
     def launch(self, epochs=20, seeds=2):
         return self.client.launch(SPEC % (epochs, seeds))
+
+    def queue(self, epochs=20, seeds=2):
+        """Store a sweep without a word to the service, which finds it within a second, or when it starts."""
+        from sweeps.launching import store_sweep
+        from sweeps.spec import parse
+
+        return store_sweep(self.uri, parse(SPEC % (epochs, seeds)))
 
     def launch_text(self, text):
         return self.client.launch(text)
@@ -83,9 +120,13 @@ class Machine:
             runs[run_id] = {"run_id": run_id, "status": status, "steps": steps, **tags}
         return runs
 
-    def metrics(self):
-        """Every metric value stored, as a reader sees it."""
-        return self.rows("select run_uuid, key, step, timestamp, value from metrics")
+    def metrics(self, sweep):
+        """Every metric value that is stored of a sweep's runs, as a reader sees it."""
+        return self.rows(
+            "select m.run_uuid, m.key, m.step, m.timestamp, m.value from metrics m "
+            "join tags t on t.run_uuid = m.run_uuid where t.key = 'mlflow.parentRunId' and t.value = ?",
+            sweep,
+        )
 
     def wait(self, condition, seconds=240.0, every=0.05):
         end = time.monotonic() + seconds
@@ -114,20 +155,79 @@ class Machine:
                 assert run["outcome"] == "crashed" and run["superseded_by"] in runs
         for run in counting:
             assert run["outcome"] == "ok" and run["steps"] == list(range(1, epochs + 1)), run
-        keys = [(run_id, key, step) for run_id, key, step, _, _ in self.metrics()]
+        keys = [(run_id, key, step) for run_id, key, step, _, _ in self.metrics(sweep)]
         assert len(keys) == len(set(keys)), "a metric was stored twice"
         return runs
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+class Stores:
+    """The store that the tests of a process use one after the other, with its service, until one spoils it."""
+
+    def __init__(self, template, folders):
+        self.template, self.folders = template, folders
+        self.folder = None
+
+    def current(self):
+        """The folder of the store, a new one where there is none."""
+        if self.folder is None:
+            self.folder = self.folders.mktemp("faults")
+            (self.folder / "kill points").mkdir()
+            shutil.copy(self.template, self.folder / "mlflow.db")
+        return self.folder
+
+    def drop(self, end_services):
+        """End its service; the next test gets a new store."""
+        if self.folder is not None:
+            end_services(self.folder / "state")
+            self.folder = None
+
+
+@pytest.fixture(scope="session")
+def stores(store_template, tmp_path_factory, end_services):
+    made = Stores(store_template, tmp_path_factory)
+    yield made
+    made.drop(end_services)
+
+
 @pytest.fixture
-def machine(uri):
+def machine(stores, end_services, monkeypatch, request):
+    """A store and its service. The next test has the same one, unless this test fails or leaves something to do."""
+    folder = stores.current()
+    monkeypatch.setenv("SWEEPBOARD_STATE", str(folder / "state"))
+    monkeypatch.setenv("SWEEPBOARD_KILL_POINTS", str(folder / "kill points"))
+    machine = Machine(f"sqlite:///{folder / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", machine.uri)
+    yield machine
+    open_sweeps = machine.rows(
+        "select count(*) from tags where key = 'state' and value not in ('finished', 'stopped', 'paused', 'failed')"
+    )
+    if request.node.stash.get(FAILED, False) or open_sweeps != [(0,)] or any(machine.kill_points.iterdir()):
+        stores.drop(end_services)
+
+
+@pytest.fixture
+def new_machine(uri, tmp_path, monkeypatch):
+    """A store of this test's own, whose service has not been started."""
+    monkeypatch.setenv("SWEEPBOARD_KILL_POINTS", str(tmp_path))
     return Machine(uri)
 
 
 @pytest.fixture
-def served(mlflow_server, state, monkeypatch):
+def served(mlflow_server, state, tmp_path, monkeypatch):
     """A store behind an MLflow server that has not been started, and its service."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.uri)
+    monkeypatch.setenv("SWEEPBOARD_KILL_POINTS", str(tmp_path))
     machine = Machine(mlflow_server.uri, mlflow_server.database)
     machine.server = mlflow_server
     return machine

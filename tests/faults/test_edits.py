@@ -31,11 +31,16 @@ def test_a_deleted_run_is_hidden_and_comes_back(machine, run):
     from tracking.reader import open_reader
 
     reader = open_reader(machine.uri)
+
+    def shown(deleted=False):
+        runs = reader.runs(run_ids=[run], deleted=deleted)
+        return list(runs["lifecycle"])
+
     machine.client.delete([run])
-    machine.wait(lambda: reader.runs().empty)
-    assert list(reader.runs(deleted=True)["lifecycle"]) == ["deleted"]
+    machine.wait(lambda: not shown())
+    assert shown(deleted=True) == ["deleted"]
     machine.client.restore([run])
-    machine.wait(lambda: not reader.runs().empty)
+    machine.wait(lambda: shown() == ["active"])
     machine.client.edit([run], {"after": "restoring"})
     machine.wait(lambda: tags(machine, run).get("after"))
 

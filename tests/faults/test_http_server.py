@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from sweeps import lease
 from tracking import schema
 from tracking.reader import open_reader
 
@@ -20,7 +19,7 @@ def begin(machine, **size):
     machine.server.start()
     machine.server.wait()
     sweep = machine.launch(**size)
-    machine.wait(lambda: machine.metrics())
+    machine.wait(lambda: machine.metrics(sweep))
     return sweep
 
 
@@ -37,15 +36,15 @@ def end(machine, sweep, epochs):
 
 
 def test_the_server_is_killed_in_the_middle_and_comes_back(served):
-    sweep = begin(served, epochs=60)
+    sweep = begin(served, epochs=20)
     service = served.pid
     served.server.kill()
-    kept = set(served.metrics())
+    kept = set(served.metrics(sweep))
     problem = served.wait(lambda: served.client.status().problem)
     assert ABSENT in problem and served.uri in problem
     served.server.start()
-    runs = end(served, sweep, epochs=60)
-    assert kept <= set(served.metrics())
+    runs = end(served, sweep, epochs=20)
+    assert kept <= set(served.metrics(sweep))
     assert len(runs) == 6, "a run was trained again, or created twice"
     assert served.pid == service
     served.wait(lambda: served.client.status().problem is None)
@@ -63,7 +62,7 @@ def test_the_server_and_the_service_are_killed_again_and_again(served):
         if served.state(sweep) == "finished":
             end(served, sweep, epochs)
             sweep = served.launch(epochs=epochs, seeds=6)
-        kept = set(served.metrics())
+        kept = set(served.metrics(sweep))
         service = served.pid
         served.server.send(signal.SIGSTOP if fault == "hang" else signal.SIGKILL)
         time.sleep(rng.uniform(0, 8))
@@ -74,13 +73,13 @@ def test_the_server_and_the_service_are_killed_again_and_again(served):
             assert ABSENT in served.wait(lambda: served.client.status().problem)
         if fault == "service too":
             served.kill_service()
-            served.wait(lambda gone=service: not lease.born(gone))
-            assert served.client.start_service(wait=120), served.log()[-3000:]
+            served.gone(service)
+            served.start_service()
             assert ABSENT in served.wait(lambda: served.client.status().problem)
         if fault != "hang":
             served.server.start()
         served.wait(lambda: served.client.status().alive and served.client.status().problem is None)
         assert (served.pid == service) == (fault != "service too")
-        assert kept <= set(served.metrics())
+        assert kept <= set(served.metrics(sweep))
     runs = end(served, sweep, epochs)
     assert len(runs) <= 18 + 3 * 2, "more was trained again than the two runs that each killed service had"
