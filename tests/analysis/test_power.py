@@ -41,14 +41,14 @@ def simulated(effect: float, n: int, paired: bool, alpha: float = 0.05, repeats:
     return decided(a + effect, b, paired, alpha)
 
 
-@pytest.mark.parametrize("effect", [1.0, 1.25, 0.8])
+@pytest.mark.parametrize("effect", [1.0, *(pytest.param(effect, marks=pytest.mark.slow) for effect in (1.25, 0.8))])
 def test_the_pairs_advised_are_enough_and_no_more(effect: float) -> None:
     n = advised(effect, paired=True)
     assert 0.77 <= simulated(effect, n, paired=True) <= 0.85
     assert simulated(effect, n - 1, paired=True) < 0.80 + 0.02  # two standard errors of 1,500 draws
 
 
-@pytest.mark.parametrize("effect", [1.2, 1.3])
+@pytest.mark.parametrize("effect", [1.2, pytest.param(1.3, marks=pytest.mark.slow)])
 def test_the_seeds_advised_for_independent_groups_are_enough_and_no_more(effect: float) -> None:
     n = advised(effect, paired=False)
     assert 0.77 <= simulated(effect, n, paired=False, repeats=1000) <= 0.85
