@@ -157,6 +157,21 @@ def test_a_store_that_is_written_by_sql_is_the_one_that_mlflows_client_writes(
             client.log_metric(run, key, value, step + 1, step)
     client.log_metric(run, "m", 1.0, 1, 0)
     client.set_experiment_tag(stored_by_mlflow.experiments[0], "t", "x")
+    # Which value is the latest: that of the highest step, then of the last time, then the highest value.
+    ties = [
+        (1.0, 5, 1),
+        (0.5, 6, 1),
+        (9.0, 5, 1),
+        (0.7, 6, 1),
+        (0.6, 6, 1),
+        (math.nan, 6, 1),
+        (-1.0, 9, 0),
+        (0.1, 1, 2),
+    ]
+    for value, timestamp, step in ties:
+        for store in stores:
+            store.writer.log_metric(store.runs[-1], "tie", value, timestamp, step)
+        assert by_sql.content() == stored_by_mlflow.content(), (value, timestamp, step)
     for store in stores:
         store.writer.set_terminated(store.runs[-1], "FINISHED", 9)
     assert by_sql.content() == stored_by_mlflow.content()
