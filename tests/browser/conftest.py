@@ -1,16 +1,25 @@
 """A real dashboard in a real Chromium. Without one the tests are skipped, or fail where CI=true."""
 
+import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 
+from sweeps import lease
+from sweeps.channel import Server
+from sweeps.client import Client, CommandError
 from tracking.reader import open_reader, sweeps
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,6 +38,56 @@ FLAGS = [
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
 """Seconds; a busy machine starts a service and a dashboard on one core, beside a browser."""
+RATES = """
+name: {name}
+model: {{name: softmax_regression}}
+data: {{name: iris, batch_size: {batch_size}}}
+optimizer: {{name: sgd}}
+trainer: {{max_epochs: 4}}
+search: {{optimizer.lr: {{values: {rates}}}}}
+seeds: {seeds}
+"""
+TPE = """
+name: found-by-tpe
+model: {name: mlp, hidden_sizes: [64]}
+data: {name: digits, batch_size: 64}
+trainer: {max_epochs: 2}
+search:
+  optimizer.name: {values: [sgd, adam]}
+  optimizer.lr: {low: 0.001, high: 1.0, log: true, steps: 4}
+sampler: tpe
+trials: 4
+pruner: median
+seeds: 2
+confirm: {top: 1, per: optimizer.name, seeds: 2}
+"""
+LABS = {
+    "training-set-size": {
+        "optimizer": {"name": "adam", "lr": 5.0e-2},
+        "trainer": {"max_epochs": 25},
+        "search": {"data.train_size": {"values": [25, 100, 800]}},
+        "seeds": 3,
+    },
+    "decomposition": {
+        "trainer": {"max_epochs": 4},
+        "search": {"model.hidden_sizes": {"values": [[1, 1], [3, 3], [50, 50]]}},
+        "replicate": {"datasets": 3, "inits": 2},
+    },
+    "decision-regions": {"search": {"regularization.l2": {"values": [0.0, 1.0e-2, 1.0e-1]}}, "seeds": 2},
+    "optimizers-on-digits": {
+        "search": {
+            "optimizer.name": {"values": ["sgd", "momentum", "rmsprop", "adam"]},
+            "optimizer.lr": {"low": 3.0e-4, "high": 3.0, "log": True, "steps": 3},
+        },
+        "seeds": 1,
+        "confirm": {"top": 1, "per": "optimizer.name", "seeds": 2},
+    },
+}
+"""The labs whose pages the journeys read, and what is cut in them; where no epochs are given they are cut to two.
+
+Fewer than three seeds, or training sets, have no intervals, and without intervals a page names no fault. A small
+training set is learnt by heart only after some 20 epochs of one step.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -88,35 +147,84 @@ class Dashboard:
                 assert time.monotonic() < end and self.process.poll() is None, "the dashboard did not start"
                 time.sleep(0.1)
 
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
     def kill(self):
-        if self.process and self.process.poll() is None:
+        if self.alive():
             self.process.kill()
             self.process.wait()
 
 
-@pytest.fixture
-def served(uri, tmp_path, free_port):
-    """Makes dashboards, which end with the test."""
+@pytest.fixture(scope="session")
+def new_dashboard(free_port):
+    """`new_dashboard(uri, state, **environment)` makes a dashboard that has not been started yet; none outlives the
+    run of pytest."""
     made = []
 
-    def make(**environment):
-        made.append(Dashboard(uri, tmp_path / "state", free_port(), **environment))
+    def make(uri, state, **environment):
+        made.append(Dashboard(uri, state, free_port(), **environment))
         return made[-1]
 
     yield make
-    for each in made:
-        each.kill()
+    for dashboard in made:
+        dashboard.kill()
+
+
+@pytest.fixture
+def served(uri, tmp_path, new_dashboard):
+    """Makes dashboards on an empty store of this test alone, which end with the test."""
+    made = []
+
+    def make(**environment):
+        made.append(new_dashboard(uri, tmp_path / "state", **environment))
+        return made[-1]
+
+    yield make
+    for dashboard in made:
+        dashboard.kill()
 
 
 @pytest.fixture
 def dashboard(served):
+    """A dashboard on an empty store of this test alone; its first page starts a service."""
     return served().start()
 
 
+@contextmanager
+def hold_instead_of_a_service(uri):
+    """Hold a store as a service would, and answer how it is, so that no dashboard starts a real service, which costs
+    ten seconds of a processor."""
+    hold = lease.Hold(lease.state_folder(uri))
+
+    def answer(request):
+        if request["action"] != "status":
+            return {"error": f"there is no service behind this test to {request['action']}", "kind": "refused"}
+        return {"pid": os.getpid(), "started": time.time(), "problem": None, "active": [], "workers": 2}
+
+    server = Server(hold, answer)
+    yield
+    server.close()
+    hold.release()
+
+
+@pytest.fixture(scope="session")
+def instead_of_a_service():
+    """`with instead_of_a_service(uri)`: the store has no service, and no dashboard starts one."""
+    return hold_instead_of_a_service
+
+
 @pytest.fixture
-def page(browse, dashboard):
-    """The dashboard's first page; at the end nothing may have gone wrong in the browser."""
-    opened = browse(dashboard, viewport={"width": 1440, "height": 900}).new_page()
+def no_service(uri):
+    """The store of this test has no service, and none is started for it."""
+    with hold_instead_of_a_service(uri):
+        yield
+
+
+@pytest.fixture
+def page(browse, trained):
+    """The first page of the shared dashboard; at the end nothing may have gone wrong in the browser."""
+    opened = browse(trained.dashboard, viewport={"width": 1440, "height": 900}).new_page()
     errors = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto("/")
@@ -158,7 +266,7 @@ class Visitor:
     def settle(self):
         """Wait until no script runs; nothing may have gone wrong until then."""
         self.page.evaluate("window.stillSince = undefined")
-        self.page.wait_for_function(STILL)
+        self.page.wait_for_function(STILL, polling=100)
         tracebacks = self.page.locator("[data-testid=stException]")
         assert tracebacks.count() == 0, tracebacks.first.inner_text()
         assert self.errors == [] and self.dialogs == []
@@ -249,19 +357,39 @@ class Visitor:
         self.settle()
         return content
 
-    def finished(self, uri, seconds=400):
-        """Look elsewhere, as a person does, until the sweep of this page has finished: a page that is watched takes a
-        share of the processors. Comes back to the page, and returns the sweep, the only one of its store."""
-        address = self.page.url
+    def sweep(self):
+        """The id of the sweep that the address names."""
+        return parse_qs(urlsplit(self.page.url).query)["sweep"][0]
+
+    def wait_for_sweep(self, uri, met, seconds=400):
+        """Wait until the row of the sweep that the address names is as it is to be; returns the row."""
+        return wait_for_sweep(uri, self.sweep(), met, seconds)
+
+    def finished(self, uri):
+        """Look elsewhere, as a user does, until the sweep of this page has finished: a page that is watched takes a
+        share of the processors. Comes back to the page, and returns the sweep."""
+        address, sweep = self.page.url, self.sweep()
         self.page.goto("about:blank")
-        end = time.monotonic() + seconds
-        (sweep,) = sweeps(open_reader(uri)).to_dict("records")
-        while sweep["state"] != "finished":
-            assert time.monotonic() < end, sweep
-            time.sleep(0.2)
-            (sweep,) = sweeps(open_reader(uri)).to_dict("records")
+        row = wait_for_sweep(uri, sweep, finished)
         self.open(address).says("^Finished$")
-        return sweep
+        return row
+
+
+def wait_for_sweep(uri, sweep, met, seconds=400):
+    """Wait until the row of a sweep is as it is to be; returns the row."""
+    end = time.monotonic() + seconds
+    while True:
+        frame = sweeps(open_reader(uri))
+        row = frame[frame["sweep"] == sweep].iloc[0].to_dict()
+        if met(row):
+            return row
+        assert time.monotonic() < end, row
+        time.sleep(0.2)
+
+
+def finished(row):
+    """Whether the sweep of this row has trained all that it was to train."""
+    return row["state"] == "finished"
 
 
 @pytest.fixture
@@ -277,15 +405,139 @@ def visit(browse):
     assert [error for visitor in made for error in visitor.errors + visitor.dialogs] == []
 
 
-@pytest.fixture(scope="module")
-def serving(free_port):
-    """`serving(uri, state)`: a dashboard that runs until the module's last test."""
-    made = []
+def over(row):
+    """Whether nothing of the sweep of this row trains, or is going to."""
+    return row["state"] in ("finished", "stopped")
 
-    def start(uri, state):
-        made.append(Dashboard(uri, state, free_port()).start())
-        return made[-1]
 
-    yield start
-    for each in made:
-        each.kill()
+class Trained:
+    """The store that all journeys read: its sweeps by name, the client of its service, a dashboard on it."""
+
+    def __init__(self, folder, new_dashboard):
+        self.state = folder / "state"
+        self.uri = f"sqlite:///{folder / 'mlflow.db'}"
+        self.dashboard = new_dashboard(self.uri, self.state)
+        self.client = Client(self.uri)
+        self.sweeps = {}
+
+    def environment(self, patch):
+        """Let the clients in this process find the service."""
+        patch.setenv("SWEEPBOARD_STATE", str(self.state))
+        patch.setenv("MLFLOW_TRACKING_URI", self.uri)
+
+    def launch(self, text):
+        """Launch a sweep, to be found by its name; returns its id."""
+        sweep = self.client.launch(text)
+        self.sweeps[yaml.safe_load(text)["name"]] = sweep
+        return sweep
+
+    def launch_rates(self, name, *, rates, batch_size, seeds):
+        """Launch a sweep of learning rates that is trained within seconds; returns its id."""
+        return self.launch(RATES.format(name=name, rates=rates, batch_size=batch_size, seeds=seeds))
+
+    def runs(self, name):
+        """[run_id, "params.X", "metrics.X", ...] of the sweep of this name."""
+        return open_reader(self.uri).frame(sweep=self.sweeps[name])
+
+    def wait(self, name):
+        """Wait until the sweep of this name has finished; returns it."""
+        return wait_for_sweep(self.uri, self.sweeps[name], finished)
+
+    def rest(self):
+        """Stop what still trains, which would keep the service from what the next test launches."""
+        for sweep in sweeps(open_reader(self.uri)).to_dict("records"):
+            if not over(sweep):
+                with suppress(CommandError):  # it has finished by itself
+                    self.client.stop(sweep["sweep"])
+                wait_for_sweep(self.uri, sweep["sweep"], over)
+
+    def end_service(self):
+        """End the service, and what it started; kill it if it does not end by itself."""
+        held = lease.read_lease(lease.state_folder(self.uri))
+        self.client.shutdown()
+        end = time.monotonic() + 20
+        while held and lease.born(held.pid) == held.born:
+            if time.monotonic() > end:
+                os.kill(held.pid, signal.SIGKILL)
+            time.sleep(0.1)
+        for note in self.state.glob("*/mlflow-ui.json"):
+            with suppress(ProcessLookupError):
+                os.killpg(json.loads(note.read_text())["pid"], signal.SIGKILL)
+
+
+def cut(lab):
+    """A lab of LABS in YAML, cut to few epochs and seeds."""
+    whole = yaml.safe_load((ROOT / "labs" / f"{lab}.yaml").read_text())
+    return yaml.safe_dump(whole | {"trainer": {"max_epochs": 2}} | LABS[lab], sort_keys=False)
+
+
+def train(shared, chromium):
+    """Start the dashboard, by its first page the service, and train what the journeys read."""
+    shared.dashboard.start()
+    context = chromium.new_context(base_url=shared.dashboard.url)
+    context.set_default_timeout(1000 * PATIENCE)
+    Visitor(context).open("/").says("Service ready")
+    context.close()
+    shared.client.check(TPE)  # only what was estimated can be compared with what it took
+    shared.launch(TPE)
+    shared.launch_rates("rates", rates=[0.3, 0.0003], batch_size=16, seeds=8)
+    shared.launch_rates("others", rates=[0.3], batch_size=64, seeds=8)
+    shared.launch_rates("edited", rates=[0.1], batch_size=16, seeds=3)
+    for lab in LABS:
+        shared.launch(cut(lab))
+    for name in shared.sweeps:
+        row = shared.wait(name)
+        assert row["crashed"] == 0, row
+
+
+@pytest.fixture(scope="session")
+def journeys(chromium, store_template, tmp_path_factory, new_dashboard):
+    """The store that all journeys read, trained once per run of pytest.
+
+    Its service is started by the dashboard's first page, as a user's is.
+    """
+    folder = tmp_path_factory.mktemp("journeys")
+    shutil.copy(store_template, folder / "mlflow.db")
+    shared = Trained(folder, new_dashboard)
+    with pytest.MonkeyPatch.context() as patch:
+        shared.environment(patch)
+        try:
+            train(shared, chromium)
+            patch.undo()
+            yield shared
+        finally:
+            shared.environment(patch)
+            shared.dashboard.kill()  # it would start another service
+            shared.end_service()
+
+
+@pytest.fixture
+def trained(journeys, monkeypatch):
+    """The store that all journeys read, with a dashboard that runs, whatever the test before did to it."""
+    journeys.environment(monkeypatch)
+    if not journeys.dashboard.alive():
+        journeys.dashboard.start()
+    yield journeys
+    journeys.rest()
+
+
+@pytest.fixture
+def visitor(visit, trained):
+    """A visitor of the shared dashboard."""
+    return visit(trained.dashboard)
+
+
+@pytest.fixture
+def fits_a_phone(browse):
+    """`fits_a_phone(dashboard, path, theme)`: the page is no wider than a phone, and as light or dark as it is."""
+
+    def check(dashboard, path, theme):
+        visitor = Visitor(browse(dashboard, viewport={"width": 390, "height": 844}, color_scheme=theme))
+        page = visitor.open(f"/{path}").page
+        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        colour = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+        assert overflow <= 0
+        light = sum(int(part) for part in re.findall(r"\d+", colour)[:3]) > 384
+        assert light == (theme == "light")
+
+    return check

@@ -4,12 +4,13 @@ import contextlib
 import json
 import math
 import re
+import shutil
 import sqlite3
 import sys
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400), pytest.mark.xdist_group("browser2")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400), pytest.mark.xdist_group("browser")]
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :material/bug: $x$"
 START = 1_700_000_000_000
@@ -29,9 +30,15 @@ def a_run(number, *, params=None, metrics=None, tags=None, name=None, status="FI
     }
 
 
+TABLES = ("latest_metrics", "metrics", "params", "tags", "runs")
+
+
 def insert(path, runs, experiment="strange"):
-    """Write runs as MLflow would have, only faster."""
+    """Write runs as MLflow would have, only faster, in the place of all that were there."""
     with sqlite3.connect(path) as store:
+        for table in TABLES:
+            store.execute(f"DELETE FROM {table}")
+        store.execute("DELETE FROM experiments WHERE experiment_id = 1")
         store.execute(
             "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage) VALUES (1, ?, ?, ?)",
             (experiment, f"file://{path.parent}/mlartifacts/1", "active"),
@@ -113,14 +120,33 @@ STORES = {
 }  # fmt: skip
 
 
+for place, strangers in enumerate(STORES.values(), 1):  # one dashboard shows all of them, one after the other
+    for run in strangers:
+        run["id"] = f"{place:02x}{run['id'][2:]}"
+
+
+@pytest.fixture(scope="module")
+def strange(store_template, tmp_path_factory, new_dashboard, instead_of_a_service):
+    """(the path of a store whose runs are replaced, a dashboard on it); no service is there, and none is started."""
+    folder = tmp_path_factory.mktemp("strange")
+    path, state = folder / "mlflow.db", folder / "state"
+    shutil.copy(store_template, path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SWEEPBOARD_STATE", str(state))
+        with instead_of_a_service(f"sqlite:///{path}"):
+            dashboard = new_dashboard(f"sqlite:///{path}", state).start()
+            yield path, dashboard
+            dashboard.kill()
+
+
 @pytest.fixture
-def served_store(uri, tmp_path, served):
-    """`served_store(runs)`: a dashboard on a store that holds them."""
+def served_store(strange):
+    """`served_store(runs)`: a dashboard on a store that holds them and nothing else."""
 
     def make(runs):
-        if runs:
-            insert(tmp_path / "mlflow.db", runs)
-        return served().start()
+        path, dashboard = strange
+        insert(path, runs)
+        return dashboard
 
     return make
 
@@ -156,6 +182,13 @@ def test_every_page_answers(name, served_store, visit):
         visitor.says(rf"{there} runs?")
         visitor.mark(0)
         visitor.says(r"1 run")
+    else:
+        visitor.open("/").says("No sweep has been launched here yet").says("Ready-made sweeps")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_overview_of_an_empty_store_fits_a_phone(served_store, fits_a_phone, theme):
+    fits_a_phone(served_store([]), "", theme)
 
 
 def test_names_with_markup_are_shown_letter_by_letter(served_store, visit):
@@ -177,20 +210,35 @@ def test_what_is_stuck_deleted_or_no_number_is_said(served_store, visit):
     visitor.open(f"/run?run={STORES['stuck_and_deleted'][1]['id']}").says("deleted")
 
 
-def test_a_store_of_an_older_mlflow_is_only_read_and_says_how_to_migrate(served_store, visit, tmp_path):
-    dashboard = served_store(STORES["one_run"])
-    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
+@pytest.fixture
+def older_store(uri, tmp_path):
+    """The path of a store with one run, as an older MLflow left it."""
+    path = tmp_path / "mlflow.db"
+    insert(path, STORES["one_run"])
+    with contextlib.closing(sqlite3.connect(path)) as store:
         store.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
         store.commit()
-    before = (tmp_path / "mlflow.db").read_bytes()
-    visitor = visit(dashboard)
+    return path
+
+
+@pytest.mark.slow
+def test_a_service_does_not_migrate_a_store_of_an_older_mlflow(older_store, served, visit):
+    reads_an_older_store(older_store, visit(served().start()))
+
+
+def test_a_store_of_an_older_mlflow_is_only_read_and_says_how_to_migrate(older_store, no_service, served, visit):
+    reads_an_older_store(older_store, visit(served().start()))
+
+
+def reads_an_older_store(path, visitor):
+    before = path.read_bytes()
     visitor.open("/runs").rows(1).mark(0).says("mlflow db upgrade")
     for name in ("edit-runs", "archive", "delete-runs"):
         assert visitor.page.locator(f".st-key-{name} button").first.is_disabled()
     run = STORES["one_run"][0]["id"]
     for address in (f"/run?run={run}", f"/compare?runs={run}"):
         visitor.open(address).says("val loss")
-    assert (tmp_path / "mlflow.db").read_bytes() == before, "nobody migrated it"
+    assert path.read_bytes() == before, "nobody migrated it"
 
 
 def test_nan_and_infinity_are_shown_as_what_they_are(served_store, visit):
@@ -236,11 +284,11 @@ def test_two_thousand_columns_can_be_looked_at(served_store, visit):
     visitor.open("/compare?runs=" + ",".join(run["id"] for run in runs[:6])).says("Parameters")
 
 
-def test_a_store_in_use_by_another_program_stays_readable(uri, tmp_path, served_store, visit):
+def test_a_store_in_use_by_another_program_stays_readable(strange, served_store, visit):
     """Another program holds the store for writing while the page is looked at."""
     dashboard = served_store(STORES["one_run"])
     visitor = visit(dashboard)
-    holder = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
+    holder = sqlite3.connect(strange[0], isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     holder.execute("UPDATE runs SET name = 'half written'")
     try:

@@ -2,71 +2,20 @@
 
 import io
 import re
-import shutil
 import time
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pandas as pd
 import pytest
 
-from sweeps.client import Client
 from tracking import schema
 from tracking.reader import open_reader
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400), pytest.mark.xdist_group("browser2")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400), pytest.mark.xdist_group("browser")]
 
 SEEDS = 8
-SPEC = """
-name: {name}
-model: {{name: softmax_regression}}
-data: {{name: iris, batch_size: {batch_size}}}
-optimizer: {{name: sgd}}
-trainer: {{max_epochs: 4}}
-search: {{optimizer.lr: {{values: {rates}}}}}
-seeds: {seeds}
-"""
+"""How many the shared sweeps "rates" and "others" have."""
 GRID = "[data-testid=stDataFrame]"
-
-
-class Trained:
-    """The store, its sweeps and a dashboard on it."""
-
-    def __init__(self, uri, sweeps, dashboard):
-        self.uri, self.sweeps, self.dashboard = uri, sweeps, dashboard
-
-    def runs(self, name):
-        """[run_id, "params.X", "metrics.X", ...] of the sweep of this name."""
-        return open_reader(self.uri).frame(sweep=self.sweeps[name])
-
-
-@pytest.fixture(scope="module")
-def trained(store_template, tmp_path_factory, serving):
-    folder = tmp_path_factory.mktemp("trained")
-    shutil.copy(store_template, folder / "mlflow.db")
-    uri, state = f"sqlite:///{folder / 'mlflow.db'}", folder / "state"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SWEEPBOARD_STATE", str(state))
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        client = Client(uri)
-        plans = {"rates": ("[0.3, 0.0003]", 16, SEEDS), "others": ("[0.3]", 64, SEEDS), "edited": ("[0.1]", 16, 3)}
-        sweeps = {
-            name: client.launch(SPEC.format(name=name, rates=rates, batch_size=size, seeds=seeds))
-            for name, (rates, size, seeds) in plans.items()
-        }
-        end = time.monotonic() + 240
-        while client.status().active and time.monotonic() < end:
-            time.sleep(0.3)
-        assert not client.status().active, "the sweeps did not end in time"
-        yield Trained(uri, sweeps, serving(uri, state))
-        client.shutdown()
-        end = time.monotonic() + 15
-        while client.status().alive and time.monotonic() < end:
-            time.sleep(0.1)
-
-
-@pytest.fixture
-def visitor(visit, trained):
-    return visit(trained.dashboard)
 
 
 def test_runs_are_filtered_by_typing_and_grouped_over_seeds(visitor, trained):
@@ -139,9 +88,7 @@ def marked_rows(visitor):
 
 
 def test_runs_follow_a_sweep_that_trains_and_marks_stay_with_their_rows(visitor, trained):
-    sweep = Client(trained.uri).launch(
-        SPEC.format(name="watched", rates="[0.1, 0.2]", batch_size=4, seeds=3).replace("4}}", "25}}", 1)
-    )
+    sweep = trained.launch_rates("watched", rates=[0.1, 0.2], batch_size=4, seeds=3)
     while open_reader(trained.uri).runs(sweep=sweep).empty:
         time.sleep(0.1)
     visitor.open("/runs?experiment=watched").mark(0).says("1 run")
@@ -150,6 +97,7 @@ def test_runs_follow_a_sweep_that_trains_and_marks_stay_with_their_rows(visitor,
     visitor.rows(6)
     assert marked_rows(visitor) == [name]
     assert visitor.page.locator("canvas[data-first=yes]").count() == 1, "it was not drawn anew"
+    trained.wait("watched")
 
 
 def test_marked_groups_go_to_compare_and_get_a_verdict(visitor):
