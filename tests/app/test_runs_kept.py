@@ -157,6 +157,9 @@ def test_a_store_that_is_written_by_sql_is_the_one_that_mlflows_client_writes(
             client.log_metric(run, key, value, step + 1, step)
     client.log_metric(run, "m", 1.0, 1, 0)
     client.set_experiment_tag(stored_by_mlflow.experiments[0], "t", "x")
+    for store in stores:
+        store.writer.set_terminated(store.runs[-1], "FINISHED", 9)
+    assert by_sql.content() == stored_by_mlflow.content()
     # Which value is the latest: that of the highest step, then of the last time, then the highest value.
     ties = [
         (1.0, 5, 1),
@@ -172,9 +175,6 @@ def test_a_store_that_is_written_by_sql_is_the_one_that_mlflows_client_writes(
         for store in stores:
             store.writer.log_metric(store.runs[-1], "tie", value, timestamp, step)
         assert by_sql.content() == stored_by_mlflow.content(), (value, timestamp, step)
-    for store in stores:
-        store.writer.set_terminated(store.runs[-1], "FINISHED", 9)
-    assert by_sql.content() == stored_by_mlflow.content()
     assert str(rows.artifacts(by_sql.runs[-1])) == client.get_run(run).info.artifact_uri.replace(run, by_sql.runs[-1])
     rows.close()
 
