@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400), pytest.mark.xdist_group("browser")]
 
@@ -88,28 +89,20 @@ def refreshes(page, number):
     page.wait_for_function("number => window.runs >= number", arg=number, polling=100)
 
 
+def finishes_a_script(message):
+    """Whether a message of the server says that a run of the page is over."""
+    return ForwardMsg.FromString(message).WhichOneof("type") == "script_finished"
+
+
 def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_next(visit, trained, shows):
     """The page's own refreshes go on until the browser hears that it has left the page."""
     visitor = visit(trained.dashboard)
-    page, late, asked = visitor.page, [], []
+    page, late = visitor.page, []
     holding = False
 
     def pass_on(browser):
         server = browser.connect_to_server()
         server.on_message(lambda message: late.append((browser, message)) if holding else browser.send(message))
-
-        def ask(message):
-            if holding:
-                asked.append(message)
-            server.send(message)
-
-        browser.on_message(ask)
-
-    def wait_until(met, *arguments):
-        end = time.monotonic() + 120
-        while not met(*arguments):
-            assert time.monotonic() < end, (len(asked), len(late))
-            page.wait_for_timeout(50)  # Playwright calls `pass_on` and `ask` only while it waits
 
     page.route_web_socket("**/_stcore/stream", pass_on)
     address = launch_of(page, shows, max_epochs=400, workers=1)
@@ -121,12 +114,13 @@ def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_n
         if name == "Duplicate":  # with a form open, which the click on the link closes
             page.get_by_role("button", name="Extend", exact=True).click()
             page.get_by_label("More trials", exact=True).wait_for()
-        asked.clear()
         holding = True
         link.click()
-        # The next page, and two refreshes of the page that was left; then the server's answer to the last one.
-        wait_until(lambda: len(asked) >= 3)
-        wait_until(lambda answers: len(late) > answers, len(late))
+        end = time.monotonic() + 120
+        while not any(finishes_a_script(message) for _, message in late):
+            assert time.monotonic() < end, f"the next page has not been sent whole: {len(late)} messages"
+            page.wait_for_timeout(100)  # Playwright calls `pass_on` only while it waits
+        page.wait_for_timeout(5000)  # two refreshes of the page that was left, if the browser asks for them
         holding = False
         while late:
             browser, message = late.pop(0)
