@@ -54,12 +54,13 @@ def pytest_terminal_summary(terminalreporter, config):
                     failed[name] = any(mark in report.keywords for mark in REPEATED)
             elif isinstance(report, pytest.CollectReport) and report.failed:
                 failed[report.nodeid] = False
-    config.cache.set("sweepboard/failed", failed)
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        config.cache.set("sweepboard/failed", failed)
     if len(seconds) <= SLOWEST:
         return
     rooms = Counter()
     for name, took in seconds.items():
-        rooms[name.split("/")[1]] += took
+        rooms[name.partition("::")[0].split("/")[1]] += took
     terminalreporter.section(f"the {SLOWEST} slowest tests, in seconds")
     for name, took in seconds.most_common(SLOWEST):
         terminalreporter.write_line(f"{took:7.1f}  {name}")

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,13 +51,14 @@ class Machine:
         """Wait until a process has come to that moment."""
         self.wait(lambda: not (self.kill_points / moment).exists(), every=0.01)
 
-    def halted(self, pids):
-        """Wait for the one of these processes that has stopped; its pid."""
+    def halted(self, *pids):
+        """Wait for the one of these processes, or of the workers, that has stopped; its pid."""
 
         def is_halted(pid):
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+            with suppress(OSError):
+                return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
-        return self.wait(lambda: next(filter(is_halted, pids), None))
+        return self.wait(lambda: next(filter(is_halted, pids or self.worker_pids()), None))
 
     def gone(self, pid):
         """Wait until a process is gone."""

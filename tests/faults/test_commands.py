@@ -32,7 +32,7 @@ def test_pause_lets_running_runs_finish_and_resume_goes_on(machine):
     machine.wait(machine.worker_pids)
     machine.at("worker: metrics sent", 2, "STOP")
     sweep = machine.launch_text(ONE_BY_ONE % [6, 5, 4])
-    worker = machine.halted(machine.worker_pids())
+    worker = machine.halted()
     machine.client.pause(sweep)
     assert machine.state(sweep) == "pausing"
     os.kill(worker, signal.SIGCONT)

@@ -188,7 +188,7 @@ def test_a_stopped_service_is_taken_over_and_writes_nothing_that_counts(machine,
     old = machine.pid
     machine.at("metrics taken", 5, "STOP")
     sweep = machine.queue(epochs=20)
-    machine.halted([old])
+    machine.halted(old)
     assert machine.client.start_service() is False  # its lease still holds: nobody else may begin
     assert machine.pid == old
     machine.wait(lambda: machine.client.start_service(wait=1.0))

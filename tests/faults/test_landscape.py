@@ -23,9 +23,9 @@ workers: %d
 """
 
 
-def trained(machine, epochs=6, seeds=1):
+def trained(machine, epochs=6, seeds=1, workers=1):
     """The runs of a sweep that has finished."""
-    sweep = machine.launch_text(SPEC % (epochs, seeds, 1))
+    sweep = machine.launch_text(SPEC % (epochs, seeds, workers))
     machine.wait_state(sweep, "finished")
     return sorted(machine.runs(sweep))
 
@@ -79,19 +79,17 @@ def test_a_killed_worker_leads_to_another_try_and_two_to_a_clear_failure(machine
     assert machine.client.landscape(run)["state"] == "failed", "it is not begun again unless that is asked for"
     machine.at("worker: progress sent", signal_name="STOP")
     machine.client.landscape(run, "again")
-    machine.halted(machine.wait(machine.worker_pids))
+    machine.halted()
     assert machine.client.landscape(run, "look")["state"] == "computing"
     machine.client.landscape(run, "stop")
     machine.wait(lambda: machine.client.landscape(run, "look")["state"] == "none")
 
 
-def test_beside_a_sweep_both_get_their_turn_and_killed_workers_and_services_lose_neither(machine):
-    (run,) = trained(machine, epochs=10)
-    machine.at("worker: progress sent")
-    machine.client.landscape(run)
-    machine.hit("worker: progress sent")
+def test_beside_a_sweep_both_get_their_turn_and_a_killed_service_loses_neither(machine):
+    run, _ = trained(machine, epochs=10, seeds=2, workers=2)
     machine.at("worker: progress sent", signal_name="STOP")
-    machine.halted(machine.wait(machine.worker_pids))
+    machine.client.landscape(run)
+    machine.halted()
     sweep = machine.launch_text(SPEC % (10, 5, 1))
     machine.wait(lambda: machine.metrics(sweep))
     assert machine.client.landscape(run, "look")["state"] == "computing", "in its middle, beside the sweep"
