@@ -9,10 +9,10 @@ app: .venv/.installed  ## open the dashboard on http://127.0.0.1:8501
 	$(BIN)/streamlit run app --server.port $(PORT)
 
 test: .venv/.browser  ## the fast suite, in a real browser too
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-full: .venv/.browser  ## everything, the long forms included
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-faults: .venv/.installed  ## the long fault tests: processes killed at random moments
 	$(BIN)/python -m pytest -n 2 -m "faults and slow"

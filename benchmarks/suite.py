@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -61,8 +60,7 @@ def cases(report: Path) -> tuple[dict[str, int], Counter[str], Counter[str]]:
         kinds = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
         counts[kinds[0] if kinds else "passed"] += 1
         place = case.get("classname", "").split(".")
-        name = re.sub(r"@\w+$", "", case.get("name", ""))
-        tests[f"{'/'.join(place)}.py::{name}"] += float(case.get("time", 0))
+        tests[f"{'/'.join(place)}.py::{case.get('name')}"] += float(case.get("time", 0))
         rooms[place[1] if len(place) > 1 else ""] += float(case.get("time", 0))
     return dict(counts), tests, rooms
 

@@ -83,7 +83,7 @@ def main() -> int:
     print("Tests of the change:", *tests or ["none"], sep="\n  ", flush=True)
     if not tests:
         return 0
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-m", MARKS, *tests]
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", MARKS, *tests]
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     return 0 if code == 5 else code  # 5: those files hold browser, fault and slow tests only
 

@@ -26,20 +26,37 @@ os.environ["SWEEPBOARD_SETTINGS"] = ""  # none, whatever the person who runs the
 for _name in ("SWEEPBOARD_MODULES", "SWEEPBOARD_DATA"):
     os.environ.pop(_name, None)
 
-FIRST = ("browser", "faults", "workers")
-"""Groups of tests that one pytest worker runs one after the other. They start first: cheap tests fill the gaps."""
+TOGETHER = ("browser", "faults")
+"""Rooms whose tests share a store: one pytest worker runs all of them. They start first, cheap tests fill the gaps."""
 REPEATED = ("browser", "faults")
 """Marks of the tests that `.ci/run` tries once more (see tests/second_try.py)."""
 SLOWEST = 10
 
 
-def pytest_collection_modifyitems(items):
-    def place(item):
-        mark = item.get_closest_marker("xdist_group")
-        group = mark.args[0] if mark else ""
-        return FIRST.index(group) if group in FIRST else len(FIRST)
+def room_of(name):
+    """`browser` of a test in tests/browser, `test_labs.py` of one in tests/test_labs.py."""
+    return name.partition("::")[0].split("/")[1]
 
-    items.sort(key=place)
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: room_of(item.nodeid) not in TOGETHER)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give all tests of a file to one pytest worker, and all of a room in TOGETHER.
+
+    (The marker xdist_group does nothing in pytest 9.2: pytest-xdist 3.8 writes it into a field that is no longer read.)
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class RoomScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            room = room_of(nodeid)
+            return room if room in TOGETHER else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False  # else the files with most tests start first
+    return RoomScheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -48,7 +65,7 @@ def pytest_terminal_summary(terminalreporter, config):
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
-                name = report.nodeid.partition("@")[0]
+                name = report.nodeid
                 seconds[name] += report.duration
                 if report.failed:
                     failed[name] = any(mark in report.keywords for mark in REPEATED)
@@ -60,7 +77,7 @@ def pytest_terminal_summary(terminalreporter, config):
         return
     rooms = Counter()
     for name, took in seconds.items():
-        rooms[name.partition("::")[0].split("/")[1]] += took
+        rooms[room_of(name)] += took
     terminalreporter.section(f"the {SLOWEST} slowest tests, in seconds")
     for name, took in seconds.most_common(SLOWEST):
         terminalreporter.write_line(f"{took:7.1f}  {name}")

@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("imports")  # one pytest worker, so that the Python is started once
-
 APP = Path(__file__).parents[1] / "app" / "streamlit_app.py"
 
 TRAINS = ("torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", "data", "lightning_modules")

@@ -47,6 +47,25 @@ def test_a_change_of_what_every_test_stands_on_is_tested_by_all(affected):
     assert affected.affected_tests({"requirements.txt", "README.md"}) == ["tests"]
 
 
+def test_a_file_and_a_room_of_real_processes_stay_in_one_pytest_worker(tmp_path):
+    files = ("browser/test_a.py", "browser/test_b.py", "faults/test_c.py", "faults/test_d.py", "test_e.py", "test_f.py")
+    for name in files:
+        file = tmp_path / "tests" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("def test_one(): pass\ndef test_two(): pass\n")
+    (tmp_path / "tests/conftest.py").write_text((TESTS / "conftest.py").read_text())
+    options = ["-n", "2", "--dist", "loadfile", "-v", "--import-mode=importlib", "tests"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    ran = re.findall(r"\[(gw\d)\] \[ *\d+%\] PASSED tests/(\S+)::", done.stdout)
+    assert len(ran) == 2 * len(files)
+    rooms = {name.split("/")[0] for name in files}
+    workers = {room: {worker for worker, name in ran if name.startswith(room)} for room in rooms}
+    assert all(len(of_room) == 1 for of_room in workers.values()), workers
+    assert workers["browser"] != workers["faults"], "they start at the same time"
+
+
 @pytest.fixture
 def second_try(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -25,8 +25,6 @@ from tracking.writer import NewRun, Writer
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r]"
 START = 1_700_000_000_000
-in_one_worker = pytest.mark.xdist_group("trained")
-"""Tests of the trained run, which is trained once."""
 
 
 @pytest.fixture
@@ -94,7 +92,6 @@ def said(at: Any) -> str:
     return "\n".join(each.value for each in [*at.title, *at.markdown, *at.caption, *at.error, *at.warning, *at.info])
 
 
-@in_one_worker
 def test_the_page_of_a_trained_run(trained: str, opened: Any) -> None:
     at = opened(trained)
     assert at.title[0].value == ui.text("trained") and "green-badge[ok]" in said(at)
@@ -108,7 +105,6 @@ def test_the_page_of_a_trained_run(trained: str, opened: Any) -> None:
     assert "a machine" in facts and "abc123" in facts and "5.0 s" in facts.replace("\\", "")
 
 
-@in_one_worker
 @pytest.mark.parametrize("where", ["here", pytest.param("in a fresh Python", marks=pytest.mark.slow)])
 def test_the_snippet_loads_the_best_weights(trained: str, uri: str, opened: Any, where: str) -> None:
     at = opened(trained, about="Weights")
@@ -135,7 +131,6 @@ with torch.no_grad():
     assert loss == pytest.approx(logged.min(), rel=1e-4)
 
 
-@in_one_worker
 def test_the_snippet_of_a_replicated_run_builds_its_own_training_set(trained: str, uri: str) -> None:
     run = run_data.read_run(open_reader(uri), trained)
     assert run is not None
@@ -146,7 +141,6 @@ def test_the_snippet_of_a_replicated_run_builds_its_own_training_set(trained: st
     assert scope["data"].disjoint == (3, 4) and scope["data"].seed_order == 7
 
 
-@in_one_worker
 def test_files_are_listed_and_downloaded(trained: str, opened: Any) -> None:
     at = opened(trained, about="Files")
     table = next(each.value for each in at.dataframe if "file" in each.value)

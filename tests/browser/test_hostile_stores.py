@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :material/bug: $x$"
 START = 1_700_000_000_000

@@ -11,7 +11,7 @@ import pytest
 from tracking import schema
 from tracking.reader import open_reader
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 SEEDS = 8
 """How many the shared sweeps "rates" and "others" have."""

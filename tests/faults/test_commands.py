@@ -8,7 +8,7 @@ import pytest
 from sweeps.client import CommandError
 from sweeps.spec import SpecError
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 ONE_BY_ONE = """

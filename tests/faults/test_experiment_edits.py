@@ -4,7 +4,7 @@ import pytest
 
 from sweeps.client import CommandError
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 def test_tags_of_an_experiment_are_kept(machine):

@@ -7,7 +7,7 @@ import pytest
 
 from sweeps.channel import request
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 def blocked(machine):

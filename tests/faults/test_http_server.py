@@ -9,7 +9,7 @@ import pytest
 from tracking import schema
 from tracking.reader import open_reader
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 ABSENT = "the server does not answer"
 

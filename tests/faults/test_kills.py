@@ -16,7 +16,7 @@ import pytest
 from sweeps import lease
 from tracking.kill_points import KILL_POINTS
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("moment", ["worker: metrics sent", "worker: result"])

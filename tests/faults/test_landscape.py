@@ -9,7 +9,7 @@ from sweeps.client import CommandError
 from tracking import schema
 from tracking.reader import open_reader
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 ENDED = ("cached", "failed", "none")
 SPEC = """

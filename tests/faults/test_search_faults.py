@@ -11,7 +11,7 @@ from sweeps import lease
 from sweeps.client import CommandError
 from sweeps.spec import SpecError
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 SPEC = """
 name: search

@@ -17,7 +17,7 @@ from sweeps.fields import SpecError
 from sweeps.rehearsal import AbandonedError, Rehearsals, private_memory, processor_seconds
 from sweeps.spec import parse
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("workers")]
+pytestmark = [pytest.mark.timeout(180)]
 
 SPEC = """
 name: small

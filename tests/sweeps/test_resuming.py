@@ -298,7 +298,6 @@ print(json.dumps(train(short).metrics), flush=True)
 train(long, lambda *record: print(json.dumps(record), flush=True), resume=pathlib.Path(file), save_seconds=0)
 """
 LONG = configuration(trainer={"max_epochs": 400})
-in_one_process = pytest.mark.xdist_group("a fresh process that trains")
 
 
 @pytest.fixture(scope="module")
@@ -322,14 +321,12 @@ def killed_process(tmp_path_factory):
     return SimpleNamespace(metrics=metrics, records=records, file=file, complaints=complaints)
 
 
-@in_one_process
 def test_another_process_gives_the_same_numbers_and_says_nothing(killed_process):
     assert killed_process.complaints == ""
     here = {"step": 6, "metrics": run(configuration())[0].metrics}
     assert timeless([{"step": 6, "metrics": killed_process.metrics}]) == timeless([here])
 
 
-@in_one_process
 def test_a_killed_process_leaves_a_run_that_goes_on(killed_process):
     file, seen = killed_process.file, killed_process.records
     result, log = run(LONG, resume=file, should_end=after(2 * STEPS))

@@ -12,7 +12,7 @@ import pytest
 from sweeps import lease
 from sweeps.workers import Job, LocalWorkers
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("workers")]
+pytestmark = [pytest.mark.timeout(120)]
 
 
 def configuration(epochs):
