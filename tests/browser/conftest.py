@@ -466,9 +466,9 @@ class Trained:
 
 
 def cut(lab):
-    """A lab of LABS in YAML, cut to few epochs and seeds."""
+    """A lab of LABS in YAML, cut to few epochs and seeds, under a name that no launched lab has."""
     whole = yaml.safe_load((ROOT / "labs" / f"{lab}.yaml").read_text())
-    return yaml.safe_dump(whole | {"trainer": {"max_epochs": 2}} | LABS[lab], sort_keys=False)
+    return yaml.safe_dump(whole | {"name": f"short-{lab}", "trainer": {"max_epochs": 2}} | LABS[lab], sort_keys=False)
 
 
 def train(shared, chromium):

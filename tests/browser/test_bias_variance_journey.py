@@ -46,7 +46,7 @@ def reads_what_more_examples_cure(visitor, visit, dashboard, sweep, *, sizes, se
 def test_a_lab_says_what_more_examples_cure(visitor, visit, trained):
     visitor.open("/bias_variance").says("too simple for its task")
     visitor.page.locator(".st-key-offer-training-set-size button").first.wait_for()
-    sweep = trained.sweeps["training-set-size"]
+    sweep = trained.sweeps["short-training-set-size"]
     reads_what_more_examples_cure(visitor, visit, trained.dashboard, sweep, sizes=3, seeds=3)
 
 
@@ -80,7 +80,7 @@ def reads_the_decomposition(visitor, sweep, *, datasets, inits, widths):
 
 
 def test_a_replicated_sweep_is_taken_apart(visitor, trained):
-    reads_the_decomposition(visitor, trained.sweeps["decomposition"], datasets=3, inits=2, widths=3)
+    reads_the_decomposition(visitor, trained.sweeps["short-decomposition"], datasets=3, inits=2, widths=3)
 
 
 @pytest.mark.slow

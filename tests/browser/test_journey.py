@@ -200,7 +200,7 @@ def test_another_address_opens_only_with_a_password(browse, served, no_service, 
 
 
 def test_mlflows_own_ui_opens_at_the_sweep(page, shows, trained):
-    page.goto(f"/sweep?sweep={trained.sweeps['decision-regions']}")
+    page.goto(f"/sweep?sweep={trained.sweeps['short-decision-regions']}")
     shows(page, re.compile("^Finished$"))
     page.get_by_role("tab", name="Specification").click()
     page.get_by_role("button", name="Open in MLflow").click()

@@ -49,7 +49,7 @@ def reads_the_verdict(visitor, sweep, *, trials, fresh_seeds, budget):
 
 def test_the_verdict_protocol_and_figures_of_the_lab_are_read(visitor, trained):
     sees_the_offer(visitor)
-    reads_the_verdict(visitor, trained.sweeps["optimizers-on-digits"], trials=3, fresh_seeds=2, budget=3)
+    reads_the_verdict(visitor, trained.sweeps["short-optimizers-on-digits"], trials=3, fresh_seeds=2, budget=3)
 
 
 @pytest.mark.slow

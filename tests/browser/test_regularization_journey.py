@@ -20,12 +20,12 @@ TABS = {
 """Tab -> what it says of that lab."""
 
 
-def reads_the_verdict(visitor, visit, dashboard, sweep, *, strengths, seeds, verdict):
-    """Find the lab among the sweeps of the page, read its verdict and every tab."""
+def reads_the_verdict(visitor, visit, dashboard, sweep, name, *, strengths, seeds, verdict):
+    """Find a sweep of the lab by its name among those of the page, read its verdict and every tab."""
     page = visitor.page
     visitor.open("/regularization")
     page.get_by_role("combobox", name=re.compile("Sweeps$")).first.click()
-    page.get_by_role("option", name=re.compile(f"^{LAB}")).first.click()
+    page.get_by_role("option", name=re.compile(f"^{name}")).first.click()
     page.keyboard.press("Escape")  # an open list hides all else from those who ask for roles
     visitor.settle()
     page.get_by_role("button", name="Show", exact=True).click()
@@ -54,7 +54,8 @@ def test_the_verdict_of_a_lab_is_read(visitor, visit, trained):
         visitor,
         visit,
         trained.dashboard,
-        trained.sweeps[LAB],
+        trained.sweeps[f"short-{LAB}"],
+        f"short-{LAB}",
         strengths=3,
         seeds=2,
         verdict=r"Too few seeds: .* l2 0\S* .*\(2 paired seeds cannot",
@@ -70,5 +71,5 @@ def test_a_lab_is_launched_from_the_page_and_its_verdict_read_there(visit, dashb
     sweep = visitor.finished(uri)
     assert (sweep["name"], sweep["ok"]) == (LAB, sweep["planned"])
     reads_the_verdict(
-        visitor, visit, dashboard, sweep["sweep"], strengths=5, seeds=8, verdict=r"l2 0\S* .*n=8 paired seeds"
+        visitor, visit, dashboard, sweep["sweep"], LAB, strengths=5, seeds=8, verdict=r"l2 0\S* .*n=8 paired seeds"
     )
