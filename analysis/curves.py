@@ -21,8 +21,7 @@ import pandas as pd
 from analysis import theme
 from analysis.ranking import RUNNING, Group
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
-from analysis.units import DATASETS, share
-from analysis.units import means as by_set
+from analysis.units import DATASETS, independent, share
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -153,13 +152,7 @@ def _means(lines: Sequence[Line]) -> tuple[np.ndarray, list[Interval], np.ndarra
     steps = np.array(sorted(shared))
     at = [dict(zip(line.steps.tolist(), line.y.tolist(), strict=True)) for line in counted]
     sets = [line.data for line in counted]
-    if share(sets):
-        means = [
-            interval(by_set((own, values[step]) for own, values in zip(sets, at, strict=True)).values())
-            for step in steps.tolist()
-        ]
-    else:
-        means = [interval([values[step] for values in at]) for step in steps.tolist()]
+    means = [interval(independent([values[step] for values in at], sets)) for step in steps.tolist()]
     if all(line.along is None for line in counted):
         return steps, means, None
     places = [dict(zip(line.steps.tolist(), line.x.tolist(), strict=True)) for line in counted]

@@ -8,7 +8,7 @@ analysis.patience.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from analysis.curves import thin
 from analysis.patience import Course, courses_of
 from analysis.search_figures import cross, grey
 from analysis.statistics import Interval, interval, number, plus_minus
+from analysis.units import independent, kind
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -78,14 +79,24 @@ class EarlyStoppingInfo:
         """Runs that were stopped by their own patience, with nothing known beyond."""
         return sum(course.cut for course in self.courses)
 
+    def mean(self, values: Iterable[float]) -> Interval:
+        """The mean of a value of each course, those on one training set being one, and its 95 % t-interval."""
+        return interval(independent(values, [course.data for course in self.courses]))
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds`."""
+        of = kind([course.data for course in self.courses])
+        return f"n={self.mean(0.0 for _ in self.courses).n} {of}"
+
     def cost(self, patience: int) -> Cost:
         """What a patience costs and saves."""
         each = [(course, *course.stopped(patience)) for course in self.courses]
         return Cost(
             patience,
-            interval(float(course.error[chosen]) - course.lowest for course, _, chosen in each),
-            interval(float(course.error[end]) - course.lowest for course, end, _ in each),
-            interval(1 - (end + 1) / len(course.epochs) for course, end, _ in each),
+            self.mean(float(course.error[chosen]) - course.lowest for course, _, chosen in each),
+            self.mean(float(course.error[end]) - course.lowest for course, end, _ in each),
+            self.mean(1 - (end + 1) / len(course.epochs) for course, end, _ in each),
         )
 
     @cached_property
@@ -127,8 +138,8 @@ class EarlyStoppingInfo:
     @property
     def band(self) -> str:
         """What the bands are; nothing where none is drawn."""
-        n = len(self.courses)
-        return f"95% t-interval, n={n}" if interval([0.0] * n).shown else ""
+        found = self.mean(0.0 for _ in self.courses)
+        return found.kind if found.shown else ""
 
     @property
     def reading(self) -> str:
@@ -202,11 +213,11 @@ def early_stopping_info(
     return EarlyStoppingInfo(name, metric, watches, fine, diverged, patience)
 
 
-def _mean(courses: Sequence[Course]) -> tuple[np.ndarray, list[Interval]]:
+def _mean(info: EarlyStoppingInfo) -> tuple[np.ndarray, list[Interval]]:
     """The mean over the seeds, up to the last epoch that all of them reached."""
-    at = [dict(zip(course.epochs.tolist(), course.error.tolist(), strict=True)) for course in courses]
+    at = [dict(zip(course.epochs.tolist(), course.error.tolist(), strict=True)) for course in info.courses]
     shared = sorted(set.intersection(*(set(own) for own in at))) if at else []
-    return np.array(shared), [interval([own[step] for own in at]) for step in shared]
+    return np.array(shared), [info.mean(own[step] for own in at) for step in shared]
 
 
 def plot_early_stopping(info: EarlyStoppingInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
@@ -230,7 +241,7 @@ def plot_early_stopping(info: EarlyStoppingInfo, *, dark: bool = False, height: 
                 line={"width": 1, "color": theme.translucent(grey(dark), 0.6), "dash": "dot"}, showlegend=False,
                 hovertemplate=f"seed {course.seed}, trained on: %{{y:.4g}}<extra></extra>",
             )  # fmt: skip
-    steps, means = _mean(info.courses)
+    steps, means = _mean(info)
     if len(steps) and len(info.courses) > 1:
         figure.add_scatter(
             x=steps, y=[each.mean for each in means], mode="lines", line={"width": 2.4, "color": accent},

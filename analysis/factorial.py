@@ -22,6 +22,7 @@ from analysis import theme
 from analysis.comparison import shown
 from analysis.exact import enough_pairs, sign_flip
 from analysis.samples import Sample, key_words, samples
+from analysis.search_figures import grey
 from analysis.statistics import ROUNDING, Interval, holm, interval, number, plus_minus
 from analysis.words import counted
 
@@ -71,6 +72,8 @@ class FactorialInfo:
     metric: str
     left_out: tuple[Hashable, ...]
     """Seeds without a finite result in every cell."""
+    over: str
+    """What a contrast is of: `seed`, or `training set` where several runs share one."""
     diverged: int
     """Runs that diverged."""
     problem: str = ""
@@ -95,10 +98,10 @@ class FactorialInfo:
     def basis(self) -> str:
         """What the intervals are, and which seeds they are of."""
         lost = len(self.left_out)
-        words = f"; {counted(lost, 'seed')} left out: a run diverged or has no result" if lost else ""
+        words = f"; {counted(lost, self.over)} left out: a run diverged or has no result" if lost else ""
         return (
-            f"95% t-intervals over n={self.n} seeds, a contrast a seed; exact sign-flip tests corrected for"
-            f" {len(self.effects)} effects (Holm){words}"
+            f"95% t-intervals over n={self.n} {self.over}s, one contrast per {self.over}; exact sign-flip tests"
+            f" corrected for {len(self.effects)} effects (Holm){words}"
         )
 
     @property
@@ -119,11 +122,11 @@ class FactorialInfo:
         if self.problem:
             return self.problem
         found = sorted((effect for effect in self.effects if effect.shown), key=lambda e: -abs(e.interval.mean))
-        count, seeds = len(self.effects), counted(self.n, "seed")
+        count, seeds = len(self.effects), counted(self.n, self.over)
         lost = f" {counted(self.diverged, 'run')} diverged." if self.diverged else ""
         if self.more:
             need = f"{self.more} more {'is' if self.more == 1 else 'are'} needed after the correction for all of them"
-            return f"Too few seeds: {seeds} cannot tell {count} effects from chance, {need}.{lost}"
+            return f"Too few {self.over}s: {seeds} cannot tell {count} effects from chance, {need}.{lost}"
         if not found:
             return f"None of {count} effects on {self.metric} can be told from chance with {seeds}.{lost}"
         mains = "; ".join(f"{effect.name} {_change(effect)}" for effect in found if effect.main)
@@ -222,7 +225,7 @@ def factorial_info(
     names = tuple(factors)
 
     def refused(problem: str) -> FactorialInfo:
-        return FactorialInfo((), names, "", metric, (), 0, problem)
+        return FactorialInfo((), names, "", metric, (), "seed", 0, problem)
 
     if not FACTORS[0] <= len(names) <= FACTORS[1]:
         return refused(f"{len(names)} factors: effects are taken apart for {FACTORS[0]} to {FACTORS[1]}.")
@@ -263,7 +266,9 @@ def factorial_info(
     )  # fmt: skip
     first = ", ".join(_named(factor, own[0]) for factor, own in levels.items())
     left_out = tuple(seed for seed in seeds if seed not in by_seed)
-    return FactorialInfo(effects, names, first, metric, left_out, sum(len(own.diverged) for own in cells.values()))
+    diverged = sum(len(own.diverged) for own in cells.values())
+    over = next(iter(cells.values())).units.removesuffix("s")
+    return FactorialInfo(effects, names, first, metric, left_out, over, diverged)
 
 
 def plot_factorial(info: FactorialInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
@@ -271,14 +276,14 @@ def plot_factorial(info: FactorialInfo, *, dark: bool = False, height: int | Non
     import plotly.graph_objects as go
 
     figure, rows = go.Figure(), list(enumerate(info.effects))
-    accent, grey = theme.palette(dark)[0], "#8a929e" if dark else "#7b838f"
+    accent, pale = theme.palette(dark)[0], grey(dark)
     dots = [(value, place, seed) for place, effect in rows for seed, value in effect.contrasts.items()]
     figure.add_scatter(
-        x=[dot[0] for dot in dots], y=[dot[1] + 0.14 for dot in dots], mode="markers", name="a seed",
-        marker={"size": 5, "color": theme.translucent(grey, 0.55)}, customdata=[key_words(dot[2]) for dot in dots],
-        hovertemplate="seed %{customdata}: %{x:.4g}<extra></extra>",
+        x=[dot[0] for dot in dots], y=[dot[1] + 0.14 for dot in dots], mode="markers", name=f"a {info.over}",
+        marker={"size": 5, "color": theme.translucent(pale, 0.55)}, customdata=[key_words(dot[2]) for dot in dots],
+        hovertemplate=f"{info.over} %{{customdata}}: %{{x:.4g}}<extra></extra>",
     )  # fmt: skip
-    for sure, colour in ((True, accent), (False, grey)):
+    for sure, colour in ((True, accent), (False, pale)):
         part = [(place, effect) for place, effect in rows if effect.shown is sure]
         if not part:
             continue
@@ -307,9 +312,9 @@ def plot_factorial(info: FactorialInfo, *, dark: bool = False, height: int | Non
             text=theme.plain(f"{theme.shortened(effect.name, 44)}: {_change(effect)}"), x=0, xref="paper",
             xanchor="left", y=place - 0.38, yanchor="middle", showarrow=False, align="left", font={"size": 12},
         )  # fmt: skip
-    figure.add_vline(0, line={"width": 1, "color": grey})
+    figure.add_vline(0, line={"width": 1, "color": pale})
     mains = sum(effect.main for effect in info.effects)
-    figure.add_hline(mains - 0.6, line={"width": 1, "color": theme.translucent(grey, 0.4), "dash": "dot"})
+    figure.add_hline(mains - 0.6, line={"width": 1, "color": theme.translucent(pale, 0.4), "dash": "dot"})
     figure.update_yaxes(visible=False, range=[len(rows) - 0.4, -0.75])
     figure.update_xaxes(showgrid=True)
     figure.update_layout(legend={"y": -0.3 if len(rows) < 5 else -0.14})

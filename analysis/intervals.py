@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -38,6 +38,16 @@ class Interval:
     def half(self) -> float:
         """Half of the interval's width."""
         return (self.high - self.low) / 2
+
+    @property
+    def size(self) -> Interval:
+        """Of the mean without its sign: how far two means lie apart, where words say which way."""
+        return replace(self, mean=abs(self.mean), low=abs(self.mean) - self.half, high=abs(self.mean) + self.half)
+
+    @property
+    def turned(self) -> Interval:
+        """Of the same the other way round."""
+        return replace(self, mean=-self.mean, low=-self.high, high=-self.low)
 
     @property
     def kind(self) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, interval, number
+from analysis.units import independent
 from analysis.words import counted
 
 FACTOR: Final = 10.0
@@ -61,11 +62,16 @@ class Factor:
         return f"{_short(self.mean)}{bounds}"
 
 
-def factor(values: Iterable[float]) -> Factor:
-    """The geometric mean of values that are not negative, and its interval; nan are left out."""
+def factor(values: Iterable[float], sets: Sequence[int] | None = None) -> Factor:
+    """The geometric mean of values that are not negative, and its interval; nan are left out.
+
+    Args:
+        values: One a run.
+        sets: Each run's training set, by its seed, -1 where it is not known: runs on one are one value.
+    """
     x = np.asarray(list(values), dtype=float)
-    known = x[np.isfinite(x) & (x > 0)]
-    found = interval(np.log(known))
+    logarithms = np.log(x, out=np.full(len(x), math.nan), where=np.isfinite(x) & (x > 0))
+    found = interval(independent(logarithms.tolist(), [-1] * len(x) if sets is None else sets))
     mean, low, high = (math.exp(value) for value in (found.mean, found.low, found.high))
     return Factor(mean, low, high, found.n, int((x == 0).sum()), int(np.isposinf(x).sum()))
 
@@ -83,6 +89,8 @@ class LayerRun:
     """(epochs, layers)"""
     before: Mapping[str, np.ndarray]
     """SPREAD and CONDITION -> (layers,), where they were measured."""
+    data: int = -1
+    """The seed of its training set; -1 where it is not known."""
 
     @property
     def depth(self) -> int:
@@ -90,7 +98,7 @@ class LayerRun:
         return len(self.names)
 
 
-def _layer_run(run_id: str, method: str, seed: int, arrays: Mapping[str, np.ndarray]) -> LayerRun | None:
+def _layer_run(run_id: str, method: str, seed: int, data: int, arrays: Mapping[str, np.ndarray]) -> LayerRun | None:
     """None where the arrays do not belong together."""
     try:
         names = tuple(str(name) for name in arrays["names"])
@@ -105,7 +113,7 @@ def _layer_run(run_id: str, method: str, seed: int, arrays: Mapping[str, np.ndar
         for what, key in _ARRAYS.items()
         if key in arrays and np.shape(arrays[key]) == (len(names),)
     }
-    return LayerRun(run_id, method, seed, names, epochs, gradients, before)
+    return LayerRun(run_id, method, seed, names, epochs, gradients, before, data)
 
 
 def layer_runs(
@@ -115,13 +123,15 @@ def layer_runs(
 
     Args:
         arrays: Run -> the content of its LAYERS_FILE.
-        runs: One row a run: run_id, seed.
+        runs: One row a run: run_id, seed, and where it is known seed_data.
         methods: Run -> its method; runs that are missing are left out.
     """
     found = []
-    for run_id, seed in zip(runs["run_id"], runs["seed"], strict=True) if len(runs) else ():
+    for row in runs.to_dict("records"):
+        run_id = str(row["run_id"])
         if run_id in arrays and run_id in methods:
-            made = _layer_run(str(run_id), methods[run_id], int(seed), arrays[run_id])
+            data = int(row.get("seed_data", -1))
+            made = _layer_run(run_id, methods[run_id], int(row["seed"]), data, arrays[run_id])
             found += [made] if made else []
     return found
 
@@ -227,12 +237,14 @@ class Ratio:
 
     @property
     def verdict(self) -> str:
-        """`vanishing`, `exploding`, `neither`, or `too few seeds`."""
+        """`vanishing`, `exploding`, `neither`, `mixed` where it is 0 in some runs only, or `too few seeds`."""
         if not self.over.n and self.over.zeros >= ENOUGH_FOR_AN_INTERVAL:
             return "vanishing"
         if not self.over.shown:
             return "too few seeds"
-        return "vanishing" if self.over.high < 1 / FACTOR else "exploding" if self.over.low > FACTOR else "neither"
+        if self.over.high < 1 / FACTOR:
+            return "vanishing"
+        return "mixed" if self.over.zeros else "exploding" if self.over.low > FACTOR else "neither"
 
 
 @dataclass(frozen=True)
@@ -242,13 +254,6 @@ class RatioInfo:
     ratios: list[Ratio]
     when: str
     """FIRST or LAST epoch."""
-
-    @property
-    def problem(self) -> str:
-        """Why there is nothing to draw; nothing where there is something."""
-        if not self.ratios:
-            return "No run left the gradient norms of two layers or more."
-        return ""
 
     @property
     def depths(self) -> list[int]:
@@ -263,14 +268,15 @@ class RatioInfo:
         words = []
         for method in dict.fromkeys(ratio.method for ratio in self.ratios):
             own = max((ratio for ratio in self.ratios if ratio.method == method), key=lambda ratio: ratio.depth)
-            n = f"n={len(own.seeds)}"
-            words.append(f"{method}, {own.depth} layers: {own.over.words} ({own.verdict}, {n})")
+            n = f"n={own.over.n or own.over.zeros}"
+            lost = f", 0 in {own.over.zeros} more" if own.over.n and own.over.zeros else ""
+            words.append(f"{method}, {own.depth} layers: {own.over.words} ({own.verdict}, {n}{lost})")
         return f"The first layer's gradient as a share of the last's, in the {self.when} epoch: {'; '.join(words)}."
 
     @property
     def band(self) -> str:
         """What the bars are; nothing where none is drawn."""
-        return _band([ratio.over for ratio in self.ratios])
+        return band([ratio.over for ratio in self.ratios])
 
     def frame(self) -> pd.DataFrame:
         """One row a run: method, layers, seed, ratio, the verdict on its group."""
@@ -282,12 +288,13 @@ class RatioInfo:
         return pd.DataFrame(rows, columns=["method", "layers", "seed", "first over last", "verdict"])
 
 
-def _band(found: Iterable[Factor]) -> str:
+def band(found: Iterable[Factor], what: str = "the logarithms") -> str:
+    """How the intervals are named on a figure; nothing where there is none."""
     sizes = {each.n for each in found if each.shown}
     if not sizes:
         return ""
     n = f"n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
-    return f"95% t-interval of the logarithms, {n}"
+    return f"95% t-interval of {what}, {n}"
 
 
 def _ratio(run: LayerRun, when: str) -> float:
@@ -307,7 +314,8 @@ def ratio_info(runs: Sequence[LayerRun], when: str = FIRST) -> RatioInfo:
     ratios = []
     for (method, depth), own in _groups([run for run in runs if run.depth > 1]).items():
         values = tuple(_ratio(run, when) for run in own)
-        ratios.append(Ratio(method, depth, tuple(run.seed for run in own), values, factor(values)))
+        over = factor(values, [run.data for run in own])
+        ratios.append(Ratio(method, depth, tuple(run.seed for run in own), values, over))
     return RatioInfo(ratios, when)
 
 
@@ -325,6 +333,8 @@ class Profile:
     values: np.ndarray
     """(runs, layers)"""
     means: tuple[Factor, ...]
+    change: Factor
+    """The last layer's over the first's."""
 
 
 @dataclass(frozen=True)
@@ -353,17 +363,13 @@ class ProfileInfo:
             same = f"{next(iter(each.values()))} for all" if len(set(each.values())) == 1 < len(each) else ""
             words = same or "; ".join(f"{label} {value}" for label, value in each.items())
             return f"Condition of the inputs, large where gradient descent is slow: {words}."
-        ends = []
-        for profile in self.profiles:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                change = factor(profile.values[:, -1] / profile.values[:, 0])
-            ends.append(f"{profile.label} {change.words}")
+        ends = [f"{profile.label} {profile.change.words}" for profile in self.profiles]
         return f"{self.what.capitalize()}, the last layer's as a multiple of the first's: {'; '.join(ends)}."
 
     @property
     def band(self) -> str:
         """What the bars are; nothing where none is drawn."""
-        return _band([mean for profile in self.profiles for mean in profile.means])
+        return band([mean for profile in self.profiles for mean in profile.means])
 
     @property
     def infinite(self) -> int:
@@ -397,11 +403,13 @@ def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> Profi
     profiles = []
     for (method, depth), own in grouped.items():
         rows = [run.gradients[0 if when == FIRST else -1] if what == GRADIENT else run.before[what] for run in own]
-        values = np.stack(rows)
+        values, sets = np.stack(rows), [run.data for run in own]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = factor(values[:, -1] / values[:, 0], sets)
         profiles.append(
             Profile(
                 method, _label(method, depth, several), own[0].names, tuple(run.seed for run in own), values,
-                tuple(factor(column) for column in values.T),
+                tuple(factor(column, sets) for column in values.T), change,
             )
         )  # fmt: skip
     return ProfileInfo(profiles, what)

@@ -22,6 +22,7 @@ from analysis.export import sizes
 from analysis.ranking import Group
 from analysis.search_figures import cross
 from analysis.statistics import Interval, interval, number, plus_minus
+from analysis.units import independent
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -56,10 +57,8 @@ class Panel:
         if not self.gap.n:
             return f"{self.title}: no epoch with both losses."
         way = "above" if self.gap.mean >= 0 else "below"
-        size = Interval(abs(self.gap.mean), abs(self.gap.mean) - self.gap.half, abs(self.gap.mean) + self.gap.half,
-                        self.gap.n)  # fmt: skip
         basis = self.gap.kind if self.gap.shown else f"n={self.gap.n}"
-        return f"{self.title}: {plus_minus(size)} {way} evaluation mode ({basis})"
+        return f"{self.title}: {plus_minus(self.gap.size)} {way} evaluation mode ({basis})"
 
 
 @dataclass(frozen=True)
@@ -172,16 +171,17 @@ def _gaps(training: Curve, evaluation: Curve) -> tuple[Interval, float, Interval
         }
         for curve in (training, evaluation)
     )
-    pairs = [(first[run], second[run]) for run in first if run in second]
+    both = [line for line in training.lines if line.run_id in first and line.run_id in second]
+    pairs, sets = [(first[line.run_id], second[line.run_id]) for line in both], [line.data for line in both]
     shared = set.intersection(*(set(a) & set(b) for a, b in pairs)) if pairs else set()
     if not shared:
         return interval([]), math.nan, interval([])
     last = max(shared)
-    gap = interval([a[last] - b[last] for a, b in pairs])
+    gap = interval(independent([a[last] - b[last] for a, b in pairs], sets))
     before = [(max((step for step in b if step < last), default=None), b) for _, b in pairs]
     # Over its epoch the loss fell from the value at its start to that at its end: its mean lies half way.
-    lags = [(b[step] - b[last]) / 2 for step, b in before if step is not None]
-    return gap, last, interval(lags)
+    lags = [math.nan if step is None else (b[step] - b[last]) / 2 for step, b in before]
+    return gap, last, interval(independent(lags, sets))
 
 
 def modes_info(

@@ -18,8 +18,9 @@ import pandas as pd
 from analysis import theme
 from analysis.export import sizes
 from analysis.search_figures import log_range
-from analysis.statistics import Difference, Interval, difference, interval, number, plus_minus
+from analysis.statistics import Difference, Interval, interval, number, plus_minus
 from analysis.strengths import Strengths, ramp, strength_axis
+from analysis.units import gap, independent, units
 from tracking.schema import NEAR_ZERO, Outcome
 
 if TYPE_CHECKING:
@@ -41,10 +42,13 @@ class Cell:
     layer: str
     values: Mapping[str, Mapping[str, float]]
     """Measure -> run -> its value."""
+    sets: Mapping[str, int]
+    """Run -> its training set, by its seed; -1 where it is not known."""
 
     def interval(self, measure: str) -> Interval:
-        """The mean over runs, and its 95 % t-interval."""
-        return interval(self.values[measure].values())
+        """The mean, and its 95 % t-interval."""
+        own = self.values[measure]
+        return interval(independent(own.values(), [self.sets[run] for run in own]))
 
 
 @dataclass(frozen=True)
@@ -102,13 +106,13 @@ class PathInfo:
     @property
     def n(self) -> str:
         """`n=8 seeds each`."""
-        return sizes([len(cell.values["weight_norm"]) for cell in self.cells])
+        return sizes([cell.interval("weight_norm").n for cell in self.cells], self.strengths.over.removesuffix("s"))
 
     @property
     def reading(self) -> str:
         """How to read the figure, in plain text."""
         bars = f"bars the {self.band}" if self.band else "below three seeds no interval is drawn"
-        words = [f"A colour a layer, means over seeds at the last epoch, {bars}."]
+        words = [f"A colour a layer, means at the last epoch, {bars}."]
         words += ["The sentence above is of all weights together; of the effective rank, of the mean over layers."]
         words += [f"{self.left_out} runs left nothing of their layers."] if self.left_out else []
         return " ".join(filter(None, [*words, self.strengths.choice]))
@@ -129,10 +133,9 @@ def _change(first: Interval, last: Interval, gap: Difference) -> str:
     found = gap.interval
     if found.mean == 0:
         return f"{number(first.mean, 3)} to the same"
-    size = Interval(abs(found.mean), abs(found.mean) - found.half, abs(found.mean) + found.half, found.n)
     way = "lower" if found.mean < 0 else "higher"
     chance = ", within the spread over seeds" if found.shown and not gap.excludes_zero else ""
-    return f"{number(first.mean, 3)} to {number(last.mean, 3)} ({plus_minus(size)} {way}{chance})"
+    return f"{number(first.mean, 3)} to {number(last.mean, 3)} ({plus_minus(found.size)} {way}{chance})"
 
 
 def _mean(values: np.ndarray) -> float:
@@ -172,6 +175,7 @@ def _last(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
 
 def _cells(own: Strengths, layers: Arrays) -> list[Cell]:
     found: dict[tuple[int, str], dict[str, dict[str, float]]] = {}
+    sets = dict(zip(own.runs["run_id"], own.sets, strict=True))
     for run, level in zip(own.runs["run_id"], own.runs["level"], strict=True):
         last = _last(layers[run]) if run in layers else None
         if last is None:
@@ -181,32 +185,28 @@ def _cells(own: Strengths, layers: Arrays) -> list[Cell]:
             for measure in MEASURES:
                 if math.isfinite(last[measure][place]):
                     cell[measure][run] = float(last[measure][place])
-    return [Cell(level, layer, values) for (level, layer), values in sorted(found.items(), key=lambda item: item[0][0])]
+    ordered = sorted(found.items(), key=lambda item: item[0][0])
+    return [Cell(level, layer, values, sets) for (level, layer), values in ordered]
 
 
-def _seeds(own: Strengths, place: int, layers: Arrays) -> dict[str, dict[int, float]]:
-    """Measure -> seed -> the whole network's; keyed by the run where seeds are unknown or come twice."""
+def _whole(own: Strengths, place: int, layers: Arrays) -> tuple[pd.DataFrame, bool]:
+    """The measures of whole networks at one strength, a row an independent value; and whether rows can be paired."""
     members = own.members(place)
     members = members[members["run_id"].isin(list(layers))]
-    seeds = members["seed"].tolist()
-    keys = seeds if -1 not in seeds and len(set(seeds)) == len(seeds) else members["run_id"].tolist()
-    each = [whole_network(layers[run]) for run in members["run_id"]]
-    return {
-        measure: {key: one[measure] for key, one in zip(keys, each, strict=True) if math.isfinite(one[measure])}
-        for measure in MEASURES
-    }
+    seeds = members[[column for column in ("seed", "seed_data") if column in members]]
+    each = pd.DataFrame([whole_network(layers[run]) for run in members["run_id"]], index=members.index)
+    found, _, paired = units(seeds.join(each), list(MEASURES))
+    return found, paired
 
 
 def _changes(own: Strengths, first: int, last: int, layers: Arrays) -> dict[str, tuple[Interval, Interval, Difference]]:
-    a, b = _seeds(own, first, layers), _seeds(own, last, layers)
+    (a, paired), (b, also) = _whole(own, first, layers), _whole(own, last, layers)
     found = {}
     for measure in MEASURES:
-        before, after = a[measure], b[measure]
-        if not before or not after:
-            continue
-        shared = 2 * len(set(before) & set(after)) > min(len(before), len(after))
-        gap = difference(after, before, "seed") if shared else difference(after.values(), before.values())
-        found[measure] = (interval(before.values()), interval(after.values()), gap)
+        before, after = a[measure].dropna().to_dict(), b[measure].dropna().to_dict()
+        if before and after:
+            change = gap(after, before, paired and also)
+            found[measure] = (interval(before.values()), interval(after.values()), change)
     return found
 
 

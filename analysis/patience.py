@@ -66,6 +66,8 @@ class Course:
     """Of the run itself; 0 where it was to train to the end."""
     planned: float
     """Epochs that it was to train at most; inf where that is not known."""
+    data: int = -1
+    """The seed of its training set; -1 where it is not known."""
 
     @property
     def fine(self) -> bool:
@@ -155,7 +157,7 @@ def courses_of(
     Args:
         errors: Long [run_id, step, value]: the error that is spoken of; those of the longer runs too.
         watched: The same of the metric that early stopping watches, lower is better; may be the same frame.
-        runs: One row a run: run_id, seed, outcome and, where they have them, PATIENCE and EPOCHS.
+        runs: One row a run: run_id, seed, outcome and, where they have them, seed_data, PATIENCE and EPOCHS.
         longer: Run -> the run of the same seed that went on, from `longer_runs`.
     """
     error_of, watched_of = _by_run(errors), _by_run(watched)
@@ -175,7 +177,7 @@ def courses_of(
             Course(
                 run, int(row["seed"]), str(row["outcome"]), np.array(steps), np.array([seen[step] for step in steps]),
                 np.array([error[step] for step in steps]), trained, _whole_number(row.get(PATIENCE)),
-                _whole_number(row.get(EPOCHS)) or math.inf,
+                _whole_number(row.get(EPOCHS)) or math.inf, int(row.get("seed_data", -1)),
             )
         )  # fmt: skip
     return found

@@ -13,16 +13,16 @@ holds for this batch size, initialisation and optimizer; and too few epochs make
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from analysis import theme
+from analysis.layer_norms import Factor, band, factor
 from analysis.search_figures import cross, scale, value_axis
-from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, interval, number
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -51,23 +51,8 @@ class RangeLine:
     """The rate at which the smoothed loss falls fastest; nan where it never falls."""
     turn: float
     """The rate at which it is lowest; nan where it only rises, or falls to the end of the range."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A rate over the runs of a group: the geometric mean."""
-
-    rate: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def words(self) -> str:
-        """`0.12 (0.08 to 0.19)`: with the interval where there are enough runs."""
-        if self.n < ENOUGH_FOR_AN_INTERVAL:
-            return number(self.rate, 2)
-        return f"{number(self.rate, 2)} ({number(self.low, 2)} to {number(self.high, 2)})"
+    data: int = -1
+    """The seed of its training set; -1 where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +61,8 @@ class RangeGroup:
 
     method: str
     lines: tuple[RangeLine, ...]
-    steepest: Mark
-    turn: Mark
+    steepest: Factor
+    turn: Factor
 
     @property
     def sentence(self) -> str:
@@ -87,7 +72,8 @@ class RangeGroup:
         words = f"{self.method}: the training loss falls fastest at {self.steepest.words}"
         if not self.turn.n:
             return f"{words} and does not turn within the range: begin a search there, and let the range reach further."
-        some = f" in {self.turn.n} of {len(self.lines)} runs" if self.turn.n < len(self.lines) else ""
+        turned = sum(math.isfinite(line.turn) for line in self.lines)
+        some = f" in {turned} of {len(self.lines)} runs" if turned < len(self.lines) else ""
         return f"{words} and turns at {self.turn.words}{some}: begin a search at the first, end it before the second."
 
 
@@ -112,18 +98,9 @@ class RangeInfo:
         return [group.sentence for group in self.groups if group.lines]
 
     @property
-    def sentence(self) -> str:
-        """All of them."""
-        return " ".join(self.sentences)
-
-    @property
     def band(self) -> str:
         """What the intervals in the words are; nothing where there are none."""
-        sizes = {group.steepest.n for group in self.groups if group.steepest.n >= ENOUGH_FOR_AN_INTERVAL}
-        if not sizes:
-            return ""
-        n = f"n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
-        return f"95% t-interval of the logarithm of the marked rates, {n}"
+        return band([group.steepest for group in self.groups], "the logarithm of the marked rates")
 
     def frame(self) -> pd.DataFrame:
         """One row a point: method, run, seed, the rate, the loss, the smoothed loss."""
@@ -134,13 +111,6 @@ class RangeInfo:
             for point in zip(line.rates.tolist(), line.losses.tolist(), line.smooth.tolist(), strict=True)
         ]
         return pd.DataFrame(rows, columns=["method", "run", "seed", self.key, self.loss, "smoothed"])
-
-
-def _mark(rates: Sequence[float]) -> Mark:
-    known = [math.log(rate) for rate in rates if math.isfinite(rate)]
-    found = interval(known)
-    mean, low, high = (math.exp(value) for value in (found.mean, found.low, found.high))
-    return Mark(mean, low, high, found.n)
 
 
 def _centred(values: np.ndarray) -> np.ndarray:
@@ -179,7 +149,7 @@ def range_info(
 
     Args:
         histories: Long, of the loss and the rate: run_id, key, step, value.
-        runs: One row a run: run_id, seed, outcome.
+        runs: One row a run: run_id, seed, outcome, and where it is known seed_data.
         methods: Run -> its method; runs that are missing are left out.
         loss: The metric of the training loss.
         key: The metric of the learning rate.
@@ -203,11 +173,13 @@ def range_info(
         if len(rates) < FEWEST or not (np.diff(rates) > 0).all():
             continue
         diverged = row["outcome"] == Outcome.DIVERGED
-        lines.setdefault(methods[run], []).append(range_line(run, int(row["seed"]), diverged, rates, losses))
-    groups = [
-        RangeGroup(name, tuple(own), _mark([each.steepest for each in own]), _mark([each.turn for each in own]))
-        for name, own in lines.items()
-    ]
+        line = range_line(run, int(row["seed"]), diverged, rates, losses)
+        lines.setdefault(methods[run], []).append(replace(line, data=int(row.get("seed_data", -1))))
+    groups = []
+    for name, own in lines.items():
+        sets = [line.data for line in own]
+        marks = (factor([line.steepest for line in own], sets), factor([line.turn for line in own], sets))
+        groups.append(RangeGroup(name, tuple(own), *marks))
     return RangeInfo(groups, loss, key)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.statistics import ENOUGH_FOR_A_VERDICT, Interval, interval, number, plus_minus
-from analysis.units import means, share
+from analysis.units import independent
 from analysis.words import chained
 from tracking.schema import Outcome
 
@@ -102,15 +102,6 @@ def _method(params: Mapping[str, Any], trial: int) -> str:
     return f"trial {trial}"
 
 
-def _interval(rows: Sequence[Mapping[Any, Any]], finite: Sequence[float]) -> Interval:
-    """Of the mean of a group's finite results; those on one training set are one."""
-    sets = [row.get("seed_data", -1) for row in rows]
-    if not share(sets):
-        return interval(finite)
-    ok = ((row["seed_data"], float(row["objective"])) for row in rows if row["outcome"] == Outcome.OK)
-    return interval(means((key, value) for key, value in ok if math.isfinite(value)).values())
-
-
 def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
     """The groups, best first; then what diverged wholly, then what has no result yet, then what was pruned.
 
@@ -129,7 +120,8 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
     groups = []
     for name, rows in members.items():
         outcomes = Counter(str(row["outcome"]) for row in rows)
-        ok = [float(row["objective"]) for row in rows if row["outcome"] == Outcome.OK]
+        ended = [row for row in rows if row["outcome"] == Outcome.OK]
+        ok = [float(row["objective"]) for row in ended]
         finite = [value for value in ok if math.isfinite(value)]
         # An objective that is not finite has diverged, whatever its outcome says.
         diverged = outcomes.pop(str(Outcome.DIVERGED), 0) + len(ok) - len(finite)
@@ -144,7 +136,7 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
                 params=params,
                 method=_method(params, int(first["trial"])),
                 rank=None,
-                interval=_interval(rows, finite),
+                interval=interval(independent(ok, [row.get("seed_data", -1) for row in ended])),
                 judged=len(finite) + diverged,
                 diverged=diverged,
                 others=dict(outcomes),

@@ -18,8 +18,9 @@ import pandas as pd
 
 from analysis import theme
 from analysis.export import sizes
-from analysis.statistics import Difference, Interval, difference, interval, number, plus_minus
+from analysis.statistics import Difference, Interval, interval, number, plus_minus
 from analysis.strengths import Strengths
+from analysis.units import gap, units
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class Region:
     labels: np.ndarray
     """(m,)"""
     lengths: Mapping[Any, float]
-    """Seed -> the length of its boundary."""
+    """Seed, or training set where several runs share one -> the (mean) length of its boundary."""
+    paired: bool
+    """Whether these keys mean the same at every strength."""
     agreement: float
     """The mean share of the plane in which a seed answers as the mean of all does; nan of one seed."""
     seeds: int
@@ -87,10 +90,6 @@ class RegionsInfo:
             " moons, spirals or rings."
         )
 
-    def region(self, strength: int | None) -> Region | None:
-        """That of one strength."""
-        return next((region for region in self.regions if region.strength == strength), None)
-
     @property
     def sentence(self) -> str:
         """How the first and the last differ in their boundaries and the agreement of their seeds, in plain text."""
@@ -105,10 +104,9 @@ class RegionsInfo:
         gap = ""
         if self.longer is not None:
             found = self.longer.interval
-            size = Interval(abs(found.mean), abs(found.mean) - found.half, abs(found.mean) + found.half, found.n)
             way = "shorter" if found.mean < 0 else "longer"
             chance = ", within the spread over seeds" if found.shown and not self.longer.excludes_zero else ""
-            gap = f" ({plus_minus(size)} sides {way}{chance})" if found.mean else ""
+            gap = f" ({plus_minus(found.size)} sides {way}{chance})" if found.mean else ""
         agree = ""
         if first.seeds > 1 and last.seeds > 1:
             agree = f", and a seed answers as the mean does in {_percent(first)} and {_percent(last)} of the plane"
@@ -123,7 +121,7 @@ class RegionsInfo:
     @property
     def n(self) -> str:
         """`n=8 seeds each`."""
-        return sizes([region.seeds for region in self.regions])
+        return sizes([region.length.n for region in self.regions], self.strengths.over.removesuffix("s"))
 
     @property
     def reading(self) -> str:
@@ -143,11 +141,11 @@ class RegionsInfo:
         """One row a strength and seed: the length of the boundary, and of the strength how far its seeds agree."""
         rows = [
             {
-                self.strengths.axis: self.strengths.levels[region.strength].value, "seed": seed,
-                "boundary": length, "agreement": region.agreement,
+                self.strengths.axis: self.strengths.levels[region.strength].value,
+                self.strengths.over.removesuffix("s"): key, "boundary": length, "agreement": region.agreement,
             }
             for region in self.regions
-            for seed, length in region.lengths.items()
+            for key, length in region.lengths.items()
         ]  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -186,32 +184,30 @@ def _alike(arrays: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) ->
 
 def _region(place: int, members: pd.DataFrame, arrays: Arrays, seed: int | None) -> Region:
     runs = [str(run) for run in members["run_id"]]
-    seeds = members["seed"].tolist()
-    keys = seeds if -1 not in seeds and len(set(seeds)) == len(seeds) else runs
     each = [np.asarray(arrays[run]["probabilities"], dtype=float) for run in runs]
     mean = np.mean(each, axis=0)
     answers, common = [own.argmax(axis=2) for own in each], mean.argmax(axis=2)
     x, y = (np.asarray(arrays[runs[0]][name], dtype=float) for name in ("x", "y"))
-    shown = seeds.index(seed) if seed is not None else 0
+    shown = members["seed"].tolist().index(seed) if seed is not None else 0
     first = arrays[runs[shown]]
+    lengths, _, paired = units(members.assign(length=[boundary_length(own, x, y) for own in answers]), ["length"])
     return Region(
         place,
         each[shown] if seed is not None else mean,
         np.asarray(first["points"], dtype=float)[:MOST_POINTS],
         np.asarray(first["labels"], dtype=int)[:MOST_POINTS],
-        {key: boundary_length(own, x, y) for key, own in zip(keys, answers, strict=True)},
+        lengths["length"].to_dict(),
+        paired,
         float(np.mean([(own == common).mean() for own in answers])) if len(each) > 1 else float("nan"),
         len(each),
     )  # fmt: skip
 
 
-def _longer(own: Strengths, regions: list[Region]) -> Difference | None:
-    by_strength = {region.strength: region for region in regions}
+def _longer(regions: list[Region]) -> Difference | None:
     if len(regions) < 2:
         return None
-    first, last = by_strength[regions[0].strength].lengths, by_strength[regions[-1].strength].lengths
-    shared = 2 * len(set(first) & set(last)) > min(len(first), len(last))
-    return difference(last, first, "seed") if shared else difference(last.values(), first.values())
+    first, last = regions[0], regions[-1]
+    return gap(last.lengths, first.lengths, first.paired and last.paired)
 
 
 def regions_info(own: Strengths, arrays: Arrays, seed: int | None = None) -> RegionsInfo:
@@ -236,7 +232,7 @@ def regions_info(own: Strengths, arrays: Arrays, seed: int | None = None) -> Reg
             regions.append(_region(int(place), members, usable, seed))
     classes = tuple(str(name) for name in pattern["classes"])
     x, y = (np.asarray(pattern[name], dtype=float) for name in ("x", "y"))
-    return RegionsInfo(own, regions, x, y, classes, seed, seeds, _longer(own, regions))
+    return RegionsInfo(own, regions, x, y, classes, seed, seeds, _longer(regions))
 
 
 def class_colours(count: int, dark: bool) -> list[str]:

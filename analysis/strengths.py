@@ -22,6 +22,7 @@ from analysis.methods import NOT_SET, Method, methods_of, order, selection_words
 from analysis.ranking import label as label_of
 from analysis.samples import Sample
 from analysis.statistics import number
+from analysis.units import DATASETS, SEEDS, share
 from analysis.words import some
 
 if TYPE_CHECKING:
@@ -164,16 +165,22 @@ class Strengths:
         return self.runs[self.runs["level"] == place]
 
     @property
+    def sets(self) -> list[int]:
+        """The training set of each run, by its seed; -1 where it is not known."""
+        return self.runs["seed_data"].tolist() if "seed_data" in self.runs else [-1] * len(self.runs)
+
+    @property
+    def over(self) -> str:
+        """What the independent results of a strength are of: `seeds`, or `training sets` that several runs share."""
+        own = pd.Series(self.sets, dtype=int).groupby(self.runs["level"].to_numpy())
+        return DATASETS if any(share(each.tolist()) for _, each in own) else SEEDS
+
+    @property
     def ranked(self) -> list[int]:
         """The strengths with a result, best first: share of diverged runs, then the mean."""
         judged = [(place, level.judged) for place, level in enumerate(self.levels)]
         told = [(place, trial) for place, trial in judged if trial is not None and trial.sample.n]
         return [place for place, _ in sorted(told, key=lambda pair: order(pair[1]))]
-
-    @property
-    def numeric(self) -> bool:
-        """Whether they are numbers, apart from what is not set."""
-        return all(level.value is None or is_number(level.value) for level in self.levels)
 
     @property
     def choice(self) -> str:

@@ -6,10 +6,13 @@ interval over them would be too short. Their mean is one value.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+
+from analysis.statistics import Difference, difference
 
 SEEDS, DATASETS = "seeds", "training sets"
 
@@ -29,6 +32,36 @@ def means(values: Iterable[tuple[Hashable, float]]) -> dict[Hashable, float]:
     for key, value in values:
         found.setdefault(key, []).append(value)
     return {key: sum(own) / len(own) for key, own in found.items()}
+
+
+def kind(sets: Sequence[int]) -> str:
+    """What a group's independent values are of: SEEDS or DATASETS."""
+    return DATASETS if share(sets) else SEEDS
+
+
+def independent(values: Iterable[float], sets: Sequence[int]) -> list[float]:
+    """The independent values of a group, those of one training set being one, their mean; without what is not finite.
+
+    Args:
+        values: One a run.
+        sets: Each run's training set, by its seed; -1 where it is not known.
+    """
+    known = [(own, float(value)) for own, value in zip(sets, values, strict=True) if math.isfinite(value)]
+    return list(means(known).values()) if share(sets) else [value for _, value in known]
+
+
+def gap(after: Mapping[Any, float], before: Mapping[Any, float], paired: bool) -> Difference:
+    """The mean of one group minus that of another.
+
+    Args:
+        after: The first one's values.
+        before: Those of the other.
+        paired: Whether a key means the same in both; they are paired then if the smaller shares more than half of its
+            own.
+    """
+    if paired and 2 * len(after.keys() & before.keys()) > min(len(after), len(before)):
+        return difference(after, before, "seed")
+    return difference(after.values(), before.values())
 
 
 def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:

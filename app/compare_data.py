@@ -277,7 +277,8 @@ def opened(page: str) -> tuple[Selection, Comparison]:
 def picker(chosen: Selection, page: str) -> None:
     """Sweeps to choose from, and a button that puts them into the URL."""
     frame = store.sweeps()
-    names = {row["sweep"]: f"{row['name'] or 'unnamed'}, {ui.ago(row['created'])}" for row in frame.to_dict("records")}
+    rows = frame.to_dict("records")
+    names = {row["sweep"]: f"{row['name'] or 'unnamed'}, {ui.moment(row['created'])}" for row in rows}
     with st.form(f"{page}-picker", border=False, enter_to_submit=False):
         wanted = st.multiselect(
             "Sweeps", list(names), [each for each in chosen.sweeps if each in names], key=f"{page}-sweeps",

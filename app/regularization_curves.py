@@ -81,16 +81,15 @@ def early_stopping(at: Look) -> None:
     st.markdown(f"**{ui.text(info.sentence)}**")
     if info.unknown:
         st.markdown(f":material/info: {ui.text(info.unknown)}")
-    n = f"n={len(info.courses)} seeds"
     studies.figure(
         study, "stopping", lambda dark: plot_early_stopping(info, dark=dark), info.frame(),
-        shows=f"{dev} over the epochs of {label}, with what patience {info.patience} chooses", n=n, interval="",
+        shows=f"{dev} over the epochs of {label}, with what patience {info.patience} chooses", n=info.n, interval="",
         reading=info.reading,
     )  # fmt: skip
     bands = f"bands the {info.band}" if info.band else "below three seeds no interval is drawn"
     studies.figure(
         study, "patience", lambda dark: plot_patience(info, dark=dark), info.costs_frame(),
-        shows=f"Regret and epochs saved against the patience, {label}", n=n, interval=info.band,
+        shows=f"Regret and epochs saved against the patience, {label}", n=info.n, interval=info.band,
         reading=f"What every patience would have cost and saved on the same curves; {bands}; dotted: the one above.",
     )  # fmt: skip
 

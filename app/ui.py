@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, NoReturn
 
 import streamlit as st
@@ -130,6 +131,15 @@ def ago(milliseconds: float | None) -> str:
         return ""
     seconds = time.time() - milliseconds / 1000
     return "just now" if seconds < 5 else f"{duration(seconds)} ago"
+
+
+def moment(milliseconds: float) -> str:
+    """When something was, by this machine's clock: `2026-11-29 20:14:05`.
+
+    For the options of a list. Words such as "a minute ago" change while the user chooses, and Streamlit then takes the
+    list for another one and forgets the choice.
+    """
+    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M:%S}"
 
 
 _BADGES: Final = {

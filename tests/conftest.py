@@ -213,3 +213,48 @@ def mlflow_server(store_template, tmp_path, free_port):
     server = MlflowServer(store_template, tmp_path, free_port())
     yield server
     server.kill()
+
+
+class KillPoints:
+    """A folder of named moments at which processes die or stop: those whose SWEEPBOARD_KILL_POINTS names it."""
+
+    def __init__(self, folder):
+        from tracking.kill_points import FOLDER, KILL_POINTS
+
+        assert FOLDER is None, "this process itself must never die at a moment"
+        folder.mkdir(exist_ok=True)
+        self.folder, self.moments = folder, KILL_POINTS
+
+    def at(self, moment, count=1, signal_name="KILL", processes=1):
+        """Have the process that reaches a moment for the `count`-th time from now on die there, or stop (STOP), and so
+        many processes one after the other."""
+        assert moment in self.moments
+        part = self.folder / f".{moment}"
+        part.write_text(f"{count} {signal_name} {processes}")
+        part.rename(self.folder / moment)
+
+    def waits_for(self, moment):
+        """Whether a process is still to come to that moment."""
+        return (self.folder / moment).exists()
+
+    def clear(self):
+        """Forget all moments; whether there were any."""
+        left = list(self.folder.iterdir())
+        for file in left:
+            file.unlink()
+        return bool(left)
+
+    @staticmethod
+    def halted(pids):
+        """The one of these processes that has stopped, None if none has."""
+        for pid in pids:
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+                    return pid
+        return None
+
+
+@pytest.fixture(scope="session")
+def kill_points():
+    """`kill_points(folder)`: the moments that lie in a folder."""
+    return KillPoints

@@ -47,7 +47,7 @@ def starts() -> None:
         kind, own = choice
         if kind == "lab":
             return f"Lab: {labs[own]['name']}" if own in labs else own
-        return f"Copy of {earlier[own]['name']}, {ui.ago(earlier[own]['created'])}" if own in earlier else own
+        return f"Copy of {earlier[own]['name']}, {ui.moment(earlier[own]['created'])}" if own in earlier else own
 
     def start() -> None:
         kind, own = st.session_state["_start_from"] or ("", "")

@@ -172,3 +172,13 @@ def test_the_figures_render_and_show_what_is_chosen(dark: bool, n: int, patience
     assert any(trace.name == f"patience {patience}" for trace in figure.data) is bool(patience)
     costs = plot_patience(info, dark=dark)
     assert json.loads(costs.to_json()) and sum(trace.fill == "toself" for trace in costs.data) == (3 if n > 2 else 0)
+
+
+def test_runs_on_one_training_set_are_one_result() -> None:
+    curves = {run: valley(at) for run, at in zip("abcdef", (5, 7, 9, 9, 12, 6), strict=True)}
+    info = info_of(curves, 3, runs=runs_of(list("abcdef"), seed_data=[0, 0, 1, 1, 2, 2]))
+    saved = np.array([1 - (at + 3) / 20 for at in (5, 7, 9, 9, 12, 6)]).reshape(3, 2).mean(axis=1)
+    low, high = stats.t.interval(0.95, 2, saved.mean(), stats.sem(saved))
+    found = info.cost(3).saved
+    assert (found.mean, found.low, found.high) == pytest.approx((saved.mean(), low, high))
+    assert info.n == "n=3 training sets" and info.band == "95% t-interval, n=3"

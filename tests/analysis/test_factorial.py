@@ -196,3 +196,13 @@ def test_effects_are_those_of_a_table_taken_apart_by_hand() -> None:
     assert found["dropout 0.5"] == pytest.approx(((0.20 - 0.30) + (0.22 - 0.24)) / 2)
     assert found["l2 0.01"] == pytest.approx(((0.24 - 0.30) + (0.22 - 0.20)) / 2)
     assert found["dropout 0.5 × l2 0.01"] == pytest.approx(((0.22 - 0.24) - (0.20 - 0.30)) / 2)
+
+
+def test_runs_on_one_training_set_are_one_contrast() -> None:
+    runs = runs_of(lambda cell: 3 - 0.4 * cell[0], seeds=16)
+    found = info(runs.assign(seed_data=runs["seed"] // 2))
+    assert found.n == 8 and "n=8 training sets, one contrast per training set" in found.basis
+    pairs = runs.assign(seed=runs["seed"] // 2).groupby([*LEVELS, "group", "outcome", "seed"], as_index=False).mean()
+    assert means(found) == pytest.approx(means(info(pairs)))
+    few = info(runs[runs["seed"] < 4].assign(seed_data=lambda own: own["seed"] // 2))
+    assert few.sentence.startswith("Too few training sets: 2 training sets")

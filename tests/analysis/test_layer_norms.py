@@ -154,10 +154,10 @@ def test_unreadable_arrays_are_left_out() -> None:
 
 
 def test_empty_states() -> None:
-    assert "left the gradient norms" in heat_info([]).problem and "two layers" in ratio_info([]).problem
+    assert "left the gradient norms" in heat_info([]).problem and ratio_info([]).sentence == ""
     assert "left the condition" in profile_info([], CONDITION).problem
     one_layer = runs_of({"linear": (1.0, (1,))})
-    assert ratio_info(one_layer).problem and not heat_info(one_layer).problem
+    assert not ratio_info(one_layer).ratios and not heat_info(one_layer).problem
     assert heat_info(one_layer).range[0] > 0 and len(plot_heat(heat_info(one_layer)).data) == 1
 
 
@@ -171,3 +171,24 @@ def test_the_figures_render(dark: bool) -> None:
     assert sum(len(trace.x) for trace in plot_ratio(ratio, dark=dark).data if trace.customdata is not None) == 16
     assert len(plot_profile(profile, dark=dark).data) == 8
     assert len(ratio.frame()) == 16 and len(profile.frame()) == 2 * 4 * (2 + 4)
+
+
+def test_runs_on_one_training_set_are_one_value() -> None:
+    values, sets = np.random.default_rng(1).lognormal(size=6), [0, 0, 1, 1, 2, 2]
+    logs = np.log(values).reshape(3, 2).mean(axis=1)
+    low, high = stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs))
+    found = factor(values, sets)
+    assert (found.low, found.high, found.n) == pytest.approx((math.exp(low), math.exp(high), 3))
+    arrays = {f"r{k}": chain(3, 1.1, k) for k in range(6)}
+    rows = pd.DataFrame({"run_id": list(arrays), "seed": range(6), "seed_data": sets})
+    (ratio,) = ratio_info(layer_runs(arrays, rows, dict.fromkeys(arrays, "m"))).ratios
+    assert ratio.over.n == 3 and len(ratio.seeds) == 6
+
+
+def test_a_gradient_that_is_zero_in_some_runs_only_is_no_explosion() -> None:
+    arrays = {f"r{k}": chain(3, 20.0, k) for k in range(5)}
+    for name in ("r3", "r4"):
+        arrays[name]["grad_norm"][:, 0] = 0
+    rows = pd.DataFrame({"run_id": list(arrays), "seed": range(5)})
+    info = ratio_info(layer_runs(arrays, rows, dict.fromkeys(arrays, "m")))
+    assert info.ratios[0].verdict == "mixed" and "(mixed, n=3, 0 in 2 more)" in info.sentence

@@ -95,3 +95,13 @@ def test_panels_share_their_axes(dark: bool, n: int) -> None:
     assert figures[0].layout.xaxis.range == figures[1].layout.xaxis.range
     assert json.loads(figures[0].to_json()) and sum(trace.fill == "toself" for trace in figures[0].data) == 2 * (n > 2)
     assert len(info.frame()) == 2 * 2 * 4 and info.gaps_frame()["gap"].tolist() == pytest.approx([0.1, 5.0])
+
+
+def test_runs_on_one_training_set_are_one_gap() -> None:
+    offsets = [0.1, 0.2, 0.4, 0.6, 0.3, 0.5]
+    training, evaluation, runs = sweep({"a": offsets})
+    info = info_of(training, evaluation, runs.assign(seed_data=[0, 0, 1, 1, 2, 2]))
+    gaps = np.array(offsets).reshape(3, 2).mean(axis=1)
+    low, high = stats.t.interval(0.95, 2, gaps.mean(), stats.sem(gaps))
+    gap = info.panels[0].gap
+    assert (gap.mean, gap.low, gap.high, gap.n) == pytest.approx((gaps.mean(), low, high, 3))

@@ -134,3 +134,14 @@ def test_a_layer_too_large_for_a_rank_has_the_other_measures(strength_runs: Any)
     ranks = [cell.interval("effective_rank").mean for cell in info.of("layer1")]
     assert info.changes["effective_rank"][0].mean == pytest.approx(ranks[0])
     assert info.frame()["effective rank"].isna().sum() == 8 and json.loads(plot_paths(info).to_json())
+
+
+def test_runs_on_one_training_set_are_one_value(strength_runs: Any) -> None:
+    own, layers, weights = swept(strength_runs, {0.0: 1.0, 0.1: 0.1}, n=6)
+    own = strengths(own.runs.assign(seed_data=own.runs["seed"] // 2), L2)
+    info = path_info(own, layers)
+    norms = np.array([np.linalg.norm(weights[run][1]) for run in own.members(1)["run_id"]]).reshape(3, 2).mean(axis=1)
+    low, high = stats.t.interval(0.95, 2, norms.mean(), stats.sem(norms))
+    found = next(cell for cell in info.of("layer1") if cell.strength == 1).interval("weight_norm")
+    assert (found.mean, found.low, found.high) == pytest.approx((norms.mean(), low, high), rel=1e-6)
+    assert info.n == "n=3 training sets each" and own.over == "training sets"

@@ -52,26 +52,26 @@ def test_over_seeds_marks_are_geometric_means_with_intervals_of_logarithms() -> 
     (group,) = found.groups
     logs = np.log([line.steepest for line in group.lines])
     low, high = stats.t.interval(0.95, 3, logs.mean(), stats.sem(logs))
-    assert (group.steepest.rate, group.steepest.low, group.steepest.high) == pytest.approx(
+    assert (group.steepest.mean, group.steepest.low, group.steepest.high) == pytest.approx(
         np.exp([logs.mean(), low, high])
     )
-    assert "begin a search at the first, end it before the second" in found.sentence
+    assert "begin a search at the first, end it before the second" in found.sentences[0]
     assert found.band == "95% t-interval of the logarithm of the marked rates, n=4"
 
 
 def test_a_loss_that_never_turns_asks_for_a_wider_range() -> None:
     found = info({"r": 2 - stats.logistic.cdf(np.log10(RATES), -1, 0.5)})
-    assert "does not turn within the range: begin a search there" in found.sentence and found.band == ""
+    assert "does not turn within the range: begin a search there" in found.sentences[0] and found.band == ""
 
 
 def test_a_turn_in_some_runs_says_in_how_many() -> None:
     found = info({"turns": course(1e-3, 0.1), "falls": 2 - stats.logistic.cdf(np.log10(RATES), -1, 0.5)})
-    assert "in 1 of 2 runs: begin" in found.sentence and found.groups[0].turn.n == 1
+    assert "in 1 of 2 runs: begin" in found.sentences[0] and found.groups[0].turn.n == 1
 
 
 def test_a_loss_that_only_rises_has_no_mark() -> None:
     found = info({"r": np.linspace(1, 2, 61)})
-    assert "falls at none of the rates" in found.sentence
+    assert "falls at none of the rates" in found.sentences[0]
     assert math.isnan(found.groups[0].lines[0].steepest)
 
 
@@ -101,7 +101,7 @@ def test_runs_without_a_growing_rate_are_left_out() -> None:
         histories[:0],
     ):
         made = range_info(found, runs, {"r": "a", "few": "a"}, loss="train/loss", key="opt/lr")
-        assert "5 or more epochs" in made.problem and made.sentence == ""
+        assert "5 or more epochs" in made.problem and made.sentences == []
     assert range_info(histories, runs, {}, loss="train/loss", key="opt/lr").problem
 
 
@@ -111,3 +111,14 @@ def test_the_figure_shows_raw_and_smooth_and_the_marks(dark: bool) -> None:
     figure = plot_range(found, dark=dark)
     assert {"steepest descent", "turn", "sgd"} <= {trace.name for trace in figure.data}
     assert figure.layout.xaxis.type == "log" and len(found.frame()) == 122
+
+
+def test_runs_on_one_training_set_are_one_mark() -> None:
+    histories, runs = frames({f"r{k}": course(10.0 ** (-3 + 0.1 * k), 0.1) for k in range(6)})
+    runs = runs.assign(seed_data=[0, 0, 1, 1, 2, 2])
+    found = range_info(histories, runs, dict.fromkeys(runs["run_id"], "sgd"), loss="train/loss", key="opt/lr")
+    (group,) = found.groups
+    logs = np.log([line.steepest for line in group.lines]).reshape(3, 2).mean(axis=1)
+    low, high = stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs))
+    assert (group.steepest.low, group.steepest.high) == pytest.approx((math.exp(low), math.exp(high)))
+    assert found.band.endswith("n=3") and "of 6 runs" not in group.sentence

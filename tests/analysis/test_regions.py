@@ -160,3 +160,12 @@ def test_panels_stand_in_rows_that_do_not_overlap(columns: int) -> None:
     assert [trace.showlegend for trace in made.data] == [True] + [False] * 4
     with pytest.raises(ValueError, match="one or more"):
         together([])
+
+
+def test_runs_on_one_training_set_are_one_boundary(strength_runs: Any) -> None:
+    own, arrays = two(strength_runs, n=6)
+    own = strengths(own.runs.assign(seed_data=own.runs["seed"] // 2), DROPOUT)
+    info = regions_info(own, arrays)
+    assert info.n == "n=3 training sets each" and info.regions[1].length.n == 3 and info.longer is not None
+    assert info.longer.interval.n == 3
+    assert list(info.frame()["training set"]) == [0, 1, 2] * 2

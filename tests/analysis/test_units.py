@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
+from scipy import stats
 
-from analysis.units import DATASETS, SEEDS, units
+from analysis.units import DATASETS, SEEDS, gap, independent, kind, units
 
 
 def test_runs_on_one_training_set_are_one_value():
@@ -30,3 +32,22 @@ def test_without_seeds_they_share_nothing():
 def test_what_is_no_number_is_nan():
     found, *_ = units(pd.DataFrame({"dev": [None, "x", 2], "seed": [0, 1, 2]}, dtype=object), ["dev"])
     assert np.isnan(found["dev"][0]) and np.isnan(found["dev"][1]) and found["dev"][2] == 2
+
+
+def test_values_of_one_training_set_are_their_mean_and_what_is_not_finite_is_left_out():
+    values = [1.0, 3.0, 5.0, np.nan, 7.0, np.inf]
+    assert independent(values, [0, 0, 1, 1, 2, 2]) == [2.0, 5.0, 7.0] and kind([0, 0, 1]) == DATASETS
+    for sets in (range(6), [4] * 6, [-1] * 6):
+        assert independent(values, list(sets)) == [1.0, 3.0, 5.0, 7.0] and kind(list(sets)) == SEEDS
+
+
+def test_a_gap_is_paired_where_keys_mean_the_same_and_are_shared():
+    after, before = {0: 3.0, 1: 5.0, 2: 8.0}, {0: 1.0, 1: 2.0, 2: 4.0, 9: 100.0}
+    gaps = np.array([2.0, 3.0, 4.0])
+    low, high = stats.t.interval(0.95, 2, gaps.mean(), stats.sem(gaps))
+    paired = gap(after, before, paired=True).interval
+    assert (paired.mean, paired.low, paired.high) == pytest.approx((3.0, low, high))
+    free = gap(after, before, paired=False).interval
+    welch = stats.ttest_ind(list(after.values()), list(before.values()), equal_var=False).confidence_interval()
+    assert (free.low, free.high) == pytest.approx((welch.low, welch.high))
+    assert gap({0: 1.0, 5: 2.0}, {0: 1.0, 6: 2.0}, paired=True).interval.mean == 0, "half of the keys is too few"

@@ -141,3 +141,22 @@ def test_pages_read_a_real_store(uri: str, visit: Any, monkeypatch: pytest.Monke
     at.query_params["copy"] = sweep
     at.run()
     assert not at.exception and check(raw).name in at.code[0].value and not at.error
+
+
+@pytest.mark.parametrize(
+    ("page", "options"),
+    [
+        ("regularization", lambda at: at.multiselect(key="regularization-sweeps").options),
+        ("compare", lambda at: at.multiselect(key="compare-sweeps").options),
+        ("launch", lambda at: at.selectbox(key="_start_from").options),
+    ],
+)
+def test_the_names_of_sweeps_to_choose_from_stay_the_same_while_time_passes(
+    fake: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch, page: str, options: Any
+) -> None:
+    fake.add("s", "finished", {("adam", 0.1): ["ok"] * 3})
+    before = options(open_page(page))
+    assert any("s, 20" in name for name in before), before
+    now = ui.time.time
+    monkeypatch.setattr(ui.time, "time", lambda: now() + 90)
+    assert options(open_page(page)) == before, "else Streamlit forgets what was chosen"

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from sweeps import lease
-from sweeps.channel import Server
+from sweeps.channel import NoService, Server, request
 from sweeps.client import Client, CommandError
 from tracking.reader import open_reader, sweeps
 
@@ -413,10 +413,12 @@ def over(row):
 class Trained:
     """The store that all journeys read: its sweeps by name, the client of its service, a dashboard on it."""
 
-    def __init__(self, folder, new_dashboard):
+    def __init__(self, folder, new_dashboard, kill_points):
         self.state = folder / "state"
+        self.kill_points = kill_points(folder / "kill points")
         self.uri = f"sqlite:///{folder / 'mlflow.db'}"
-        self.dashboard = new_dashboard(self.uri, self.state)
+        points = str(self.kill_points.folder)
+        self.dashboard = new_dashboard(self.uri, self.state, SWEEPBOARD_KILL_POINTS=points)
         self.client = Client(self.uri)
         self.sweeps = {}
 
@@ -424,6 +426,7 @@ class Trained:
         """Let the clients in this process find the service."""
         patch.setenv("SWEEPBOARD_STATE", str(self.state))
         patch.setenv("MLFLOW_TRACKING_URI", self.uri)
+        patch.setenv("SWEEPBOARD_KILL_POINTS", str(self.kill_points.folder))
 
     def launch(self, text):
         """Launch a sweep, to be found by its name; returns its id."""
@@ -443,8 +446,30 @@ class Trained:
         """Wait until the sweep of this name has finished; returns it."""
         return wait_for_sweep(self.uri, self.sweeps[name], finished)
 
+    def halt_a_worker(self, after):
+        """Have a worker stop once it has sent so many records of metrics."""
+        self.kill_points.at("worker: metrics sent", after, "STOP")
+
+    def halted_worker(self):
+        """Wait until a worker has stopped; its pid."""
+        end = time.monotonic() + PATIENCE
+        while (pid := self.halted()) is None:
+            assert time.monotonic() < end, "no worker has stopped"
+            time.sleep(0.05)
+        return pid
+
+    def halted(self):
+        """The worker that has stopped, None if none has."""
+        with suppress(NoService):
+            status = request(lease.state_folder(self.uri), {"action": "status"})
+            return self.kill_points.halted(status["worker_pids"])
+        return None
+
     def rest(self):
-        """Stop what still trains, which would keep the service from what the next test launches."""
+        """Let go on what was stopped, and stop what still trains: it would keep the service from the next test."""
+        self.kill_points.clear()
+        if pid := self.halted():
+            os.kill(pid, signal.SIGCONT)
         for sweep in sweeps(open_reader(self.uri)).to_dict("records"):
             if not over(sweep):
                 with suppress(CommandError):  # it has finished by itself
@@ -491,14 +516,14 @@ def train(shared, chromium):
 
 
 @pytest.fixture(scope="session")
-def journeys(chromium, store_template, tmp_path_factory, new_dashboard):
+def journeys(chromium, store_template, tmp_path_factory, new_dashboard, kill_points):
     """The store that all journeys read, trained once per run of pytest.
 
     Its service is started by the dashboard's first page, as a user's is.
     """
     folder = tmp_path_factory.mktemp("journeys")
     shutil.copy(store_template, folder / "mlflow.db")
-    shared = Trained(folder, new_dashboard)
+    shared = Trained(folder, new_dashboard, kill_points)
     with pytest.MonkeyPatch.context() as patch:
         shared.environment(patch)
         try:

@@ -1,6 +1,8 @@
 """What a newcomer does, in a real browser, on runs that are really trained."""
 
+import os
 import re
+import signal
 import time
 
 import pytest
@@ -9,21 +11,30 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
-def launch_of(page, shows, **fields):
-    """Fill whole numbers into the fields of the launch form, launch the sweep; returns its address."""
+def launch_of(page, shows, checked=None, **fields):
+    """Fill whole numbers into the fields of the launch form, launch the sweep; returns its address.
+
+    `checked` is called before the launch, once the check of the sweep has ended: it trains a few steps too.
+    """
     page.goto("/launch")
     shows(page, r"48 runs")
     for label, number in fields.items():
         page.get_by_label(label, exact=True).first.fill(str(number))
         page.keyboard.press("Enter")
         shows(page, rf"{label}: {number}(?!\d)")
+    if checked:
+        shows(page, r"(s|min) on 1 worker\b")
+        checked()
     page.get_by_role("button", name="Launch", exact=True).click()
     page.wait_for_url("**/sweep?sweep=*")
     return page.url
 
 
-def newcomers_journey(page, shows, runs, **fields):
-    """Launch from the form, watch, pause, resume, read off the best, come back to the overview."""
+def newcomers_journey(page, shows, runs, paused=lambda: None, **fields):
+    """Launch from the form, watch, pause, resume, read off the best, come back to the overview.
+
+    `paused` is called once the sweep is to pause.
+    """
     page.get_by_role("link", name="Launch").first.click()
     page.wait_for_url("**/launch")
     sweep = launch_of(page, shows, **fields).partition("=")[2]
@@ -32,6 +43,7 @@ def newcomers_journey(page, shows, runs, **fields):
 
     page.get_by_role("button", name="Pause").click()
     shows(page, re.compile("^Paus(ing|ed)$"))
+    paused()
     shows(page, re.compile("^Paused$"))
     page.get_by_role("button", name="Resume").click()
     shows(page, re.compile("^Running$"))
@@ -47,9 +59,12 @@ def newcomers_journey(page, shows, runs, **fields):
     row.get_by_text(f"{runs} runs").wait_for()
 
 
-def test_a_newcomer_launches_watches_pauses_resumes_and_reads_off_the_best(page, shows):
-    # One worker takes as much of the processors as two, and twice as long: there is time to pause.
-    newcomers_journey(page, shows, runs=24, steps=2, max_epochs=2, workers=1)
+def test_a_newcomer_launches_watches_pauses_resumes_and_reads_off_the_best(page, trained, shows):
+    # A worker stops in the middle, so that there is time to pause, however fast the machine is.
+    newcomers_journey(
+        page, shows, runs=24, checked=lambda: trained.halt_a_worker(after=7),
+        paused=lambda: os.kill(trained.halted_worker(), signal.SIGCONT), steps=2, max_epochs=2, workers=1,
+    )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -132,11 +147,13 @@ def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_n
 
 
 def test_a_closed_browser_and_a_killed_dashboard_lose_nothing(page, trained, shows):
-    address = launch_of(page, shows, steps=2, max_epochs=2, workers=1)
+    address = launch_of(page, shows, checked=lambda: trained.halt_a_worker(after=7), steps=2, max_epochs=2, workers=1)
     page.locator(".js-plotly-plot").first.wait_for()
+    worker = trained.halted_worker()
     page.goto("about:blank")
     trained.dashboard.kill()
     trained.dashboard.start()
+    os.kill(worker, signal.SIGCONT)
     page.goto(address)
     shows(page, re.compile("^Finished$"))
     shows(page, "24 of 24 runs|24 runs")

@@ -5,14 +5,12 @@ import shutil
 import signal
 import sqlite3
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from sweeps import lease
 from sweeps.client import Client
-from tracking.kill_points import KILL_POINTS  # imported here, where no folder is named yet: these tests never die
 
 SPEC = """
 name: faults
@@ -30,35 +28,26 @@ workers: 2
 class Machine:
     """One store and its service; `path` is the store's file, where the URI names a server instead."""
 
-    def __init__(self, uri, path=None):
+    def __init__(self, uri, kill_points, path=None):
         self.uri = uri
+        self.kill_points = kill_points
         self.path = path or Path(uri.removeprefix("sqlite:///"))
         self.client = Client(uri)
         self.folder = lease.state_folder(uri)
         self.journal = self.path.with_name(self.path.name + "-journal")
         """There while a transaction is being written."""
-        self.kill_points = Path(os.environ["SWEEPBOARD_KILL_POINTS"])
 
-    def at(self, moment, count=1, signal_name="KILL", processes=1):
-        """Have the process that reaches a moment for the `count`-th time from now on die there, or stop (STOP), and so
-        many processes one after the other."""
-        assert moment in KILL_POINTS
-        part = self.kill_points / f".{moment}"
-        part.write_text(f"{count} {signal_name} {processes}")
-        part.rename(self.kill_points / moment)
+    def at(self, *moment, **how):
+        """Have a process die or stop at a moment: see `KillPoints.at` in tests/conftest.py."""
+        self.kill_points.at(*moment, **how)
 
     def hit(self, moment):
         """Wait until a process has come to that moment."""
-        self.wait(lambda: not (self.kill_points / moment).exists(), every=0.01)
+        self.wait(lambda: not self.kill_points.waits_for(moment), every=0.01)
 
     def halted(self, *pids):
         """Wait for the one of these processes, or of the workers, that has stopped; its pid."""
-
-        def is_halted(pid):
-            with suppress(OSError):
-                return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-        return self.wait(lambda: next(filter(is_halted, pids or self.worker_pids()), None))
+        return self.wait(lambda: self.kill_points.halted(pids or self.worker_pids()))
 
     def gone(self, pid):
         """Wait until a process is gone."""
@@ -184,7 +173,6 @@ class Stores:
         """The folder of the store, a new one where there is none."""
         if self.folder is None:
             self.folder = self.folders.mktemp("faults")
-            (self.folder / "kill points").mkdir()
             shutil.copy(self.template, self.folder / "mlflow.db")
         return self.folder
 
@@ -203,34 +191,32 @@ def stores(store_template, tmp_path_factory, end_services):
 
 
 @pytest.fixture
-def machine(stores, end_services, monkeypatch, request):
+def machine(stores, end_services, kill_points, monkeypatch, request):
     """A store and its service. The next test has the same one, unless this test fails or leaves something to do."""
     folder = stores.current()
     monkeypatch.setenv("SWEEPBOARD_STATE", str(folder / "state"))
     monkeypatch.setenv("SWEEPBOARD_KILL_POINTS", str(folder / "kill points"))
-    machine = Machine(f"sqlite:///{folder / 'mlflow.db'}")
+    machine = Machine(f"sqlite:///{folder / 'mlflow.db'}", kill_points(folder / "kill points"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", machine.uri)
     yield machine
     open_sweeps = machine.rows(
         "select count(*) from tags where key = 'state' and value not in ('finished', 'stopped', 'paused', 'failed')"
     )
-    if request.node.stash.get(FAILED, False) or open_sweeps != [(0,)] or any(machine.kill_points.iterdir()):
+    if request.node.stash.get(FAILED, False) or open_sweeps != [(0,)] or machine.kill_points.clear():
         stores.drop(end_services)
 
 
 @pytest.fixture
-def new_machine(uri, tmp_path, monkeypatch):
+def new_machine(uri, tmp_path, kill_points):
     """A store of this test's own, whose service has not been started."""
-    monkeypatch.setenv("SWEEPBOARD_KILL_POINTS", str(tmp_path))
-    return Machine(uri)
+    return Machine(uri, kill_points(tmp_path / "kill points"))
 
 
 @pytest.fixture
-def served(mlflow_server, state, tmp_path, monkeypatch):
+def served(mlflow_server, state, tmp_path, kill_points, monkeypatch):
     """A store behind an MLflow server that has not been started, and its service."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.uri)
-    monkeypatch.setenv("SWEEPBOARD_KILL_POINTS", str(tmp_path))
-    machine = Machine(mlflow_server.uri, mlflow_server.database)
+    machine = Machine(mlflow_server.uri, kill_points(tmp_path / "kill points"), mlflow_server.database)
     machine.server = mlflow_server
     return machine
 

@@ -301,24 +301,21 @@ LONG = configuration(trainer={"max_epochs": 400})
 
 
 @pytest.fixture(scope="module")
-def killed_process(tmp_path_factory):
-    """A fresh Python that has trained one run to its end and another one until it was killed."""
-    file = tmp_path_factory.mktemp("killed") / "run.resume"
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        process.stdin.write(json.dumps([configuration(), LONG, str(file)]))
-        process.stdin.close()
-        metrics = json.loads(process.stdout.readline() or "null")
-        records = []
-        for line in process.stdout:
-            kind, record = json.loads(line)
-            records += [record] if kind == "metrics" else []
-            if len(records) == 8:  # so that the seventh at least has been saved
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        complaints = process.stderr.read()
-    return SimpleNamespace(metrics=metrics, records=records, file=file, complaints=complaints)
+def killed_process(tmp_path_factory, kill_points):
+    """A fresh Python that has trained one run to its end, and another one until it was killed: it had saved its eighth
+    epoch, and had not put it in the place of its seventh."""
+    folder = tmp_path_factory.mktemp("killed")
+    file = folder / "run.resume"
+    kill_points(folder / "kill points").at("worker: resume file", 8)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], input=json.dumps([configuration(), LONG, str(file)]),
+        env={**os.environ, "SWEEPBOARD_KILL_POINTS": str(folder / "kill points")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    metrics, *reports = map(json.loads, done.stdout.splitlines())
+    records = [record for kind, record in reports if kind == "metrics"]
+    return SimpleNamespace(metrics=metrics, records=records, file=file, complaints=done.stderr)
 
 
 def test_another_process_gives_the_same_numbers_and_says_nothing(killed_process):
@@ -329,10 +326,11 @@ def test_another_process_gives_the_same_numbers_and_says_nothing(killed_process)
 
 def test_a_killed_process_leaves_a_run_that_goes_on(killed_process):
     file, seen = killed_process.file, killed_process.records
+    assert len(seen) == 8 and len(list(file.parent.glob("run.resume*"))) == 2
     result, log = run(LONG, resume=file, should_end=after(2 * STEPS))
     _, whole = run(LONG, should_end=after(result.epochs * STEPS))
     records = log.of("metrics")
-    assert records[:6] == seen[:6], "taken up as they were measured"
+    assert records[:7] == seen[:7] and records[7] != seen[7], "taken up as they were measured, and measured again"
     assert timeless(records) == timeless(whole.of("metrics")) and len(records) == result.epochs > 8
 
 
