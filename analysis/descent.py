@@ -62,12 +62,8 @@ class Descent:
         if self.gain.low > 0:
             end = f"; {self.widest} is then better than any before the peak, by {plus_minus(self.gain)}"
         elif self.gain.high < 0:
-            end = f"; {self.best} remains better than {self.widest}, by {plus_minus(_turned(self.gain))}"
+            end = f"; {self.best} remains better than {self.widest}, by {plus_minus(self.gain.turned)}"
         return f"There is a second descent: {sizes}{end}."
-
-
-def _turned(found: Interval) -> Interval:
-    return Interval(-found.mean, -found.high, -found.low, found.n, found.level)
 
 
 def _paired(a: Mapping[Any, float], b: Mapping[Any, float], level: float) -> Interval:

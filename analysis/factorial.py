@@ -73,7 +73,7 @@ class FactorialInfo:
     left_out: tuple[Hashable, ...]
     """Seeds without a finite result in every cell."""
     over: str
-    """What a contrast is of: `seed`, or `training set` where several runs share one."""
+    """Says what has one contrast each: `seed`, or `training set` where several runs share one."""
     diverged: int
     """Runs that diverged."""
     problem: str = ""

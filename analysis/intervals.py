@@ -41,12 +41,12 @@ class Interval:
 
     @property
     def size(self) -> Interval:
-        """Of the mean without its sign: how far two means lie apart, where words say which way."""
+        """The interval without the sign of its mean: how far two means lie apart, where words say which way."""
         return replace(self, mean=abs(self.mean), low=abs(self.mean) - self.half, high=abs(self.mean) + self.half)
 
     @property
     def turned(self) -> Interval:
-        """Of the same the other way round."""
+        """The interval of the opposite difference."""
         return replace(self, mean=-self.mean, low=-self.high, high=-self.low)
 
     @property

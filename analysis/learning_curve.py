@@ -177,8 +177,8 @@ def _trend(info: LearningCurveInfo, before: Dots, last: Dots) -> str:
     if fell.low > 0:
         return f"{since} it fell by {plus_minus(fell)} ({step.kind}): more examples still help"
     if fell.high < 0:
-        return f"{since} it rose by {plus_minus(_turned(fell))} ({step.kind})"
-    return f"whether it still falls cannot be told: {since} it changed by {plus_minus(_turned(fell))} ({step.kind})"
+        return f"{since} it rose by {plus_minus(fell.turned)} ({step.kind})"
+    return f"whether it still falls cannot be told: {since} it changed by {plus_minus(fell.turned)} ({step.kind})"
 
 
 def _against_desired(info: LearningCurveInfo, at: Dots) -> str:
@@ -213,10 +213,6 @@ def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
     if not best.means[DEV].shown:
         return f"{words}: too few for a verdict."
     return f"{words}, the lowest of {len(line.known)}.{_against_desired(info, best)}"
-
-
-def _turned(found: Interval) -> Interval:
-    return Interval(-found.mean, -found.high, -found.low, found.n, found.level)
 
 
 def _dots(value: Any, axis: Along, runs: pd.DataFrame) -> Dots:

@@ -171,7 +171,7 @@ class Strengths:
 
     @property
     def over(self) -> str:
-        """What the independent results of a strength are of: `seeds`, or `training sets` that several runs share."""
+        """Says what gives one independent result each: `seeds`, or `training sets` that several runs share."""
         own = pd.Series(self.sets, dtype=int).groupby(self.runs["level"].to_numpy())
         return DATASETS if any(share(each.tolist()) for _, each in own) else SEEDS
 

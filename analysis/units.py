@@ -35,7 +35,7 @@ def means(values: Iterable[tuple[Hashable, float]]) -> dict[Hashable, float]:
 
 
 def kind(sets: Sequence[int]) -> str:
-    """What a group's independent values are of: SEEDS or DATASETS."""
+    """Says what gives a group one independent value each: SEEDS or DATASETS."""
     return DATASETS if share(sets) else SEEDS
 
 

@@ -54,7 +54,7 @@ def busy_loops(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def cases(report: Path) -> tuple[dict[str, int], Counter[str], Counter[str]]:
-    """What pytest's XML report holds: the number of tests by how they ended, seconds by test, seconds by room."""
+    """Reads pytest's XML report: the number of tests by how they ended, seconds by test, seconds by room."""
     counts, tests, rooms = Counter[str](), Counter[str](), Counter[str]()
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         kinds = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
