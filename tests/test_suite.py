@@ -125,9 +125,9 @@ for place in range(5):
 @pytest.mark.parametrize(
     ("text", "printed", "code", "left"),
     [
-        ("1 KILL 1", 0, -signal.SIGKILL, None),
-        ("4 KILL 1", 3, -signal.SIGKILL, None),
-        ("2 KILL 3", 1, -signal.SIGKILL, "2 KILL 2"),
+        ("0 1 KILL 1", 0, -signal.SIGKILL, None),
+        ("0 4 KILL 1", 3, -signal.SIGKILL, None),
+        ("0 2 KILL 3", 1, -signal.SIGKILL, "0 2 KILL 2"),
         (None, 5, 0, None),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_process_dies_at_a_named_moment(tmp_path, text, printed, code, left):
     file = tmp_path / "metrics taken"
     if text:
         file.write_text(text)
-    (tmp_path / "run created").write_text("1 KILL 1")
+    (tmp_path / "run created").write_text("0 1 KILL 1")
     environment = {"SWEEPBOARD_KILL_POINTS": str(tmp_path)}
     command = [sys.executable, "-c", KILLED]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,10 +1,11 @@
 """Named moments at which a process kills itself, so that a test hits a moment that lasts a millisecond.
 
 The environment variable SWEEPBOARD_KILL_POINTS names a folder. While a file in it has the name of a moment, the process
-that reaches this moment removes the file and dies by SIGKILL, as if the machine had taken it away. The file's text says
-at which time the moment counts, by which signal, and how many processes it is for: "metrics taken" with the text
-`3 KILL 1` lets two records through, `1 STOP 1` stops the process until it gets SIGCONT. Without the variable nothing is
-looked for. Only tests set it.
+that reaches this moment removes the file and dies by SIGKILL, as if the machine had taken it away. The file's text has a
+number of its own, and says at which time the moment counts, by which signal, and how many processes it is for: "metrics
+taken" with the text `0 3 KILL 1` lets two records through, `1 1 STOP 1` stops the process until it gets SIGCONT. What a
+process has counted for one number does not count for the next. Without the variable nothing is looked for. Only tests
+set it.
 """
 
 from __future__ import annotations
@@ -40,15 +41,15 @@ def reached(moment: str) -> None:
         return
     file = Path(FOLDER, moment)
     try:
-        count, name, processes = file.read_text().split()
-        _reached[moment] += 1
-        if _reached[moment] < int(count):
+        number, count, name, processes = file.read_text().split()
+        _reached[number] += 1
+        if _reached[number] < int(count):
             return
         if processes == "1":
             file.unlink()
         else:
-            file.write_text(f"{count} {name} {int(processes) - 1}")
+            file.write_text(f"{number} {count} {name} {int(processes) - 1}")
     except FileNotFoundError:  # nobody is to die here, or another process has just died for it
         return
-    _reached[moment] = 0
+    _reached[number] = 0
     os.kill(os.getpid(), signal.Signals[f"SIG{name}"])

@@ -450,13 +450,15 @@ class Trained:
         """Have a worker stop once it has sent so many records of metrics."""
         self.kill_points.at("worker: metrics sent", after, "STOP")
 
-    def halted_worker(self):
-        """Wait until a worker has stopped; its pid."""
+    @contextmanager
+    def worker_halted(self):
+        """Wait until a worker has stopped; it goes on when the context ends."""
         end = time.monotonic() + PATIENCE
         while (pid := self.halted()) is None:
             assert time.monotonic() < end, "no worker has stopped"
             time.sleep(0.05)
-        return pid
+        yield
+        os.kill(pid, signal.SIGCONT)
 
     def halted(self):
         """The worker that has stopped, None if none has."""

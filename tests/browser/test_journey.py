@@ -1,9 +1,8 @@
 """What a newcomer does, in a real browser, on runs that are really trained."""
 
-import os
 import re
-import signal
 import time
+from contextlib import nullcontext
 
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -30,10 +29,10 @@ def launch_of(page, shows, checked=None, **fields):
     return page.url
 
 
-def newcomers_journey(page, shows, runs, paused=lambda: None, **fields):
+def newcomers_journey(page, shows, runs, in_the_middle=nullcontext, **fields):
     """Launch from the form, watch, pause, resume, read off the best, come back to the overview.
 
-    `paused` is called once the sweep is to pause.
+    In the context `in_the_middle()` the sweep is asked to pause.
     """
     page.get_by_role("link", name="Launch").first.click()
     page.wait_for_url("**/launch")
@@ -41,9 +40,9 @@ def newcomers_journey(page, shows, runs, paused=lambda: None, **fields):
     shows(page, rf"Training|of {runs} runs")
     page.locator(".js-plotly-plot").first.wait_for()
 
-    page.get_by_role("button", name="Pause").click()
-    shows(page, re.compile("^Paus(ing|ed)$"))
-    paused()
+    with in_the_middle():
+        page.get_by_role("button", name="Pause").click()
+        shows(page, re.compile("^Paus(ing|ed)$"))
     shows(page, re.compile("^Paused$"))
     page.get_by_role("button", name="Resume").click()
     shows(page, re.compile("^Running$"))
@@ -62,8 +61,8 @@ def newcomers_journey(page, shows, runs, paused=lambda: None, **fields):
 def test_a_newcomer_launches_watches_pauses_resumes_and_reads_off_the_best(page, trained, shows):
     # A worker stops in the middle, so that there is time to pause, however fast the machine is.
     newcomers_journey(
-        page, shows, runs=24, checked=lambda: trained.halt_a_worker(after=7),
-        paused=lambda: os.kill(trained.halted_worker(), signal.SIGCONT), steps=2, max_epochs=2, workers=1,
+        page, shows, runs=24, checked=lambda: trained.halt_a_worker(after=7), in_the_middle=trained.worker_halted,
+        steps=2, max_epochs=2, workers=1,
     )  # fmt: skip
 
 
@@ -149,11 +148,10 @@ def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_n
 def test_a_closed_browser_and_a_killed_dashboard_lose_nothing(page, trained, shows):
     address = launch_of(page, shows, checked=lambda: trained.halt_a_worker(after=7), steps=2, max_epochs=2, workers=1)
     page.locator(".js-plotly-plot").first.wait_for()
-    worker = trained.halted_worker()
-    page.goto("about:blank")
-    trained.dashboard.kill()
-    trained.dashboard.start()
-    os.kill(worker, signal.SIGCONT)
+    with trained.worker_halted():
+        page.goto("about:blank")
+        trained.dashboard.kill()
+        trained.dashboard.start()
     page.goto(address)
     shows(page, re.compile("^Finished$"))
     shows(page, "24 of 24 runs|24 runs")

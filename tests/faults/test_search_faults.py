@@ -59,9 +59,8 @@ def check_whole(machine, sweep):
     return found
 
 
-def kill_at(machine, moment, count):
-    machine.at(moment, count)
-    machine.client.start_service(wait=240)
+def gone_at(machine, moment):
+    """Wait until the service has died at this moment."""
     machine.hit(moment)
     machine.wait(lambda: not lease.locked(machine.folder))
 
@@ -72,12 +71,15 @@ def test_a_sweep_killed_in_the_middle_asks_for_the_same_trials_and_measures_the_
     whole = machine.launch_text(text)
     machine.wait_state(whole, "finished")
     expected = check_whole(machine, whole)
+    machine.at("run created", 5)
     killed = machine.launch_text(text.replace("name: search", "name: killed"))
-    kill_at(machine, "metrics taken", 15)
+    gone_at(machine, "run created")
     runs = machine.runs(killed).values()
-    assert {run["phase"] for run in runs} == {"search"}
+    assert len(runs) == 5 and {run["phase"] for run in runs} == {"search"}
     ended = sum("outcome" in run for run in runs)
-    kill_at(machine, "run created", len(expected) - ended - 1)
+    machine.at("run created", len(expected) - ended - 1)
+    machine.client.start_service(wait=240)  # and dies, perhaps before it answers
+    gone_at(machine, "run created")
     assert {run["phase"] for run in machine.runs(killed).values()} == {"search", "confirm"}
     machine.start_service()
     machine.wait_state(killed, "finished")
