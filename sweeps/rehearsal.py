@@ -163,7 +163,7 @@ class Rehearsals:
                     if chosen is None:
                         break
                     key = uuid.uuid4().hex
-                    if not workers.submit([Job(key, chosen[1], threads)]):
+                    if not workers.submit([Job(key, chosen[1], threads, rehearsal=True)]):
                         todo.appendleft(chosen)
                         break
                     running[key] = _Running(chosen[0], time.monotonic())

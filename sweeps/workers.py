@@ -53,6 +53,8 @@ class Job:
     """The file by which it goes on after a kill (see `sweeps.train.train`)."""
     save_seconds: float = 60.0
     """How often it is saved there."""
+    rehearsal: bool = False
+    """A run that only tells what others will cost (see `sweeps.rehearsal`); no kill point is meant for it."""
     place: int = 0
     """Among the runs that train at the same time, by which they are spread over GPUs; `submit` decides it."""
 
@@ -111,12 +113,14 @@ def _work(pipe: Connection, scratch: str) -> None:
 
         def report(kind: str, payload: dict[str, Any], key: str = job.key) -> None:
             pipe.send(Message(kind, key, payload))
-            reached(f"worker: {kind} sent")
+            if not job.rehearsal:
+                reached(f"worker: {kind} sent")
 
         job = replace(job, configuration=placed(job.configuration, job.place, torch.cuda.device_count()))
         result = TASKS[job.task](job, folder, report, partial(asked.get, job.key))
         asked.clear()
-        reached("worker: result")
+        if not job.rehearsal:
+            reached("worker: result")
         report("result", result)
 
 

@@ -5,6 +5,7 @@ Also a double of the client that remembers what it is asked for, and the one way
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import sqlite3
@@ -52,11 +53,19 @@ def fake_client() -> Any:
     Its attributes say what it answers: `state`, `estimates` and `landscapes`; `fails` is what every request raises.
     `commands`, `launched` and `checked` are what it was asked for.
     """
-    client = mock.create_autospec(Client, instance=True)
+    client = _double()
+    client.reset_mock()
     client.commands, client.launched, client.checked = [], [], []
     client.state = ServiceStatus(alive=True, pid=1, started=0.0, workers=2)
     client.fails = client.estimates = None
     client.landscapes = {}
+    return client
+
+
+@functools.cache
+def _double() -> Any:
+    """The double of all tests; one for each would take longer than many a test."""
+    client = mock.create_autospec(Client, instance=True)
 
     def may_fail() -> None:
         if client.fails:

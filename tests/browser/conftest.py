@@ -104,20 +104,47 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def new_browser(chromium):
+    """`new_browser(dashboard)`: a browser that has loaded nothing of a dashboard yet."""
+
+    def make(dashboard):
+        browser = chromium.new_context(base_url=dashboard.url)
+        browser.set_default_timeout(1000 * PATIENCE)
+        return browser
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def browsers(new_browser):
+    """`browsers(dashboard)`: the browser of all tests on a dashboard. It keeps what it has loaded, as a reader's does:
+    a page that has to load Streamlit's own files takes twice the processor time."""
+    made = {}
+
+    def browser(dashboard):
+        if dashboard.url not in made:
+            made[dashboard.url] = new_browser(dashboard)
+        return made[dashboard.url]
+
+    return browser
+
+
 @pytest.fixture
-def browse(chromium):
-    """`browse(dashboard, **options)` makes a browser context on a dashboard, which ends with the test."""
+def browse(browsers):
+    """`browse(dashboard, width=, height=, theme=)`: an empty page of the browser on a dashboard, closed after the test;
+    with `browser`, of that one."""
     made = []
 
-    def make(dashboard, **options):
-        context = chromium.new_context(base_url=dashboard.url, **options)
-        context.set_default_timeout(1000 * PATIENCE)
-        made.append(context)
-        return context
+    def make(dashboard, width=1440, height=1000, theme="light", browser=None):
+        made.append((browser or browsers(dashboard)).new_page())
+        made[-1].set_viewport_size({"width": width, "height": height})
+        made[-1].emulate_media(color_scheme=theme)
+        return made[-1]
 
     yield make
-    for context in made:
-        context.close()
+    for page in made:
+        page.close()
 
 
 class Dashboard:
@@ -224,7 +251,7 @@ def no_service(uri):
 @pytest.fixture
 def page(browse, trained):
     """The first page of the shared dashboard; at the end nothing may have gone wrong in the browser."""
-    opened = browse(trained.dashboard, viewport={"width": 1440, "height": 900}).new_page()
+    opened = browse(trained.dashboard, height=900)
     errors = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto("/")
@@ -254,11 +281,23 @@ STILL = """() => {
 """True once no script has run for half a second without a break."""
 
 
-class Visitor:
-    """A browser of its own on a dashboard, which notes whatever goes wrong in it."""
+GO = """address => {
+ const app = document.querySelector('[data-testid=stApp]'), state = 'data-test-script-state';
+ window.ran = false;
+ new MutationObserver((_, observer) => {
+  if (app.getAttribute(state) === 'notRunning') { window.ran = true; observer.disconnect(); }
+ }).observe(app, {attributes: true, attributeFilter: [state]});
+ history.pushState({}, '', address);
+ window.dispatchEvent(new PopStateEvent('popstate'));
+}"""
+"""Goes to an address as the browser's Back and Forward do; `window.ran` is true once the page there has run."""
 
-    def __init__(self, context):
-        self.page = context.new_page()
+
+class Visitor:
+    """A page of a browser on a dashboard, which notes whatever goes wrong in it."""
+
+    def __init__(self, page):
+        self.page = page
         self.errors, self.dialogs = [], []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
@@ -273,7 +312,14 @@ class Visitor:
         return self
 
     def open(self, address):
+        """Load an address anew, as from a link that somebody sent."""
         self.page.goto(address)
+        return self.settle()
+
+    def go(self, address):
+        """Go on to another page from the one that is shown, as by the browser's Back: a third of what `open` takes."""
+        self.page.evaluate(GO, address)
+        self.page.wait_for_function("window.ran", polling=100)
         return self.settle()
 
     def says(self, text, seconds=PATIENCE):
@@ -394,11 +440,11 @@ def finished(row):
 
 @pytest.fixture
 def visit(browse):
-    """`visit(dashboard)` makes visitors, whose browser must have stayed silent."""
+    """`visit(dashboard)` makes visitors, whose pages must have stayed silent."""
     made = []
 
-    def come(dashboard):
-        made.append(Visitor(browse(dashboard, viewport={"width": 1440, "height": 1000})))
+    def come(dashboard, **how):
+        made.append(Visitor(browse(dashboard, **how)))
         return made[-1]
 
     yield come
@@ -498,13 +544,11 @@ def cut(lab):
     return yaml.safe_dump(whole | {"name": f"short-{lab}", "trainer": {"max_epochs": 2}} | LABS[lab], sort_keys=False)
 
 
-def train(shared, chromium):
+def train(shared, browsers):
     """Start the dashboard, by its first page the service, and train what the journeys read."""
-    shared.dashboard.start()
-    context = chromium.new_context(base_url=shared.dashboard.url)
-    context.set_default_timeout(1000 * PATIENCE)
-    Visitor(context).open("/").says("Service ready")
-    context.close()
+    page = browsers(shared.dashboard.start()).new_page()
+    Visitor(page).open("/").says("Service ready")
+    page.close()
     shared.client.check(TPE)  # only what was estimated can be compared with what it took
     shared.launch(TPE)
     shared.launch_rates("rates", rates=[0.3, 0.0003], batch_size=16, seeds=8)
@@ -518,7 +562,7 @@ def train(shared, chromium):
 
 
 @pytest.fixture(scope="session")
-def journeys(chromium, store_template, tmp_path_factory, new_dashboard, kill_points):
+def journeys(browsers, store_template, tmp_path_factory, new_dashboard, kill_points):
     """The store that all journeys read, trained once per run of pytest.
 
     Its service is started by the dashboard's first page, as a user's is.
@@ -529,7 +573,7 @@ def journeys(chromium, store_template, tmp_path_factory, new_dashboard, kill_poi
     with pytest.MonkeyPatch.context() as patch:
         shared.environment(patch)
         try:
-            train(shared, chromium)
+            train(shared, browsers)
             patch.undo()
             yield shared
         finally:
@@ -555,12 +599,11 @@ def visitor(visit, trained):
 
 
 @pytest.fixture
-def fits_a_phone(browse):
-    """`fits_a_phone(dashboard, path, theme)`: the page is no wider than a phone, and as light or dark as it is."""
+def fits_a_phone(visit):
+    """`fits_a_phone(dashboard, address, theme)`: the page is no wider than a phone, and as light or dark as it is."""
 
-    def check(dashboard, path, theme):
-        visitor = Visitor(browse(dashboard, viewport={"width": 390, "height": 844}, color_scheme=theme))
-        page = visitor.open(f"/{path}").page
+    def check(dashboard, address, theme):
+        page = visit(dashboard, width=390, height=844, theme=theme).open(address).page
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         colour = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
         assert overflow <= 0

@@ -24,18 +24,17 @@ TABS = {
 def reads_the_verdict(visitor, visit, dashboard, sweep, name, *, strengths, seeds, verdict):
     """Find a sweep of the lab by its name among those of the page, read its verdict and every tab."""
     page = visitor.page
-    for attempt in range(3):  # beside other tests the first choice was sometimes lost; why is not known yet
-        visitor.open("/regularization")
-        page.get_by_role("combobox", name=re.compile("Sweeps$")).first.click()
-        page.get_by_role("option", name=re.compile(f"^{name}")).first.click()
-        page.keyboard.press("Escape")  # an open list hides all else from those who ask for roles
-        visitor.settle()
-        page.get_by_role("button", name="Show", exact=True).click()
-        try:
-            page.wait_for_url(f"**/regularization?sweep={sweep}*", timeout=30_000)
-            break
-        except TimeoutError:
-            assert attempt < 2, page.url
+    visitor.open("/regularization")
+    page.get_by_role("combobox", name=re.compile("Sweeps$")).first.click()
+    page.get_by_role("option", name=re.compile(f"^{name}")).first.click()
+    page.keyboard.press("Escape")  # an open list hides all else from those who ask for roles
+    visitor.settle()
+    shown = visitor.text()
+    page.get_by_role("button", name="Show", exact=True).click()
+    try:
+        page.wait_for_url(f"**/regularization?sweep={sweep}*")
+    except TimeoutError:
+        pytest.fail(f"Show did not lead on from {page.url}; before it the page was\n{shown}\nand now\n{visitor.text()}")
     visitor.settle().says("The claim: An L2 penalty of 0.01 lowers the validation error")
     headline = page.locator("h2").first.inner_text()
     assert re.search(verdict, headline), headline

@@ -126,7 +126,7 @@ def pick_baseline(visitor, place):
     visitor.settle()
 
 
-def test_a_link_shows_the_same_comparison_in_another_browser(visitor, visit, trained):
+def test_a_link_shows_the_same_comparison_in_another_browser(visitor, visit, trained, new_browser):
     visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
     pick_baseline(visitor, 2)
     visitor.choose("linear").page.get_by_role("slider", name="Smoothing").press("ArrowRight")
@@ -136,7 +136,7 @@ def test_a_link_shows_the_same_comparison_in_another_browser(visitor, visit, tra
     shown, tables = visitor.text(), [visitor.cells(place) for place in range(2)]
     assert any("baseline" in row for row in tables[0])
     assert any(re.fullmatch(r"[+-][\d.]+(e-\d+)?", cell) for row in tables[0] for cell in row), "the difference"
-    other = visit(trained.dashboard)
+    other = visit(trained.dashboard, browser=new_browser(trained.dashboard))
     other.open(visitor.page.url).says("One pair")
     assert other.text() == shown
     assert [other.cells(place) for place in range(2)] == tables
