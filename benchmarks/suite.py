@@ -120,9 +120,8 @@ def main() -> None:
             for _ in range(getattr(times, name)):
                 runs.append(one_run(clone, target, loops))
                 print(name, {key: runs[-1][key] for key in ("green", "minutes", "tests")}, flush=True)
-            if runs:
                 result[name] = together(runs)
-    write("tests", result)
+                write("tests", result)
 
 
 if __name__ == "__main__":

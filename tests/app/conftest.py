@@ -54,18 +54,11 @@ def fake_client() -> Any:
     `commands`, `launched` and `checked` are what it was asked for.
     """
     client = _double()
-    client.reset_mock()
+    client.reset_mock(return_value=True, side_effect=True)
     client.commands, client.launched, client.checked = [], [], []
     client.state = ServiceStatus(alive=True, pid=1, started=0.0, workers=2)
     client.fails = client.estimates = None
     client.landscapes = {}
-    return client
-
-
-@functools.cache
-def _double() -> Any:
-    """The double of all tests; one for each would take longer than many a test."""
-    client = mock.create_autospec(Client, instance=True)
 
     def may_fail() -> None:
         if client.fails:
@@ -112,6 +105,12 @@ def _double() -> Any:
     for name in COMMANDS:
         getattr(client, name).side_effect = command(name)
     return client
+
+
+@functools.cache
+def _double() -> Any:
+    """The double of all tests, which `fake_client` sets anew; to make one takes longer than many a test."""
+    return mock.create_autospec(Client, instance=True)
 
 
 class Refused(Exception):

@@ -10,20 +10,14 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
-def launch_of(page, shows, checked=None, **fields):
-    """Fill whole numbers into the fields of the launch form, launch the sweep; returns its address.
-
-    `checked` is called before the launch, once the check of the sweep has ended: it trains a few steps too.
-    """
+def launch_of(page, shows, **fields):
+    """Fill whole numbers into the fields of the launch form, launch the sweep; returns its address."""
     page.goto("/launch")
     shows(page, r"48 runs")
     for label, number in fields.items():
         page.get_by_label(label, exact=True).first.fill(str(number))
         page.keyboard.press("Enter")
         shows(page, rf"{label}: {number}(?!\d)")
-    if checked:
-        shows(page, r"(s|min) on 1 worker\b")
-        checked()
     page.get_by_role("button", name="Launch", exact=True).click()
     page.wait_for_url("**/sweep?sweep=*")
     return page.url
@@ -60,10 +54,8 @@ def newcomers_journey(page, shows, runs, in_the_middle=nullcontext, **fields):
 
 def test_a_newcomer_launches_watches_pauses_resumes_and_reads_off_the_best(page, trained, shows):
     # A worker stops in the middle, so that there is time to pause, however fast the machine is.
-    newcomers_journey(
-        page, shows, runs=24, checked=lambda: trained.halt_a_worker(after=7), in_the_middle=trained.worker_halted,
-        steps=2, max_epochs=2, workers=1,
-    )  # fmt: skip
+    trained.halt_a_worker(after=7)
+    newcomers_journey(page, shows, runs=24, in_the_middle=trained.worker_halted, steps=2, max_epochs=2, workers=1)
 
 
 @pytest.mark.slow
@@ -119,7 +111,8 @@ def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_n
         server.on_message(lambda message: late.append((browser, message)) if holding else browser.send(message))
 
     page.route_web_socket("**/_stcore/stream", pass_on)
-    address = launch_of(page, shows, checked=lambda: trained.halt_a_worker(after=7), max_epochs=400, workers=1)
+    trained.halt_a_worker(after=7)
+    address = launch_of(page, shows, max_epochs=400, workers=1)
     page.locator(".js-plotly-plot").first.wait_for()
     with trained.worker_halted():  # its training would only keep the machine busy
         for start, name in ((address, "Duplicate"), ("/", "New sweep")):
@@ -147,7 +140,8 @@ def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_n
 
 
 def test_a_closed_browser_and_a_killed_dashboard_lose_nothing(page, trained, shows):
-    address = launch_of(page, shows, checked=lambda: trained.halt_a_worker(after=7), steps=2, max_epochs=2, workers=1)
+    trained.halt_a_worker(after=7)
+    address = launch_of(page, shows, steps=2, max_epochs=2, workers=1)
     page.locator(".js-plotly-plot").first.wait_for()
     with trained.worker_halted():
         page.goto("about:blank")

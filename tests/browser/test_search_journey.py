@@ -22,7 +22,7 @@ def configures(visitor):
     confirm_seeds.fill("2")
     confirm_seeds.press("Enter")
     visitor.settle().says("sampler: tpe").says("pruner: median").says(r"up to").says("to confirm")
-    visitor.says(r"(s|min) on \d+ workers?")  # the check, from steps that were really timed
+    visitor.says(r"(s|min|h) on \d+ workers?")  # the check, from steps that were really timed
 
 
 def extends_and_duplicates(visitor, uri, *, trials):
