@@ -79,6 +79,12 @@ def _context() -> Any:
     return context
 
 
+def _report(pipe: Connection, job: Job, kind: str, payload: dict[str, Any]) -> None:
+    pipe.send(Message(kind, job.key, payload))
+    if not job.rehearsal:
+        reached(f"worker: {kind} sent")
+
+
 def _work(pipe: Connection, scratch: str) -> None:
     """The worker process: read jobs from the pipe, do them, send records, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the service to handle
@@ -110,12 +116,7 @@ def _work(pipe: Connection, scratch: str) -> None:
         job = jobs.get()
         torch.set_num_threads(job.threads)
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch))
-
-        def report(kind: str, payload: dict[str, Any], key: str = job.key) -> None:
-            pipe.send(Message(kind, key, payload))
-            if not job.rehearsal:
-                reached(f"worker: {kind} sent")
-
+        report = partial(_report, pipe, job)
         job = replace(job, configuration=placed(job.configuration, job.place, torch.cuda.device_count()))
         result = TASKS[job.task](job, folder, report, partial(asked.get, job.key))
         asked.clear()

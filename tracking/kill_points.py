@@ -1,11 +1,10 @@
 """Named moments at which a process kills itself, so that a test hits a moment that lasts a millisecond.
 
 The environment variable SWEEPBOARD_KILL_POINTS names a folder. While a file in it has the name of a moment, the process
-that reaches this moment removes the file and dies by SIGKILL, as if the machine had taken it away. The file's text has a
-number of its own, and says at which time the moment counts, by which signal, and how many processes it is for: "metrics
-taken" with the text `0 3 KILL 1` lets two records through, `1 1 STOP 1` stops the process until it gets SIGCONT. What a
-process has counted for one number does not count for the next. Without the variable nothing is looked for. Only tests
-set it.
+that reaches this moment removes the file and dies by SIGKILL, as if the machine had taken it away. The file's text says
+its own number, at which time the moment counts, by which signal, and how many processes it is for: "metrics taken" with
+the text `0 3 KILL 1` lets two records through, `1 1 STOP 1` stops the process until it gets SIGCONT. What a process has
+counted for one number does not count for the next. Without the variable nothing is looked for. Only tests set it.
 """
 
 from __future__ import annotations

@@ -158,7 +158,11 @@ def addresses(runs):
     yield from ("/", "/runs", "/sweep", "/runs?rows=Groups", "/compare", "/runs?show=Deleted", "/quality")
     if ids:
         yield from (f"/compare?runs={chosen}", f"/run?run={ids[0]}", f"/compare?runs={chosen}&show=runs")
-        yield from (f"/quality?runs={chosen}", f"/compare?runs={chosen}&view=Scatter", f"/run?run={ids[-1]}&about=Params")
+        yield from (
+            f"/quality?runs={chosen}",
+            f"/compare?runs={chosen}&view=Scatter",
+            f"/run?run={ids[-1]}&about=Params",
+        )
         yield from (f"/compare?runs={chosen}&view=Parallel+coordinates", "/", f"/compare?runs={chosen}&view=Importance")
     yield "/run?run=none"
 

@@ -10,8 +10,27 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
-def launch_of(page, shows, **fields):
-    """Fill whole numbers into the fields of the launch form, launch the sweep; returns its address."""
+FOUR_OPTIMIZERS = """
+name: four-optimizers
+model: {{name: mlp, hidden_sizes: [64]}}
+data: {{name: digits, batch_size: 64}}
+trainer: {{max_epochs: {epochs}}}
+search:
+  optimizer.name: {{values: [sgd, momentum, rmsprop, adam]}}
+  optimizer.lr: {{low: 0.001, high: 1.0, log: true, steps: 2}}
+seeds: 3
+workers: 1
+"""
+"""24 runs."""
+
+
+def address_of(trained, epochs):
+    """Launch FOUR_OPTIMIZERS; returns the address of its page."""
+    return f"/sweep?sweep={trained.client.launch(FOUR_OPTIMIZERS.format(epochs=epochs))}"
+
+
+def launch_from_the_form(page, shows, **fields):
+    """Fill whole numbers into the fields of the launch form, launch the sweep; returns its id."""
     page.goto("/launch")
     shows(page, r"48 runs")
     for label, number in fields.items():
@@ -20,7 +39,7 @@ def launch_of(page, shows, **fields):
         shows(page, rf"{label}: {number}(?!\d)")
     page.get_by_role("button", name="Launch", exact=True).click()
     page.wait_for_url("**/sweep?sweep=*")
-    return page.url
+    return page.url.partition("=")[2]
 
 
 def newcomers_journey(page, shows, runs, in_the_middle=nullcontext, **fields):
@@ -30,7 +49,7 @@ def newcomers_journey(page, shows, runs, in_the_middle=nullcontext, **fields):
     """
     page.get_by_role("link", name="Launch").first.click()
     page.wait_for_url("**/launch")
-    sweep = launch_of(page, shows, **fields).partition("=")[2]
+    sweep = launch_from_the_form(page, shows, **fields)
     shows(page, rf"Training|of {runs} runs")
     page.locator(".js-plotly-plot").first.wait_for()
 
@@ -68,8 +87,8 @@ def stop(page, shows):
     shows(page, re.compile("^Stopped$"))
 
 
-def test_the_readers_place_is_kept_while_the_page_refreshes(page, shows):
-    launch_of(page, shows, max_epochs=400, workers=1)
+def test_the_readers_place_is_kept_while_the_page_refreshes(page, shows, trained):
+    page.goto(address_of(trained, epochs=400))
     page.locator(".js-plotly-plot").first.wait_for()
     shows(page, "Ranking")
     heading = page.get_by_role("heading", name="Ranking")
@@ -112,8 +131,7 @@ def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_n
 
     page.route_web_socket("**/_stcore/stream", pass_on)
     trained.halt_a_worker(after=7)
-    address = launch_of(page, shows, max_epochs=400, workers=1)
-    page.locator(".js-plotly-plot").first.wait_for()
+    address = address_of(trained, epochs=400)
     with trained.worker_halted():  # its training would only keep the machine busy
         for start, name in ((address, "Duplicate"), ("/", "New sweep")):
             page.goto(start)
@@ -141,7 +159,8 @@ def test_a_browser_that_hears_late_changes_from_a_live_page_without_losing_the_n
 
 def test_a_closed_browser_and_a_killed_dashboard_lose_nothing(page, trained, shows):
     trained.halt_a_worker(after=7)
-    address = launch_of(page, shows, steps=2, max_epochs=2, workers=1)
+    address = address_of(trained, epochs=2)
+    page.goto(address)
     page.locator(".js-plotly-plot").first.wait_for()
     with trained.worker_halted():
         page.goto("about:blank")
