@@ -15,7 +15,7 @@ test-full: .venv/.browser  ## everything, the long forms included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-faults: .venv/.installed  ## the long fault tests: processes killed at random moments
-	$(BIN)/python -m pytest -n 2 -m "faults and slow"
+	$(BIN)/python -m pytest -n 2 -m "faults and slow" tests/faults
 
 check: lint  ## while you work: lint, types, and the tests that the change under way can break
 	$(BIN)/python tests/affected.py

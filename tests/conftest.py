@@ -5,6 +5,7 @@ Also the order of the tests, and what a run of them prints at its end: the slowe
 
 import itertools
 import json
+import logging
 import os
 import random
 import shutil
@@ -26,6 +27,9 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ["SWEEPBOARD_SETTINGS"] = ""  # none, whatever the person who runs the tests has set
 for _name in ("SWEEPBOARD_MODULES", "SWEEPBOARD_DATA"):
     os.environ.pop(_name, None)
+
+# Streamlit would warn at each cached function of the app that no server runs.
+logging.getLogger("streamlit.runtime.caching.cache_data_api").addFilter(lambda record: "No runtime" not in record.msg)
 
 TOGETHER = ("browser", "faults")
 """Rooms whose tests share a store: one pytest worker runs all of them. They start first, cheap tests fill the gaps."""
