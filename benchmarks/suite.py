@@ -114,7 +114,7 @@ def main() -> None:
         subprocess.run(["make", ".venv/.browser"], cwd=clone, check=True, capture_output=True)
         result["installing_minutes"] = round((time.monotonic() - began) / 60, 2)
         for name, target, loops in (
-            ("alone", "test", 0), ("loaded", "test", BUSY_LOOPS), ("faults", "test-faults", 0),
+            ("loaded", "test", BUSY_LOOPS), ("faults", "test-faults", 0), ("alone", "test", 0),
         ):  # fmt: skip
             runs = []
             for _ in range(getattr(times, name)):
