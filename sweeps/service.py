@@ -10,12 +10,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import queue
 import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
@@ -25,6 +23,7 @@ from typing import Any
 from sweeps import editing, user_models
 from sweeps.active import ActiveSweep, now_ms
 from sweeps.alerts import Alerts
+from sweeps.calls import Calls
 from sweeps.channel import Server
 from sweeps.checking import Checker
 from sweeps.commands import STOP_RUN, UNDER_WAY, Commands
@@ -48,7 +47,6 @@ POLL_SECONDS = 1.0  # between looks at the store for queued sweeps and commands
 SWEEP_LEASE_SECONDS = 60.0  # how long a service of another host is believed alive after it was last heard of
 
 log = logging.getLogger("sweepboard.service")
-_Call = tuple[Callable[[], None], "queue.SimpleQueue[dict[str, Any]] | None"]
 
 
 class Service:
@@ -66,9 +64,8 @@ class Service:
         self._scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=hold.folder))
         self._resumable = hold.folder / "resumable"
         self._resumable.mkdir(exist_ok=True)
-        self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
-        self._wake_out, self._wake_in = os.pipe()
-        self._workers = LocalWorkers(self._scratch, self._wake)
+        self._calls = Calls()
+        self._workers = LocalWorkers(self._scratch, self._calls.wake)
         self._workers.grow(WARM_WORKERS)  # before anybody asks
         ensure_store(uri)
         self._stored = Stored(open_reader(uri))
@@ -93,7 +90,7 @@ class Service:
     def run(self) -> None:
         """Serve until asked to end, or until there has been nothing to do for IDLE_SECONDS."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: self._call(self._end))
+            signal.signal(number, lambda *_: self._calls.call(self._end))
         self._writer.start()
         server = Server(self._hold, self._handle_request)
         log.info("serving as %s", self._hold.token)
@@ -115,26 +112,12 @@ class Service:
     # One turn of the loop
 
     def _turn(self) -> None:
-        ready = wait([self._wake_out, *self._workers.pipes], timeout=0.2)
-        for source in ready:
+        for source in wait([self._calls.woken, *self._workers.pipes], timeout=0.2):
             if isinstance(source, Connection):
                 message = self._workers.receive(source)
                 if message and not (self._active and self._active.handle(message)):
                     self._landscapes.handle(message)
-            else:
-                os.read(self._wake_out, 65536)
-        while not self._calls.empty():
-            call, answer = self._calls.get()
-            try:
-                call()
-                result = {}
-            except (Refused, StoreError) as refusal:
-                result = {"error": str(refusal), "kind": "refused"}
-            except Exception:
-                log.exception("a call failed")
-                result = {"error": "the service could not do it; its log says why", "kind": "refused"}
-            if answer:
-                answer.put(result)
+        self._calls.make()
         self._workers.enforce()
         if time.monotonic() >= self._next_poll:
             self._poll()
@@ -150,31 +133,14 @@ class Service:
             self._ending = True
         self._landscapes.dispatch(self._active.dispatch if self._active else None)
 
-    def _wake(self) -> None:
-        with contextlib.suppress(OSError):
-            os.write(self._wake_in, b".")
+    def _ask(self, function: Callable[[], None]) -> dict[str, Any]:
+        """Have the loop do what changes a sweep, and wait for it; the reply says why if it was refused."""
 
-    def _call(self, function: Callable[[], None], answer: queue.SimpleQueue[dict[str, Any]] | None = None) -> None:
-        """Have the loop call a function, from any thread."""
-        self._calls.put((function, answer))
-        self._wake()
+        def recovered() -> None:
+            self._recover()
+            function()
 
-    def _ask(self, function: Callable[[], None], timeout: float = 20.0) -> dict[str, Any]:
-        """Have the loop call a function and wait until it has; the reply says why if it was refused."""
-        answer: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        turn = threading.Lock()  # whoever has it, the loop that begins or the client that gives up, has it for good
-
-        def call() -> None:
-            if turn.acquire(blocking=False):
-                self._recover()
-                function()
-
-        self._call(call, answer)
-        with contextlib.suppress(queue.Empty):
-            return answer.get(timeout=timeout)
-        if turn.acquire(blocking=False):
-            return {"error": "the service is busy; try again", "kind": "refused"}
-        return answer.get()
+        return self._calls.ask(recovered)
 
     def _end(self) -> None:
         self._ending = True
@@ -186,7 +152,7 @@ class Service:
             if self._active:
                 self._active.created(key, run_id)
 
-        self._call(created)
+        self._calls.call(created)
 
     def _on_refused(self, key: str, sentence: str) -> None:
         log.warning("the store refused a write of %s: %s", key, sentence)
@@ -196,7 +162,7 @@ class Service:
                 self._active.refused(key)
             self._landscapes.refused(key, sentence)
 
-        self._call(refused)
+        self._calls.call(refused)
 
     # Requests of clients, each in its own thread
 
@@ -209,7 +175,7 @@ class Service:
             spec = parse(str(request["spec"]))
             self._checker.refuse_broken(spec)
             sweep = store_sweep(self.uri, spec, self._checker.known(spec))
-            self._call(self._poll)
+            self._calls.call(self._poll)
             return {"sweep": sweep}
         if action == "check":
             return self._checker.check(str(request["spec"]), float(request.get("wait", 0.0)))
@@ -217,7 +183,7 @@ class Service:
             target, command_id = str(request["target"]), str(request["id"])
             arguments = dict(request.get("arguments") or {})
             reply = self._ask(lambda: self._commands.obey(action, target, command_id, now_ms(), arguments))
-            self._call(self._poll)
+            self._calls.call(self._poll)
             return reply if "error" in reply else self._stored_or_warned()
         if action == "edit":
             return self._edit(request)
@@ -228,7 +194,7 @@ class Service:
         if action == "mlflow_ui":
             return self._ui.open()
         if action == "shutdown":
-            self._call(self._end)
+            self._calls.call(self._end)
             return {}
         raise ValueError(
             f"action: {action!r} is not known; allowed: status, launch, check, {', '.join(COMMANDS)}, {STOP_RUN}, "
@@ -353,7 +319,7 @@ class Service:
             progress,
             writer=self._writer,
             workers=self._workers,
-            wake=self._wake,
+            wake=self._calls.wake,
             owner=self._hold.token,
             commit=self._commit,
             tell=self._alerts.tell,

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 
-from app import store, study, ui
+from app import store, ui
 from tracking.frames import Records
 from tracking.schema import REPLICATE_FILE
 from tracking.store import StoreError
@@ -93,7 +94,7 @@ def shown(fake: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     asked: list[str] = []
 
     def made(rows: Sequence[dict[str, Any]], *, files: Any = None, names: Any = None, **address: str) -> Any:
-        study._arrays.clear()
+        st.cache_resource.clear()
         kept = records(rows, *([names] if names else []))
         monkeypatch.setattr(store, "records", lambda *chosen: kept)
 
@@ -111,7 +112,7 @@ def shown(fake: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         return at
 
     yield made
-    study._arrays.clear()
+    st.cache_resource.clear()
 
 
 def figure(at: Any, place: int = 0) -> Any:

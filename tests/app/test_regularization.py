@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 
 from app import store, ui
 from tracking import schema
@@ -123,9 +124,7 @@ class Swept:
 @pytest.fixture
 def swept(fake: Any, monkeypatch: pytest.MonkeyPatch) -> Swept:
     """A store that holds one sweep by hand."""
-    from app import study
-
-    study._arrays.clear()
+    st.cache_resource.clear()
     return Swept(fake, monkeypatch)
 
 

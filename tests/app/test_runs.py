@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import streamlit as st
 
 from analysis import roles
 from analysis.intervals import interval
@@ -379,7 +380,7 @@ def test_no_params_and_no_metrics(made: Any, opened: Any) -> None:
 def test_a_store_of_another_version_is_read_and_says_how_to_migrate(made: Any, opened: Any, rows: Any) -> None:
     made("a", {"k": "1"}, {"val/loss": 1.0})
     rows.database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
-    store._read_only.clear()
+    st.cache_data.clear()
     at = mark(opened(), 0)
     assert ui.text("mlflow db upgrade") in at.info[0].value and shown(at)["name"].tolist() == ["a"]
     assert at.button(key="delete-runs").disabled and at.button(key="archive").disabled

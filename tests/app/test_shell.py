@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from app import service, ui
+from app import ui
 
 
 @pytest.fixture(autouse=True)
 def _forget_starts() -> None:
-    service._asked.clear()
+    st.cache_resource.clear()
 
 
 def sidebar(at: Any) -> str:

@@ -149,9 +149,7 @@ def test_every_figure_and_what_is_set_for_it_is_in_the_link(visitor, visit, trai
     for tab, drawn in (("Parallel coordinates", "parallel"), ("Importance", "importance"), ("Scatter", "scatter")):
         visitor.page.get_by_role("tab", name=tab).click()
         visitor.settle().page.locator(f".st-key-{drawn} .js-plotly-plot").wait_for()
-    visitor.page.get_by_role("combobox", name=re.compile("Across")).first.click()
-    visitor.page.get_by_role("option", name="seconds", exact=True).click()
-    visitor.settle()
+    visitor.pick("Across", "seconds")
     assert "view=Scatter" in visitor.page.url and "across=seconds" in visitor.page.url
     other = visit(trained.dashboard)
     other.open(visitor.page.url)

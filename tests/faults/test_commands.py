@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from sweeps.channel import NoService, request
 from sweeps.client import CommandError
 from sweeps.spec import SpecError
 
@@ -111,10 +112,18 @@ def test_sweeps_are_trained_in_the_order_of_their_launch(machine):
     assert first_of_second >= last_of_first
 
 
-def test_a_command_left_in_the_store_is_obeyed(machine):
+def test_a_command_left_in_the_store_is_obeyed(machine, monkeypatch):
     sweep = machine.launch(epochs=3000)
     training(machine, sweep)
-    machine.client._leave_command("stop", sweep, {})
+
+    def deaf(folder, content, *timeout, **named):
+        if content["action"] == "stop":
+            raise NoService("the service does not hear")
+        return request(folder, content, *timeout, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sweeps.client.request", deaf)
+        assert "waits in the store" in machine.client.stop(sweep)
     machine.wait_state(sweep, "stopped")
     ((value,),) = machine.rows("select value from tags where run_uuid = ? and key like 'cmd.%'", sweep)
     assert '"handled"' in value

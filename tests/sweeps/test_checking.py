@@ -177,7 +177,8 @@ def test_too_little_disk_or_memory_is_warned_of(checker, monkeypatch):
 def test_a_rehearsal_that_takes_too_long_is_stopped(rehearsals):
     (told,) = rehearsals.run({"long": LONG}, at_once=1, threads=1, seconds=2.0)["long"]
     assert told.outcome == "stopped" and told.epochs
-    assert sys.platform != "linux" or 0 < told.share < 1.5
+    if told.share is not None:  # on a busy machine its process may have to be killed before it has told
+        assert 0 < told.share < 1.5
 
 
 def test_a_rehearsal_whose_process_is_killed_says_so(rehearsals):

@@ -174,7 +174,7 @@ def test_a_service_finds_the_state_folder_that_was_named_relative_to_another_dir
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **given: started.append(given) or subprocess)
     monkeypatch.setattr("sweeps.client._spawned", [])
     client = Client("sqlite:///some.db")
-    client._spawn(lease.state_folder(client.uri))
+    client.start_service()
     monkeypatch.chdir(started[0]["cwd"])
     monkeypatch.setenv("SWEEPBOARD_STATE", started[0]["env"]["SWEEPBOARD_STATE"])
     assert lease.state_folder(client.uri).parent == tmp_path / "mine"
