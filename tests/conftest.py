@@ -3,7 +3,6 @@
 Also the order of the tests, and what a run of them prints at its end: the slowest tests, and the time of each room.
 """
 
-import itertools
 import json
 import logging
 import os
@@ -228,14 +227,14 @@ class KillPoints:
 
         assert FOLDER is None, "this process itself must never die at a moment"
         folder.mkdir(exist_ok=True)
-        self.folder, self.moments, self.numbers = folder, KILL_POINTS, itertools.count()
+        self.folder, self.moments = folder, KILL_POINTS
 
     def at(self, moment, count=1, signal_name="KILL", processes=1):
         """Have the process that reaches a moment for the `count`-th time from now on die there, or stop (STOP), and so
         many processes one after the other."""
         assert moment in self.moments
         part = self.folder / f".{moment}"
-        part.write_text(f"{next(self.numbers)} {count} {signal_name} {processes}")
+        part.write_text(f"{time.monotonic_ns()} {count} {signal_name} {processes}")
         part.rename(self.folder / moment)
 
     def waits_for(self, moment):
