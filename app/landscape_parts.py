@@ -77,7 +77,7 @@ def _progress(run_id: str) -> None:
             st.caption(":material/hourglass_empty: The service does not answer; it is asked again.")
             return
         if known["state"] not in UNDER_WAY:
-            st.rerun()
+            ui.rerun()
         st.progress(float(known["share"]), text=ui.text(known["doing"] or WAITS.get(known["state"], "beginning")))
         st.button("Give up", key="landscape-stop", on_click=_tell, args=(run_id, "stop"), type="tertiary")
 

@@ -45,6 +45,6 @@ def follow(seen: Seen, active: bool) -> None:
     @st.fragment(run_every=max(ui.REFRESH, SHARE * (time.perf_counter() - seen.began)))
     def look() -> None:
         if not st.session_state.get(_HELD) and store.version() != seen.version:
-            st.rerun()
+            ui.rerun()
 
     look()

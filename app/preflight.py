@@ -92,7 +92,7 @@ def panel(text: str, problems: tuple[str, ...]) -> None:
     def look() -> None:
         found = _ask(text) if waits else first
         if waits and found is not None and not found["pending"]:
-            st.rerun()
+            ui.rerun()
         _draw(found)
 
     look()

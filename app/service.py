@@ -60,7 +60,7 @@ def line(notices: Any) -> None:
         status, still = _state() if starting else (first, False)
         st.caption(_words(status, still))
         if starting and (status.alive or status.problem != first.problem):
-            st.rerun()
+            ui.rerun()
 
     with st.sidebar:
         watch()

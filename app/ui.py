@@ -82,6 +82,16 @@ def go(page: str, params: Mapping[str, str]) -> NoReturn:
     st.switch_page(f"views/{page}.py", query_params=dict(params))
 
 
+def rerun() -> NoReturn:
+    """Run the whole page again, because what it shows has changed and not because of a click.
+
+    What the reader asked for since the page last drew something, another page for instance, is done instead: a bare
+    `st.rerun()` would put itself in its place.
+    """
+    st.empty()  # where something is drawn, Streamlit looks for what was asked for
+    st.rerun()
+
+
 def text(value: Any, length: int | None = None) -> str:
     """`value` for a place that reads Markdown: shown letter by letter, never as markup, link, icon or emoji.
 

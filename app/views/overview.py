@@ -139,7 +139,7 @@ def listed(active: bool) -> None:
             words = f"Show {min(PAGE, len(rows) - shown)} more"
             st.button(words, key="more-sweeps", type="tertiary", on_click=show_more)
         if active and not frame["state"].isin(ui.ACTIVE).any():
-            st.rerun()
+            ui.rerun()
 
     live()
 

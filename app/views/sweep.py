@@ -49,7 +49,7 @@ def page(first: pd.Series) -> None:
             st.warning(ui.text(error))
             return
         if row is None:
-            st.rerun()
+            ui.rerun()
         over = row["state"] not in ui.ACTIVE
         found = sweep_head.look(row, runs)
         groups, winners = found.groups, found.winners.groups
@@ -74,7 +74,7 @@ def page(first: pd.Series) -> None:
         with st.container():
             detail.more(row, runs, found.labels)
         if watched != (not over or sweep_actions.awaits()):
-            st.rerun()
+            ui.rerun()
 
     live()
 

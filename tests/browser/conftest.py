@@ -281,6 +281,18 @@ STILL = """() => {
 """True once no script has run for half a second without a break."""
 
 
+def wait_until_still(page):
+    """Wait until no script has run on a page for half a second."""
+    page.evaluate("window.stillSince = undefined")
+    page.wait_for_function(STILL, polling=100)
+
+
+@pytest.fixture
+def still():
+    """`still(page)`: wait until no script has run on a page for half a second."""
+    return wait_until_still
+
+
 class Visitor:
     """A page of a browser on a dashboard, which notes whatever goes wrong in it."""
 
@@ -292,8 +304,7 @@ class Visitor:
 
     def settle(self):
         """Wait until no script runs; nothing may have gone wrong until then."""
-        self.page.evaluate("window.stillSince = undefined")
-        self.page.wait_for_function(STILL, polling=100)
+        wait_until_still(self.page)
         tracebacks = self.page.locator("[data-testid=stException]")
         assert tracebacks.count() == 0, tracebacks.first.inner_text()
         assert self.errors == [] and self.dialogs == []

@@ -42,7 +42,7 @@ def launch_from_the_form(page, shows, **fields):
     return page.url.partition("=")[2]
 
 
-def newcomers_journey(page, shows, runs, in_the_middle=nullcontext, **fields):
+def newcomers_journey(page, shows, still, runs, in_the_middle=nullcontext, **fields):
     """Launch from the form, watch, pause, resume, read off the best, come back to the overview.
 
     In the context `in_the_middle()` the sweep is asked to pause.
@@ -65,21 +65,24 @@ def newcomers_journey(page, shows, runs, in_the_middle=nullcontext, **fields):
     assert re.search(r"(sgd|momentum|rmsprop|adam)", heading) and "95% t-interval, n=3" in heading, heading
     assert page.locator(".js-plotly-plot").count() >= 1
 
+    still(page)  # a click while the page runs a last time may be lost
     page.get_by_role("link", name="Overview").first.click()
     row = page.locator(f".st-key-row-{sweep}")
     row.get_by_text(re.compile("^Finished$")).wait_for()
     row.get_by_text(f"{runs} runs").wait_for()
 
 
-def test_a_newcomer_launches_watches_pauses_resumes_and_reads_off_the_best(page, trained, shows):
+def test_a_newcomer_launches_watches_pauses_resumes_and_reads_off_the_best(page, trained, shows, still):
     # A worker stops in the middle, so that there is time to pause, however fast the machine is.
     trained.halt_a_worker(after=7)
-    newcomers_journey(page, shows, runs=24, in_the_middle=trained.worker_halted, steps=2, max_epochs=2, workers=1)
+    newcomers_journey(
+        page, shows, still, runs=24, in_the_middle=trained.worker_halted, steps=2, max_epochs=2, workers=1
+    )
 
 
 @pytest.mark.slow
-def test_a_newcomer_trains_the_first_sweep_for_twenty_four_epochs(page, shows):
-    newcomers_journey(page, shows, runs=48, max_epochs=24)
+def test_a_newcomer_trains_the_first_sweep_for_twenty_four_epochs(page, shows, still):
+    newcomers_journey(page, shows, still, runs=48, max_epochs=24)
 
 
 def stop(page, shows):
