@@ -75,7 +75,7 @@ def _context() -> Any:
     # Without this, looking for a CUDA device initialises CUDA, and a forked process cannot use it then.
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     context = mp.get_context("forkserver")
-    context.set_forkserver_preload(["sweeps.tasks"])
+    context.set_forkserver_preload(["sweeps.preloaded"])
     return context
 
 

@@ -3,6 +3,7 @@
 Also the order of the tests, and what a run of them prints at its end: the slowest tests, and the time of each room.
 """
 
+import gc
 import json
 import logging
 import os
@@ -19,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+gc.disable()  # until all is collected: it would look through all that is imported again and again, and find nothing
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one a core
@@ -44,6 +47,11 @@ def room_of(name):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: room_of(item.nodeid) not in TOGETHER)
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what was imported stays; the collector need not look through it after each test
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -120,6 +120,13 @@ def test_every_page_opens_in_one_run(fake: Any, open_page: Any, monkeypatch: pyt
     assert [page.title for page in opened[0][0]] == [page.title for _, page in opened], "these are all pages"
 
 
+def test_every_page_of_an_empty_store_says_what_it_is_for(uri: str, client: Any, visit: Any) -> None:
+    for page, title in TITLES.items():
+        at = visit(page)
+        assert at.title[0].value == title
+        assert len("".join(text.value for text in (*at.markdown, *at.caption, *at.info, *at.subheader))) > 20, page
+
+
 def test_pages_read_a_real_store(uri: str, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from app import store
     from sweeps.client import ServiceStatus

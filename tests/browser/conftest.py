@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -92,6 +93,7 @@ training set is learnt by heart only after some 20 epochs of one step.
 
 @pytest.fixture(scope="session")
 def chromium():
+    """`chromium(profile, **options)` starts one, which keeps in that folder what it has loaded."""
     path = find()
     if path is None:
         message = "no Chromium on this machine: run `make test`, or set CHROMIUM to its path"
@@ -99,27 +101,28 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
+        yield partial(playwright.chromium.launch_persistent_context, executable_path=path, args=FLAGS)
+
+
+@pytest.fixture(scope="session")
+def new_browser(chromium, tmp_path_factory):
+    """`new_browser(dashboard)`: a browser with a profile of its own, that has loaded nothing of a dashboard yet."""
+    made = []
+
+    def make(dashboard):
+        made.append(chromium(tmp_path_factory.mktemp("profile"), base_url=dashboard.url))
+        made[-1].set_default_timeout(1000 * PATIENCE)
+        return made[-1]
+
+    yield make
+    for browser in made:
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def new_browser(chromium):
-    """`new_browser(dashboard)`: a browser that has loaded nothing of a dashboard yet."""
-
-    def make(dashboard):
-        browser = chromium.new_context(base_url=dashboard.url)
-        browser.set_default_timeout(1000 * PATIENCE)
-        return browser
-
-    return make
-
-
-@pytest.fixture(scope="session")
 def browsers(new_browser):
-    """`browsers(dashboard)`: the browser of all tests on a dashboard. It keeps what it has loaded, as a reader's does:
-    a page that has to load Streamlit's own files takes twice the processor time."""
+    """`browsers(dashboard)`: the browser of all tests on a dashboard. It keeps what it has loaded and compiled, as a
+    reader's does: a page that has to load Streamlit's own files takes twice the processor time."""
     made = {}
 
     def browser(dashboard):
@@ -604,14 +607,16 @@ def visitor(visit, trained):
 
 @pytest.fixture
 def fits_a_phone(visit):
-    """`fits_a_phone(dashboard, address, theme)`: the page is no wider than a phone, and as light or dark as it is."""
+    """`fits_a_phone(dashboard, theme, *addresses)`: these pages are no wider than a phone, and as light or dark."""
 
-    def check(dashboard, address, theme):
-        page = visit(dashboard, width=390, height=844, theme=theme).open(address).page
-        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        colour = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
-        assert overflow <= 0
-        light = sum(int(part) for part in re.findall(r"\d+", colour)[:3]) > 384
-        assert light == (theme == "light")
+    def check(dashboard, theme, *addresses):
+        visitor = visit(dashboard, width=390, height=844, theme=theme)
+        for place, address in enumerate(addresses):
+            page = (visitor.go(address) if place else visitor.open(address)).page
+            overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            colour = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+            assert overflow <= 0, address
+            light = sum(int(part) for part in re.findall(r"\d+", colour)[:3]) > 384
+            assert light == (theme == "light"), address
 
     return check

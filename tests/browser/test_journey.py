@@ -174,10 +174,9 @@ def test_a_closed_browser_and_a_killed_dashboard_lose_nothing(page, trained, sho
     shows(page, "24 of 24 runs|24 runs")
 
 
-@pytest.mark.parametrize("address", ["/", "/launch", "/sweep"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_fit_a_phone(trained, address, theme, fits_a_phone):
-    fits_a_phone(trained.dashboard, address, theme)
+def test_pages_fit_a_phone(trained, theme, fits_a_phone):
+    fits_a_phone(trained.dashboard, theme, "/", "/launch", "/sweep")
 
 
 def test_a_ready_made_sweep_is_launched_by_keyboard_alone(visitor, shows):
