@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.comparison import Comparison, shown
 from analysis.confounds import is_seed
 from analysis.ranking import Group
-from analysis.samples import Sample
+from analysis.samples import Sample, shared_precision
 from analysis.statistics import Difference, difference
 
 SEVERAL = 3
@@ -72,11 +72,11 @@ def against(samples: Mapping[str, Sample], baseline: str) -> dict[str, Differenc
             found[name] = None
             continue
         paired = own.paired_on if own.paired_on is not None and own.paired_on == base.paired_on else None
-        shared = len(set(own.values) & set(base.values))
+        shared, precision = len(set(own.values) & set(base.values)), shared_precision(own, base)
         if paired and 2 * shared > min(own.n, base.n):
-            found[name] = difference(own.values, base.values, paired)
+            found[name] = difference(own.values, base.values, paired, precision=precision)
         else:
-            found[name] = difference(own.values.values(), base.values.values())
+            found[name] = difference(own.values.values(), base.values.values(), precision=precision)
     return found
 
 

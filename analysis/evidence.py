@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis import exact
-from analysis.samples import Sample
+from analysis.samples import Sample, shared_precision
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Difference, difference
 
 
@@ -92,17 +92,20 @@ def _paired_on(a: Sample, b: Sample) -> str | None:
     return a.paired_on if 2 * shared > min(a.n, b.n) or not min(a.n, b.n) else None
 
 
-def _equivalent(a: Sequence[float], b: Sequence[float], paired: bool, margin: float) -> float:
+def _equivalent(a: Sequence[float], b: Sequence[float], paired: bool, margin: float, least: float) -> float:
     """Two one-sided exact tests against -margin and +margin, their p doubled to be held against a two-sided alpha."""
     if not a or not b:
         return 1.0
     if paired:
         x = [left - right for left, right in zip(a, b, strict=True)]
-        uppers = [exact.sign_flip(each + margin for each in x), exact.sign_flip(margin - each for each in x)]
+        uppers = [
+            exact.sign_flip((each + margin for each in x), resolution=least),
+            exact.sign_flip((margin - each for each in x), resolution=least),
+        ]
     else:
         uppers = [
-            exact.permutation([each + margin for each in a], b),
-            exact.permutation([each + margin for each in b], a),
+            exact.permutation([each + margin for each in a], b, resolution=least),
+            exact.permutation([each + margin for each in b], a, resolution=least),
         ]
     return min(1.0, 2 * max(each.upper for each in uppers))
 
@@ -118,7 +121,7 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
         level: Of the interval.
         comparisons: How many pairs of groups are compared.
     """
-    on = _paired_on(a, b)
+    on, precision = _paired_on(a, b), shared_precision(a, b)
     alpha = round(1 - level, 12)
     if on is not None:
         keys = [key for key in [*a.values, *a.diverged] if key in b.keys]
@@ -131,18 +134,20 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
         left, right = [a.values[key] for key in both], [b.values[key] for key in both]
         found = difference(
             dict(zip(both, left, strict=True)), dict(zip(both, right, strict=True)), on, level=level,
-            comparisons=comparisons,
+            comparisons=comparisons, precision=precision,
         )  # fmt: skip
+        least = exact.resolution([*left, *right], precision)
         tail = exact.one_sided_binomial(max(only_a, only_b), only_a + only_b)
         test = found.test
         if only_a + only_b:
             worse = [sign * (x - y) for x, y in zip(left, right, strict=True)]
-            test = exact.worst_rank_flip([*worse, *[math.inf] * only_a, *[-math.inf] * only_b])
+            test = exact.worst_rank_flip([*worse, *[math.inf] * only_a, *[-math.inf] * only_b], least)
         alone = len(a.keys ^ b.keys)
     else:
         left, right = list(a.values.values()), list(b.values.values())
         n_a, n_b, diverged_a, diverged_b, diverged_both = a.n, b.n, len(a.diverged), len(b.diverged), 0
-        found = difference(left, right, level=level, comparisons=comparisons)
+        found = difference(left, right, level=level, comparisons=comparisons, precision=precision)
+        least = exact.resolution([*left, *right], precision)
         tail = min(
             exact.one_sided_hypergeometric(more, drawn, diverged_a + diverged_b, n_a + n_b)
             for more, drawn in ((diverged_a, n_a), (diverged_b, n_b))
@@ -152,6 +157,7 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
             test = exact.worst_rank_permutation(
                 [*(sign * x for x in left), *[math.inf] * diverged_a],
                 [*(sign * x for x in right), *[math.inf] * diverged_b],
+                least,
             )
     by_mean = -sign * _side(found.interval.mean)
     shares = _side(diverged_b * n_a - diverged_a * n_b)
@@ -162,7 +168,7 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
         first=shares or by_mean,
         n_a=n_a, n_b=n_b, diverged_a=diverged_a, diverged_b=diverged_b, diverged_both=diverged_both,
         shares_differ=bool(shares) and tail <= alpha / 2,
-        equivalent_p=1.0 if margin is None or ranks else _equivalent(left, right, on is not None, margin),
+        equivalent_p=1.0 if margin is None or ranks else _equivalent(left, right, on is not None, margin, least),
         alone=alone, level=level, points=by_mean if found.excludes_zero else 0,
     )  # fmt: skip
 

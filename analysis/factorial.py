@@ -20,8 +20,8 @@ import pandas as pd
 
 from analysis import theme
 from analysis.comparison import shown
-from analysis.exact import enough_pairs, sign_flip
-from analysis.samples import Sample, key_words, samples
+from analysis.exact import enough_pairs, resolution, sign_flip
+from analysis.samples import Sample, key_words, samples, shared_precision
 from analysis.search_figures import grey
 from analysis.statistics import ROUNDING, Interval, holm, interval, number, plus_minus
 from analysis.words import counted
@@ -190,13 +190,16 @@ def _cells(
     return found, ""
 
 
-def _contrast(values: Mapping[tuple[int, ...], float], which: Sequence[int], high: Sequence[int]) -> float:
+def _contrast(
+    values: Mapping[tuple[int, ...], float], which: Sequence[int], high: Sequence[int], least: float
+) -> float:
     """The effect of going from the first level to a higher one in one factor, or in two together.
 
     Args:
         values: Cell -> the result of one seed.
         which: The places of the factors.
         high: The level of each of them that is compared with the first.
+        least: An effect up to it is none.
     """
     above: list[float] = []
     below: list[float] = []
@@ -205,8 +208,8 @@ def _contrast(values: Mapping[tuple[int, ...], float], which: Sequence[int], hig
         if all(level in (0, top) for level, top in zip(levels, high, strict=True)):
             (below if levels.count(0) % 2 else above).append(value)
     effect = sum(above) / len(above) - sum(below) / len(below)
-    # Sums in another order are no effect.
-    return 0.0 if abs(effect) <= ROUNDING * max(map(abs, (*above, *below))) else effect
+    # Rounding, and sums in another order, are no effect.
+    return 0.0 if abs(effect) <= max(least, ROUNDING * max(map(abs, (*above, *below)))) else effect
 
 
 def factorial_info(
@@ -255,8 +258,10 @@ def factorial_info(
     ]
     if len(asked) > MOST_EFFECTS:
         return refused(f"{len(asked)} effects are too many to be told apart; allowed: at most {MOST_EFFECTS}.")
-    contrasts = [{seed: _contrast(own, *each) for seed, own in by_seed.items()} for each in asked]
-    corrected = holm(sign_flip(own.values()).p for own in contrasts).tolist()
+    results = [value for own in by_seed.values() for value in own.values()]
+    least = resolution(results, shared_precision(*cells.values()))
+    contrasts = [{seed: _contrast(own, *each, least) for seed, own in by_seed.items()} for each in asked]
+    corrected = holm(sign_flip(own.values(), resolution=least).p for own in contrasts).tolist()
     effects = tuple(
         Effect(
             " × ".join(_named(names[place], levels[names[place]][level]) for place, level in zip(*each, strict=True)),

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis.exact import precision
 from analysis.statistics import Interval, finite, interval
 from analysis.units import DATASETS, SEEDS, means, share
 from tracking.schema import CONFIRM_PHASE, SEARCH_PHASE, Outcome
@@ -40,6 +41,9 @@ class Sample:
     paired_on: str | None = None
     """What the keys are ("seed"), if another group's results with the same keys are its partners."""
     phase: str = ""
+    precision: float | None = None
+    """What the runs' results may be off by, in units of their size, where `values` are means of several runs; None:
+    what `values` tell (see `analysis.exact.precision`)."""
 
     def __post_init__(self) -> None:
         finite(f"{self.name}, values", self.values.values())
@@ -116,6 +120,13 @@ def sample(
     return Sample(name, by_key, frozenset(lost), paired_on=paired_on)
 
 
+def shared_precision(*groups: Sample) -> float | None:
+    """What the results of all groups may be off by, in units of their size; None: what their values together tell."""
+    if all(group.precision is None for group in groups):
+        return None
+    return min(precision(group.values.values()) if group.precision is None else group.precision for group in groups)
+
+
 def _groupable(value: Any) -> Hashable:
     """A value of a column, lists among them, as something to group by."""
     if isinstance(value, float) and math.isnan(value):
@@ -168,6 +179,7 @@ def _of(name: str, rows: pd.DataFrame, value: str, paired_on: Sequence[str]) -> 
         dict(unfinished),
         (TRAINING_SET if shared else " and ".join(on)) if paired else None,
         phases.pop() if len(phases) == 1 else "",
+        precision(numbers) if shared else None,
     )
 
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from analysis.exact import Test, enough_pairs, permutation, sign_flip
+from analysis.exact import Test, enough_pairs, permutation, resolution, sign_flip
 from analysis.intervals import (
     ENOUGH_FOR_AN_INTERVAL,
     Interval,
@@ -156,8 +156,25 @@ def _welch(a: np.ndarray, b: np.ndarray, level: float) -> tuple[Interval, float]
     return Interval(mean, mean - half, mean + half, n, level), _effect(mean, math.sqrt(variances.mean()))
 
 
+def _level(x: np.ndarray, least: float) -> np.ndarray:
+    """Values that are one and the same but for rounding, as their mean."""
+    return np.full(len(x), x.mean()) if len(x) and np.ptp(x) <= least else x
+
+
+def _apart(found: Interval, least: float) -> Interval:
+    """The interval of a difference; about zero, if its mean is no more than rounding."""
+    mean = found.mean
+    return replace(found, mean=0.0, low=found.low - mean, high=found.high - mean) if abs(mean) <= least else found
+
+
 def difference(
-    a: Values, b: Values, paired_on: str | None = None, *, level: float = 0.95, comparisons: int = 1
+    a: Values,
+    b: Values,
+    paired_on: str | None = None,
+    *,
+    level: float = 0.95,
+    comparisons: int = 1,
+    precision: float | None = None,
 ) -> Difference:
     """The mean of `a` minus the mean of `b`: interval, exact p-value, and the seeds that it would take.
 
@@ -168,6 +185,8 @@ def difference(
             partner are left out. None: the groups are independent.
         level: Of the interval.
         comparisons: Among how many this is one: its p is held against (1 - level) / comparisons.
+        precision: Of the results from which `a` and `b` were made, if they are means (see `analysis.exact`); by default
+            that of `a` and `b`. Differences up to it are none.
     """
     check_share("level", level)
     if comparisons < 1:
@@ -175,21 +194,28 @@ def difference(
     alpha = round(1 - level, 12) / comparisons
     if paired_on is None:
         first, second = _plain("a", a), _plain("b", b)
+        least = resolution(np.concatenate([first, second]), precision)
+        first, second = _level(first, least), _level(second, least)
         found, effect = _welch(first, second, level)
-        n = min(len(first), len(second))
-        return Difference(found, permutation(first, second), n, len(first), len(second), None, effect, alpha)
+        found = _apart(found, least)
+        test = permutation(first, second, resolution=least)
+        effect = effect if found.mean else 0.0
+        return Difference(found, test, min(len(first), len(second)), len(first), len(second), None, effect, alpha)
     left, right = _keyed("a", a), _keyed("b", b)
     plain = [not isinstance(values, Mapping | pd.Series) for values in (a, b)]
     if all(plain) and len(left) != len(right):
         raise ValueError(f"a, b: {len(left)} and {len(right)} values are not allowed; allowed: as many, to be paired")
     pairs = np.array([(left[key], right[key]) for key in left if key in right]).reshape(-1, 2)
     x = pairs[:, 0] - pairs[:, 1]
+    least = resolution(pairs.ravel(), precision)
     # The same method under two names may add in another order: that is no difference, however often it is seen.
-    x[np.abs(x) <= ROUNDING * np.abs(pairs).max(axis=1, initial=0.0)] = 0.0
-    found = interval(x, level)
+    x[np.abs(x) <= np.maximum(least, ROUNDING * np.abs(pairs).max(axis=1, initial=0.0))] = 0.0
+    x = _level(x, 2 * least)
+    found = _apart(interval(x, level), least)
     spread = float(x.std(ddof=1)) if len(x) > 1 else math.nan
     effect = _effect(found.mean, spread)
-    return Difference(found, sign_flip(x), len(x), len(left), len(right), paired_on, effect, alpha)
+    test = sign_flip(x, resolution=least)
+    return Difference(found, test, len(x), len(left), len(right), paired_on, effect, alpha)
 
 
 def check_direction(direction: str) -> None:

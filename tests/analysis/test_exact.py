@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 
 from analysis.exact import (
+    DOUBLE,
     EXACT_UP_TO,
+    SINGLE,
     enough_each,
     enough_pairs,
     one_sided_binomial,
     one_sided_hypergeometric,
     permutation,
+    precision,
+    resolution,
     sign_flip,
     worst_rank_flip,
     worst_rank_permutation,
@@ -224,3 +228,47 @@ def test_ties_share_the_mean_of_their_ranks() -> None:
         assert worst_rank_flip(x).p == pytest.approx(sign_flip(signed).p)
         ranks = stats.rankdata([*a, *b])
         assert worst_rank_permutation(a, b).p == pytest.approx(permutation(ranks[:5], ranks[5:]).p)
+
+
+def counts(generator: np.random.Generator, share: float, n: int, runs: int) -> np.ndarray:
+    """How many of n examples each of so many runs gets wrong (or right), as results with many ties are."""
+    return generator.binomial(n, share, runs)
+
+
+@pytest.mark.parametrize("runs", [8, 20])
+@pytest.mark.parametrize("n", [30, 97, 287, 1000, 10_000])
+@pytest.mark.parametrize("share", [0.1, 0.9])
+@pytest.mark.parametrize("stored", [np.float32, np.float64])
+def test_shares_are_tested_as_the_whole_numbers_behind_them(runs: int, n: int, share: float, stored: type) -> None:
+    """Errors near 0.1 and scores near 0.9, k / n as it is stored, against the same test of k."""
+    generator = np.random.default_rng(n + runs)
+    for _ in range(3):
+        a, b = counts(generator, share, n, runs), counts(generator, share, n, runs)
+        x, y = ((k / n).astype(stored).astype(float) for k in (a, b))
+        least = resolution([*x, *y])
+        assert 0 < least < 0.5 / n
+        for found, expected in (
+            (sign_flip(x - y, resolution=least), sign_flip(a - b)),
+            (worst_rank_flip(x - y, least), worst_rank_flip(a - b)),
+            (worst_rank_flip([*(x - y), math.inf], least), worst_rank_flip([*(a - b), math.inf])),
+            (permutation(x[:7], y[:7], resolution=least), permutation(a[:7], b[:7])),
+            (worst_rank_permutation(x[:7], y[:7], least), worst_rank_permutation(a[:7], b[:7])),
+        ):
+            assert (found.p, found.upper, found.smallest_p) == (expected.p, expected.upper, expected.smallest_p)
+
+
+def test_a_tie_that_is_missed_makes_p_wrong() -> None:
+    a = np.array([50, 31, 40, 22, 35, 28, 44, 30])
+    b = np.array([19, 31, 9, 53, 30, 33, 13, 61])
+    x, y = ((k / 287).astype(np.float32).astype(float) for k in (a, b))
+    assert sign_flip(x - y).p != sign_flip(a - b).p, "what the resolution is for"
+    assert sign_flip(x - y, resolution=resolution([*x, *y])).p == sign_flip(a - b).p
+
+
+def test_the_resolution_is_that_of_what_is_compared() -> None:
+    single = [float(np.float32(0.1)), 0.5, math.inf, math.nan]
+    assert precision(single) == SINGLE and resolution(single) == SINGLE * 0.5
+    assert precision([0.1, 0.5]) == DOUBLE and resolution([0.1, -0.5]) == DOUBLE * 0.5
+    assert resolution([10_000_001, 10_000_002]) < 1e-6, "whole numbers are exact counts"
+    assert resolution([1e300, 0.25]) == DOUBLE * 1e300, "too large for single precision"
+    assert resolution([0.3, 0.6], SINGLE) == SINGLE * 0.6 and resolution([]) == 0

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from analysis.samples import Sample, sample
+from analysis.samples import Sample, sample, samples
 from analysis.verdicts import Decision, Verdict, verdict, verdicts
 
 NOISE = np.random.default_rng(0).normal(0, 0.01, 40)
@@ -147,6 +148,41 @@ def test_one_method_under_two_names_is_a_tie() -> None:
     another_order = verdict(seeded("a", NOISE[:12]), seeded("b", NOISE[:12] * (1 + 4e-16)))
     assert another_order.decision is Decision.UNDECIDED and another_order.p == 1.0, "rounding is no difference"
     assert verdict(seeded("a", NOISE[:12]), seeded("b", NOISE[:12]), margin=1e-6).decision is Decision.NO_DIFFERENCE
+
+
+@pytest.mark.parametrize("share", [0.1, 0.9])
+@pytest.mark.parametrize("together", [False, True])
+def test_shares_in_single_precision_are_judged_as_the_counts_behind_them(share: float, together: bool) -> None:
+    """k of 287 as a run stores it; with `together`, each result is the mean of two runs on one training set."""
+    generator = np.random.default_rng(7)
+    for _ in range(20):
+        wrong = generator.binomial(287, share, (2, 16))
+        runs = pd.DataFrame({
+            "group": ["a"] * 16 + ["b"] * 16, "seed": [*range(16)] * 2, "outcome": "ok",
+            "seed_data": [*np.repeat(range(8), 2)] * 2 if together else -1,
+            "objective": (wrong / 287).astype(np.float32).astype(float).ravel(), "count": wrong.ravel(),
+        })  # fmt: skip
+        found, expected = (verdict(*samples(runs, value=value)) for value in ("objective", "count"))
+        assert (found.decision, found.p) == (expected.decision, expected.p)
+        assert found.n == (8 if together else 16)
+
+
+def stored(counts: Iterable[int]) -> np.ndarray:
+    """Shares of 287 as a run stores them: in single precision."""
+    return (np.array(list(counts)) / 287).astype(np.float32).astype(float)
+
+
+def test_what_is_only_rounding_is_never_said_to_be_a_difference() -> None:
+    counts = np.array([25, 31, 28, 40, 19, 33, 22, 30])
+    one, as_many = stored(counts), stored([24, 33, 27, 41, 20, 32, 25, 26])
+    beside = np.nextafter(one.astype(np.float32), np.float32(1)).astype(float)
+    assert (one != beside).all() and one.mean() != as_many.mean()
+    for pair in ("seed", None):
+        for other in (beside, as_many):
+            text = one_sentence(verdict(sample("a", one, paired_on=pair), sample("b", other, paired_on=pair)))
+            assert "the result is the same" in text and "e-" not in text, text
+    more = verdict(seeded("a", one), seeded("b", stored(counts + 10)))
+    assert "0.0348 lower" in more.sentence and "the same in every seed" in more.sentence
 
 
 def test_without_any_spread_the_exact_test_still_holds_and_it_is_said() -> None:
