@@ -21,7 +21,7 @@ import pandas as pd
 from analysis.confounds import is_seed
 from analysis.ranking import RUNNING, Group, ranking
 from analysis.ranking import label as label_of
-from analysis.samples import NO_RESULT
+from analysis.samples import outcomes_by
 from tracking import schema
 from tracking.schema import Outcome
 
@@ -71,9 +71,8 @@ class Comparison:
     def judged_by(self, metric: str) -> pd.DataFrame:
         """The runs with `objective` holding the values of that metric, and a column for each param that differs."""
         values = self.values(metric)
-        # Whoever never logged a metric has no result by it; whoever logged no number has diverged.
-        silent = np.array([(run, metric) not in self.logged for run in self.runs["run_id"]], dtype=bool)
-        outcome = self.runs["outcome"].mask(values.isna() & silent & (self.runs["outcome"] == Outcome.OK), NO_RESULT)
+        logged = ((run, metric) in self.logged for run in self.runs["run_id"])
+        outcome = outcomes_by(values, self.runs["outcome"], logged)
         frame = self.runs.assign(objective=values, outcome=outcome)
         return pd.concat([frame, self.params[self.differing].set_axis(frame.index)], axis=1)
 

@@ -6,7 +6,6 @@ What is no number is not drawn and not padded: a red cross marks the last finite
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -86,7 +85,7 @@ def panel_info(title: str, metrics: Sequence[str], histories: pd.DataFrame, foun
     for metric in metrics:
         own = histories[histories["key"] == metric].drop_duplicates("step", keep="last").sort_values("step")
         values = own["value"].to_numpy(dtype=float)
-        good = np.isfinite(values) & (np.abs(values) < sys.float_info.max)
+        good = np.isfinite(values)
         if not good.any():
             continue
         before = np.cumsum(good) - 1

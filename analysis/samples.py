@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.exact import precision
@@ -125,6 +126,21 @@ def shared_precision(*groups: Sample) -> float | None:
     if all(group.precision is None for group in groups):
         return None
     return min(precision(group.values.values()) if group.precision is None else group.precision for group in groups)
+
+
+def outcomes_by(values: pd.Series[Any], outcomes: pd.Series[Any], logged: Iterable[bool]) -> pd.Series[Any]:
+    """What became of each run by one metric.
+
+    A run that ended ok has no result by a metric that it never logged, and has diverged if it logged no finite number.
+
+    Args:
+        values: The metric's value of each run, nan where there is none.
+        outcomes: What became of each run as a whole.
+        logged: Whether it logged the metric.
+    """
+    lost = ~np.isfinite(values.to_numpy(dtype=float)) & (outcomes == Outcome.OK).to_numpy(dtype=bool)
+    there = np.fromiter(logged, dtype=bool, count=len(values))
+    return outcomes.mask(lost & ~there, NO_RESULT).mask(lost & there, Outcome.DIVERGED.value)
 
 
 def _groupable(value: Any) -> Hashable:

@@ -16,13 +16,12 @@ from analysis.curves import CurvesInfo, curves_info
 from analysis.methods import Method, groups_of, in_words, judged_runs, methods_of, names_of, verdict_of
 from analysis.ranking import Group
 from analysis.rates import LR
-from analysis.samples import NO_RESULT
+from analysis.samples import outcomes_by
 from analysis.slots import SLOTS
 from analysis.standings import Standings
 from app.study import Study
 from sweeps.spec import Axis
 from tracking import schema
-from tracking.schema import Outcome
 
 SCHEDULE: Final = "schedule.name"
 RANGE_TEST: Final = "range_test"
@@ -161,11 +160,8 @@ def _runs(study: Study) -> pd.DataFrame:
     if metric == study.found.objective:
         # The objective may be that of the best epoch.
         values = study.slots.error(metric, runs["objective"]).fillna(values)
-    # Whoever never logged a metric has no result by it; whoever logged no number has diverged.
-    silent = pd.Series(
-        [(run, metric) not in study.found.logged for run in runs["run_id"]], index=runs.index, dtype=bool
-    )
-    outcome = runs["outcome"].mask(values.isna() & silent & (runs["outcome"] == Outcome.OK), NO_RESULT)
+    logged = ((run, metric) in study.found.logged for run in runs["run_id"])
+    outcome = outcomes_by(values, runs["outcome"], logged)
     return runs.assign(objective=values, outcome=outcome)
 
 

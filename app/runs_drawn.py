@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +31,7 @@ def shown(values: pd.Series, lost: pd.Series | None = None) -> pd.Series:
     if lost is not None and bool(lost.any()):
         import pyarrow as pa
 
-        numbers = _infinite(values).to_numpy(dtype=float)
+        numbers = values.to_numpy(dtype=float)
         kept = pa.array(numbers, mask=np.isnan(numbers) & ~lost.to_numpy(dtype=bool))
         return pd.Series(pd.arrays.ArrowExtensionArray(kept), index=values.index, name=values.name)
     if pd.api.types.is_float_dtype(values):
@@ -41,16 +39,11 @@ def shown(values: pd.Series, lost: pd.Series | None = None) -> pd.Series:
         whole = len(there) and bool((there == there.round()).all()) and bool((there.abs() < 1e15).all())
         if whole and str(values.name).startswith("params."):
             return values.astype("Int64")
-        return _infinite(values)
+        return values
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_numeric_dtype(values):
         return values
     texts = values.astype(object).where(values.notna(), None)
     return texts.map(lambda text: text if text is None else str(text)[:CELL])
-
-
-def _infinite(values: pd.Series) -> pd.Series:
-    # MLflow stores infinity as the largest number.
-    return values.mask(values >= sys.float_info.max, math.inf).mask(values <= -sys.float_info.max, -math.inf)
 
 
 def _config(column: str, values: pd.Series, label: str, pinned: bool = False) -> Any:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,9 +149,8 @@ def typed(values: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def finite(values: pd.Series[Any]) -> np.ndarray:
-    """Which metrics are numbers: neither nan nor what MLflow stores for infinity."""
-    numbers = values.to_numpy(dtype="float64", na_value=np.nan)
-    return np.isfinite(numbers) & (np.abs(numbers) < sys.float_info.max)
+    """Which metrics are numbers: neither nan nor infinite."""
+    return np.isfinite(values.to_numpy(dtype="float64", na_value=np.nan))
 
 
 def _names_first(columns: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@
 
 Clones the last commit into a temporary folder, makes its environment, runs the suites one after the other and writes
 benchmarks/results/tests.json: minutes, processor minutes of the whole machine (the busy loops' share taken off), the
-numbers of tests, the ten slowest, and the seconds of each room. What the file says under "before" is kept.
+numbers of tests, the ten slowest, and the seconds of each room. What is not measured again, "before" among it, is kept.
 """
 
 from __future__ import annotations
@@ -87,9 +87,10 @@ def one_run(clone: Path, target: str, loops: int) -> dict[str, Any]:
     }
 
 
-def together(runs: list[dict[str, Any]]) -> dict[str, Any]:
+def together(runs: list[dict[str, Any]], commit: str) -> dict[str, Any]:
     """Several runs of one suite: each one's minutes, the medians, and the details of the last."""
     return {
+        "commit": commit,
         "green": [run["green"] for run in runs],
         "minutes": [run["minutes"] for run in runs],
         "median_minutes": median([run["minutes"] for run in runs]),
@@ -106,10 +107,13 @@ def main() -> None:
     times = parser.parse_args()
     root = RESULTS.parents[1]
     file = RESULTS / "tests.json"
-    result = {"before": json.loads(file.read_text())["before"]} if file.exists() else {}
+    known = json.loads(file.read_text()) if file.exists() else {}
+    result = {name: known[name] for name in ("before", "loaded", "faults", "alone") if name in known}
     with tempfile.TemporaryDirectory(prefix="sweepboard-suite-") as folder:
         clone = Path(folder, "clone")
         subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
+        asked = ["git", "rev-parse", "--short", "HEAD"]
+        commit = subprocess.run(asked, cwd=clone, check=True, capture_output=True, text=True).stdout.strip()
         began = time.monotonic()
         subprocess.run(["make", ".venv/.browser"], cwd=clone, check=True, capture_output=True)
         result["installing_minutes"] = round((time.monotonic() - began) / 60, 2)
@@ -120,7 +124,7 @@ def main() -> None:
             for _ in range(getattr(times, name)):
                 runs.append(one_run(clone, target, loops))
                 print(name, {key: runs[-1][key] for key in ("green", "minutes", "tests")}, flush=True)
-                result[name] = together(runs)
+                result[name] = together(runs, commit)
                 write("tests", result)
 
 

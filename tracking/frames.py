@@ -1,15 +1,18 @@
 """What every reader answers with: tidy pandas frames of fixed columns and types, and the interface that yields them.
 
-Times are whole milliseconds, values are floats (nan where MLflow says so), everything else is text. What a secret's key
+Times are whole milliseconds, values are floats (nan where MLflow says so, infinite where it had to store the largest
+number instead), everything else is text. What a secret's key
 holds is masked here, so that no reader can forget it.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +22,8 @@ from tracking.schema import mask, secret_like
 if TYPE_CHECKING:
     from tracking.changes import Changes, Look
 
+LARGEST: Final = sys.float_info.max
+"""What MLflow stores for infinity, on every store that is a database."""
 TEXT = pd.StringDtype(na_value=np.nan)
 RUNS: dict[str, Any] = {
     "run_id": TEXT,
@@ -44,7 +49,13 @@ def table(rows: Iterable[Sequence[Any]], columns: dict[str, Any]) -> pd.DataFram
     for place, (name, dtype) in enumerate(columns.items()):
         part = [row[place] for row in rows]
         data[name] = pd.array(part, dtype=dtype) if dtype in ("Int64", TEXT) else np.array(part, dtype=dtype)
+        if dtype == "float64":
+            data[name] = _infinite(data[name])
     return pd.DataFrame(data)
+
+
+def _infinite(values: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(values) >= LARGEST, np.copysign(math.inf, values), values)
 
 
 def values_table(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:

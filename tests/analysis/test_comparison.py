@@ -89,7 +89,8 @@ def test_no_runs_no_params_no_metrics() -> None:
 
 def test_a_run_that_never_logged_the_metric_has_not_diverged() -> None:
     found = runs_of([{"lr": "1"}, {"lr": "2"}, {"lr": "3"}], values=[1.0, math.nan, 2.0])
-    assert found.judged_by("loss")["outcome"].tolist() == ["ok", "ok", "ok"]
+    assert found.judged_by("loss")["outcome"].tolist() == ["ok", "diverged", "ok"], "it logged what is no number"
+    assert found.judged_by("another")["outcome"].tolist() == ["without a result"] * 3
     groups, _ = groups_of(found, "loss", "minimize")
     assert [group.diverged for group in groups] == [0, 0, 1]
     groups, _ = groups_of(found, "another", "minimize")

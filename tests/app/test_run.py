@@ -201,7 +201,7 @@ def test_metrics_of_one_quantity_share_a_panel() -> None:
 
 
 def test_what_is_no_number_is_marked_and_not_drawn() -> None:
-    values = [1.0, math.nan, 3.0, sys.float_info.max, -sys.float_info.max]
+    values = [1.0, math.nan, 3.0, math.inf, -math.inf]
     rows = [("m", step, 1000 * step, value) for step, value in enumerate(values)]
     histories = pd.DataFrame(rows, columns=["key", "step", "time", "value"])
     panel = panel_info("m", ["m", "gone"], histories, {"m": roles.Role(), "gone": roles.Role()})

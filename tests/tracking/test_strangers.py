@@ -6,7 +6,6 @@ import hashlib
 import math
 import shutil
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def test_every_oddity_is_read_as_it_is(strange: tuple[str, str], kind: type) -> 
     assert frame.loc["many"].filter(like="metrics.system").notna().sum() == 300
     assert set(frame["status"]) == {"RUNNING"} and frame["end_time"].isna().all()
     values = reader.histories([frame.loc[HTML, "run_id"]], ["odd values"])["value"].tolist()
-    assert values[0] == 1.0 and math.isnan(values[1]) and values[2:] == [sys.float_info.max, -sys.float_info.max]
+    assert values[0] == 1.0 and math.isnan(values[1]) and values[2:] == [math.inf, -math.inf]
     hidden = reader.runs([experiment], deleted=True)
     assert set(hidden["name"]) - set(frame.index) == {"gone"}
 
