@@ -404,6 +404,15 @@ def _quick_streamlit() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """Streamlit makes the page's script the main module, which each process that this one forks later would run: a
+    whole dashboard, which starts a service."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
 @pytest.fixture
 def visit(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`visit("runs", experiment="1")`: `open_at` from this machine, where no password is asked for."""
