@@ -43,6 +43,12 @@ def test_a_page_a_test_and_a_lab_are_tested_by_the_tests_that_name_them(affected
     assert affected.affected_tests({"README.md"}) == []
 
 
+def test_the_command_finds_the_packages_and_not_the_rooms_of_tests():
+    command = [sys.executable, "tests/affected.py", "analysis/momentum.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "tests/analysis/test_momentum.py" in done.stdout and "tests/app/test_optimizers.py" in done.stdout
+
+
 def test_a_change_of_what_every_test_stands_on_is_tested_by_all(affected):
     assert affected.affected_tests({"requirements.txt", "README.md"}) == ["tests"]
 
