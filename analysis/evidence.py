@@ -92,11 +92,12 @@ def _paired_on(a: Sample, b: Sample) -> str | None:
     return a.paired_on if 2 * shared > min(a.n, b.n) or not min(a.n, b.n) else None
 
 
-def _equivalent(a: Sequence[float], b: Sequence[float], paired: bool, margin: float, least: float) -> float:
+def _equivalent(a: Sequence[float], b: Sequence[float], between: Difference, margin: float) -> float:
     """Two one-sided exact tests against -margin and +margin, their p doubled to be held against a two-sided alpha."""
     if not a or not b:
         return 1.0
-    if paired:
+    least = between.resolution
+    if between.paired_on is not None:
         x = [left - right for left, right in zip(a, b, strict=True)]
         uppers = [
             exact.sign_flip((each + margin for each in x), resolution=least),
@@ -136,18 +137,16 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
             dict(zip(both, left, strict=True)), dict(zip(both, right, strict=True)), on, level=level,
             comparisons=comparisons, precision=precision,
         )  # fmt: skip
-        least = exact.resolution([*left, *right], precision)
         tail = exact.one_sided_binomial(max(only_a, only_b), only_a + only_b)
         test = found.test
         if only_a + only_b:
             worse = [sign * (x - y) for x, y in zip(left, right, strict=True)]
-            test = exact.worst_rank_flip([*worse, *[math.inf] * only_a, *[-math.inf] * only_b], least)
+            test = exact.worst_rank_flip([*worse, *[math.inf] * only_a, *[-math.inf] * only_b], found.resolution)
         alone = len(a.keys ^ b.keys)
     else:
         left, right = list(a.values.values()), list(b.values.values())
         n_a, n_b, diverged_a, diverged_b, diverged_both = a.n, b.n, len(a.diverged), len(b.diverged), 0
         found = difference(left, right, level=level, comparisons=comparisons, precision=precision)
-        least = exact.resolution([*left, *right], precision)
         tail = min(
             exact.one_sided_hypergeometric(more, drawn, diverged_a + diverged_b, n_a + n_b)
             for more, drawn in ((diverged_a, n_a), (diverged_b, n_b))
@@ -157,7 +156,7 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
             test = exact.worst_rank_permutation(
                 [*(sign * x for x in left), *[math.inf] * diverged_a],
                 [*(sign * x for x in right), *[math.inf] * diverged_b],
-                least,
+                found.resolution,
             )
     by_mean = -sign * _side(found.interval.mean)
     shares = _side(diverged_b * n_a - diverged_a * n_b)
@@ -168,7 +167,7 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
         first=shares or by_mean,
         n_a=n_a, n_b=n_b, diverged_a=diverged_a, diverged_b=diverged_b, diverged_both=diverged_both,
         shares_differ=bool(shares) and tail <= alpha / 2,
-        equivalent_p=1.0 if margin is None or ranks else _equivalent(left, right, on is not None, margin, least),
+        equivalent_p=1.0 if margin is None or ranks else _equivalent(left, right, found, margin),
         alone=alone, level=level, points=by_mean if found.excludes_zero else 0,
     )  # fmt: skip
 

@@ -69,7 +69,7 @@ def _numbers(name: str, values: Iterable[float]) -> np.ndarray:
 
 
 def precision(values: Iterable[float]) -> float:
-    """What results may be off by, in units of their size: SINGLE if single precision can hold every one, else DOUBLE.
+    """Tell what results may be off by, in units of their size: SINGLE if it can hold every one, else DOUBLE.
 
     Whole numbers are counts, and exact. What is not finite is left out.
     """

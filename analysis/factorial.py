@@ -258,7 +258,7 @@ def factorial_info(
     ]
     if len(asked) > MOST_EFFECTS:
         return refused(f"{len(asked)} effects are too many to be told apart; allowed: at most {MOST_EFFECTS}.")
-    results = [value for own in by_seed.values() for value in own.values()]
+    results = [result for cell_results in by_seed.values() for result in cell_results.values()]
     least = resolution(results, shared_precision(*cells.values()))
     contrasts = [{seed: _contrast(own, *each, least) for seed, own in by_seed.items()} for each in asked]
     corrected = holm(sign_flip(own.values(), resolution=least).p for own in contrasts).tolist()

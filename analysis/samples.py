@@ -43,8 +43,8 @@ class Sample:
     """What the keys are ("seed"), if another group's results with the same keys are its partners."""
     phase: str = ""
     precision: float | None = None
-    """What the runs' results may be off by, in units of their size, where `values` are means of several runs; None:
-    what `values` tell (see `analysis.exact.precision`)."""
+    """The precision of the runs' results (see `analysis.exact`) where `values` are means of several runs; None where
+    `values` tell it themselves."""
 
     def __post_init__(self) -> None:
         finite(f"{self.name}, values", self.values.values())
@@ -122,14 +122,14 @@ def sample(
 
 
 def shared_precision(*groups: Sample) -> float | None:
-    """What the results of all groups may be off by, in units of their size; None: what their values together tell."""
+    """Returns the precision that the results of all groups have; None where their values tell it themselves."""
     if all(group.precision is None for group in groups):
         return None
     return min(precision(group.values.values()) if group.precision is None else group.precision for group in groups)
 
 
 def outcomes_by(values: pd.Series[Any], outcomes: pd.Series[Any], logged: Iterable[bool]) -> pd.Series[Any]:
-    """What became of each run by one metric.
+    """Tells what became of each run, if it is judged by one metric.
 
     A run that ended ok has no result by a metric that it never logged, and has diverged if it logged no finite number.
 

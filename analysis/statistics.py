@@ -84,6 +84,8 @@ class Difference:
     """The mean difference in standard deviations: of the differences, or of the results; inf without any spread."""
     alpha: float
     """What the p-value is held against: (1 - level) / comparisons."""
+    resolution: float
+    """The least difference between two results that is more than rounding."""
 
     @property
     def p(self) -> float:
@@ -161,10 +163,11 @@ def _level(x: np.ndarray, least: float) -> np.ndarray:
     return np.full(len(x), x.mean()) if len(x) and np.ptp(x) <= least else x
 
 
-def _apart(found: Interval, least: float) -> Interval:
+def _apart(gap: Interval, least: float) -> Interval:
     """The interval of a difference; about zero, if its mean is no more than rounding."""
-    mean = found.mean
-    return replace(found, mean=0.0, low=found.low - mean, high=found.high - mean) if abs(mean) <= least else found
+    if abs(gap.mean) <= least:
+        return replace(gap, mean=0.0, low=gap.low - gap.mean, high=gap.high - gap.mean)
+    return gap
 
 
 def difference(
@@ -200,7 +203,9 @@ def difference(
         found = _apart(found, least)
         test = permutation(first, second, resolution=least)
         effect = effect if found.mean else 0.0
-        return Difference(found, test, min(len(first), len(second)), len(first), len(second), None, effect, alpha)
+        return Difference(
+            found, test, min(len(first), len(second)), len(first), len(second), None, effect, alpha, least
+        )
     left, right = _keyed("a", a), _keyed("b", b)
     plain = [not isinstance(values, Mapping | pd.Series) for values in (a, b)]
     if all(plain) and len(left) != len(right):
@@ -215,7 +220,7 @@ def difference(
     spread = float(x.std(ddof=1)) if len(x) > 1 else math.nan
     effect = _effect(found.mean, spread)
     test = sign_flip(x, resolution=least)
-    return Difference(found, test, len(x), len(left), len(right), paired_on, effect, alpha)
+    return Difference(found, test, len(x), len(left), len(right), paired_on, effect, alpha, least)
 
 
 def check_direction(direction: str) -> None:

@@ -107,8 +107,8 @@ def main() -> None:
     times = parser.parse_args()
     root = RESULTS.parents[1]
     file = RESULTS / "tests.json"
-    known = json.loads(file.read_text()) if file.exists() else {}
-    result = {name: known[name] for name in ("before", "loaded", "faults", "alone") if name in known}
+    earlier = json.loads(file.read_text()) if file.exists() else {}
+    result = {part: earlier[part] for part in ("before", "loaded", "faults", "alone") if part in earlier}
     with tempfile.TemporaryDirectory(prefix="sweepboard-suite-") as folder:
         clone = Path(folder, "clone")
         subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)

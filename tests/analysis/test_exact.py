@@ -238,23 +238,23 @@ def counts(generator: np.random.Generator, share: float, n: int, runs: int) -> n
 @pytest.mark.parametrize("runs", [8, 20])
 @pytest.mark.parametrize("n", [30, 97, 287, 1000, 10_000])
 @pytest.mark.parametrize("share", [0.1, 0.9])
-@pytest.mark.parametrize("stored", [np.float32, np.float64])
-def test_shares_are_tested_as_the_whole_numbers_behind_them(runs: int, n: int, share: float, stored: type) -> None:
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shares_are_tested_as_the_whole_numbers_behind_them(runs: int, n: int, share: float, dtype: type) -> None:
     """Errors near 0.1 and scores near 0.9, k / n as it is stored, against the same test of k."""
     generator = np.random.default_rng(n + runs)
     for _ in range(3):
         a, b = counts(generator, share, n, runs), counts(generator, share, n, runs)
-        x, y = ((k / n).astype(stored).astype(float) for k in (a, b))
+        x, y = ((k / n).astype(dtype).astype(float) for k in (a, b))
         least = resolution([*x, *y])
         assert 0 < least < 0.5 / n
-        for found, expected in (
+        for test, expected in (
             (sign_flip(x - y, resolution=least), sign_flip(a - b)),
             (worst_rank_flip(x - y, least), worst_rank_flip(a - b)),
             (worst_rank_flip([*(x - y), math.inf], least), worst_rank_flip([*(a - b), math.inf])),
             (permutation(x[:7], y[:7], resolution=least), permutation(a[:7], b[:7])),
             (worst_rank_permutation(x[:7], y[:7], least), worst_rank_permutation(a[:7], b[:7])),
         ):
-            assert (found.p, found.upper, found.smallest_p) == (expected.p, expected.upper, expected.smallest_p)
+            assert (test.p, test.upper, test.smallest_p) == (expected.p, expected.upper, expected.smallest_p)
 
 
 def test_a_tie_that_is_missed_makes_p_wrong() -> None:
