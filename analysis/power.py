@@ -28,7 +28,7 @@ SIMULATED_EACH: Final = 7
 """The same for the size of each of two independent groups."""
 AT_MOST: Final = 100_000
 """More seeds than this are not advised."""
-_DRAWS: Final = 4_000
+DRAWS: Final = 4_000
 _AT_ONCE: Final = 4_000_000
 
 
@@ -46,20 +46,20 @@ def _kth_largest(rows: np.ndarray, k: int) -> np.ndarray:
     return np.asarray(np.partition(rows, rows.shape[1] - k, axis=1)[:, rows.shape[1] - k])
 
 
-def _decided_pairs(n: int, alpha: float) -> np.ndarray:
+def decided_pairs(n: int, alpha: float) -> np.ndarray:
     """For each drawn sample of n differences: the effect from which on both interval and sign flips decide."""
     members = ((np.arange(1, 2**n)[:, None] >> np.arange(n)) & 1).astype(float)
     weights = (members / members.sum(axis=1, keepdims=True)).T  # (n, subsets): a subset's mean
     k = math.floor(alpha * 2**n / 2)
     t = _quantile_t(1 - alpha / 2, n - 1)
     found = []
-    for z in _blocks(np.random.default_rng(n).normal(size=(_DRAWS, n)), 2**n):
+    for z in _blocks(np.random.default_rng(n).normal(size=(DRAWS, n)), 2**n):
         by_interval = t * z.std(axis=1, ddof=1) / math.sqrt(n) - z.mean(axis=1)
         found.append(np.maximum(by_interval, _kth_largest(-z @ weights, k)))
     return np.concatenate(found)
 
 
-def _decided_each(n: int, alpha: float) -> np.ndarray:
+def decided_each(n: int, alpha: float) -> np.ndarray:
     """The same for two independent groups of n results each, and Welch's interval."""
     deals = np.array([np.isin(np.arange(2 * n), own) for own in itertools.combinations(range(2 * n), n)], dtype=float)
     moved = n - deals[:, :n].sum(axis=1)
@@ -67,7 +67,7 @@ def _decided_each(n: int, alpha: float) -> np.ndarray:
     weights = np.concatenate([-(1 - deals[:, :n]), deals[:, n:]], axis=1).T / moved  # (2 n, deals)
     k = math.floor(alpha * math.comb(2 * n, n) / 2)
     found = []
-    for z in _blocks(np.random.default_rng(n).normal(size=(_DRAWS, 2 * n)), math.comb(2 * n, n)):
+    for z in _blocks(np.random.default_rng(n).normal(size=(DRAWS, 2 * n)), math.comb(2 * n, n)):
         a, b = z[:, :n], z[:, n:]
         own = np.stack([a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)]) / n
         df = own.sum(axis=0) ** 2 * (n - 1) / (own**2).sum(axis=0)
@@ -78,7 +78,7 @@ def _decided_each(n: int, alpha: float) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def _detectable(n: int, alpha: float, power: float, paired: bool) -> float:
-    decided = _decided_pairs(n, alpha) if paired else _decided_each(n, alpha)
+    decided = decided_pairs(n, alpha) if paired else decided_each(n, alpha)
     return float(np.quantile(decided, power))
 
 

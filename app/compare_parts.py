@@ -291,14 +291,16 @@ def open_in_mlflow(runs: pd.DataFrame) -> None:
             return
         # Within the moment in which a browser still takes it for the answer to the click; else the link is there.
         target = mlflow_compare(st.session_state["_mlflow"], runs)
-        st.html(f"<script>window.open({_script(target)}, '_blank', 'noopener')</script>", unsafe_allow_javascript=True)
+        st.html(
+            f"<script>window.open({in_script(target)}, '_blank', 'noopener')</script>", unsafe_allow_javascript=True
+        )
         st.link_button("Open in MLflow", target)
 
 
 _MLFLOW = "The same runs in MLflow's own compare page, in a new tab."
 
 
-def _script(text: str) -> str:
+def in_script(text: str) -> str:
     """A text inside a script: no quote, no tag can end it."""
     return (
         '"'

@@ -93,13 +93,13 @@ def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[
             f"{metric} {words}.", text_alignment="center"
         )
         return
-    log = scale == "log" and not _mostly_zero(info)
+    log = scale == "log" and not mostly_zero(info)
     figure = plot_curves(info, dark=ui.dark(), log=log, height=HEIGHT)
     st.plotly_chart(
         figure, key="curves", theme=None, config={"displaylogo": False, "displayModeBar": False, "responsive": True},
         alt=f"{metric} over the epochs, a line a configuration",
     )  # fmt: skip
-    st.caption(_reading(info, log, wanted=scale == "log"))
+    st.caption(axis_reading(info, log, wanted=scale == "log"))
 
 
 def _until(histories: pd.DataFrame, moment: float) -> pd.DataFrame:
@@ -112,13 +112,13 @@ def _zeros(info: CurvesInfo) -> tuple[int, int]:
     return sum(int((own <= 0).sum()) for own in values), sum(len(own) for own in values)
 
 
-def _mostly_zero(info: CurvesInfo) -> bool:
+def mostly_zero(info: CurvesInfo) -> bool:
     """Whether a logarithmic scale would hide the most: an error of 0 has no place on it."""
     hidden, total = _zeros(info)
     return hidden > total / 2
 
 
-def _reading(info: CurvesInfo, log: bool, wanted: bool) -> str:
+def axis_reading(info: CurvesInfo, log: bool, wanted: bool) -> str:
     words = ["Thin lines are seeds, thick ones their mean"]
     words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
     if any(curve.group.diverged for curve in info.curves):

@@ -285,7 +285,7 @@ def _compared(result: Result, told: Mapping[str, str], recorded: Mapping[str, An
     }
 
 
-def _finest(seconds: float, planes: int, grids: Sequence[int]) -> int:
+def finest_grid(seconds: float, planes: int, grids: Sequence[int]) -> int:
     return next((points for points in grids if planes * points**2 * seconds <= GRID_SECONDS), grids[-1])
 
 
@@ -303,7 +303,7 @@ def _drawn(
     if not directions.any(dim=1).all():
         raise ValueError("all its weights are 0, and so are directions of their length")
     main = principal(path.numpy())
-    points = _finest(surface.seconds(), 1 if main is None else 2, grids)
+    points = finest_grid(surface.seconds(), 1 if main is None else 2, grids)
     arrays: Arrays = {
         "epochs": np.array(list(states), dtype=np.int32),
         "losses": np.array([surface.at(state) for state in states.values()]),

@@ -179,14 +179,14 @@ def _at_start(
     module.train()
     passed = [*(given.get(owner) for owner in owners[1:]), outputs]
     deviations = [math.nan if values is None else float(values.cpu().double().std(correction=0)) for values in passed]
-    return deviations, [condition(_rows(owner, given[owner])) if owner in given else math.nan for owner in owners]
+    return deviations, [condition(input_rows(owner, given[owner])) if owner in given else math.nan for owner in owners]
 
 
 def _owns(module: nn.Module, weight: nn.Parameter) -> bool:
     return any(own is weight for own in module.parameters(recurse=False))
 
 
-def _rows(layer: nn.Module, inputs: Tensor) -> NDArray[np.float64]:
+def input_rows(layer: nn.Module, inputs: Tensor) -> NDArray[np.float64]:
     """What one unit of a layer sees (n, d): an example, or each patch of it for a convolution."""
     if isinstance(layer, nn.Conv2d):
         where = {name: getattr(layer, name) for name in ("kernel_size", "dilation", "padding", "stride")}

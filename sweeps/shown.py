@@ -153,13 +153,13 @@ def detail(uri: str, sweep: str) -> Row:
     return {
         **plain(row),
         **plain(_promised(reader, sweep)),
-        "groups": [plain(group) for group in _groups(runs, row)],
+        "groups": [plain(group) for group in group_rows(runs, row)],
         "runs": [plain(run) for run in _rows(runs)],
         "events": [plain(event) for event in _rows(events(reader, sweep))],
     }
 
 
-def _groups(runs: pd.DataFrame, row: Row) -> list[Row]:
+def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
     """Configurations with a run that ended, by their share of diverged runs, then by the mean of the finite ones.
 
     Confirmed ones come first: their runs did not choose them.

@@ -129,7 +129,7 @@ def explain(error: BaseException, uri: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _revisions() -> tuple[frozenset[str], str]:
+def revisions() -> tuple[frozenset[str], str]:
     """Every schema revision that the installed MLflow knows, and the one that it works with, without importing it."""
     spec = importlib.util.find_spec("mlflow")
     assert spec is not None and spec.submodule_search_locations
@@ -156,7 +156,7 @@ def _check(path: Path, uri: str) -> bool:
         raise StoreError(explain(error, uri)) from error
     if not {"alembic_version", "experiments", "runs"} <= tables or not found:
         raise StoreError(f"The file {path} is a database, but no MLflow store: name another one.")
-    known, head = _revisions()
+    known, head = revisions()
     schema = str(found[0][0])
     if schema == head:
         return True

@@ -100,8 +100,8 @@ def test_the_threshold_of_a_sample_is_where_both_rules_begin_to_decide() -> None
     from analysis import power
 
     for paired, n in ((True, 7), (False, 5)):
-        threshold = (power._decided_pairs if paired else power._decided_each)(n, 0.05)
-        draws = np.random.default_rng(n).normal(size=(power._DRAWS, n if paired else 2 * n))
+        threshold = (power.decided_pairs if paired else power.decided_each)(n, 0.05)
+        draws = np.random.default_rng(n).normal(size=(power.DRAWS, n if paired else 2 * n))
         for z, d in list(zip(draws, threshold, strict=True))[:60]:
             for shift, expected in ((d + 1e-6, True), (d - 1e-6, False)):
                 if paired:

@@ -149,7 +149,7 @@ def test_mlflow_opens_the_same_runs(fake: Any, open_page: Any) -> None:
 
 
 def test_a_script_holds_no_way_out() -> None:
-    said = compare_parts._script('"</script><img src=x>\\')
+    said = compare_parts.in_script('"</script><img src=x>\\')
     assert "<" not in said and said.count('"') == 2 and json.loads(said) == '"</script><img src=x>\\'
 
 

@@ -58,10 +58,10 @@ def test_errors_of_zero_are_drawn_on_a_linear_scale() -> None:
         return SimpleNamespace(curves=[curve], band="")
 
     most, few = info([0.0, 0.0, 0.5]), info([0.0, 0.2, 0.5])
-    assert figures._mostly_zero(most) and not figures._mostly_zero(few)
-    assert "the scale is linear" in figures._reading(most, log=False, wanted=True)
-    assert "linear" not in figures._reading(most, log=False, wanted=False)
-    assert "1 value at or below zero cannot be shown" in figures._reading(few, log=True, wanted=True)
+    assert figures.mostly_zero(most) and not figures.mostly_zero(few)
+    assert "the scale is linear" in figures.axis_reading(most, log=False, wanted=True)
+    assert "linear" not in figures.axis_reading(most, log=False, wanted=False)
+    assert "1 value at or below zero cannot be shown" in figures.axis_reading(few, log=True, wanted=True)
 
 
 def test_all_diverged(fake: Any, open_page: Any, words: Any) -> None:

@@ -142,7 +142,6 @@ def test_the_regression_target_is_counted_in_deviations_from_its_mean_outside_th
 @pytest.mark.parametrize("chunk", [1, 7, 10_000])
 def test_it_does_not_matter_how_many_rows_are_read_at_once(folder, monkeypatch, chunk):
     write(folder, numbered_rows(30, c=lambda x: "" if x < 9 or x % 4 == 0 else "pq"[x % 2]))
-    csv_tables._load.cache_clear()
     monkeypatch.setattr(delimited, "CHUNK", chunk)
     assert sum(regression(missing="drop").sizes.values()) == sum(x >= 9 and x % 4 > 0 for x in range(30))
 
@@ -323,7 +322,6 @@ def test_what_is_wrong_with_a_classification_is_said_in_one_sentence(folder, row
 
 def test_too_much_is_refused(folder, monkeypatch):
     write(folder, numbered_rows(300))
-    csv_tables._load.cache_clear()
     monkeypatch.setattr("data.own.MOST_VALUES", 299)
     with pytest.raises(ValueError, match=r"t.csv: 300 examples of 1 inputs are 300 values; allowed: at most 299"):
         regression()

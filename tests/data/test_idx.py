@@ -174,7 +174,6 @@ def test_a_test_part_that_does_not_fit_is_refused(folder, files):
 
 
 def test_files_are_read_once_until_one_changes(folder, files, monkeypatch):
-    idx._load.cache_clear()
     reads = []
     monkeypatch.setattr(idx, "read_idx", lambda path: reads.append(path.name) or read_idx(path))
     for seed in range(3):

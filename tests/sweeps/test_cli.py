@@ -556,7 +556,7 @@ def test_configurations_rank_by_divergence_first_then_by_their_mean(direction, r
             for group, own in outcomes.items() for seed, outcome in enumerate(own)
         ]
     )  # fmt: skip
-    groups = shown._groups(runs, {"direction": direction})
+    groups = shown.group_rows(runs, {"direction": direction})
     assert [group["name"] for group in groups] == ranked
     assert [(group["finite"], group["diverged"], group["runs"]) for group in groups[2:]] == [(1, 1, 2), (0, 2, 2)]
 

@@ -127,8 +127,8 @@ def test_a_long_way_is_thinned_evenly_and_keeps_its_ends(monkeypatch):
 
 
 def test_the_finest_grid_that_time_allows_is_taken(monkeypatch):
-    assert ours._finest(1e-4, 2, (41, 31, 11)) == 41
-    assert ours._finest(0.04, 2, (41, 31, 11)) == 31 and ours._finest(1.0, 2, (41, 31, 11)) == 11
+    assert ours.finest_grid(1e-4, 2, (41, 31, 11)) == 41
+    assert ours.finest_grid(0.04, 2, (41, 31, 11)) == 31 and ours.finest_grid(1.0, 2, (41, 31, 11)) == 11
 
 
 def test_a_run_that_came_out_otherwise_is_said_to_have():

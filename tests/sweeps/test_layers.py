@@ -123,7 +123,7 @@ def test_a_singular_matrix_has_no_condition(rows):
 def test_what_a_convolution_sees_are_its_patches(fields):
     torch.manual_seed(0)
     convolution, images = nn.Conv2d(3, 4, 3, **fields).double(), torch.randn(5, 3, 9, 8).double()
-    rows = torch.from_numpy(layers._rows(convolution, images))
+    rows = torch.from_numpy(layers.input_rows(convolution, images))
     by_patch = rows @ convolution.weight.flatten(1).T + convolution.bias
     torch.testing.assert_close(by_patch, convolution(images).permute(0, 2, 3, 1).flatten(0, 2))
 

@@ -67,7 +67,7 @@ def test_a_store_of_another_version_is_refused(uri: str, schema: str, words: lis
 def test_the_version_is_the_one_that_mlflow_wants(uri: str) -> None:
     from mlflow.store.db.utils import _get_latest_schema_revision
 
-    known, head = store._revisions()
+    known, head = store.revisions()
     assert head == _get_latest_schema_revision() and head in known
 
 
