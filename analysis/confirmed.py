@@ -193,7 +193,7 @@ def confirmed_info(
 
 
 def answer(info: ConfirmedInfo, *, over: bool) -> str:
-    """Which winner is best by its confirm runs, in one sentence of plain text; nothing before one has a result."""
+    """Which winner leads by its confirm runs, in one sentence of plain text; nothing before one has a result."""
     judged = [group for group in info.groups if group.judged]
     if not judged:
         return ""
@@ -207,8 +207,7 @@ def answer(info: ConfirmedInfo, *, over: bool) -> str:
     so_far = "" if over else " so far"
     if len(info.groups) == 1:
         return f"{best.label}: {score}{so_far}{some}."
-    word = "highest" if info.direction == MAXIMIZE else "lowest"
-    return f"{best.label}: the {word} {score} of {len(info.groups)} confirmed winners{so_far}{some}."
+    return f"{best.label} leads {len(info.groups)} confirmed winners{so_far} with {score}{some}."
 
 
 def table(info: ConfirmedInfo) -> pd.DataFrame:

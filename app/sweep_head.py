@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,12 +12,13 @@ import pandas as pd
 import streamlit as st
 
 from analysis import confirmed
-from analysis.ranking import Group, answer, caution, ranking
+from analysis.ranking import Group, answer, caution, distinct, ranking
 from analysis.samples import samples
 from analysis.search_figures import pruning_saved
-from analysis.standings import standings
+from analysis.standings import Standings, standings
 from analysis.units import DATASETS, SEEDS
-from app import preflight, sweep_actions, sweep_confirm, ui
+from app import claims, preflight, sweep_actions, sweep_confirm, ui
+from app.claims import Judged
 from sweeps.spec import Spec
 
 MOST_COMPARED: Final = 100
@@ -36,6 +38,8 @@ class Found:
     """Its specification, if it confirms its winners."""
     confirmed_at: float = math.inf
     """When the first confirm run began (ms)."""
+    standings: Standings | None = None
+    """The configurations with their verdicts, once no more runs will come: the winners where there are some."""
 
     @property
     def searches_on(self) -> bool:
@@ -49,14 +53,30 @@ class Found:
         return {group.group: group.label for group in self.groups} | fresh
 
 
-def look(row: Any, runs: pd.DataFrame) -> Found:
-    """Rank what there is."""
+def _standings(
+    row: Any, search: pd.DataFrame, groups: list[Group], winners: confirmed.ConfirmedInfo
+) -> Standings | None:
+    """The verdicts on the winners, else on the configurations of the search; None of fewer than two, or of too many."""
+    with_results = sum(group.interval.n > 0 for group in winners.groups if winners.judged) or sum(
+        group.interval.n > 0 for group in groups
+    )
+    if not 1 < with_results <= MOST_COMPARED:
+        return None
+    compared = (
+        winners.samples if winners.judged else samples(search, names={group.group: group.label for group in groups})
+    )
+    return standings(compared, direction=row["direction"], metric=row["metric"])
+
+
+def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
+    """Rank what there is; pairs are compared when all runs are there, which takes too long to do at every refresh."""
     search = runs[~confirmed.confirms(runs)] if len(runs) else runs
     spec = sweep_confirm.expected(row)
-    groups = ranking(search, list(row["searched"]), row["direction"])
+    groups = distinct(ranking(search, list(row["searched"]), row["direction"]))
     fresh = runs[confirmed.confirms(runs)] if len(runs) else runs
     began = float(fresh["start_time"].min()) if len(fresh) else math.inf
-    return Found(search, groups, sweep_confirm.info_of(row, runs, spec), spec, began)
+    winners = sweep_confirm.info_of(row, runs, spec)
+    return Found(search, groups, winners, spec, began, _standings(row, search, groups, winners) if over else None)
 
 
 def _results(row: Any) -> tuple[int, str]:
@@ -66,29 +86,46 @@ def _results(row: Any) -> tuple[int, str]:
     return (both.datasets, DATASETS) if both and both.inits > 1 else (int(row["seeds"]), SEEDS)
 
 
-def headline(row: Any, found: Found, over: bool) -> None:
-    """The answer in one sentence, and how far it can be believed: winners are judged by their confirm runs alone."""
+def _answer(row: Any, found: Found, over: bool) -> str:
+    """The verdict on all pairs once every run is there; before that who leads."""
+    if found.standings is not None:
+        return found.standings.sentence
+    if found.winners.judged:
+        return confirmed.answer(found.winners, over=over)
+    return answer(found.groups, row["metric"], over=over)
+
+
+def headline(row: Any, found: Found, over: bool, judged: Sequence[Judged]) -> None:
+    """The claims with their verdict, else the answer, and how far it can be believed.
+
+    Args:
+        row: The sweep.
+        found: How far it has come: winners are judged by their confirm runs alone.
+        over: Whether no more runs will come.
+        judged: What it claims.
+    """
     winners, spec = found.winners, found.confirms
+    words = ui.text(_answer(row, found, over))
+    st.markdown(words if claims.headline(judged) else f"## {words}")
     if winners.judged:
-        st.markdown(f"## {ui.text(confirmed.answer(winners, over=over))}")
-        groups, compared = winners.groups, winners.samples
-        warned = caution(groups, spec.confirm.seeds if spec and spec.confirm else int(row["seeds"]))
+        st.caption("Judged by fresh seeds alone: those that chose the winners make them look better than they are.")
         if not over and found.searches_on:
             st.caption("The search goes on: when it is done, its winners are chosen again.")
-    else:
-        st.markdown(f"## {ui.text(answer(found.groups, row['metric'], row['direction'], over=over))}")
-        groups, compared = found.groups, []
-        warned = caution(groups, *_results(row))
-        if spec is not None and spec.confirm is not None and any(group.interval.n for group in groups):
-            st.caption(
-                f"The best of a search is too good on average, since luck helped to choose it:"
-                f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
-            )
-    if warned:
+    elif spec is not None and spec.confirm is not None and any(group.interval.n for group in found.groups):
+        st.caption(
+            f"The best of a search is too good on average, since luck helped to choose it:"
+            f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
+        )
+    if found.standings is None and (warned := _warned(row, found)):
         st.caption(ui.text(warned))
-    elif over and 1 < sum(group.interval.n > 0 for group in groups) <= MOST_COMPARED:
-        compared = compared or samples(found.search, names={group.group: group.label for group in groups})
-        st.caption(ui.text(standings(compared, direction=row["direction"], metric=row["metric"]).sentence))
+
+
+def _warned(row: Any, found: Found) -> str:
+    """Why no verdict is possible yet; nothing where there is no reason."""
+    spec = found.confirms
+    if found.winners.judged:
+        return caution(found.winners.groups, spec.confirm.seeds if spec and spec.confirm else int(row["seeds"]))
+    return caution(found.groups, *_results(row))
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:
