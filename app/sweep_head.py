@@ -11,12 +11,14 @@ import pandas as pd
 import streamlit as st
 
 from analysis import confirmed
-from analysis.ranking import Group, answer, caution, ranking
-from analysis.samples import samples
+from analysis.ranking import Group, answer, ranking
+from analysis.samples import Sample, samples
 from analysis.search_figures import pruning_saved
+from analysis.seeds import Plan
 from analysis.standings import standings
-from analysis.units import DATASETS, SEEDS
+from analysis.units import SEEDS
 from app import preflight, sweep_actions, sweep_confirm, ui
+from sweeps.decidable import plan_of
 from sweeps.spec import Spec
 
 MOST_COMPARED: Final = 100
@@ -59,11 +61,30 @@ def look(row: Any, runs: pd.DataFrame) -> Found:
     return Found(search, groups, sweep_confirm.info_of(row, runs, spec), spec, began)
 
 
-def _results(row: Any) -> tuple[int, str]:
-    """How many independent results a configuration of the search has, and what they are."""
+def _plan(row: Any, groups: list[Group]) -> Plan:
+    """What the sweep is to decide and with how many seeds, as far as its specification can be read."""
     spec = sweep_actions.spec_of(row["sweep"])
-    both = spec.replicate if spec is not None else None
-    return (both.datasets, DATASETS) if both and both.inits > 1 else (int(row["seeds"]), SEEDS)
+    return Plan(int(row["seeds"]), SEEDS, 0, len(groups)) if spec is None else plan_of(spec)
+
+
+def _belief(row: Any, found: Found, groups: list[Group], compared: list[Sample], over: bool) -> None:
+    """How far the answer can be believed: what the configurations' comparison says, or too few seeds for it.
+
+    Args:
+        row: The sweep.
+        found: What there is of it.
+        groups: The configurations, or the winners.
+        compared: The winners' fresh results; nothing where the search is judged.
+        over: Whether no more runs will come.
+    """
+    plan, finite = _plan(row, groups), sum(group.interval.n > 0 for group in groups)
+    if over and (plan.claims or finite < 2):
+        return
+    if over and finite <= MOST_COMPARED:
+        compared = compared or samples(found.search, names={group.group: group.label for group in groups})
+        st.caption(ui.text(standings(compared, direction=row["direction"], metric=row["metric"]).sentence))
+    elif plan.missing:
+        st.caption(ui.text(plan.sentence))
 
 
 def headline(row: Any, found: Found, over: bool) -> None:
@@ -71,24 +92,17 @@ def headline(row: Any, found: Found, over: bool) -> None:
     winners, spec = found.winners, found.confirms
     if winners.judged:
         st.markdown(f"## {ui.text(confirmed.answer(winners, over=over))}")
-        groups, compared = winners.groups, winners.samples
-        warned = caution(groups, spec.confirm.seeds if spec and spec.confirm else int(row["seeds"]))
         if not over and found.searches_on:
             st.caption("The search goes on: when it is done, its winners are chosen again.")
-    else:
-        st.markdown(f"## {ui.text(answer(found.groups, row['metric'], row['direction'], over=over))}")
-        groups, compared = found.groups, []
-        warned = caution(groups, *_results(row))
-        if spec is not None and spec.confirm is not None and any(group.interval.n for group in groups):
-            st.caption(
-                f"The best of a search is too good on average, since luck helped to choose it:"
-                f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
-            )
-    if warned:
-        st.caption(ui.text(warned))
-    elif over and 1 < sum(group.interval.n > 0 for group in groups) <= MOST_COMPARED:
-        compared = compared or samples(found.search, names={group.group: group.label for group in groups})
-        st.caption(ui.text(standings(compared, direction=row["direction"], metric=row["metric"]).sentence))
+        _belief(row, found, winners.groups, winners.samples, over)
+        return
+    st.markdown(f"## {ui.text(answer(found.groups, row['metric'], row['direction'], over=over))}")
+    if spec is not None and spec.confirm is not None and any(group.interval.n for group in found.groups):
+        st.caption(
+            f"The best of a search is too good on average, since luck helped to choose it:"
+            f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
+        )
+    _belief(row, found, found.groups, [], over)
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:
