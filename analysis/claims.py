@@ -111,8 +111,8 @@ class ClaimInfo:
     verdict: Verdict
 
     @property
-    def more(self) -> int:
-        """How many more seeds it takes before any results could decide."""
+    def more(self) -> int | None:
+        """The least number of further seeds that makes a verdict possible, where there are too few."""
         return self.verdict.more if self.status is Status.TOO_FEW else 0
 
 

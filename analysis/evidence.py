@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis import exact
+from analysis.exact import Test
 from analysis.samples import Sample, shared_precision
+from analysis.seeds import Prospect, Ranks
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Difference, difference
 
 
@@ -34,7 +36,9 @@ class Evidence:
     a: Sample
     b: Sample
     finite: Difference
-    test: exact.Test
+    test: Test
+    ranks: Ranks
+    """What it tests if these are ranks: where runs of one group alone diverged."""
     side: int
     """Which the test points at: 1 if `a` is better, -1 if `b` is, 0 if neither."""
     first: int
@@ -46,8 +50,8 @@ class Evidence:
     diverged_both: int
     shares_differ: bool
     """Whether the interval of the diverged shares excludes that they are equal."""
-    equivalent_p: float
-    """Of the two one-sided tests against the margin; 1 where there is none."""
+    equivalence: Test
+    """The two one-sided tests against the margin as one; its p is 1 where there is no margin, or runs diverged."""
     alone: int
     """Runs of a seed that the other group has not."""
     level: float
@@ -75,9 +79,24 @@ class Evidence:
         return self.n_a - self.diverged_both if self.paired else min(self.n_a, self.n_b)
 
     @property
-    def all_diverged(self) -> bool:
-        """Whether there are runs, and all of them diverged."""
-        return self.n_a > 0 and self.n_b > 0 and self.diverged_a == self.n_a and self.diverged_b == self.n_b
+    def smallest_p(self) -> float:
+        """The least p with which so many results could have decided, before any correction."""
+        return min(self.test.smallest_p, self.equivalence.smallest_p)
+
+    @property
+    def better(self) -> Prospect:
+        """What the test of which is better could come to with more seeds."""
+        return Prospect(self.test, self.n_a, None if self.paired else self.n_b, self.ranks)
+
+    @property
+    def same(self) -> Prospect:
+        """What the tests against the margin could come to with more seeds."""
+        return Prospect(self.equivalence, self.n_a, None if self.paired else self.n_b)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether all results are the same and there is no margin: nothing tells how many seeds would differ."""
+        return self.better.alike and self.same.alike
 
 
 def _side(value: float) -> int:
@@ -92,23 +111,58 @@ def _paired_on(a: Sample, b: Sample) -> str | None:
     return a.paired_on if 2 * shared > min(a.n, b.n) or not min(a.n, b.n) else None
 
 
-def _equivalent(a: Sequence[float], b: Sequence[float], between: Difference, margin: float) -> float:
-    """Two one-sided exact tests against -margin and +margin, their p doubled to be held against a two-sided alpha."""
-    if not a or not b:
-        return 1.0
+def _equivalence(a: Sequence[float], b: Sequence[float], between: Difference, margin: float | None) -> Test:
+    """Two one-sided exact tests against -margin and +margin, as one whose p is held against a two-sided alpha."""
+    if margin is None or not a or not b:
+        return Test(1.0, 1.0, 1.0, 1.0, 0, between.test.name)
     least = between.resolution
     if between.paired_on is not None:
         x = [left - right for left, right in zip(a, b, strict=True)]
-        uppers = [
-            exact.sign_flip((each + margin for each in x), resolution=least),
-            exact.sign_flip((margin - each for each in x), resolution=least),
+        tests = [
+            exact.sign_flip((value + margin for value in x), resolution=least),
+            exact.sign_flip((margin - value for value in x), resolution=least),
         ]
     else:
-        uppers = [
-            exact.permutation([each + margin for each in a], b, resolution=least),
-            exact.permutation([each + margin for each in b], a, resolution=least),
+        tests = [
+            exact.permutation([value + margin for value in a], b, resolution=least),
+            exact.permutation([value + margin for value in b], a, resolution=least),
         ]
-    return min(1.0, 2 * max(each.upper for each in uppers))
+    upper = max(test.upper for test in tests)
+    smallest_p = max(test.smallest_p for test in tests)
+    return Test(min(1.0, 2 * upper), upper, 1.0, smallest_p, tests[0].size, f"{tests[0].name}s against the margin")
+
+
+def _tested_pairs(worse: Sequence[float], only_a: int, only_b: int, between: Difference) -> tuple[Test, Ranks]:
+    """The test of pairs, and the ranks that it is of.
+
+    Args:
+        worse: How much worse `a` is in each pair in which both are finite.
+        only_a: Pairs in which `a` alone diverged.
+        only_b: Pairs in which `b` alone diverged.
+        between: The difference where both are finite.
+    """
+    if not only_a + only_b:
+        return between.test, ()
+    lost = [*[math.inf] * only_a, *[-math.inf] * only_b]
+    signed = exact.signed_ranks(worse, between.resolution).tolist()
+    return exact.worst_rank_flip([*worse, *lost], between.resolution), (tuple(sorted([*signed, *lost])),)
+
+
+def _tested_groups(a: Sequence[float], b: Sequence[float], between: Difference) -> tuple[Test, Ranks]:
+    """The test of independent groups, and the ranks that it is of.
+
+    Args:
+        a: Results of one group: low is good, and inf has diverged.
+        b: Those of the other.
+        between: The difference of those that are finite.
+    """
+    if math.inf not in a and math.inf not in b:
+        return between.test, ()
+    ranks = tuple(
+        tuple(sorted(math.inf if math.isinf(value) else rank for value, rank in zip(values, own.tolist(), strict=True)))
+        for values, own in zip((a, b), exact.shared_ranks(a, b, between.resolution), strict=True)
+    )
+    return exact.worst_rank_permutation(a, b, between.resolution), ranks
 
 
 def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, comparisons: int) -> Evidence:
@@ -138,10 +192,8 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
             comparisons=comparisons, precision=precision,
         )  # fmt: skip
         tail = exact.one_sided_binomial(max(only_a, only_b), only_a + only_b)
-        test = found.test
-        if only_a + only_b:
-            worse = [sign * (x - y) for x, y in zip(left, right, strict=True)]
-            test = exact.worst_rank_flip([*worse, *[math.inf] * only_a, *[-math.inf] * only_b], found.resolution)
+        worse = [sign * (x - y) for x, y in zip(left, right, strict=True)]
+        test, ranks = _tested_pairs(worse, only_a, only_b, found)
         alone = len(a.keys ^ b.keys)
     else:
         left, right = list(a.values.values()), list(b.values.values())
@@ -151,42 +203,39 @@ def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, c
             exact.one_sided_hypergeometric(more, drawn, diverged_a + diverged_b, n_a + n_b)
             for more, drawn in ((diverged_a, n_a), (diverged_b, n_b))
         )
-        test, alone = found.test, 0
-        if diverged_a + diverged_b:
-            test = exact.worst_rank_permutation(
-                [*(sign * x for x in left), *[math.inf] * diverged_a],
-                [*(sign * x for x in right), *[math.inf] * diverged_b],
-                found.resolution,
-            )
+        test, ranks = _tested_groups(
+            [*(sign * x for x in left), *[math.inf] * diverged_a],
+            [*(sign * x for x in right), *[math.inf] * diverged_b],
+            found,
+        )
+        alone = 0
     by_mean = -sign * _side(found.interval.mean)
     shares = _side(diverged_b * n_a - diverged_a * n_b)
-    ranks = test is not found.test
     return Evidence(
-        a, b, found, test,
+        a, b, found, test, ranks,
         side=(0 if test.p == 1 else 1 if test.upper > 0.5 else -1) if ranks else by_mean,
         first=shares or by_mean,
         n_a=n_a, n_b=n_b, diverged_a=diverged_a, diverged_b=diverged_b, diverged_both=diverged_both,
         shares_differ=bool(shares) and tail <= alpha / 2,
-        equivalent_p=1.0 if margin is None or ranks else _equivalent(left, right, found, margin),
+        equivalence=_equivalence(left, right, found, None if ranks else margin),
         alone=alone, level=level, points=by_mean if found.excludes_zero else 0,
     )  # fmt: skip
 
 
-def seeds_missing(e: Evidence, comparisons: int) -> int:
-    """How many more seeds it takes before the exact test could decide, were these as telling as seeds can be."""
-    if e.all_diverged:
-        return 0
-    alpha = e.alpha / comparisons
-    enough = exact.enough_pairs(alpha) if e.paired else exact.enough_each(alpha, e.n_a, e.n_b)
-    return max(0, max(enough, ENOUGH_FOR_AN_INTERVAL) - e.telling)
+def decide(e: Evidence, p: float, equivalent_p: float, margin: float | None, *, possible: bool) -> Decision:
+    """What can be said of a pair.
 
-
-def decide(e: Evidence, p: float, equivalent_p: float, margin: float | None, comparisons: int) -> Decision:
-    """What can be said, given the p-values as Holm corrected them."""
+    Args:
+        e: Its evidence.
+        p: Of its test, as Holm corrected it.
+        equivalent_p: Of its tests against the margin, as Holm corrected it.
+        margin: A difference that would not matter, or None.
+        possible: Whether so many results could have decided.
+    """
     found = e.finite.interval
     if margin is not None and -margin < found.low and found.high < margin and equivalent_p <= e.alpha:
         return Decision.NO_DIFFERENCE
     supported = e.points == e.side or (e.one_diverged and e.shares_differ)
     if p <= e.alpha and e.side and e.side == e.first and supported and e.telling >= ENOUGH_FOR_AN_INTERVAL:
         return Decision.BETTER if e.side > 0 else Decision.WORSE
-    return Decision.TOO_FEW if seeds_missing(e, comparisons) else Decision.UNDECIDED
+    return Decision.UNDECIDED if possible else Decision.TOO_FEW

@@ -33,6 +33,8 @@ EXACT_UP_TO: Final = 36
 """Pairs of a sign-flip test, results of both groups of a permutation test: two halves of 2^18 sums take 50 ms."""
 RANDOM: Final = 19_999
 """Deals drawn where there are too many to count."""
+LEAST_DRAWN: Final = 2 / (RANDOM + 1)
+"""The least two-sided p where deals are drawn."""
 SINGLE: Final = 2.0**-23
 """What single precision may be off by, in units of a number: two halves of its last binary digit."""
 DOUBLE: Final = 2.0**-50
@@ -52,8 +54,12 @@ class Test:
     """Two-sided: the share of deals at least as far from equality as what was seen."""
     upper: float
     """One-sided: the share of deals with a sum (of differences, of the first group) at least as high."""
+    lower: float
+    """One-sided: the share of deals with a sum at most as high."""
     smallest_p: float
     """The least `p` that these results could have given; ties and zeros raise it."""
+    size: int
+    """How many pairs with a difference, or results of both groups, were dealt anew."""
     name: str
     """`exact sign-flip test`, as a figure names it."""
 
@@ -116,7 +122,7 @@ def sign_flip(differences: Iterable[float], what: str = "sign-flip test", resolu
     x = x[np.abs(x) > resolution]  # either sign gives the same sum
     n = len(x)
     if not n:
-        return Test(1.0, 1.0, 1.0, f"exact {what}")
+        return Test(1.0, 1.0, 1.0, 1.0, n, f"exact {what}")
     largest = np.abs(x).max()
     x = x / largest
     observed, close = float(x.sum()), n * max(_CLOSE, resolution / largest)
@@ -125,14 +131,15 @@ def sign_flip(differences: Iterable[float], what: str = "sign-flip test", resolu
         above = len(right) * len(left) - int(np.searchsorted(right, observed - close - left, side="left").sum())
         # Flipping all signs mirrors the sums: those below are those above the negative.
         below = len(right) * len(left) - int(np.searchsorted(right, -observed - close - left, side="left").sum())
-        return Test(_two_sided(above / 2**n, below / 2**n), above / 2**n, min(1.0, 2 / 2**n), f"exact {what}")
+        upper, lower = above / 2**n, below / 2**n
+        return Test(_two_sided(upper, lower), upper, lower, min(1.0, 2 / 2**n), n, f"exact {what}")
     generator = np.random.default_rng(0)
     above = below = 1
     for size in _batches(n):
         sums = 2 * (generator.integers(0, 2, (size, n), dtype=np.int8) @ x) - x.sum()
         above += int((sums >= observed - close).sum())
         below += int((sums <= observed + close).sum())
-    return _drawn(above, below, f"{what} ({RANDOM:,} random flips)")
+    return _drawn(above, below, n, f"{what} ({RANDOM:,} random flips)")
 
 
 def _batches(width: int) -> list[int]:
@@ -140,9 +147,9 @@ def _batches(width: int) -> list[int]:
     return [min(size, RANDOM - start) for start in range(0, RANDOM, size)]
 
 
-def _drawn(above: int, below: int, name: str) -> Test:
-    total = RANDOM + 1
-    return Test(_two_sided(above / total, below / total), above / total, 2 / total, name)
+def _drawn(above: int, below: int, size: int, name: str) -> Test:
+    upper, lower = above / (RANDOM + 1), below / (RANDOM + 1)
+    return Test(_two_sided(upper, lower), upper, lower, LEAST_DRAWN, size, name)
 
 
 def _subset_sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -186,11 +193,11 @@ def permutation(
     first, second = _numbers("a", a), _numbers("b", b)
     n, chosen = len(first) + len(second), len(first)
     if not len(first) or not len(second):
-        return Test(1.0, 1.0, 1.0, f"exact {what}")
+        return Test(1.0, 1.0, 1.0, 1.0, n, f"exact {what}")
     x = np.concatenate([first, second])
     x = x - x.mean()
     if np.ptp(x) <= resolution:
-        return Test(1.0, 1.0, 1.0, f"exact {what}")
+        return Test(1.0, 1.0, 1.0, 1.0, n, f"exact {what}")
     largest = np.abs(x).max() or 1.0
     x = x / largest
     observed, close = float(x[:chosen].sum()), n * max(_CLOSE, resolution / largest)
@@ -199,9 +206,8 @@ def permutation(
         total = math.comb(n, chosen)
         ordered = np.sort(x)
         ways = min(_ways_to_the_end(ordered, chosen, close), _ways_to_the_end(-ordered[::-1], chosen, close))
-        return Test(
-            _two_sided(above / total, below / total), above / total, min(1.0, 2 * ways / total), f"exact {what}"
-        )
+        upper, lower = above / total, below / total
+        return Test(_two_sided(upper, lower), upper, lower, min(1.0, 2 * ways / total), n, f"exact {what}")
     generator = np.random.default_rng(0)
     above = below = 1
     few = min(chosen, n - chosen)
@@ -212,7 +218,7 @@ def permutation(
         above += int((sums >= observed - close).sum())
         below += int((sums <= observed + close).sum())
     above, below = (above, below) if few == chosen else (below, above)
-    return _drawn(above, below, f"{what} ({RANDOM:,} random deals)")
+    return _drawn(above, below, n, f"{what} ({RANDOM:,} random deals)")
 
 
 def _mid_ranks(values: np.ndarray, close: float) -> np.ndarray:
@@ -227,25 +233,35 @@ def _mid_ranks(values: np.ndarray, close: float) -> np.ndarray:
     return np.asarray((last - (counts - 1) / 2)[place], dtype=float)
 
 
-def worst_rank_flip(differences: Iterable[float], resolution: float = 0.0) -> Test:
-    """The sign-flip test of signed ranks: what is +inf or -inf (one of the pair diverged) counts as the largest.
+def signed_ranks(differences: Iterable[float], resolution: float = 0.0) -> np.ndarray:
+    """The ranks of the sizes of paired differences, with their signs; differences that are none are left out.
 
     Args:
-        differences: One number a pair, or an infinite one.
+        differences: One number a pair, or an infinite one where one of the pair diverged: these share the last rank.
         resolution: Of the results that were subtracted; both of two differences may be off by so much.
     """
     x = np.asarray(list(differences), dtype=float)
     if np.isnan(x).any():
         raise ValueError("differences: nan is not allowed; allowed: numbers, and inf where one of the pair diverged")
     x = x[np.abs(x) > resolution]
-    return sign_flip(np.sign(x) * _mid_ranks(np.abs(x), 2 * resolution), "worst-rank sign-flip test")
+    return np.asarray(np.sign(x) * _mid_ranks(np.abs(x), 2 * resolution), dtype=float)
 
 
-def worst_rank_permutation(a: Iterable[float], b: Iterable[float], resolution: float = 0.0) -> Test:
-    """The permutation test of ranks: low is good, and inf has diverged.
+def worst_rank_flip(differences: Iterable[float], resolution: float = 0.0) -> Test:
+    """The sign-flip test of signed ranks: what is +inf or -inf (one of the pair diverged) counts as the largest.
 
     Args:
-        a: Results of one group.
+        differences: One number a pair, or an infinite one.
+        resolution: As for `signed_ranks`.
+    """
+    return sign_flip(signed_ranks(differences, resolution), "worst-rank sign-flip test")
+
+
+def shared_ranks(a: Iterable[float], b: Iterable[float], resolution: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """The ranks of the results of two independent groups among all of them.
+
+    Args:
+        a: Results of one group; low is good, and inf has diverged.
         b: Those of the other.
         resolution: Of both: results that differ by no more share a rank.
     """
@@ -254,7 +270,18 @@ def worst_rank_permutation(a: Iterable[float], b: Iterable[float], resolution: f
     if np.isnan(both).any():
         raise ValueError("a, b: nan is not allowed; allowed: numbers, and inf for what diverged")
     ranks = _mid_ranks(both, resolution)
-    return permutation(ranks[: len(first)], ranks[len(first) :], "worst-rank permutation test")
+    return ranks[: len(first)], ranks[len(first) :]
+
+
+def worst_rank_permutation(a: Iterable[float], b: Iterable[float], resolution: float = 0.0) -> Test:
+    """The permutation test of `shared_ranks`.
+
+    Args:
+        a: Results of one group.
+        b: Those of the other.
+        resolution: Of both.
+    """
+    return permutation(*shared_ranks(a, b, resolution), "worst-rank permutation test")
 
 
 def one_sided_binomial(hits: int, n: int) -> float:

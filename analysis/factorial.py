@@ -20,9 +20,10 @@ import pandas as pd
 
 from analysis import theme
 from analysis.comparison import shown
-from analysis.exact import enough_pairs, resolution, sign_flip
+from analysis.exact import Test, resolution, sign_flip
 from analysis.samples import Sample, key_words, samples, shared_precision
 from analysis.search_figures import grey
+from analysis.seeds import ALPHA, Prospect, possible_words, seeds_missing
 from analysis.statistics import ROUNDING, Interval, holm, interval, number, plus_minus
 from analysis.words import counted
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 FACTORS: Final = (2, 5)
 """How many factors there may be."""
 MOST_EFFECTS: Final = 60
-ALPHA: Final = 0.05
 _PLAIN: Final = ("none", "identity", "zeros", "constant", "false")
 """Words that stand for the plain choice: such a level is the first."""
 
@@ -47,8 +47,10 @@ class Effect:
     contrasts: Mapping[Hashable, float]
     """Seed -> its effect."""
     interval: Interval
+    test: Test
+    """The exact sign-flip test of whether there is none."""
     p: float
-    """Of the exact sign-flip test, corrected for all effects (Holm)."""
+    """Of this test, corrected for all effects (Holm)."""
 
     @property
     def main(self) -> bool:
@@ -91,8 +93,11 @@ class FactorialInfo:
 
     @property
     def more(self) -> int:
-        """How many more seeds it takes before the smallest effect's test could decide."""
-        return max(0, enough_pairs(ALPHA / len(self.effects)) - self.n) if self.effects else 0
+        """The least number of further seeds that makes it possible to show an effect; 0 where there are enough."""
+        if not self.effects or holm(effect.test.smallest_p for effect in self.effects).min() <= ALPHA:
+            return 0
+        missing = seeds_missing([Prospect(effect.test, self.n) for effect in self.effects])
+        return min((number for number in missing if number is not None), default=0)
 
     @property
     def basis(self) -> str:
@@ -125,8 +130,8 @@ class FactorialInfo:
         count, seeds = len(self.effects), counted(self.n, self.over)
         lost = f" {counted(self.diverged, 'run')} diverged." if self.diverged else ""
         if self.more:
-            need = f"{self.more} more {'is' if self.more == 1 else 'are'} needed after the correction for all of them"
-            return f"Too few {self.over}s: {seeds} cannot tell {count} effects from chance, {need}.{lost}"
+            possible = f"{possible_words(self.more)}, after the correction for all of them"
+            return f"Too few {self.over}s: {seeds} cannot tell {count} effects from chance, {possible}.{lost}"
         if not found:
             return f"None of {count} effects on {self.metric} can be told from chance with {seeds}.{lost}"
         mains = "; ".join(f"{effect.name} {_change(effect)}" for effect in found if effect.main)
@@ -261,13 +266,14 @@ def factorial_info(
     results = [result for cell_results in by_seed.values() for result in cell_results.values()]
     least = resolution(results, shared_precision(*cells.values()))
     contrasts = [{seed: _contrast(own, *each, least) for seed, own in by_seed.items()} for each in asked]
-    corrected = holm(sign_flip(own.values(), resolution=least).p for own in contrasts).tolist()
+    tests = [sign_flip(own.values(), resolution=least) for own in contrasts]
+    corrected = holm(test.p for test in tests).tolist()
     effects = tuple(
         Effect(
             " × ".join(_named(names[place], levels[names[place]][level]) for place, level in zip(*each, strict=True)),
-            tuple(names[place] for place in each[0]), own, interval(own.values()), p,
+            tuple(names[place] for place in each[0]), own, interval(own.values()), test, p,
         )
-        for each, own, p in zip(asked, contrasts, corrected, strict=True)
+        for each, own, test, p in zip(asked, contrasts, tests, corrected, strict=True)
     )  # fmt: skip
     first = ", ".join(_named(factor, own[0]) for factor, own in levels.items())
     left_out = tuple(seed for seed in seeds if seed not in by_seed)

@@ -19,9 +19,10 @@ from analysis import theme
 from analysis.comparison import shown
 from analysis.methods import Method, methods_of, selection_words
 from analysis.samples import key_words
+from analysis.seeds import possible_words
 from analysis.statistics import MINIMIZE, Interval, number, plus_minus
 from analysis.units import SEEDS
-from analysis.verdicts import Decision, Verdict, verdicts
+from analysis.verdicts import Decision, Verdict, fewest_more, verdicts
 from analysis.words import joined
 
 if TYPE_CHECKING:
@@ -152,10 +153,10 @@ class ForestInfo:
         if by[Decision.UNDECIDED]:
             parts.append(f"undecided: {joined(by[Decision.UNDECIDED])}")
         if by[Decision.TOO_FEW]:
-            more = max(row.verdict.more for row in self.rows)
-            need = f"{more} more {'is' if more == 1 else 'are'} needed"
-            need += f" after the correction for {len(self.rows)} comparisons" if len(self.rows) > 1 else ""
-            parts.append(f"too few {self.units} ({need}): {joined(by[Decision.TOO_FEW])}")
+            more = fewest_more(row.verdict for row in self.rows if row.verdict.decision is Decision.TOO_FEW)
+            corrected = f", after the correction for {len(self.rows)} comparisons" if len(self.rows) > 1 else ""
+            possible = f" ({possible_words(more)}{corrected})" if more else ""
+            parts.append(f"too few {self.units}{possible}: {joined(by[Decision.TOO_FEW])}")
         found = "; ".join(parts)
         return f"{found[:1].upper()}{found[1:]}."
 

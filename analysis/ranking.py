@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.statistics import ENOUGH_FOR_A_VERDICT, Interval, interval, number, plus_minus
+from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.units import independent
 from analysis.words import chained
 from tracking.schema import Outcome
@@ -184,20 +184,3 @@ def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:
     some = f", though {best.diverged} of its {best.judged} runs diverged" if best.diverged else ""
     so_far = "" if over else " so far"
     return f"{best.label} leads {len(judged)} configurations{so_far} with {shown}{basis}{some}."
-
-
-def caution(groups: Sequence[Group], seeds: int, of: str = "seeds") -> str:
-    """Why the answer is no verdict yet: one sentence, or nothing where nothing is compared or seeds suffice.
-
-    Args:
-        groups: From `ranking`.
-        seeds: How many independent results each has.
-        of: What these are: seeds, or the training sets that seeds share.
-    """
-    finite = [group for group in groups if group.interval.n]
-    if len(finite) < 2 or seeds >= ENOUGH_FOR_A_VERDICT:
-        return ""
-    return (
-        f"Too few {of} for a verdict: an exact paired test needs {ENOUGH_FOR_A_VERDICT}, this sweep has {seeds};"
-        f" {ENOUGH_FOR_A_VERDICT - seeds} more would be needed."
-    )

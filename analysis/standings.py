@@ -16,8 +16,9 @@ import pandas as pd
 
 from analysis.ranking import Group
 from analysis.samples import Sample
+from analysis.seeds import possible_words
 from analysis.statistics import MINIMIZE, number, plus_minus
-from analysis.verdicts import Decision, Verdict, verdicts
+from analysis.verdicts import Decision, Verdict, fewest_more, verdicts
 from analysis.words import some
 
 NAMED = 3
@@ -83,12 +84,12 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
         return found[0, 1].sentence
     own = [found[0, j] for j in range(1, len(rows)) if rows[j].sample.n]
     m = own[0].comparisons
-    if all(verdict.decision is Decision.TOO_FEW for verdict in found.values()):
+    if more := fewest_more(found.values()):
         asked = number(round(1 - level, 12) / m, 2)
-        more = max(verdict.more for verdict in own)
         return (
-            f"Too few {leader.sample.units}: {more} more a group to tell {len(rows)} groups apart (Holm's correction"
-            f" for {m} pairs asks for an exact p of {asked}); so far {leader.name} leads with {value}{though}."
+            f"Too few {leader.sample.units}: {possible_words(more, 'a group')} between any two of {len(rows)} groups"
+            f" (Holm's correction for {m} pairs asks for an exact p of {asked}); so far {leader.name} leads with"
+            f" {value}{though}."
         )
     better = [verdict for verdict in own if verdict.decision is Decision.BETTER]
     if len(better) == len(own):

@@ -22,8 +22,9 @@ import pandas as pd
 from analysis import theme
 from analysis.curves import Curve, CurvesInfo, Line
 from analysis.samples import Sample
+from analysis.seeds import possible_words
 from analysis.statistics import number
-from analysis.verdicts import Decision, verdicts
+from analysis.verdicts import Decision, fewest_more, verdicts
 from analysis.words import counted, joined
 from tracking.schema import Outcome
 
@@ -156,10 +157,8 @@ class TargetsInfo:
         pairs = [found[0, k] for k in range(1, len(own))]
         m = len(found)
         basis = "exact test" if m == 1 else f"exact tests, Holm's correction for {m} pairs"
-        few = [pair for pair in pairs if pair.decision is Decision.TOO_FEW]
-        if len(few) == len(pairs):
-            more = max(pair.more for pair in pairs)
-            return f"; too few seeds for a verdict, {more} more would be needed" if more else ""
+        if more := fewest_more(pairs):
+            return f"; too few seeds: {possible_words(more)}"
         sooner = [line.method for line, pair in zip(own[1:], pairs, strict=True) if pair.decision is Decision.BETTER]
         rest = [line.method for line in own[1:] if line.method not in sooner]
         words = [f"sooner than {joined(sooner)}"] if sooner else []

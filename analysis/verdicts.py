@@ -4,8 +4,9 @@ A verdict needs both the interval and the exact test. `a` is better than `b` if 
 corrected by Holm for all the pairs that are compared, has p <= alpha, and the 95 % interval excludes zero on the same
 side. There is no difference beyond a margin if the interval lies within it and two one-sided exact tests, each at
 alpha / 2, reject that the difference reaches the margin's ends (Schuirmann 1987). Where even the most extreme results
-could not have had p <= alpha, there are too few seeds, and the sentence says how many more it takes: 6 pairs for one
-pair of groups and 8 for six pairs of groups follow from 2^(1 - n) <= alpha / pairs.
+could not have had p <= alpha, there are too few seeds. Without a verdict the sentence says how many more make one
+possible (`analysis.seeds`): 6 pairs for one pair of groups and 8 for six pairs of groups follow from
+2^(1 - n) <= alpha / pairs.
 
 Groups are paired on their seeds where they share most of them.
 
@@ -23,40 +24,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from analysis.evidence import Decision, Evidence, decide, seeds_missing, weigh
+from analysis.evidence import Decision, Evidence, decide, weigh
+from analysis.exact import Test
 from analysis.intervals import check_share
 from analysis.samples import TRAINING_SET, Sample, phase_words
+from analysis.seeds import possible_words, seeds_missing
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, MINIMIZE, Difference, check_direction, holm, number
 from analysis.words import counted
 
-__all__ = ["Decision", "Question", "Verdict", "answers", "verdict", "verdicts"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is known of two groups."""
-
-    decision: Decision
-    sentence: str
-    """All of it, plain text: names are as they were given."""
-    a: str
-    b: str
-    difference: Difference
-    """Of the finite results (of the pairs in which both are finite), a minus b."""
-    p: float
-    """Of the exact test that decided, or would have; corrected for all pairs."""
-    n: int
-    """Pairs, or runs of the smaller group, diverged ones included."""
-    more: int
-    """How many more seeds it takes before any results could decide; 0 if there are enough."""
-    comparisons: int
-
-    @property
-    def decided(self) -> bool:
-        """Whether one of the two is better."""
-        return self.decision in (Decision.BETTER, Decision.WORSE)
+__all__ = ["Decision", "Question", "Verdict", "answers", "fewest_more", "verdict", "verdicts"]
 
 
 def _pairs(e: Evidence, count: int) -> str:
@@ -133,14 +112,6 @@ def _phases(e: Evidence) -> str:
     return f", {e.a.name} by its {a or 'search runs'}, {e.b.name} by its {b or 'search runs'}"
 
 
-def _hope(e: Evidence) -> str:
-    """How many seeds would show what was seen, were it real."""
-    if e.one_diverged or e.diverged_both or not e.finite.needed or e.finite.needed <= e.telling:
-        return ""
-    seeds = _pairs(e, e.finite.needed) if e.paired else f"{counted(e.finite.needed, 'seed')} each"
-    return f"; {seeds} would find a difference of this size four times in five"
-
-
 def _conflict(e: Evidence, p: float) -> str:
     """Why a small p is no verdict."""
     if p > e.alpha:
@@ -150,36 +121,17 @@ def _conflict(e: Evidence, p: float) -> str:
     return "; the test alone would decide, the interval does not"
 
 
-def _limits(e: Evidence, comparisons: int) -> str:
+def _limits(e: Evidence, least_p: float, comparisons: int) -> str:
     """Why the runs that there are cannot decide."""
     if not e.telling:
-        return "there is no result yet" if not e.n_a or not e.n_b else f"{_pairs(e, e.n_a)} diverged in both"
+        return "there is no result yet"
     now = _pairs(e, e.telling) if e.paired else f"{e.n_a} and {e.n_b} independent runs"
-    least = 2.0 ** (1 - e.telling) if e.paired else 2 / math.comb(e.n_a + e.n_b, e.n_a)
-    if least * comparisons <= e.alpha:
+    ties = e.telling - e.test.size if e.paired else 0
+    now += f", {ties} of them without a difference," if ties else ""
+    if least_p <= e.alpha:
         return f"{now} carry no interval"
-    asked = f", and Holm's correction for {comparisons} pairs asks for {number(e.alpha / comparisons, 2)}"
-    return f"{now} cannot bring an exact p below {number(least, 2)}{asked if comparisons > 1 else ''}"
-
-
-def _sentence(e: Evidence, decision: Decision, p: float, metric: str, margin: float | None, comparisons: int) -> str:
-    judged = decision in (Decision.BETTER, Decision.WORSE)
-    apart, gap = _divergence(e), _gap(e, metric, "" if judged else f" with {e.a.name}")
-    where = "where both are finite" if e.paired else "among the finite ones"
-    found = f"{apart}; {where} {gap}" if apart and gap else apart or gap or "all runs of both diverged"
-    names, end = f"{e.a.name} and {e.b.name}", f"{_left_out(e)}{_phases(e)}"
-    if decision is Decision.TOO_FEW:
-        more = f"{seeds_missing(e, comparisons)} more{'' if e.paired or not e.telling else ' a group'}"
-        so_far = f"; so far {found}" if apart or gap else ""
-        return f"Too few {e.a.units}: {more} to decide between {names} ({_limits(e, comparisons)}){so_far}{end}."
-    if decision is Decision.NO_DIFFERENCE:
-        assert margin is not None
-        basis = _basis(e, p, comparisons, f"{e.finite.test.name}s against the margin")
-        return f"No difference beyond {number(margin)} between {names}: {found}, {basis}{end}."
-    basis = _basis(e, p, comparisons, e.test.name)
-    if decision is Decision.UNDECIDED:
-        return f"Undecided between {names}: {found}, {basis}{end}{_conflict(e, p)}{_hope(e)}."
-    return f"{e.a.name} is {decision} than {e.b.name}: {found}, {basis}{end}."
+    corrected = f", or {number(least_p, 2)} after Holm's correction for {comparisons} pairs" if comparisons > 1 else ""
+    return f"{now} cannot bring an exact p below {number(e.smallest_p, 2)}{corrected}"
 
 
 @dataclass(frozen=True)
@@ -201,6 +153,169 @@ class Question:
             raise ValueError(f"margin: {self.margin} is not allowed; allowed: more than 0, or None")
 
 
+def _corrected(values: Iterable[float]) -> list[float]:
+    corrected: list[float] = holm(values).tolist()
+    return corrected
+
+
+@dataclass(frozen=True)
+class Family:
+    """Questions that are corrected for each other, with the evidence on each."""
+
+    questions: tuple[Question, ...]
+    evidence: tuple[Evidence, ...]
+    alpha: float
+    """The chance of any wrong "better" or "worse"."""
+
+    @cached_property
+    def p(self) -> list[float]:
+        """Of each pair's test, as Holm corrects it."""
+        return _corrected(e.test.p for e in self.evidence)
+
+    @cached_property
+    def least_p(self) -> list[float]:
+        """The least that `p` could have been with so many results."""
+        return _corrected(e.test.smallest_p for e in self.evidence)
+
+    @cached_property
+    def equivalent_p(self) -> list[float]:
+        """Of each pair's tests against the margin, as Holm corrects it; 1 where there is none."""
+        return _corrected(e.equivalence.p for e in self.evidence)
+
+    @cached_property
+    def least_equivalent_p(self) -> list[float]:
+        """The least that `equivalent_p` could have been with so many results."""
+        return _corrected(e.equivalence.smallest_p for e in self.evidence)
+
+    @cached_property
+    def missing(self) -> list[int | None]:
+        """How many more seeds make a verdict on each question possible (see `analysis.seeds`)."""
+        better = seeds_missing([e.better for e in self.evidence], self.alpha)
+        same = seeds_missing([e.same for e in self.evidence], self.alpha)
+        either = zip(better, same, strict=True)
+        return [min((more for more in both if more is not None), default=None) for both in either]
+
+    def least(self, place: int) -> float:
+        """The least p with which a question could have been answered, as Holm corrects it."""
+        return min(self.least_p[place], self.least_equivalent_p[place])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of two groups."""
+
+    decision: Decision
+    p: float
+    """Of the exact test that decided, or would have; corrected for all pairs."""
+    least_p: float
+    """The least that `p` could have been with so many results."""
+    test: Test
+    """That test, before the correction."""
+    evidence: Evidence = field(repr=False)
+    family: Family = field(repr=False)
+    place: int
+    """Which question of the family it answers."""
+
+    @property
+    def a(self) -> str:
+        """The name of the group that is judged."""
+        return self.evidence.a.name
+
+    @property
+    def b(self) -> str:
+        """The name of the group that it is compared with."""
+        return self.evidence.b.name
+
+    @property
+    def difference(self) -> Difference:
+        """Of the finite results (of the pairs in which both are finite), a minus b."""
+        return self.evidence.finite
+
+    @property
+    def n(self) -> int:
+        """Pairs, or runs of the smaller group, diverged ones included."""
+        return min(self.evidence.n_a, self.evidence.n_b)
+
+    @property
+    def comparisons(self) -> int:
+        """Among how many questions this is one."""
+        return len(self.family.questions)
+
+    @property
+    def decided(self) -> bool:
+        """Whether one of the two is better."""
+        return self.decision in (Decision.BETTER, Decision.WORSE)
+
+    @property
+    def settled(self) -> bool:
+        """Whether one of the two is better, or it is shown that there is no difference."""
+        return self.decided or self.decision is Decision.NO_DIFFERENCE
+
+    @property
+    def more(self) -> int | None:
+        """The least number of further seeds that makes a verdict possible.
+
+        0 where the exact test is sure already; None where all results are the same, so that no number can be named.
+        """
+        return 0 if self.settled else self.family.missing[self.place]
+
+    @property
+    def about(self) -> int | None:
+        """The number of seeds in all that would find a difference of this size four times in five; None without one."""
+        e, needed = self.evidence, self.difference.needed
+        if e.one_diverged or e.diverged_both:
+            return None
+        if needed is None or self.settled:
+            return needed
+        enough = max(needed, e.telling + (self.more or 0))
+        return enough if enough > e.telling else None
+
+    @property
+    def _about_words(self) -> str:
+        if self.about is None:
+            return ""
+        e = self.evidence
+        seeds = _pairs(e, self.about) if e.paired else f"{counted(self.about, 'seed')} each"
+        return f"; about {seeds} in all would find a difference of this size four times in five"
+
+    @cached_property
+    def sentence(self) -> str:
+        """All of it, plain text: names are as they were given."""
+        e, question = self.evidence, self.family.questions[self.place]
+        apart, gap = _divergence(e), _gap(e, question.metric, "" if self.decided else f" with {e.a.name}")
+        where = "where both are finite" if e.paired else "among the finite ones"
+        found = f"{apart}; {where} {gap}" if apart and gap else apart or gap or "all runs of both diverged"
+        names, end = f"{e.a.name} and {e.b.name}", f"{_left_out(e)}{_phases(e)}"
+        if self.decision is Decision.TOO_FEW:
+            limits = _limits(e, self.family.least(self.place), self.comparisons)
+            so_far = f"; so far {found}" if apart or gap else ""
+            of = "" if e.paired or not e.telling else "a group"
+            possible = possible_words(self.more, of) if self.more else "nothing can be decided"
+            return f"Too few {e.a.units}: {possible} between {names} ({limits}){so_far}{end}{self._about_words}."
+        basis = _basis(e, self.p, self.comparisons, self.test.name)
+        if self.decision is Decision.NO_DIFFERENCE:
+            assert question.margin is not None
+            return f"No difference beyond {number(question.margin)} between {names}: {found}, {basis}{end}."
+        if self.decision is Decision.UNDECIDED:
+            of = e.a.units if e.paired else f"{e.a.units} a group"
+            possible = f"; {possible_words(self.more, of)}" if self.more else ""
+            return (
+                f"Undecided between {names}: {found}, {basis}{end}{_conflict(e, self.p)}{possible}{self._about_words}."
+            )
+        return f"{e.a.name} is {self.decision} than {e.b.name}: {found}, {basis}{end}."
+
+
+def _answer(family: Family, place: int) -> Verdict:
+    """The verdict on one question of a family."""
+    e, question = family.evidence[place], family.questions[place]
+    possible = family.least(place) <= e.alpha and e.telling >= ENOUGH_FOR_AN_INTERVAL
+    decision = decide(e, family.p[place], family.equivalent_p[place], question.margin, possible=possible or e.hopeless)
+    p, least_p, test = family.p[place], family.least_p[place], e.test
+    if decision is Decision.NO_DIFFERENCE:
+        p, least_p, test = family.equivalent_p[place], family.least_equivalent_p[place], e.equivalence
+    return Verdict(decision, p, least_p, test, e, family, place)
+
+
 def answers(questions: Sequence[Question], level: float = 0.95) -> list[Verdict]:
     """The verdict on each question, corrected for each other (Holm); they may be about different results.
 
@@ -211,19 +326,9 @@ def answers(questions: Sequence[Question], level: float = 0.95) -> list[Verdict]
     """
     check_share("level", level)
     m = len(questions)
-    weighed = [weigh(q.a, q.b, 1 if q.direction == MINIMIZE else -1, q.margin, level, m) for q in questions]
-    corrected, equivalent = holm(e.test.p for e in weighed), holm(e.equivalent_p for e in weighed)
-    found = []
-    for q, e, test_p, margin_p in zip(questions, weighed, corrected.tolist(), equivalent.tolist(), strict=True):
-        decision = decide(e, test_p, margin_p, q.margin, m)
-        p = margin_p if decision is Decision.NO_DIFFERENCE else test_p
-        found.append(
-            Verdict(
-                decision, _sentence(e, decision, p, q.metric, q.margin, m), e.a.name, e.b.name, e.finite, p,
-                min(e.n_a, e.n_b), seeds_missing(e, m), m,
-            )
-        )  # fmt: skip
-    return found
+    weighed = (weigh(q.a, q.b, 1 if q.direction == MINIMIZE else -1, q.margin, level, m) for q in questions)
+    family = Family(tuple(questions), tuple(weighed), round(1 - level, 12))
+    return [_answer(family, place) for place in range(m)]
 
 
 def verdicts(
@@ -253,6 +358,17 @@ def verdicts(
     Question(Sample("", {}), Sample("", {}), direction, margin)  # refuses what is wrong even where nothing is compared
     asked = [Question(groups[i], groups[j], direction, margin, metric) for i, j in chosen]
     return dict(zip(chosen, answers(asked, level), strict=True))
+
+
+def fewest_more(found: Iterable[Verdict]) -> int | None:
+    """The least number of further seeds that makes a verdict on one of several pairs possible.
+
+    None where one of them is more than a matter of seeds: results could have decided on it.
+    """
+    open_pairs = [each for each in found if not each.evidence.hopeless]
+    if not all(each.decision is Decision.TOO_FEW for each in open_pairs):
+        return None
+    return min((each.more for each in open_pairs if each.more is not None), default=None)
 
 
 def verdict(

@@ -242,6 +242,7 @@ def numbers(said: Verdict, forward: bool, metric: str) -> None:
         metric: What the results are called.
     """
     found = said.difference
+    more, about = _seeds_words(said)
     mean = found.interval.mean if forward else -found.interval.mean
     low, high = (found.interval.low, found.interval.high) if forward else (-found.interval.high, -found.interval.low)
     span = f"{number(low, 3)} to {number(high, 3)}" if found.interval.shown else "no interval below three"
@@ -249,8 +250,8 @@ def numbers(said: Verdict, forward: bool, metric: str) -> None:
         ("Difference", number(mean, 3), f"{metric}, this minus the other"),
         ("Interval", span, found.kind if found.interval.shown else f"n={found.n}"),
         ("Exact p", "–" if math.isnan(said.p) else number(said.p, 2), _test_words(said)),
-        ("Least p possible", number(found.smallest_p, 2), f"with n={found.n}"),
-        ("Seeds needed", "–" if found.needed is None else f"{found.needed}", "for 80% power at this difference"),
+        ("Least p possible", number(said.least_p, 2), f"with n={said.n}"),
+        ("More seeds", more, about),
     ]
     with st.grid("auto", min_column_width=150, gap="small"):
         for name, value, about in facts:
@@ -261,7 +262,19 @@ def numbers(said: Verdict, forward: bool, metric: str) -> None:
 
 def _test_words(said: Verdict) -> str:
     corrected = f", Holm over {said.comparisons} pairs" if said.comparisons > 1 else ""
-    return f"{said.difference.test.name}{corrected}"
+    return f"{said.test.name}{corrected}"
+
+
+def _seeds_words(said: Verdict) -> tuple[str, str]:
+    """How many more seeds make a verdict possible, and how many would find the difference."""
+    power = f"about {said.about:,} in all would find a difference of this size" if said.about else ""
+    if said.more is None:
+        return "–", "all results are the same: no number can be named"
+    if not said.more:
+        return "none needed" if said.settled else "–", power
+    return f"at least {said.more:,}", "; ".join(
+        filter(None, [f"make{'s' if said.more == 1 else ''} a verdict possible", power])
+    )
 
 
 def params(view: View) -> None:

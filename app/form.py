@@ -32,10 +32,15 @@ FIRST: Final[dict[str, Any]] = {
         "optimizer.lr": {"low": 0.001, "high": 1.0, "log": True, "steps": 4},
     },
     "sampler": "grid",
-    "seeds": 3,
+    "seeds": 6,
     "objective": {"metric": VAL_LOSS, "direction": "minimize"},
+    "claim": {
+        "text": "Adam comes lower than plain gradient descent.",
+        "better": {"optimizer.name": "adam"},
+        "than": {"optimizer.name": "sgd"},
+    },
 }
-"""What the form holds when it opens: a sweep that a newcomer can launch as it is."""
+"""What the form holds when it opens: a sweep that a newcomer can launch as it is, with a claim that it can decide."""
 
 TITLES: Final = {
     "data": "Data", "model": "Model", "optimizer": "Optimizer", "schedule": "Learning-rate schedule",

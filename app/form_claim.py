@@ -27,6 +27,14 @@ def claims() -> None:
         _drop("drop-claim")
 
 
+def drop_first(problems: Sequence[str]) -> None:
+    """Drop the claim of the form's first sweep, which nobody wrote, where it alone is what is wrong."""
+    first = form.base().get("claim") == form.FIRST["claim"]
+    if first and all(problem.startswith("claim") for problem in problems):
+        form.drop_claim()
+        ui.rerun()
+
+
 def misfit(problems: Sequence[str]) -> None:
     """The button that drops the claim, where it is among what is to be mended."""
     if any(problem.startswith("claim") for problem in problems):

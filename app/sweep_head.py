@@ -12,13 +12,15 @@ import pandas as pd
 import streamlit as st
 
 from analysis import confirmed
-from analysis.ranking import Group, answer, caution, distinct, ranking
+from analysis.ranking import Group, answer, distinct, ranking
 from analysis.samples import samples
 from analysis.search_figures import pruning_saved
+from analysis.seeds import Plan
 from analysis.standings import Standings, standings
-from analysis.units import DATASETS, SEEDS
+from analysis.units import SEEDS
 from app import claims, preflight, sweep_actions, sweep_confirm, ui
 from app.claims import Judged
+from sweeps.decidable import plan_of
 from sweeps.spec import Spec
 
 MOST_COMPARED: Final = 100
@@ -79,16 +81,15 @@ def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
     return Found(search, groups, winners, spec, began, _standings(row, search, groups, winners) if over else None)
 
 
-def _results(row: Any) -> tuple[int, str]:
-    """How many independent results a configuration of the search has, and what they are."""
+def _plan(row: Any, groups: list[Group]) -> Plan:
+    """What the sweep is to decide and with how many seeds, as far as its specification can be read."""
     spec = sweep_actions.spec_of(row["sweep"])
-    both = spec.replicate if spec is not None else None
-    return (both.datasets, DATASETS) if both and both.inits > 1 else (int(row["seeds"]), SEEDS)
+    return Plan(int(row["seeds"]), SEEDS, 0, len(groups)) if spec is None else plan_of(spec)
 
 
-def _answer(row: Any, found: Found, over: bool) -> str:
-    """The verdict on all pairs once every run is there; before that who leads."""
-    if found.standings is not None:
+def _answer(row: Any, found: Found, over: bool, claimed: bool) -> str:
+    """The verdict on all pairs once every run is there; before that, or below a claim's verdict, who leads."""
+    if found.standings is not None and not claimed:
         return found.standings.sentence
     if found.winners.judged:
         return confirmed.answer(found.winners, over=over)
@@ -105,7 +106,7 @@ def headline(row: Any, found: Found, over: bool, judged: Sequence[Judged]) -> No
         judged: What it claims.
     """
     winners, spec = found.winners, found.confirms
-    words = ui.text(_answer(row, found, over))
+    words = ui.text(_answer(row, found, over, bool(judged)))
     st.markdown(words if claims.headline(judged) else f"## {words}")
     if winners.judged:
         st.caption("Judged by fresh seeds alone: those that chose the winners make them look better than they are.")
@@ -116,16 +117,9 @@ def headline(row: Any, found: Found, over: bool, judged: Sequence[Judged]) -> No
             f"The best of a search is too good on average, since luck helped to choose it:"
             f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
         )
-    if found.standings is None and (warned := _warned(row, found)):
-        st.caption(ui.text(warned))
-
-
-def _warned(row: Any, found: Found) -> str:
-    """Why no verdict is possible yet; nothing where there is no reason."""
-    spec = found.confirms
-    if found.winners.judged:
-        return caution(found.winners.groups, spec.confirm.seeds if spec and spec.confirm else int(row["seeds"]))
-    return caution(found.groups, *_results(row))
+    plan = _plan(row, winners.groups if winners.judged else found.groups)
+    if not over and plan.missing:
+        st.caption(ui.text(plan.sentence))
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:

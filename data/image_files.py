@@ -73,7 +73,7 @@ def _shares(image: Image.Image, background: str, tags: Mapping[int, Any]) -> NDA
     """Grey values of 12 or 16 bits as shares of the largest possible one, (rows, columns)."""
     values = np.asarray(image)
     bits = tags.get(BITS_PER_SAMPLE, (16,))[0]
-    shares = values.astype(np.float32) / (2**bits - 1)
+    shares: NDArray[np.float32] = values.astype(np.float32) / np.float32(2**bits - 1)
     if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
         shares = 1 - shares
     if "transparency" in image.info:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import form, form_claim, form_confirm, form_replicate, preflight, service, store, ui
 from sweeps import search as searches
 from sweeps import spec as specs
 from sweeps import user_models
+from sweeps.decidable import plan_of
 
 
 def load(text: str) -> None:
@@ -87,8 +89,8 @@ def vary() -> dict[str, object]:
     return {} if set(chosen) == set(specs.SEED_KINDS) else {"vary": chosen}
 
 
-def left() -> dict[str, object]:
-    """The form; returns what it says as plain data."""
+def left() -> tuple[dict[str, object], DeltaGenerator]:
+    """The form; returns what it says as plain data, and the place beside the seeds for what these can decide."""
     scalars: dict[str, object] = {}
     name, question = st.columns([1, 2])
     with name:
@@ -121,6 +123,7 @@ def left() -> dict[str, object]:
         if not replicated:
             scalars["pruner"] = form.scalar("pruner")
         scalars["workers"] = form.scalar("workers")
+    beside_seeds = settings.empty()
     scalars |= replicated or form_confirm.confirm(axes)
 
     parts: dict[str, dict[str, object]] = {}
@@ -141,7 +144,7 @@ def left() -> dict[str, object]:
         if not replicated:
             scalars |= vary()
     order = ("model", "data", "optimizer", "schedule", "regularization", "trainer")
-    return form.assemble({part: parts[part] for part in order}, axes, scalars)
+    return form.assemble({part: parts[part] for part in order}, axes, scalars), beside_seeds
 
 
 def launch(text: str, problems: tuple[str, ...], words: str) -> None:
@@ -171,14 +174,16 @@ def runs_of(spec: specs.Spec) -> str:
     return f"{most}**{ui.count(runs, 'run')}** = {sum_}"
 
 
-def right(raw: dict[str, object]) -> None:
-    """The equivalent YAML, and the bar with the button."""
+def right(raw: dict[str, object], beside_seeds: DeltaGenerator) -> None:
+    """The equivalent YAML, the bar with the button, and beside the seeds whether they can decide."""
     text, problems, words = form.yaml_of(raw), (), ""
     try:
         checked = specs.check(raw)
         text, words = specs.to_yaml(checked), runs_of(checked)
+        beside_seeds.caption(ui.text(plan_of(checked).sentence))
     except specs.SpecError as error:
         problems = error.problems
+        form_claim.drop_first(problems)
     launch(text, problems, words)
     preflight.panel(text, problems)
     st.code(text, language="yaml", wrap_lines=True)
@@ -201,6 +206,6 @@ from_url()
 starts()
 form_column, aside = st.columns([13, 7], gap="large")
 with form_column:
-    raw = left()
+    raw, beside_seeds = left()
 with aside, st.container(key="aside"):
-    right(raw)
+    right(raw, beside_seeds)

@@ -97,7 +97,7 @@ def test_where_more_is_better_the_sides_turn() -> None:
 def test_too_few_seeds_says_how_many_more() -> None:
     found = info(runs_of(("adam", 0.1, noisy(0.5, 4)), ("sgd", 0.1, noisy(0.7, 4, seed=1))))
     assert found.status is Status.TOO_FEW and found.more == 2
-    assert found.sentence.startswith("Too few seeds: 2 more")
+    assert found.sentence.startswith("Too few seeds: at least 2 more")
 
 
 def test_without_a_result_it_is_not_yet() -> None:
@@ -190,7 +190,7 @@ def test_runs_on_one_training_set_are_one_result() -> None:
     means = [np.mean(values[k::4]) for values in (first, second) for k in range(4)]
     assert list(found.better.sample.values.values()) == pytest.approx(means[:4])
     assert found.status is Status.TOO_FEW and found.verdict.n == 4
-    assert found.sentence.startswith("Too few training sets: 2 more to decide between ")
+    assert found.sentence.startswith("Too few training sets: at least 2 more make a verdict possible between ")
     runs.loc[5, "outcome"] = "diverged"
     runs.loc[6, "outcome"] = "running"
     left = claims_info(runs, [Statement("", ADAM, SGD, "val/loss")], KEYS)[0].better.sample

@@ -116,7 +116,7 @@ def test_holms_correction_and_the_exact_test_decide() -> None:
     """Six effects: the smallest of n seeds is 6 * 2 / 2^n, which 7 seeds cannot bring below 5 %."""
     large = lambda cell: 10.0 * cell[0]  # noqa: E731
     found = info(runs_of(large, seeds=7))
-    assert found.more == 1 and not found.effects[0].shown and "1 more is needed after the correction" in found.sentence
+    assert found.more == 1 and not found.effects[0].shown and "at least 1 more makes" in found.sentence
     assert found.effects[0].p == pytest.approx(6 * 2 / 2**7)
     enough = info(runs_of(large, seeds=8))
     assert enough.more == 0 and enough.effects[0].shown and "dropout 0.5 +1" in enough.sentence

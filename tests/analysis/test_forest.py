@@ -129,7 +129,7 @@ def test_diverged_runs_are_counted_and_rank_last() -> None:
 
 def test_few_seeds_have_dots_and_no_verdict() -> None:
     found = info(runs_of(seeds=2))
-    assert found.sentence.startswith("Too few seeds (5 more are needed after the correction for 2 comparisons): ")
+    assert found.sentence.startswith("Too few seeds (at least 5 more make a verdict possible, after the correction")
     assert not found.rows[0].interval.shown and len(plot_forest(found).data[0].x) == 4
     assert not any(plot_forest(found).data[1].error_x.array)
 
@@ -137,15 +137,22 @@ def test_few_seeds_have_dots_and_no_verdict() -> None:
 @pytest.mark.parametrize(
     ("kinds", "seeds", "said"),
     [
-        # 2 / 2^n is the smallest p of n pairs: two comparisons take 7, one takes 6.
-        (("none", "dropout", "l2"), 6, "Too few seeds (1 more is needed after the correction for 2 comparisons): "),
-        (("none", "l2"), 5, "Too few seeds (1 more is needed): L2 0.01."),
-        (("none", "l2"), 4, "Too few seeds (2 more are needed): L2 0.01."),
+        # 2 / 2^n is the smallest p of n pairs: two comparisons take 7, one takes 6 where all pairs point one way.
+        (
+            ("none", "dropout", "l2"),
+            6,
+            "at least 1 more makes a verdict possible, after the correction for 2 comparisons",
+        ),
+        (("none", "dropout"), 5, "at least 1 more makes a verdict possible"),
+        (("none", "dropout"), 4, "at least 2 more make a verdict possible"),
+        # One pair of five points the other way, and has to be outweighed.
+        (("none", "l2"), 5, "at least 3 more make a verdict possible"),
     ],
 )
 def test_how_many_seeds_are_missing_and_why(kinds: tuple[str, ...], seeds: int, said: str) -> None:
     means = {key: mean for key, mean in MEANS.items() if key[0] in kinds}
-    assert info(runs_of(means, seeds=seeds)).sentence.startswith(said)
+    found = info(runs_of(means, seeds=seeds))
+    assert found.sentence.startswith(f"Too few seeds ({said}): {found.rows[0].name}")
 
 
 def test_what_is_missing_is_said() -> None:

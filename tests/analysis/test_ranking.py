@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.ranking import answer, caution, label, ranking
+from analysis.ranking import answer, label, ranking
 
 SEARCHED = ["optimizer.name", "optimizer.lr"]
 
@@ -109,14 +109,6 @@ def test_an_answer_never_hides_that_all_diverged_or_that_nothing_came() -> None:
     assert answer(diverged, "val/loss", over=True) == "All 2 runs diverged."
     assert answer([], "val/loss", over=True) == "No run came to a result."
     assert answer([], "val/loss", over=False) == "No result yet."
-    assert caution(diverged, 1) == ""
-
-
-def test_below_six_paired_seeds_there_is_no_verdict() -> None:
-    groups = ranking(runs(("a", 1.0, "ok", 0.1), ("b", 1.0, "ok", 0.9)), SEARCHED)
-    assert "needs 6, this sweep has 3; 3 more" in caution(groups, 3)
-    assert caution(groups, 6) == ""
-    assert caution(groups[:1], 1) == "", "one configuration is compared with nothing"
 
 
 def test_no_runs_make_no_groups() -> None:
@@ -137,4 +129,3 @@ def test_an_interval_is_over_training_sets_where_runs_share_them() -> None:
     low, high = stats.t.interval(0.95, 2, 2.5, stats.sem([1.5, 2.5, 3.5]))
     assert (group.interval.n, group.interval.mean) == (3, 2.5) and group.seeds == "6 of 6"
     assert (group.interval.low, group.interval.high) == pytest.approx((low, high))
-    assert caution([group, group], 3, "training sets").startswith("Too few training sets for a verdict")

@@ -69,7 +69,7 @@ def test_the_diverged_rank_last_and_are_counted() -> None:
 def test_too_few_seeds_for_so_many_pairs() -> None:
     groups = [seeded(name, NOISE[k][:3] + k) for k, name in enumerate("abcd")]
     found = standings(groups, metric="val/loss")
-    assert found.sentence.startswith("Too few seeds: 5 more a group to tell 4 groups apart")
+    assert found.sentence.startswith("Too few seeds: at least 5 more a group make a verdict possible between any two")
     assert "asks for an exact p of 0.0083" in found.sentence and "so far a leads with val/loss" in found.sentence
     assert {row.place for row in found.rows} == {"1–4"}
     assert {each.decision for each in found.verdicts.values()} == {Decision.TOO_FEW}

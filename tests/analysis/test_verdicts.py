@@ -62,7 +62,8 @@ def test_below_six_pairs_it_says_how_many_more(n: int) -> None:
     found = verdict(seeded("adam", NOISE[:n]), seeded("sgd", NOISE[:n] + spread(n)), metric="val/loss")
     assert found.decision is Decision.TOO_FEW and found.more == 6 - n
     text = one_sentence(found)
-    assert text.startswith(f"Too few seeds: {6 - n} more to decide between adam and sgd (")
+    of = "" if n < 5 else "s"
+    assert text.startswith(f"Too few seeds: at least {6 - n} more make{of} a verdict possible between adam and sgd (")
     assert ("below 0.25" in text) == (n == 3)
     assert ("t-interval" in text) == (n >= 3), "no interval of fewer than three"
 
@@ -72,7 +73,7 @@ def test_four_independent_runs_each_can_decide_and_three_cannot() -> None:
     assert verdict(sample("a", a), sample("b", b)).decision is Decision.BETTER
     few = verdict(sample("a", a[:3]), sample("b", b[:3]))
     assert few.decision is Decision.TOO_FEW and few.more == 1
-    assert one_sentence(few).startswith("Too few seeds: 1 more a group to decide")
+    assert one_sentence(few).startswith("Too few seeds: at least 1 more a group makes a verdict possible between a")
     lone = verdict(sample("a", a[:2]), sample("b", (NOISE[:30] + 1).tolist()))
     assert lone.decision is Decision.TOO_FEW and lone.more == 1, "the exact test could, an interval of two is none"
     assert "carry no interval" in one_sentence(lone)
@@ -114,8 +115,11 @@ def test_undecided_says_how_many_seeds_would_show_what_was_seen() -> None:
     noise = np.random.default_rng(3).normal(0, 1, 10)
     found = verdict(seeded("a", noise * 0), seeded("b", (noise - noise.mean()) / noise.std(ddof=1) + 0.5))
     assert found.decision is Decision.UNDECIDED and found.difference.effect == pytest.approx(-0.5)
-    assert f"; {found.difference.needed} paired seeds would find a difference of this size" in one_sentence(found)
-    assert 30 < (found.difference.needed or 0) < 40
+    assert 30 < (found.about or 0) < 40 and found.about == found.difference.needed
+    assert one_sentence(found).endswith(
+        f"; at least {found.more} more seeds make a verdict possible;"
+        f" about {found.about} paired seeds in all would find a difference of this size four times in five."
+    )
 
 
 def test_no_difference_is_shown_not_assumed() -> None:
@@ -256,8 +260,10 @@ def test_one_of_each_diverged_does_not_hide_a_difference() -> None:
 
 
 def test_diverged_runs_are_never_equivalent_to_finite_ones() -> None:
-    a, b = seeded("a", NOISE[:12]), seeded("b", NOISE[:11], diverged=[11])
-    assert verdict(a, b, margin=1.0).decision is Decision.UNDECIDED
+    a, b = seeded("a", NOISE[:12]), seeded("b", NOISE[:11] + 0.001, diverged=[11])
+    assert verdict(b, a, margin=1.0).decision is Decision.WORSE
+    tied = verdict(a, seeded("b", NOISE[:11], diverged=[11]), margin=1.0)
+    assert tied.decision is Decision.TOO_FEW and "12 paired seeds, 11 of them without a difference," in tied.sentence
 
 
 # Pairing and what is left out

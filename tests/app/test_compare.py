@@ -44,7 +44,7 @@ def test_a_verdict_appears_with_its_figures(fake: Any, open_page: Any, words: An
 def test_too_few_seeds_say_how_many_more(fake: Any, open_page: Any, words: Any) -> None:
     fake.add("s", "finished", {("a", 1.0): ["ok"] * 4, ("b", 1.0): ["ok"] * 4})
     said = words(open_page("compare", sweep="s"))
-    assert ui.text("Too few seeds: 2 more") in said and "better" not in said
+    assert ui.text("Too few seeds: at least 2 more") in said and "better" not in said
 
 
 def test_the_chosen_pair_and_a_margin(fake: Any, open_page: Any, words: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from app import form, store, ui
 from sweeps import search, spec
 from sweeps.catalogue import load
+from sweeps.decidable import plan_of
 
 SPEC = """
 name: copied
@@ -62,7 +64,35 @@ def test_the_first_sweep_is_valid_and_says_what_the_form_says(open_page: Any) ->
 
 def test_the_number_of_runs_is_shown_before_the_button(open_page: Any, words: Any) -> None:
     trials, runs = search.count(spec.check(form.FIRST))
-    assert f"**{runs} runs** = {trials} configurations × 3 seeds" in words(open_page("launch"))
+    assert f"**{runs} runs** = {trials} configurations × 6 seeds" in words(open_page("launch"))
+
+
+def test_what_the_seeds_can_decide_is_said_before_anything_is_launched(fake: Any, open_page: Any, words: Any) -> None:
+    at = open_page("launch")
+    assert ui.text("6 seeds can decide: an exact test takes 6.") in words(at)
+    at.number_input(key=form_key("seeds")).set_value(3).run()
+    assert ui.text("Too few seeds: at least 3 more make a verdict possible, as an exact test takes 6.") in words(at)
+    at.button(key="drop-claim").click().run()
+    said = "Too few seeds: at least 10 more make a verdict possible, as exact tests of 120 pairs of configurations"
+    assert ui.text(said) in words(at) and ui.text("take 13. One claim takes 6.") in words(at)
+    at.number_input(key=form_key("seeds")).set_value(13).run()
+    assert ui.text("13 seeds can decide: exact tests of 120 pairs") in words(at) and not fake.client.launched
+
+
+def test_the_first_sweep_and_the_readme_state_one_claim_that_their_seeds_can_decide() -> None:
+    first = spec.check(form.FIRST)
+    assert len(first.claim) == 1 and plan_of(first).missing == 0 and first.seeds == plan_of(first).needed == 6
+    readme = (Path(form.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    example = readme.partition("A sweep, written down:")[2].partition("\n## ")[0]
+    assert spec.parse(textwrap.dedent(example)) == first
+
+
+def test_the_claim_of_the_first_sweep_goes_when_it_fits_no_more(open_page: Any, words: Any) -> None:
+    at = open_page("launch")
+    assert shown(at)["claim"]["text"] == form.FIRST["claim"]["text"]
+    at.multiselect(key=form_key("optimizer.name:values")).set_value(["momentum", "adam"]).run()
+    assert not at.error and "claim" not in shown(at) and not launch_button(at).disabled
+    assert ui.text(form.FIRST["claim"]["text"]) not in words(at)
 
 
 def test_typing_changes_the_yaml(open_page: Any) -> None:
@@ -101,7 +131,7 @@ def test_a_random_search_asks_for_its_trials(open_page: Any, words: Any) -> None
     at = open_page("launch")
     at.selectbox(key=form_key("sampler")).set_value("random").run()
     at.number_input(key=form_key("trials")).set_value(7).run()
-    assert shown(at)["trials"] == 7 and "**21 runs** = 7 configurations" in words(at)
+    assert shown(at)["trials"] == 7 and "**42 runs** = 7 configurations" in words(at)
 
 
 FULL = """
@@ -128,7 +158,7 @@ def test_every_sampler_but_the_grid_asks_for_its_trials(open_page: Any, words: A
     at.selectbox(key=form_key("sampler")).set_value(sampler).run()
     at.number_input(key=form_key("trials")).set_value(11).run()
     assert (shown(at)["sampler"], shown(at)["trials"]) == (sampler, 11) and not at.error
-    assert "**33 runs** = 11 configurations × 3 seeds" in words(at)
+    assert "**66 runs** = 11 configurations × 6 seeds" in words(at)
 
 
 def test_a_pruner_makes_the_number_of_runs_the_most_there_can_be(open_page: Any, words: Any) -> None:
@@ -149,7 +179,7 @@ def test_winners_are_confirmed_by_a_switch(open_page: Any, words: Any) -> None:
     at.number_input(key=form_key("confirm.seeds")).set_value(6).run()
     assert shown(at)["confirm"] == {"top": 2, "per": "optimizer.name", "seeds": 6} and not at.error
     _, runs = search.count(spec.parse(at.code[0].value))
-    assert f"**{runs} runs** = 16 configurations × 3 seeds + 48 to confirm" in words(at) and runs == 96
+    assert f"**{runs} runs** = 16 configurations × 6 seeds + 48 to confirm" in words(at) and runs == 144
     at.toggle(key=form_key("confirm")).set_value(False).run()
     assert "confirm" not in shown(at)
 

@@ -22,7 +22,7 @@ class Store:
 
     def run(self, name: str, params: dict[str, str] | None = None, metrics: Any = None, **more: Any) -> str:
         """`metrics`: as `log_run` takes them."""
-        start = more.pop("start", NOW)
+        start = more.pop("start", NOW + len(self.ids))
         self.ids.append(self.rows.log_run(self.experiment, name, params, metrics, start=start, **more))
         return str(self.ids[-1])
 
