@@ -15,6 +15,7 @@ from analysis import theme
 from analysis.ranking import Group
 from app import store, sweep_actions, sweep_files, sweep_search, ui
 from sweeps.client import CommandError
+from tracking.legible import legible
 
 
 def ranking_table(row: Any, groups: list[Group], title: str = "Ranking") -> None:
@@ -165,7 +166,7 @@ def events_list(row: Any) -> None:
 def specification(row: Any) -> None:
     """The YAML it was launched with, and the way to MLflow."""
     text = store.spec_text(row["sweep"])
-    st.code(text, language="yaml", wrap_lines=True)
+    st.code(legible(text), language="yaml", wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button("Download YAML", text, "sweep.yaml", "text/yaml", icon=":material/download:")
         if st.button("Open in MLflow", key="do-mlflow", icon=":material/open_in_new:"):

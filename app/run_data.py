@@ -12,6 +12,7 @@ import pandas as pd
 
 from tracking import schema
 from tracking.frames import Selection
+from tracking.legible import legible
 from tracking.schema import WEIGHTS_FILE
 from tracking.store import StoreError
 from tracking.sweeps import parse_value
@@ -94,7 +95,7 @@ def events_of(run: OneRun) -> list[tuple[int, str]]:
         if key.startswith(schema.EVENT):
             try:
                 event = json.loads(value)
-                found.append((int(event["at"]), str(event["text"])))
+                found.append((int(event["at"]), legible(str(event["text"]))))
             except (ValueError, TypeError, KeyError):
                 continue
     return sorted(found, reverse=True)

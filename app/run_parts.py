@@ -18,6 +18,7 @@ from app.run_data import OneRun, events_of, snippet
 from app.runs_drawn import shown as number_column
 from app.runs_table import shape_of
 from tracking import schema
+from tracking.legible import legible
 from tracking.schema import TRACEBACK_FILE, WEIGHTS_FILE
 from tracking.store import scrub
 
@@ -192,6 +193,15 @@ def files(run: OneRun) -> None:
             _one_file(run, *run.files[place])
 
 
+def _text_of(run: OneRun, path: str) -> str:
+    """A file of the run as text to be shown.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    return legible(store.artifact(run.run_id, path).decode("utf-8", "replace"))
+
+
 def _one_file(run: OneRun, path: str, size: int) -> None:
     name = PurePosixPath(path).name
     st.download_button(
@@ -201,7 +211,7 @@ def _one_file(run: OneRun, path: str, size: int) -> None:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in TEXT_FILES and size <= PREVIEW:
         try:
-            st.code(store.artifact(run.run_id, path).decode("utf-8", "replace"), TEXT_FILES[suffix], wrap_lines=True)
+            st.code(_text_of(run, path), TEXT_FILES[suffix], wrap_lines=True)
         except (OSError, ValueError) as problem:
             st.warning(ui.text(problem))
 
@@ -229,7 +239,7 @@ def events(run: OneRun) -> None:
     if TRACEBACK_FILE in dict(run.files):
         with st.expander("Where it was raised"):
             try:
-                st.code(store.artifact(run.run_id, TRACEBACK_FILE).decode("utf-8", "replace"), None, wrap_lines=True)
+                st.code(_text_of(run, TRACEBACK_FILE), None, wrap_lines=True)
             except (OSError, ValueError) as problem:
                 st.warning(ui.text(problem))
     found = events_of(run)

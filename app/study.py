@@ -28,9 +28,15 @@ from app.study_metrics import Metrics, choose, first
 from app.study_pages import PAGES
 from sweeps.spec import Spec
 from tracking import schema
+from tracking.legible import spelled_out
 from tracking.store import StoreError
 
 SHOWN: Final = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+
+
+def _legible_texts(values: np.ndarray) -> np.ndarray:
+    """The array itself, or one of legible texts if it holds text."""
+    return np.vectorize(spelled_out, otypes=[object])(values).astype(str) if values.dtype.kind == "U" else values
 
 
 # Shared and not copied, which would take longer than reading: nobody may change what it answers with.
@@ -46,7 +52,7 @@ def _arrays(uri: str, run_id: str, file: str, ended: float) -> dict[str, np.ndar
     """
     try:
         with np.load(io.BytesIO(store.artifact(run_id, file)), allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
+            return {spelled_out(name): _legible_texts(content[name]) for name in content.files}
     except (OSError, ValueError, EOFError, StoreError, zipfile.BadZipFile):
         return None
 

@@ -8,6 +8,7 @@ from app import form, form_claim, form_confirm, form_replicate, preflight, servi
 from sweeps import search as searches
 from sweeps import spec as specs
 from sweeps import user_models
+from tracking.legible import legible
 
 
 def load(text: str) -> None:
@@ -181,7 +182,7 @@ def right(raw: dict[str, object]) -> None:
         problems = error.problems
     launch(text, problems, words)
     preflight.panel(text, problems)
-    st.code(text, language="yaml", wrap_lines=True)
+    st.code(legible(text), language="yaml", wrap_lines=True)
     with st.container(horizontal=True):
         st.download_button("Download YAML", text, f"{checked_name(raw)}.yaml", "text/yaml", icon=":material/download:")
         st.button("Start over", on_click=form.reset, type="tertiary")
