@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import theme
+from analysis.logged import duration_seconds
 from analysis.ranking import Group
 from app import store, sweep_actions, sweep_files, sweep_search, ui
 from sweeps.client import CommandError
@@ -108,7 +109,6 @@ def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
         st.caption("No run has started yet.")
         return
     shown, ids = stoppable(runs)
-    ends = shown["end_time"].astype(float)
     frame = pd.DataFrame(
         {
             "configuration": [labels.get(group, "") for group in shown["group"]],
@@ -118,7 +118,7 @@ def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
                 for outcome, counts in zip(shown["outcome"], shown["counts"], strict=True)
             ],
             "objective": shown["objective"].astype(float).to_numpy(),
-            "seconds": ((ends - shown["start_time"].astype(float)) / 1000).to_numpy(),
+            "seconds": duration_seconds(shown["start_time"], shown["end_time"]).to_numpy(),
             "stop": ["Stop" if outcome == "running" else None for outcome in shown["outcome"]],
             "error": shown["error"].fillna("").to_numpy(),
         }

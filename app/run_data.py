@@ -51,6 +51,13 @@ class OneRun:
         return self.tags.get(schema.OUTCOME) or self.status.lower()
 
     @property
+    def seconds(self) -> float | None:
+        """How long it took; None where it has no start or end, or one before the other."""
+        if self.start is None or self.end is None or self.end < self.start:
+            return None
+        return (self.end - self.start) / 1000
+
+    @property
     def superseded(self) -> bool:
         """Whether another run stands in for it."""
         return schema.SUPERSEDED_BY in self.tags

@@ -21,6 +21,7 @@ import streamlit as st
 from analysis import export
 from analysis.comparison import Comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
+from analysis.logged import repeats_of, repeats_sentence
 from analysis.slots import SLOTS, Slots
 from app import claims, compare_data, compare_parts, documents, service, store, sweep_actions, ui
 from app.compare_data import View
@@ -31,6 +32,8 @@ from tracking import schema
 from tracking.legible import spelled_out
 from tracking.store import StoreError
 
+MOST_READ: Final = 2_000
+"""Runs whose whole histories are read to say what is odd in them."""
 SHOWN: Final = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 
 
@@ -144,6 +147,17 @@ class Study:
             return pd.DataFrame({"run_id": [], "key": [], "step": [], "time": [], "value": []})
         found = store.histories(ids, name)
         return found.assign(value=self.slots.error(name, found["value"])) if metric in SLOTS else found
+
+    @cached_property
+    def logged_again(self) -> str:
+        """Which runs logged the error at a step more than once, in a sentence; nothing where none of them did.
+
+        Our own never do. More than MOST_READ runs are not looked through: reading them would take seconds.
+        """
+        elsewhere = compare_data.trained_elsewhere(self.judged, self.sweeps)
+        if not 0 < len(elsewhere) <= MOST_READ:
+            return ""
+        return repeats_sentence(repeats_of(self.histories("dev", elsewhere), elsewhere))
 
     def arrays(self, file: str, run_ids: Iterable[str] | None = None) -> dict[str, dict[str, np.ndarray]]:
         """Run -> the arrays of one of its files, such as `schema.LAYERS_FILE`; without runs that have none.
@@ -281,7 +295,7 @@ def head(study: Study, answer: str, *notes: str) -> None:
         notes: What else is to be known of the answer, plain text.
     """
     st.markdown(f"## {ui.text(answer)}")
-    for note in filter(None, notes):
+    for note in filter(None, (*notes, study.logged_again)):
         st.caption(ui.text(note))
     warning = st.container()
     for sweep, spec in study.specs.items():
