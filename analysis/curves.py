@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import theme
-from analysis.logged import Repeats, latest, mixed_steps_sentence, repeats, repeats_sentence
+from analysis.logged import Repeats, latest, mixed_steps_sentence, repeats, repeats_sentence, unplaced_sentence
 from analysis.ranking import RUNNING, Group
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
 from analysis.units import DATASETS, independent, share
@@ -255,9 +255,13 @@ def curves_info(
     others = histories[histories["key"] == along] if along and len(histories) else histories[:0]
     places = dict(tuple(others.groupby("run_id", sort=False))) if len(others) else {}
     lines: dict[str, list[Line]] = {name: [] for name in wanted}
+    unplaced: list[str] = []
     for row in chosen.to_dict("records"):
         line = _line(row, by_run.get(row["run_id"]))
-        lines[row["group"]].append(_placed(line, places.get(row["run_id"])) if along else line)
+        placed = _placed(line, places.get(row["run_id"])) if along else line
+        if len(line.steps) and not len(placed.steps):
+            unplaced.append(line.name)
+        lines[row["group"]].append(placed)
     if baseline:
         lines = _differences(lines, baseline)
     curves = []
@@ -268,7 +272,7 @@ def curves_info(
         steps, means, x = _means(own_lines)
         curves.append(Curve(group, own_lines, steps, means, x))
     named = next((group.label for group in groups if group.group == baseline), "the baseline") if baseline else ""
-    return CurvesInfo(metric, curves, axis, smoothing, named, caveat)
+    return CurvesInfo(metric, curves, axis, smoothing, named, caveat or unplaced_sentence(unplaced, axis))
 
 
 def _seed(line: Line) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.words import joined
+from analysis.words import joined, some
 
 SINCE_START: Final = "seconds since the run's start"
 FACTOR: Final = 10.0
@@ -30,6 +30,11 @@ EARLY_MS: Final = 60_000
 LATE_MS: Final = 2 * 365 * 86_400_000
 """Values are not logged so long after a run's end."""
 MOST_NAMED: Final = 3
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and c`; `a, b, c and 3 others`."""
+    return some(names, MOST_NAMED, "{:,} others") if len(names) > MOST_NAMED + 1 else joined(names)
 
 
 def latest(history: pd.DataFrame) -> pd.DataFrame:
@@ -150,8 +155,20 @@ def foreign_steps_sentence(names: Sequence[str]) -> str:
     """
     if not names:
         return ""
-    whose = joined(names) if len(names) <= MOST_NAMED else f"{len(names):,} runs"
-    return f"The steps of {whose} were counted by another program: they may not be epochs."
+    return f"The steps of {_listed(names)} were counted by another program: they may not be epochs."
+
+
+def unplaced_sentence(names: Sequence[str], axis: str) -> str:
+    """Says which runs have no place on an axis; nothing where all have one.
+
+    Args:
+        names: The runs that did not log where they stand on it.
+        axis: What it shows.
+    """
+    if not names:
+        return ""
+    are, they = ("is", "it") if len(names) == 1 else ("are", "they")
+    return f"{_listed(names)} {are} not drawn: {they} logged no {axis}."
 
 
 # Times
@@ -178,14 +195,11 @@ def clock_sentence(dated: Sequence[tuple[str, float]]) -> str:
     """
     if not dated:
         return ""
-    names = [name for name, _ in dated]
-    who = joined(names) if len(names) <= MOST_NAMED else f"{names[0]} and {len(names) - 1:,} others"
-    are, their = ("is", "its") if len(names) == 1 else ("are", "their")
+    are, their = ("is", "its") if len(dated) == 1 else ("are", "their")
     day = _day(dated[0][1])
     when = f"times such as {day}" if day else "times"
-    return (
-        f"{who} {are} not drawn over time: {their} values have {when}, before the run's start or years after its end."
-    )
+    who = f"{_listed([name for name, _ in dated])} {are} not drawn over time"
+    return f"{who}: {their} values have {when}, before the run's start or years after its end."
 
 
 def _day(milliseconds: float) -> str:

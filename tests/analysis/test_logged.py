@@ -146,8 +146,8 @@ def test_seconds_since_the_start_are_those_of_runs_with_a_clock() -> None:
 
 
 def test_a_time_beyond_the_calendar_is_said_without_a_date() -> None:
-    text = clock_sentence([(name, 1e18) for name in "abcd"])
-    assert text.startswith("a and 3 others are not drawn over time: their values have times, before")
+    text = clock_sentence([(name, 1e18) for name in "abcdef"])
+    assert text.startswith("a, b, c and 3 others are not drawn over time: their values have times, before")
     assert clock_sentence([]) == ""
 
 
@@ -159,4 +159,5 @@ def test_a_run_that_ended_before_it_began_has_no_duration() -> None:
 def test_steps_of_runs_from_elsewhere_are_named_beside_ours() -> None:
     assert foreign_steps_sentence([]) == ""
     assert foreign_steps_sentence(["a", "b"]).startswith("The steps of a and b were counted by another program")
-    assert foreign_steps_sentence([*"abcd"]).startswith("The steps of 4 runs were counted by another program")
+    assert foreign_steps_sentence([*"abcdef"]).startswith("The steps of a, b, c and 3 others were counted by")
+    assert foreign_steps_sentence([*"abcd"]).startswith("The steps of a, b, c and d were counted by another program")
