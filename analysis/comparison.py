@@ -23,6 +23,7 @@ from analysis.ranking import RUNNING, Group, ranking
 from analysis.ranking import label as label_of
 from analysis.samples import outcomes_by
 from tracking import schema
+from tracking.legible import legible_value
 from tracking.schema import Outcome
 
 IN_LABELS: Final = 4
@@ -102,7 +103,7 @@ def _read(text: str) -> Any:
     if text in words:
         return words[text]
     try:
-        return json.loads(text)
+        return legible_value(json.loads(text))
     except ValueError:
         pass
     try:

@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import theme
+from analysis.logged import Repeats, latest, mixed_steps_sentence, repeats, repeats_sentence, unplaced_sentence
 from analysis.ranking import RUNNING, Group
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
 from analysis.units import DATASETS, independent, share
@@ -46,6 +47,10 @@ class Line:
     """Its smoothed values, if it is smoothed."""
     data: int = -1
     """The seed of its training set; -1 where it is not known."""
+    name: str = ""
+    """What the run is called in a sentence."""
+    repeats: Repeats | None = None
+    """The steps that it logged more than once, if it did."""
 
     @property
     def x(self) -> np.ndarray:
@@ -91,6 +96,16 @@ class CurvesInfo:
     smoothing: float = 0.0
     baseline: str = ""
     """The group that values are differences from, if they are."""
+    caveat: str = ""
+    """What misleads in where the runs stand on the horizontal axis, in a sentence; nothing where nothing does."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What misleads in how the runs were logged, in sentences."""
+        lines = [line for curve in self.curves for line in curve.lines]
+        repeated = repeats_sentence([line.repeats for line in lines if line.repeats is not None])
+        mixed = mixed_steps_sentence([(line.name, line.steps) for line in lines if line.along is None])
+        return [sentence for sentence in (self.caveat, repeated, mixed) if sentence]
 
     @property
     def empty(self) -> bool:
@@ -189,6 +204,25 @@ def _differences(lines: Mapping[str, list[Line]], baseline: str) -> dict[str, li
     return {name: [_apart(line, partners, mean) for line in own] for name, own in lines.items()}
 
 
+def _line(row: Mapping[Any, Any], history: pd.DataFrame | None) -> Line:
+    """A run's finite values by step.
+
+    Args:
+        row: The run: run_id, seed, outcome, and where they are known name and seed_data.
+        history: What it logged [step, value]; None where it logged nothing.
+    """
+    name = str(row.get("name") or row["run_id"][:8])
+    steps, values = np.array([]), np.array([])
+    if history is not None:
+        points = latest(history)
+        points = points[np.isfinite(points["value"].to_numpy(dtype=float))]
+        steps, values = points["step"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float)
+    return Line(
+        row["run_id"], int(row["seed"]), str(row["outcome"]), steps, values, data=row.get("seed_data", -1), name=name,
+        repeats=None if history is None else repeats(name, history),
+    )  # fmt: skip
+
+
 def curves_info(
     histories: pd.DataFrame,
     runs: pd.DataFrame,
@@ -199,18 +233,20 @@ def curves_info(
     axis: str = "epoch",
     smoothing: float = 0.0,
     baseline: str | None = None,
+    caveat: str = "",
 ) -> CurvesInfo:
     """The curves of `groups` for one metric.
 
     Args:
         histories: Long: run_id, key, step, value.
-        runs: One row a run: run_id, group, seed, outcome, counts, and where it is known seed_data.
+        runs: One row a run: run_id, group, seed, outcome, counts, and where they are known name and seed_data.
         groups: What to draw, in the order of the legend.
         metric: The metric's name.
         along: The metric whose values, logged at the same steps, are the horizontal axis; the steps if not given.
         axis: What the horizontal axis is called.
         smoothing: The weight of `smoothed`, 0 for none.
         baseline: The group (its `group`) from which differences are drawn: seed from seed where both have it.
+        caveat: A sentence on what misleads in where the runs stand on the horizontal axis.
     """
     wanted = {group.group for group in groups} | ({baseline} if baseline else set())
     chosen = runs[runs["counts"].astype(bool) & runs["group"].isin(wanted)] if len(runs) else runs
@@ -219,16 +255,13 @@ def curves_info(
     others = histories[histories["key"] == along] if along and len(histories) else histories[:0]
     places = dict(tuple(others.groupby("run_id", sort=False))) if len(others) else {}
     lines: dict[str, list[Line]] = {name: [] for name in wanted}
+    unplaced: list[str] = []
     for row in chosen.to_dict("records"):
-        own = by_run.get(row["run_id"])
-        steps, values = np.array([]), np.array([])
-        if own is not None:
-            # The last value wins where a step was logged twice.
-            own = own.drop_duplicates("step", keep="last").sort_values("step")
-            own = own[np.isfinite(own["value"].to_numpy(dtype=float))]
-            steps, values = own["step"].to_numpy(dtype=float), own["value"].to_numpy(dtype=float)
-        line = Line(row["run_id"], int(row["seed"]), str(row["outcome"]), steps, values, data=row.get("seed_data", -1))
-        lines[row["group"]].append(_placed(line, places.get(row["run_id"])) if along else line)
+        line = _line(row, by_run.get(row["run_id"]))
+        placed = _placed(line, places.get(row["run_id"])) if along else line
+        if len(line.steps) and not len(placed.steps):
+            unplaced.append(line.name)
+        lines[row["group"]].append(placed)
     if baseline:
         lines = _differences(lines, baseline)
     curves = []
@@ -239,7 +272,7 @@ def curves_info(
         steps, means, x = _means(own_lines)
         curves.append(Curve(group, own_lines, steps, means, x))
     named = next((group.label for group in groups if group.group == baseline), "the baseline") if baseline else ""
-    return CurvesInfo(metric, curves, axis, smoothing, named)
+    return CurvesInfo(metric, curves, axis, smoothing, named, caveat or unplaced_sentence(unplaced, axis))
 
 
 def _seed(line: Line) -> str:

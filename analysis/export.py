@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from analysis import theme
+from tracking.legible import legible
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -115,16 +116,18 @@ def button(name: str, format: str, height: int) -> dict[str, Any]:
 def csv(frame: pd.DataFrame, caption: Caption | None = None) -> bytes:
     """A table as CSV in UTF-8, its caption in a comment above it.
 
-    A cell that a spreadsheet would run as a formula is quoted by an apostrophe.
+    A cell that a spreadsheet would run as a formula is quoted by an apostrophe, and all text is legible.
     """
 
     def harmless(value: Any) -> Any:
-        return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+        if not isinstance(value, str):
+            return value
+        return legible(f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value)
 
     table = frame.copy()
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]):
             table[name] = table[name].map(harmless)
     table.columns = [harmless(str(name)) for name in table.columns]
-    head = f"# {' '.join(caption.text.split())}\n" if caption else ""
+    head = f"# {legible(' '.join(caption.text.split()))}\n" if caption else ""
     return (head + table.to_csv(index=False)).encode()

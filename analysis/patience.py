@@ -19,6 +19,7 @@ import pandas as pd
 
 from analysis.comparison import shown
 from analysis.confounds import is_seed
+from analysis.logged import latest
 from tracking.schema import Outcome
 
 PATIENCE: Final = "regularization.early_stopping_patience"
@@ -130,7 +131,7 @@ def longer_runs(runs: pd.DataFrame, patience: str = PATIENCE) -> dict[str, str]:
 def _curve(own: pd.DataFrame | None) -> dict[float, float]:
     if own is None:
         return {}
-    own = own.drop_duplicates("step", keep="last").sort_values("step")
+    own = latest(own)
     return dict(zip(own["step"].astype(float), own["value"].astype(float), strict=True))
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval
 from analysis.theme import shortened
 from tracking import schema
+from tracking.legible import spelled_out
 from tracking.schema import Outcome
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -104,7 +105,7 @@ def _parsed(content: bytes, split: str) -> Predictions:
     # Not finite is no probability either: comparisons with nan are false.
     if not (probabilities.min() >= 0 and np.abs(probabilities.sum(axis=1) - 1).max() < 0.01):
         raise PredictionsError("the probabilities of an example are negative, not finite or do not add up to 1")
-    texts = tuple(str(name) for name in names)
+    texts = tuple(spelled_out(str(name)) for name in names)
     return Predictions(texts, probabilities, targets.astype(int), split, max(int(size), n), int(epoch))
 
 

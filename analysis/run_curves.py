@@ -5,9 +5,10 @@ What is no number is not drawn and not padded: a red cross marks the last finite
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 
 from analysis import theme
 from analysis.curves import thin
+from analysis.logged import Repeats, clock_sentence, in_time, latest, mixed_steps_sentence, repeats, repeats_sentence
 from analysis.roles import SYSTEM, TEST, TRAIN, VALIDATION, Role, is_part, ordered
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ class Trace:
     values: np.ndarray
     broken: list[int]
     """Places in the points above."""
+    repeats: Repeats | None = None
+    """The steps that were logged more than once, if some were."""
+    misdated: float | None = None
+    """A time of a value that cannot be when the run trained (milliseconds); None where all times can."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,11 @@ class Panel:
     def positive(self) -> bool:
         """Whether a logarithmic axis can show all of it."""
         return all(bool((trace.values > 0).all()) for trace in self.traces)
+
+    @property
+    def over_time(self) -> Panel:
+        """The panel without the metrics that have no place on an axis of time."""
+        return replace(self, traces=[trace for trace in self.traces if trace.misdated is None])
 
     @property
     def flat(self) -> bool:
@@ -71,7 +82,25 @@ def quantities(found: Mapping[str, Role]) -> dict[str, list[str]]:
     return result
 
 
-def panel_info(title: str, metrics: Sequence[str], histories: pd.DataFrame, found: Mapping[str, Role]) -> Panel:
+def _misdated(histories: pd.DataFrame, start: float | None, end: float | None) -> dict[str, float]:
+    """Metric -> a time of it that cannot be when the run trained."""
+    wrong = {}
+    for metric, first, last in histories.groupby("key")["time"].agg(["min", "max"]).itertuples():
+        begun = first if start is None else start
+        if not in_time(first, last, begun, math.nan if end is None else end):
+            wrong[str(metric)] = float(first if first < begun else last)
+    return wrong
+
+
+def panel_info(
+    title: str,
+    metrics: Sequence[str],
+    histories: pd.DataFrame,
+    found: Mapping[str, Role],
+    *,
+    start: float | None = None,
+    end: float | None = None,
+) -> Panel:
     """The points of a panel; metrics without a finite point are left out.
 
     Args:
@@ -79,22 +108,48 @@ def panel_info(title: str, metrics: Sequence[str], histories: pd.DataFrame, foun
         metrics: Its metrics, in the order of the legend.
         histories: Long, of one run: key, step, time, value.
         found: The role of each metric.
+        start: When the run started, in milliseconds; None where that is not known.
+        end: When it ended; None while it trains.
     """
-    start = int(histories["time"].min()) if len(histories) else 0
+    misdated = _misdated(histories, start, end)
+    dated = histories[~histories["key"].isin(list(misdated))]
+    zero = int(dated["time"].min()) if len(dated) else 0
     traces = []
     for metric in metrics:
-        own = histories[histories["key"] == metric].drop_duplicates("step", keep="last").sort_values("step")
+        history = histories[histories["key"] == metric]
+        own = latest(history)
         values = own["value"].to_numpy(dtype=float)
         good = np.isfinite(values)
         if not good.any():
             continue
         before = np.cumsum(good) - 1
         broken = sorted({int(place) for place in before[~good] if place >= 0})
-        seconds = (own["time"].to_numpy(dtype=float) - start) / 1000
+        seconds = (own["time"].to_numpy(dtype=float) - zero) / 1000
         steps = own["step"].to_numpy(dtype=float)
         part = found[metric].part if metric in found else ""
-        traces.append(Trace(metric, part, steps[good], seconds[good], values[good], broken))
+        again = repeats(metric, history)
+        traces.append(
+            Trace(metric, part, steps[good], seconds[good], values[good], broken, again, misdated.get(metric))
+        )
     return Panel(title, traces)
+
+
+def notes_of(panels: Sequence[Panel], *, over_time: bool) -> str:
+    """What misleads in how the metrics were logged, in sentences; nothing where nothing does.
+
+    Args:
+        panels: What is shown, single values included.
+        over_time: Whether they are drawn over time, and else over steps.
+    """
+    traces = [trace for panel in panels for trace in panel.traces]
+    sentences = [repeats_sentence([trace.repeats for trace in traces if trace.repeats is not None], "metrics")]
+    if over_time:
+        sentences += [
+            clock_sentence([(trace.metric, trace.misdated) for trace in traces if trace.misdated is not None])
+        ]
+    else:
+        sentences += [mixed_steps_sentence([(trace.metric, trace.steps) for trace in panel.traces]) for panel in panels]
+    return " ".join(filter(None, sentences))
 
 
 def plot_panel(panel: Panel, *, dark: bool = False, log: bool = False, x: str = "step", height: int = 260) -> go.Figure:

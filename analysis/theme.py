@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from tracking.legible import legible
+
 # blue, ochre, green, plum, sky, brown, ink
 LIGHT: Final = ("#1f6fd6", "#bd8620", "#3f9f7f", "#7d2a80", "#5a99cf", "#6b3d10", "#2a2d33")
 DARK: Final = ("#6e78ff", "#f0cf4a", "#6fdc9a", "#c9688a", "#5cb0f2", "#cf6a1a", "#e6eef3")
@@ -57,8 +59,8 @@ def translucent(colour: str, alpha: float) -> str:
 
 
 def plain(text: Any) -> str:
-    """`text` for a plotly label, which would otherwise read HTML in it."""
-    return html.escape(str(text), quote=False)
+    """`text` for a plotly label: legible, and not read as HTML."""
+    return html.escape(legible(str(text)), quote=False)
 
 
 def shortened(text: str, length: int = 48) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -156,6 +156,12 @@ class View:
         """The runs of the drawn groups that count."""
         wanted = [group.group for group in self.drawn]
         return self.runs[self.runs["counts"].astype(bool) & self.runs["group"].isin(wanted)]
+
+
+def trained_elsewhere(runs: pd.DataFrame, sweeps: Collection[str]) -> dict[str, str]:
+    """The names, by run id, of the runs that belong to none of these sweeps."""
+    runs = runs[~runs["parent"].isin(list(sweeps))]
+    return {str(run): str(name) or str(run)[:8] for run, name in zip(runs["run_id"], runs["name"], strict=True)}
 
 
 def roles_of(found: Comparison) -> dict[str, Role]:

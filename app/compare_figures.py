@@ -11,13 +11,13 @@ from analysis import export
 from analysis.comparison import Comparison, shown
 from analysis.curves import CurvesInfo, curves_info, plot_curves
 from analysis.importance import EVALUATORS, importance_info, plot_importance
+from analysis.logged import SINCE_START, duration_seconds, foreign_steps_sentence, since_start
 from analysis.relations import parallel_info, plot_parallel, plot_scatter, scatter_info
 from app import documents, store, ui
-from app.compare_data import View, link
+from app.compare_data import View, link, trained_elsewhere
 from tracking import schema
 
 SHOWN = {"displaylogo": False, "displayModeBar": False, "responsive": True}
-WALL = "seconds since the run's start"
 TABS = ["Curves", "Parallel coordinates", "Scatter", "Importance"]
 
 
@@ -37,27 +37,22 @@ def _axes(view: View) -> list[str]:
     return ["epoch", "step", "time"] if own else ["step", "time"]
 
 
-def _walls(histories: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The seconds from each run's start to each of its values, as if they had been logged."""
-    starts = runs.set_index("run_id")["start_time"].astype(float)
-    seconds = (histories["time"].astype(float) - histories["run_id"].map(starts).astype(float)) / 1000
-    return histories.assign(key=WALL, value=seconds)
-
-
 def _along(
     view: View, axis: str, ids: tuple[str, ...], histories: pd.DataFrame
-) -> tuple[pd.DataFrame, str | None, str]:
-    """Histories with what the horizontal axis shows, its metric, its name."""
+) -> tuple[pd.DataFrame, str | None, str, str]:
+    """Histories with what the horizontal axis shows, its metric, its name, and what misleads on it."""
     own = schema.STEPS in view.found.metrics
     if axis == "epoch" or (axis == "step" and not own):
-        return histories, None, axis
+        elsewhere = trained_elsewhere(view.members, view.sweeps) if own else {}
+        return histories, None, axis, foreign_steps_sentence(list(elsewhere.values()))
     if axis == "step":
         more = store.histories(ids, schema.STEPS)
-        return pd.concat([histories, more], ignore_index=True), schema.STEPS, "optimizer updates"
+        return pd.concat([histories, more], ignore_index=True), schema.STEPS, "optimizer updates", ""
     if schema.TRAIN_SECONDS in view.found.metrics and view.metric != schema.TRAIN_SECONDS:
         more = store.histories(ids, schema.TRAIN_SECONDS)
-        return pd.concat([histories, more], ignore_index=True), schema.TRAIN_SECONDS, "seconds of training"
-    return pd.concat([histories, _walls(histories, view.runs)], ignore_index=True), WALL, WALL
+        return pd.concat([histories, more], ignore_index=True), schema.TRAIN_SECONDS, "seconds of training", ""
+    seconds, caveat = since_start(histories, view.runs)
+    return pd.concat([histories, seconds], ignore_index=True), SINCE_START, SINCE_START, caveat
 
 
 def curves(view: View, drawn: bool) -> None:
@@ -88,13 +83,13 @@ def curves(view: View, drawn: bool) -> None:
     if not len(histories):
         _empty(f"{view.metric} was not logged by these runs.")
         return
-    histories, along, named = _along(view, str(axis), ids, histories)
+    histories, along, named, caveat = _along(view, str(axis), ids, histories)
     info = curves_info(
         histories, members, view.drawn, view.metric, along=along, axis=named, smoothing=smoothing,
-        baseline=view.baseline.group if apart and view.baseline else None,
+        baseline=view.baseline.group if apart and view.baseline else None, caveat=caveat,
     )  # fmt: skip
     if info.empty:
-        _empty(f"{view.metric} was not logged by these runs.")
+        _empty(info.caveat or f"{view.metric} was not logged by these runs.")
         return
     log = scale == "log"
     figure = plot_curves(info, dark=ui.dark(), log=log, height=400)
@@ -138,7 +133,7 @@ def _reading(info: CurvesInfo, log: bool) -> str:
     hidden = sum(int((line.values <= 0).sum()) for curve in info.curves for line in curve.lines)
     if log and hidden:
         words += [f"{ui.count(hidden, 'value')} at or below zero cannot be shown on this scale"]
-    return "; ".join(words) + "."
+    return " ".join(["; ".join(words) + ".", *info.notes])
 
 
 def columns_of(view: View) -> pd.DataFrame:
@@ -149,8 +144,7 @@ def columns_of(view: View) -> pd.DataFrame:
     parts: dict[str, Any] = {key: found.params[key] for key in keys}
     parts[view.metric] = view.runs["objective"].reset_index(drop=True)
     parts |= {name: found.metrics[name] for name in metrics if name not in parts}
-    ended = pd.to_numeric(found.runs["end_time"], errors="coerce").astype(float)
-    parts["seconds"] = (ended - found.runs["start_time"].astype(float)) / 1000
+    parts["seconds"] = duration_seconds(found.runs["start_time"], found.runs["end_time"])
     if (found.runs["seed"] >= 0).any():
         parts["seed"] = found.runs["seed"]
     parts["group"] = view.runs["group"].map(view.labels).reset_index(drop=True)

@@ -18,7 +18,7 @@ from analysis.statistics import number
 from analysis.verdicts import Verdict, verdict
 from app import claims, store, ui
 from app.claims import Judged
-from app.compare_data import MOST_TESTED, View, mlflow_compare, roles_of
+from app.compare_data import MOST_TESTED, View, mlflow_compare, roles_of, trained_elsewhere
 from sweeps.client import CommandError
 
 
@@ -29,16 +29,13 @@ def _height(rows: int, most: int) -> int:
 def grown(view: View) -> None:
     """Names a stranger's runs whose training loss grew: they may have diverged, and count as they are."""
     runs = view.found.runs
-    strange = runs[~runs["parent"].isin(list(view.sweeps)) & runs["counts"].astype(bool)]
+    strange = trained_elsewhere(runs[runs["counts"].astype(bool)], view.sweeps)
     metric = growth.training_loss(roles_of(view.found))
-    if not metric or not len(strange):
+    if not metric or not strange:
         return
-    grew = growth.grown(store.histories(tuple(strange["run_id"]), metric))
-    rows = strange[strange["run_id"].isin(grew)]
-    if said := growth.sentence(
-        [name or run[:8] for run, name in zip(rows["run_id"], rows["name"], strict=True)], metric
-    ):
-        st.caption(ui.text(said))
+    grew = set(growth.grown(store.histories(tuple(strange), metric)))
+    if words := growth.sentence([name for run, name in strange.items() if run in grew], metric):
+        st.caption(ui.text(words))
 
 
 def guard(view: View, place: Any = st) -> None:

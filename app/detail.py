@@ -12,10 +12,12 @@ import pandas as pd
 import streamlit as st
 
 from analysis import theme
+from analysis.logged import duration_seconds
 from analysis.ranking import Group
 from analysis.standings import Standings, places
 from app import store, sweep_actions, sweep_files, sweep_search, ui
 from sweeps.client import CommandError
+from tracking.legible import legible
 
 
 def ranking_table(row: Any, groups: list[Group], found: Standings | None, winners: bool) -> None:
@@ -117,7 +119,6 @@ def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
         st.caption("No run has started yet.")
         return
     shown, ids = stoppable(runs)
-    ends = shown["end_time"].astype(float)
     frame = pd.DataFrame(
         {
             "configuration": [labels.get(group, "") for group in shown["group"]],
@@ -127,7 +128,7 @@ def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
                 for outcome, counts in zip(shown["outcome"], shown["counts"], strict=True)
             ],
             "objective": shown["objective"].astype(float).to_numpy(),
-            "seconds": ((ends - shown["start_time"].astype(float)) / 1000).to_numpy(),
+            "seconds": duration_seconds(shown["start_time"], shown["end_time"]).to_numpy(),
             "stop": ["Stop" if outcome == "running" else None for outcome in shown["outcome"]],
             "error": shown["error"].fillna("").to_numpy(),
         }
@@ -175,7 +176,7 @@ def events_list(row: Any) -> None:
 def specification(row: Any) -> None:
     """The YAML it was launched with, and the way to MLflow."""
     text = store.spec_text(row["sweep"])
-    st.code(text, language="yaml", wrap_lines=True)
+    st.code(legible(text), language="yaml", wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button("Download YAML", text, "sweep.yaml", "text/yaml", icon=":material/download:")
         if st.button("Open in MLflow", key="do-mlflow", icon=":material/open_in_new:"):

@@ -100,6 +100,8 @@ def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[
         alt=f"{metric} over the epochs, a line a configuration",
     )  # fmt: skip
     st.caption(axis_reading(info, log, wanted=scale == "log"))
+    for note in info.notes:
+        st.caption(ui.text(note))
 
 
 def _until(histories: pd.DataFrame, moment: float) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import yaml
 
 from app import ui
 from sweeps import spec as specs
+from sweeps import yaml_text
 from sweeps.catalogue import Catalogue, Entry, Field, load
 from sweeps.data_files import offered
 from sweeps.fields import as_number
@@ -395,7 +396,7 @@ def assemble(parts: dict[str, dict[str, Any]], axes: dict[str, Any], scalars: di
 
 def yaml_of(raw: dict[str, Any]) -> str:
     """The YAML of a form that cannot be run yet."""
-    return str(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110))
+    return yaml_text.write(raw)
 
 
 def catalogue() -> Catalogue:

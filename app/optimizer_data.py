@@ -13,12 +13,14 @@ import streamlit as st
 
 from analysis.comparison import shown
 from analysis.curves import CurvesInfo, curves_info
+from analysis.logged import SINCE_START, foreign_steps_sentence, since_start
 from analysis.methods import Method, groups_of, in_words, judged_runs, methods_of, names_of, verdict_of
 from analysis.ranking import Group
 from analysis.rates import LR
 from analysis.samples import outcomes_by
 from analysis.slots import SLOTS
 from analysis.standings import Standings
+from app.compare_data import trained_elsewhere
 from app.study import Study
 from sweeps.spec import Axis
 from tracking import schema
@@ -32,7 +34,6 @@ LIKELY: Final = (
 MOST_METHODS: Final = 12
 ALL: Final = "all runs"
 UPDATES, EPOCHS, SECONDS = "updates", "epochs", "seconds"
-WALL: Final = "seconds since the run's start"
 _RATE: Final = re.compile(r"(^|[._/ -])(lr|learning_?rate|eta)$", re.IGNORECASE)
 
 
@@ -91,8 +92,9 @@ class Contest:
         """
         label = self.study.slots.label(metric) if metric in SLOTS else metric
         own = self.study.histories(metric, self.judged["run_id"])
-        own, along, axis = _along(self, own.assign(key=label) if len(own) else own, by)
-        return curves_info(own, self.judged.assign(counts=True), self.groups, label, along=along, axis=axis)
+        own, along, axis, caveat = _along(self, own.assign(key=label) if len(own) else own, by)
+        runs = self.judged.assign(counts=True)
+        return curves_info(own, runs, self.groups, label, along=along, axis=axis, caveat=caveat)
 
     @cached_property
     def declared(self) -> dict[str, dict[str, str]]:
@@ -132,25 +134,23 @@ def _space(axis: Axis) -> str:
     return f"{shown(axis.low)} to {shown(axis.high)}{log}" + (f", {axis.steps} steps" if axis.steps else "")
 
 
-def _walls(histories: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """The seconds from each run's start to each of its values, as if they had been logged."""
-    starts = runs.set_index("run_id")["start_time"].astype(float)
-    seconds = (histories["time"].astype(float) - histories["run_id"].map(starts).astype(float)) / 1000
-    return histories.assign(key=WALL, value=seconds)
+def _along(contest: Contest, own: pd.DataFrame, by: str) -> tuple[pd.DataFrame, str | None, str, str]:
+    """Histories with what the horizontal axis shows, its metric, its name, and what misleads on it.
 
-
-def _along(contest: Contest, own: pd.DataFrame, by: str) -> tuple[pd.DataFrame, str | None, str]:
-    """Histories with what the horizontal axis shows, its metric, its name; a stranger's runs have steps and a clock."""
+    A stranger's runs have steps and a clock.
+    """
     study, ids = contest.study, tuple(contest.judged["run_id"])
     ours = schema.STEPS in study.found.metrics
     if by == UPDATES and ours:
-        return pd.concat([own, study.histories(schema.STEPS, ids)], ignore_index=True), schema.STEPS, "updates"
+        return pd.concat([own, study.histories(schema.STEPS, ids)], ignore_index=True), schema.STEPS, "updates", ""
     if by != SECONDS:
-        return own, None, "epoch" if ours else "step"
+        elsewhere = trained_elsewhere(contest.judged, study.sweeps) if ours else {}
+        return own, None, "epoch" if ours else "step", foreign_steps_sentence(list(elsewhere.values()))
     if schema.TRAIN_SECONDS in study.found.metrics:
         more = study.histories(schema.TRAIN_SECONDS, ids)
-        return pd.concat([own, more], ignore_index=True), schema.TRAIN_SECONDS, "seconds of training"
-    return pd.concat([own, _walls(own, contest.judged)], ignore_index=True) if len(own) else own, WALL, WALL
+        return pd.concat([own, more], ignore_index=True), schema.TRAIN_SECONDS, "seconds of training", ""
+    seconds, caveat = since_start(own, contest.judged)
+    return pd.concat([own, seconds], ignore_index=True), SINCE_START, SINCE_START, caveat
 
 
 def _runs(study: Study) -> pd.DataFrame:

@@ -121,12 +121,18 @@ def curves(contest: Contest, drawn: bool) -> None:
     target = _target(contest) if goal else None
     for column, key, info in zip(st.columns(2, gap="medium"), ("by-updates", "by-seconds"), infos, strict=True):
         with column:
+            if info.empty:
+                study_page.empty(info.caveat or f"{metric} has no values against {info.axis}.")
+                continue
             study_page.figure(
                 contest.study, key,
                 lambda dark, info=info: _curve(info, dark=dark, log=log, span=span, target=target), curve_table(info),
                 shows=f"{info.metric} against {info.axis}, each method at its best configuration", n=_sizes(contest),
                 interval=info.band, reading=_reading(info),
             )  # fmt: skip
+    for note in dict.fromkeys(note for info in infos if not info.empty for note in info.notes):
+        if note != contest.study.logged_again:
+            st.caption(ui.text(note))
     _rates_over_time(contest)
 
 
@@ -258,10 +264,13 @@ def target(contest: Contest, drawn: bool) -> None:
         return
     info = targets_info(own, _target(contest)) if not math.isnan(default) else targets_info(own)
     if info.problem or math.isnan(info.target):
-        words = info.problem or f"No run ended with a finite {contest.metric}: there is no target to be reached."
+        nothing = f"No run ended with a finite {contest.metric}: there is no target to be reached."
+        words = own.caveat or info.problem or nothing
         study_page.empty(words, "optimizers", RACE)
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
+    if own.caveat:
+        st.caption(ui.text(own.caveat))
     left = sum(line.unfinished for line in info.lines)
     waiting = f" {ui.count(left, 'run')} without a result left out." if left else ""
     study_page.figure(

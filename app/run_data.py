@@ -12,6 +12,7 @@ import pandas as pd
 
 from tracking import schema
 from tracking.frames import Selection
+from tracking.legible import legible
 from tracking.schema import WEIGHTS_FILE
 from tracking.store import StoreError
 from tracking.sweeps import parse_value
@@ -48,6 +49,13 @@ class OneRun:
     def state(self) -> str:
         """Its outcome, else MLflow's status in lower case."""
         return self.tags.get(schema.OUTCOME) or self.status.lower()
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None where it has no start or end, or one before the other."""
+        if self.start is None or self.end is None or self.end < self.start:
+            return None
+        return (self.end - self.start) / 1000
 
     @property
     def superseded(self) -> bool:
@@ -94,7 +102,7 @@ def events_of(run: OneRun) -> list[tuple[int, str]]:
         if key.startswith(schema.EVENT):
             try:
                 event = json.loads(value)
-                found.append((int(event["at"]), str(event["text"])))
+                found.append((int(event["at"]), legible(str(event["text"]))))
             except (ValueError, TypeError, KeyError):
                 continue
     return sorted(found, reverse=True)

@@ -12,12 +12,13 @@ import pandas as pd
 import streamlit as st
 
 from analysis import roles
-from analysis.run_curves import panel_info, plot_panel, quantities
+from analysis.run_curves import notes_of, panel_info, plot_panel, quantities
 from app import store, ui
 from app.run_data import OneRun, events_of, snippet
 from app.runs_drawn import shown as number_column
 from app.runs_table import shape_of
 from tracking import schema
+from tracking.legible import legible
 from tracking.schema import TRACEBACK_FILE, WEIGHTS_FILE
 from tracking.store import scrub
 
@@ -63,7 +64,9 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
         ) if len(every) > 1 else list(every)  # fmt: skip
     wanted = tuple(name for title in chosen for name in every[title])
     histories = store.run_histories(run.run_id, wanted) if wanted else pd.DataFrame()
-    panels = [panel_info(title, every[title], histories, found) for title in chosen] if len(histories) else []
+    titles = chosen if len(histories) else []
+    logged = [panel_info(title, every[title], histories, found, start=run.start, end=run.end) for title in titles]
+    panels = [panel.over_time for panel in logged] if along == "time" else logged
     drawn = [panel for panel in panels if any(len(trace.values) > 1 for trace in panel.traces)]
     single = [panel for panel in panels if panel not in drawn and panel.traces]
     flat = [panel for panel in drawn if panel.flat] if chosen == first else []
@@ -84,13 +87,15 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
         words += ["a red cross is the last number before one that was none"]
     if single:
         names = ", ".join(trace.metric for panel in single for trace in panel.traces)
-        words += [f"logged once, so in the table only: {names if len(names) < 160 else names[:159] + '…'}"]
+        words += [f"logged at one step, so in the table only: {names if len(names) < 160 else names[:159] + '…'}"]
     if flat:
         words += [f"constant: {', '.join(panel.title for panel in flat)}"]
     if scale == "log" and any(not panel.positive for panel in drawn):
         words += ["what has values at or below zero stays linear"]
     if words:
         st.caption(ui.text("; ".join(words) + "."))
+    if notes := notes_of(logged, over_time=along == "time"):
+        st.caption(ui.text(notes))
 
 
 def metrics_table(run: OneRun, found: Mapping[str, roles.Role]) -> None:
@@ -192,6 +197,15 @@ def files(run: OneRun) -> None:
             _one_file(run, *run.files[place])
 
 
+def _text_of(run: OneRun, path: str) -> str:
+    """A file of the run as text to be shown.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    return legible(store.artifact(run.run_id, path).decode("utf-8", "replace"))
+
+
 def _one_file(run: OneRun, path: str, size: int) -> None:
     name = PurePosixPath(path).name
     st.download_button(
@@ -201,7 +215,7 @@ def _one_file(run: OneRun, path: str, size: int) -> None:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in TEXT_FILES and size <= PREVIEW:
         try:
-            st.code(store.artifact(run.run_id, path).decode("utf-8", "replace"), TEXT_FILES[suffix], wrap_lines=True)
+            st.code(_text_of(run, path), TEXT_FILES[suffix], wrap_lines=True)
         except (OSError, ValueError) as problem:
             st.warning(ui.text(problem))
 
@@ -214,7 +228,7 @@ def _moment(milliseconds: int | None) -> str:
 
 def system(run: OneRun) -> None:
     """When, where and with what it was trained."""
-    took = f"{(run.end - run.start) / 1000:,.1f} s" if run.start and run.end else "–"
+    took = "–" if run.seconds is None else f"{run.seconds:,.1f} s"
     facts = {"Started": _moment(run.start), "Ended": _moment(run.end), "Took": took}
     facts |= {word: run.tags[tag] for tag, word in FACTS.items() if run.tags.get(tag)}
     facts |= {"Run id": run.run_id, "MLflow status": run.status, "Files lie in": scrub(run.artifact_uri) or "–"}
@@ -229,7 +243,7 @@ def events(run: OneRun) -> None:
     if TRACEBACK_FILE in dict(run.files):
         with st.expander("Where it was raised"):
             try:
-                st.code(store.artifact(run.run_id, TRACEBACK_FILE).decode("utf-8", "replace"), None, wrap_lines=True)
+                st.code(_text_of(run, TRACEBACK_FILE), None, wrap_lines=True)
             except (OSError, ValueError) as problem:
                 st.warning(ui.text(problem))
     found = events_of(run)

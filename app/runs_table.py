@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from analysis.logged import duration_seconds
 from analysis.ranking import RUNNING
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
 from app.runs_kept import HEARD, NAN, without_empty
@@ -80,12 +81,11 @@ def _derived(frame: pd.DataFrame, now_ms: float) -> dict[str, Any]:
         _word(str(status), word, bool(gone), float(silent))
         for status, word, gone, silent in zip(frame["status"], outcome, superseded, silence, strict=True)
     ]
-    end = frame["end_time"].astype("float64")
     started = pd.to_datetime(frame["start_time"].where(frame["start_time"] > 0), unit="ms", errors="coerce")
     return {
         STATE: states,
         STARTED: started,
-        SECONDS: ((end - frame["start_time"].astype("float64")) / 1000).to_numpy(dtype="float64", na_value=np.nan),
+        SECONDS: duration_seconds(frame["start_time"], frame["end_time"]).to_numpy(dtype="float64", na_value=np.nan),
         "counts": ~superseded.to_numpy(dtype=bool),
     }
 

@@ -19,6 +19,7 @@ from sweeps.client import Client, CommandError
 from tracking import reader as tracking_reader
 from tracking import schema
 from tracking.frames import Keys, Records, Selection
+from tracking.legible_reader import LegibleReader
 from tracking.schema import SPEC_FILE
 from tracking.store import default_uri, read_only_because, sqlite_path
 
@@ -44,9 +45,9 @@ def client() -> Client:
 
 
 def _reader(uri: str) -> Any:
-    """The reader, or nothing while there is no store yet: the service makes it."""
+    """The reader, with legible text; or nothing while there is no store yet: the service makes it."""
     path = sqlite_path(uri)
-    return None if path is not None and not path.exists() else tracking_reader.open_reader(uri)
+    return None if path is not None and not path.exists() else LegibleReader(tracking_reader.open_reader(uri))
 
 
 def _version(uri: str) -> str:

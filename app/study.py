@@ -21,6 +21,7 @@ import streamlit as st
 from analysis import export
 from analysis.comparison import Comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
+from analysis.logged import repeats_of, repeats_sentence
 from analysis.roles import TEST, TRAIN, nothing_to_judge_by, ordered
 from analysis.slots import SLOTS, Slots
 from app import claims, compare_data, compare_parts, documents, service, store, sweep_actions, ui
@@ -29,9 +30,17 @@ from app.study_metrics import Metrics, choose, first
 from app.study_pages import PAGES
 from sweeps.spec import Spec
 from tracking import schema
+from tracking.legible import spelled_out
 from tracking.store import StoreError
 
+MOST_READ: Final = 2_000
+"""Runs whose whole histories are read to say what is odd in them."""
 SHOWN: Final = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+
+
+def _legible_texts(values: np.ndarray) -> np.ndarray:
+    """The array itself, or one of legible texts if it holds text."""
+    return np.vectorize(spelled_out, otypes=[object])(values).astype(str) if values.dtype.kind == "U" else values
 
 
 # Shared and not copied, which would take longer than reading: nobody may change what it answers with.
@@ -47,7 +56,7 @@ def _arrays(uri: str, run_id: str, file: str, ended: float) -> dict[str, np.ndar
     """
     try:
         with np.load(io.BytesIO(store.artifact(run_id, file)), allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
+            return {spelled_out(name): _legible_texts(content[name]) for name in content.files}
     except (OSError, ValueError, EOFError, StoreError, zipfile.BadZipFile):
         return None
 
@@ -144,6 +153,17 @@ class Study:
             return pd.DataFrame({"run_id": [], "key": [], "step": [], "time": [], "value": []})
         found = store.histories(ids, name)
         return found.assign(value=self.slots.error(name, found["value"])) if metric in SLOTS else found
+
+    @cached_property
+    def logged_again(self) -> str:
+        """Which runs logged the error at a step more than once, in a sentence; nothing where none of them did.
+
+        Our own never do. More than MOST_READ runs are not looked through: reading them would take seconds.
+        """
+        elsewhere = compare_data.trained_elsewhere(self.judged, self.sweeps)
+        if not 0 < len(elsewhere) <= MOST_READ:
+            return ""
+        return repeats_sentence(repeats_of(self.histories("dev", elsewhere), elsewhere))
 
     def arrays(self, file: str, run_ids: Iterable[str] | None = None) -> dict[str, dict[str, np.ndarray]]:
         """Run -> the arrays of one of its files, such as `schema.LAYERS_FILE`; without runs that have none.
@@ -299,7 +319,7 @@ def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
         st.markdown(f"## {words}")
     elif not pairwise:
         st.markdown(words)
-    for note in filter(None, [*notes, _JUDGED_ON.get(study.slots.part, "")]):
+    for note in filter(None, [*notes, _JUDGED_ON.get(study.slots.part, ""), study.logged_again]):
         st.caption(ui.text(note))
     compare_parts.grown(study.view)
     compare_parts.guard(study.view)

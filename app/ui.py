@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 
 import streamlit as st
 
+from tracking.legible import legible
 from tracking.schema import State
 
 REFRESH: Final = 2.0
@@ -99,7 +100,7 @@ def text(value: Any, length: int | None = None) -> str:
         value: Anything from the store, a spec or a person.
         length: Cut to this many characters.
     """
-    shown = " ".join(str(value).split())
+    shown = legible(" ".join(str(value).split()))
     if length is not None and len(shown) > length:
         shown = shown[: length - 1] + "…"
     shown = re.sub(r":(?=\S)", ":" + _JOINER, shown)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tracking.legible import as_json, legible, one_line
+
 if TYPE_CHECKING:
     from sweeps.client import Client
     from sweeps.shown import Row
@@ -42,11 +44,11 @@ def _client(options: argparse.Namespace) -> Client:
 
 
 def _answer(options: argparse.Namespace, document: Any, text: str) -> None:
-    print(json.dumps(document, indent=1, ensure_ascii=False) if options.json else text)
+    print(as_json(document, indent=1) if options.json else legible(text))
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(legible(text), file=sys.stderr, flush=True)
 
 
 def _read(path: str) -> str:
@@ -138,21 +140,19 @@ def _find(uri: str, wanted: str) -> Row:
     rows = shown.sweep_rows(uri)
     for found in (
         [row for row in rows if row["sweep"] == wanted],
-        [row for row in rows if row["name"] == wanted],
+        [row for row in rows if wanted in (row["name"], one_line(row["name"]))],
         [row for row in rows if wanted and row["sweep"].startswith(wanted)],
     ):
         if len(found) == 1:
             return found[0]
         if found:
             listed = ", ".join(str(row["sweep"]) for row in found[:5])
-            raise BadInput(
-                f"sweep: {shown.clean(wanted)!r} fits {len(found)} sweeps; allowed: one of the ids {listed}."
-            )
+            raise BadInput(f"sweep: {one_line(wanted)!r} fits {len(found)} sweeps; allowed: one of the ids {listed}.")
     names = [str(row["name"]) for row in rows]
     allowed = (
-        f"an id, its beginning or a name, such as {shown.clean(names[0])}" if names else "none, as the store is empty"
+        f"an id, its beginning or a name, such as {one_line(names[0])}" if names else "none, as the store is empty"
     )
-    raise BadInput(f"sweep: {shown.clean(wanted)!r} is not in this store; allowed: {allowed}{nearest(wanted, names)}")
+    raise BadInput(f"sweep: {one_line(wanted)!r} is not in this store; allowed: {allowed}{nearest(wanted, names)}")
 
 
 def _steer(done: str) -> Callable[[argparse.Namespace], int]:
@@ -226,7 +226,7 @@ def _find_run(uri: str, wanted: str) -> str:
     if len(found) == 1:
         return found[0]
     how_many = f"fits {len(found)} runs" if found else "is no run of this store"
-    raise BadInput(f"run: {shown.clean(wanted)!r} {how_many}; allowed: a run's id, or a beginning that only it has.")
+    raise BadInput(f"run: {one_line(wanted)!r} {how_many}; allowed: a run's id, or a beginning that only it has.")
 
 
 def landscape(options: argparse.Namespace) -> int:
@@ -404,7 +404,7 @@ def _refused(options: argparse.Namespace, error: BaseException, code: int) -> in
     text = str(error) or type(error).__name__
     _say(text)
     if options.json:
-        print(json.dumps({"error": text}, ensure_ascii=False))
+        print(as_json({"error": text}))
     return code
 
 

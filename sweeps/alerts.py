@@ -7,7 +7,6 @@ in threads of their own: a slow or failing one keeps nobody waiting, and its fai
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -18,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sweeps.settings import AlertSettings
+from tracking.legible import as_json
 from tracking.store import scrub
 
 COMMAND_SECONDS: Final = 60.0
@@ -80,7 +80,7 @@ def _call(alerts: AlertSettings, event: dict[str, Any]) -> str:
     try:
         done = subprocess.run(
             alerts.command,
-            input=json.dumps(event, ensure_ascii=False).encode(),
+            input=as_json(event).encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, **words},
@@ -109,7 +109,7 @@ def _post(alerts: AlertSettings, event: dict[str, Any]) -> str:
     assert alerts.webhook is not None
     request = urllib.request.Request(
         alerts.webhook,
-        data=json.dumps(event, ensure_ascii=False).encode(),
+        data=as_json(event).encode(),
         headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "sweepboard"},
         method="POST",
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from tracking import schema
+from tracking.legible import one_line
 
 FieldType = Literal["int", "float", "bool", "str", "choice", "int_list", "float_list"]
 
@@ -64,7 +65,7 @@ def show(value: Any) -> str:
         text = f"{{{', '.join(f'{key}: {show(inner)}' for key, inner in list(value.items())[:20])}}}"
     else:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = one_line(text)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

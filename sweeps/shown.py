@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tracking import schema
+from tracking.legible import one_line
 from tracking.schema import Outcome
 from tracking.store import scrub, sqlite_path
 
@@ -24,11 +25,6 @@ Row = dict[str, Any]
 _OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
 _BEST: Final = 10
 _EVENTS: Final = 10
-
-
-def clean(text: Any) -> str:
-    """Text from a store on one line, without what would steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in str(text))
 
 
 def number(value: float | None) -> str:
@@ -124,12 +120,12 @@ def promises_text(said: Mapping[str, Any]) -> list[str]:
         lines.append(f"Every trial: {own['datasets']:,} data sets x {own['inits']:,} initialisations, {runs:,} runs")
     for claim in said["claims"]:
         better, than = (
-            ", ".join(f"{key} {clean(value)}" for key, value in claim[side].items()) for side in ("better", "than")
+            ", ".join(f"{key} {one_line(value)}" for key, value in claim[side].items()) for side in ("better", "than")
         )
         word = "lower" if claim["direction"] == schema.MINIMIZE else "higher"
         margin = f"; up to {number(claim['margin'])} is no difference" if claim["margin"] is not None else ""
         judged = f"{claim['metric']} {word} with {better} than with {than}{margin}"
-        lines.append(clean(f"Claim: {claim['text']} ({judged})"))
+        lines.append(one_line(f"Claim: {claim['text']} ({judged})"))
     return lines
 
 
@@ -168,7 +164,7 @@ def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
     groups = []
     for group, own in counting.groupby("group", sort=False):
         finite = own.loc[(own["outcome"] == Outcome.OK.value) & own["objective"].notna(), "objective"]
-        name = clean(own["name"].iloc[0]).rpartition(" · seed ")[0]
+        name = one_line(own["name"].iloc[0]).rpartition(" · seed ")[0]
         diverged = int((own["outcome"] == Outcome.DIVERGED.value).sum())
         phase = str(own["phase"].iloc[0])
         groups.append(
@@ -192,7 +188,7 @@ def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
     """Aligned columns; those with the numbers in `right` to the right."""
-    lines = [list(head), *[[clean(cell) for cell in row] for row in rows]]
+    lines = [list(head), *[[one_line(cell) for cell in row] for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     right = set(right)
     return "\n".join(
@@ -234,11 +230,12 @@ def detail_text(detail: Row) -> str:
     """The answer of `show`."""
     done = f"{detail['done']:,} of {detail['planned']:,} runs"
     counts = _counts(detail)
-    parts = [f"{clean(detail['name'])}  {detail['state']}, {done}{f' ({counts})' if counts else ''}"]
+    parts = [f"{one_line(detail['name'])}  {detail['state']}, {done}{f' ({counts})' if counts else ''}"]
     if detail["question"]:
-        parts.append(clean(detail["question"]))
+        parts.append(one_line(detail["question"]))
     parts += promises_text(detail)
-    parts.append(f"id {detail['sweep']}, launched {_when(detail['created'])}, experiment {clean(detail['experiment'])}")
+    experiment = one_line(detail["experiment"])
+    parts.append(f"id {detail['sweep']}, launched {_when(detail['created'])}, experiment {experiment}")
     if detail["groups"]:
         cells = [
             [
@@ -253,18 +250,19 @@ def detail_text(detail: Row) -> str:
         parts.append(f"\n{listed}" + (f"\n... and {more:,} more (--json lists all)" if more > 0 else ""))
     running = [run for run in detail["runs"] if run["counts"] and run["outcome"] == "running"]
     if running:
-        parts.append("\nTraining now:\n" + "\n".join(f"{run['run_id'][:8]}  {clean(run['name'])}" for run in running))
+        lines = [f"{run['run_id'][:8]}  {one_line(run['name'])}" for run in running]
+        parts.append("\nTraining now:\n" + "\n".join(lines))
     crashed = [run for run in detail["runs"] if run["counts"] and run["outcome"] == Outcome.CRASHED.value]
     if crashed:
         lines = [
-            f"{run['run_id'][:8]}  {clean(run['name'])}: {clean(run['error'] or 'no reason is known')}"
+            f"{run['run_id'][:8]}  {one_line(run['name'])}: {one_line(run['error'] or 'no reason is known')}"
             for run in crashed
         ]
         parts.append("\nCrashed:\n" + "\n".join(lines[:_EVENTS]))
         if len(lines) > _EVENTS:
             parts.append(f"... and {len(lines) - _EVENTS:,} more")
     if detail["events"]:
-        lines = [f"{_when(event['at'])}  {clean(event['text'])}" for event in detail["events"][:_EVENTS]]
+        lines = [f"{_when(event['at'])}  {one_line(event['text'])}" for event in detail["events"][:_EVENTS]]
         parts.append("\nLatest events:\n" + "\n".join(lines))
     return "\n".join(parts)
 
@@ -273,22 +271,23 @@ def progress_line(row: Row, seconds_left: float | None, bar: bool) -> str:
     """How far a sweep is, on one line."""
     planned = max(row["planned"], 1)
     filled = round(20 * min(row["done"] / planned, 1))
-    parts = [f"[{'#' * filled}{'.' * (20 - filled)}]"] if bar else [f"{clean(row['name'])}:"]
+    parts = [f"[{'#' * filled}{'.' * (20 - filled)}]"] if bar else [f"{one_line(row['name'])}:"]
     said = [f"{row['done']:,} of {row['planned']:,} runs", str(row["state"])]
     said += [f"{row[name]:,} {name}" for name in ("running", *_OUTCOMES) if row[name] and name != Outcome.OK.value]
     if seconds_left is not None and row["done"] < planned:
         said.append(f"{duration(seconds_left)} left")
     if row["best_name"]:
-        said.append(f"best {row['metric']} {number(row['best'])} ({clean(row['best_name'])})")
+        said.append(f"best {row['metric']} {number(row['best'])} ({one_line(row['best_name'])})")
     return " ".join([*parts, ", ".join(said)])
 
 
 def ending(row: Row) -> str:
     """What became of a sweep, in a sentence or two."""
     counts = _counts(row) or "none trained"
-    text = f"{clean(row['name'])} {_ENDED.get(row['state'], 'is ' + row['state'])}: {row['planned']:,} runs, {counts}."
+    how = _ENDED.get(row["state"], f"is {row['state']}")
+    text = f"{one_line(row['name'])} {how}: {row['planned']:,} runs, {counts}."
     if row["best_name"]:
-        text += f" Best: {clean(row['best_name'])}, {row['metric']} {number(row['best'])}."
+        text += f" Best: {one_line(row['best_name'])}, {row['metric']} {number(row['best'])}."
     if row["crashed"]:
         text += f" Why runs crashed: sweepboard show {row['sweep']}"
     return text
@@ -307,7 +306,7 @@ def service_text(status: ServiceStatus) -> str:
             f"{len(status.active)} sweep{'' if len(status.active) == 1 else 's'} under way" if status.active else "idle"
         )
         text = f"The service runs{since} as process {status.pid}: {busy}, {status.workers} workers."
-    return f"{text} {clean(status.problem)}" if status.problem else text
+    return f"{text} {one_line(status.problem)}" if status.problem else text
 
 
 def catalogue_text(catalogue: Catalogue) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 
 from sweeps.fields import SpecError, show
+from tracking.legible import as_yaml_escapes, legible
 
 LONGEST: Final = 256 * 1024
 DEEPEST: Final = 20
@@ -81,16 +82,23 @@ _Loader.add_constructor(f"{_TAG}float", _construct_float)
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper that quotes what either reader, ours or YAML 1.1's, would take for a number."""
+    """SafeDumper that quotes what is not legible and what our reader or YAML 1.1's would take for a number."""
 
 
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if legible(text) == text else '"'
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 _Dumper.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
 _Dumper.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
 
 
 def write(value: Any) -> str:
-    """The value as YAML, in the order it has, short lists and mappings on one line."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    """The value as YAML, in the order it has, short lists and mappings on one line, what is not legible as escapes."""
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+    return as_yaml_escapes(text)
 
 
 def read(text: str) -> Any:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from tracking import schema
 from tracking.frames import TEXT, Keys, Reader, Records, Selection, table
+from tracking.legible import legible, legible_value
 from tracking.schema import Outcome
 
 RUNNING = "running"
@@ -173,7 +174,7 @@ def parse_value(text: str) -> Any:
     if _NUMBER.fullmatch(text) and not text.lstrip("+-").isdigit():
         return float(text)
     try:
-        return json.loads(text)
+        return legible_value(json.loads(text))
     except ValueError:
         return text
 
@@ -246,7 +247,7 @@ def events(reader: Reader, sweep: str) -> pd.DataFrame:
     for _, event in _with_prefix(reader, sweep, schema.EVENT):
         at = event.get("at")
         if isinstance(at, (int, float)) and not isinstance(at, bool):
-            rows.append((int(at), str(event.get("text", "")), event.get("run")))
+            rows.append((int(at), legible(str(event.get("text", ""))), event.get("run")))
     return table(sorted(reversed(rows), key=lambda row: -row[0]), EVENTS)
 
 

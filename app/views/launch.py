@@ -10,6 +10,7 @@ from sweeps import search as searches
 from sweeps import spec as specs
 from sweeps import user_models
 from sweeps.decidable import plan_of
+from tracking.legible import legible
 
 
 def load(text: str) -> None:
@@ -186,7 +187,7 @@ def right(raw: dict[str, object], beside_seeds: DeltaGenerator) -> None:
         form_claim.drop_first(problems)
     launch(text, problems, words)
     preflight.panel(text, problems)
-    st.code(text, language="yaml", wrap_lines=True)
+    st.code(legible(text), language="yaml", wrap_lines=True)
     with st.container(horizontal=True):
         st.download_button("Download YAML", text, f"{checked_name(raw)}.yaml", "text/yaml", icon=":material/download:")
         st.button("Start over", on_click=form.reset, type="tertiary")

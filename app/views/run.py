@@ -64,7 +64,7 @@ def header(run: OneRun, experiment: str, found: dict[str, roles.Role]) -> None:
     about += [":gray-badge[deleted]"] if run.deleted else []
     about += [":gray-badge[archived]"] if ARCHIVED in run.tags else []
     about += [f":gray[{ui.ago(run.start)}]"] if run.start else []
-    about += [f":gray[took {ui.duration((run.end - run.start) / 1000)}]"] if run.start and run.end else []
+    about += [f":gray[took {ui.duration(run.seconds)}]"] if run.seconds is not None else []
     if run.status == "RUNNING" and not run.end:
         about += [f":gray[last heard of {ui.ago(run.last_seen or run.start)}]"]
     st.markdown(" · ".join(about))

@@ -122,3 +122,8 @@ def test_differences_are_paired_where_seeds_are_shared() -> None:
     near, far = found["paired"], found["other"]
     assert near is not None and near.interval.half == 0 and near.interval.mean == 0.5
     assert far is not None and far.paired_on is None and far.interval.half > 1
+
+
+def test_text_that_json_escapes_hide_is_legible() -> None:
+    assert typed('"\\u202eevil"') == "[U+202E]evil"
+    assert shown(typed('["a\\u200b", 1]')) == "a[U+200B], 1"

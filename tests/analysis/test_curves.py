@@ -176,3 +176,12 @@ def test_a_band_is_over_training_sets_where_runs_share_them() -> None:
     assert (curve.n, curve.means[0].mean, len(curve.lines)) == (3, 3.5, 6)
     assert curve.means[0].high - 3.5 == pytest.approx(stats.t.ppf(0.975, 2) * stats.sem([2.5, 3.5, 4.5]))
     assert info.band == "95% t-interval, n=3 training sets"
+
+
+def test_a_run_that_has_no_place_on_the_axis_is_named() -> None:
+    histories, runs = sweep({"a": 3, "b": 3}, {})
+    seconds = histories[histories["run_id"] == "a"].assign(key="time")
+    both = pd.concat([histories, seconds])
+    info = curves_info(both, runs, ranking(runs, ["optimizer.name"]), "val/loss", along="time", axis="updates")
+    assert info.notes == ["b is not drawn: it logged no updates."]
+    assert info_of({"a": 3, "b": 3}).notes == []

@@ -142,3 +142,8 @@ def test_a_csv_is_harmless_and_whole() -> None:
     rows = list(csv.reader(io.StringIO(text.split("\n", 1)[1])))
     assert rows[0] == ["'=cmd()", "value"] and [row[0] for row in rows[1:]] == ["'=1+1", "plain", "'-x"]
     assert float(rows[2][1]) == 0.1 + 0.2 and float(rows[1][1]) == -1.5
+
+
+def test_a_csv_holds_legible_text_only() -> None:
+    text = export.csv(pd.DataFrame({"na\u202eme": ["\u200badam", "\x1b[31m"]}), CAPTION).decode()
+    assert text.splitlines()[1:] == ["na[U+202E]me", "[U+200B]adam", "[U+001B][31m"]

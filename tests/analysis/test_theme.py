@@ -102,3 +102,7 @@ def test_a_narrow_logarithmic_axis_has_ticks_too(low: float, high: float) -> Non
     inside = [value for value in ticks["tickvals"] if low <= value <= high]
     assert 2 <= len(inside) <= 7
     assert [float(text) for text in ticks["ticktext"]] == pytest.approx(ticks["tickvals"], rel=1e-5)
+
+
+def test_a_label_is_legible_and_no_html() -> None:
+    assert theme.plain("\u202e<b>evil") == "[U+202E]&lt;b&gt;evil"

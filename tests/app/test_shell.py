@@ -177,3 +177,8 @@ def test_the_names_of_sweeps_to_choose_from_stay_the_same_while_time_passes(
     now = ui.time.time
     monkeypatch.setattr(ui.time, "time", lambda: now() + 90)
     assert options(open_page(page)) == before, "else Streamlit forgets what was chosen"
+
+
+def test_text_steers_neither_markdown_nor_the_line_around_it() -> None:
+    assert ui.text("\u202e*evil*\u2028\n name") == r"\[U\+202E\]\*evil\* name"
+    assert ui.text("שלום 👩‍💻") == "שלום 👩‍💻"

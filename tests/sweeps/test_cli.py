@@ -571,3 +571,16 @@ def test_tables_and_numbers():
         "90 min",
         "2.0 h",
     ]
+
+
+def test_a_name_steers_no_terminal_and_is_exact_in_json(capsys, monkeypatch, store):
+    row = shown.sweep_rows(store[0])[0] | {"name": "\u202eevil"}
+    monkeypatch.setattr(shown, "sweep_rows", lambda uri: [row])
+    assert cli.main(["list"]) == 0
+    text = capsys.readouterr().out
+    assert "[U+202E]evil" in text and "\u202e" not in text
+    assert cli.main(["list", "--json"]) == 0
+    text = capsys.readouterr().out
+    assert "\u202e" not in text and json.loads(text)[0]["name"] == "\u202eevil"
+    assert cli.main(["pause", "\u202eother"]) == cli.BAD_INPUT
+    assert "\u202e" not in capsys.readouterr().err

@@ -683,3 +683,10 @@ def test_wherever_the_text_ends_the_answer_is_a_sweep_or_sentences():
             parse(GOOD[:end])
         except SpecError as error:
             assert error.problems
+
+
+def test_text_that_steers_the_page_is_written_as_escapes_and_read_as_it_was():
+    spec = check(changed(question="Which \u202elearning\u200b rate \U000e0041wins, עברית?"))
+    text = to_yaml(spec)
+    assert not {"\u202e", "\u200b", "\U000e0041"} & set(text) and "עברית" in text
+    assert parse(text) == spec and check(yaml.safe_load(text)) == spec

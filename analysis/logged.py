@@ -1,0 +1,246 @@
+"""What misleads in how a run was logged: steps logged twice, steps that count other things, times that are no times.
+
+A job that was resumed logs some steps again: the latest value of a step stands, as in MLflow, and a sentence says so.
+Runs of different programs may count epochs or batches as their steps: nothing in a store says which, so they are only
+suspected, by two signs together. Both the distance between two logged steps and the last step have to be ten times
+another run's. Runs that are merely longer have the same distance; runs that are merely logged less often end alike.
+A program that logs seconds, or its steps, as milliseconds dates its values to 1970: such a run has no clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.words import joined, some
+
+SINCE_START: Final = "seconds since the run's start"
+FACTOR: Final = 10.0
+"""Steps are suspected to count other things from this ratio on."""
+FEWEST_STEPS: Final = 3
+"""Fewer logged steps than this have no usual distance."""
+EARLY_MS: Final = 60_000
+"""Clocks of two machines may differ by so much."""
+LATE_MS: Final = 2 * 365 * 86_400_000
+"""Values are not logged so long after a run's end."""
+MOST_NAMED: Final = 3
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and c`; `a, b, c and 3 others`."""
+    return some(names, MOST_NAMED, "{:,} others") if len(names) > MOST_NAMED + 1 else joined(names)
+
+
+def latest(history: pd.DataFrame) -> pd.DataFrame:
+    """The latest value of each step, by step.
+
+    Args:
+        history: One metric of one run [step, ...], by time within a step.
+    """
+    return history.drop_duplicates("step", keep="last").sort_values("step")
+
+
+# Steps that were logged more than once
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """The steps of one history that were logged more than once, with different values."""
+
+    name: str
+    """Whose history it is: a run's or a metric's name."""
+    steps: str
+    """`steps 5 to 9`"""
+    times: int
+    """How often the step was logged that was logged most often."""
+
+
+def repeats(name: str, history: pd.DataFrame) -> Repeats | None:
+    """The repeated steps of a history; None where each step has one value.
+
+    Args:
+        name: Whose history it is.
+        history: One metric of one run [step, value].
+    """
+    if not history["step"].duplicated().any():
+        return None
+    values = history.drop_duplicates(["step", "value"])
+    counts = values["step"].value_counts()
+    again = sorted(int(step) for step in counts.index[counts > 1])
+    if not again:
+        return None
+    first, last = again[0], again[-1]
+    between = int(history["step"][history["step"].between(first, last)].nunique())
+    if first == last:
+        steps = f"step {first:,}"
+    elif between == len(again):
+        steps = f"steps {first:,} to {last:,}"
+    else:
+        steps = f"{len(again):,} of the steps {first:,} to {last:,}"
+    return Repeats(name, steps, int(counts.max()))
+
+
+def repeats_of(histories: pd.DataFrame, names: Mapping[str, str]) -> list[Repeats]:
+    """The repeated steps of several runs, those of one metric.
+
+    Args:
+        histories: Long: run_id, step, value.
+        names: Run id -> its name.
+    """
+    found = [repeats(names[str(run)], history) for run, history in histories.groupby("run_id", sort=False)]
+    return [each for each in found if each is not None]
+
+
+def repeats_sentence(repeated: Sequence[Repeats], what: str = "runs") -> str:
+    """Says which steps were logged more than once and which value is shown; nothing where there are none.
+
+    Args:
+        repeated: The histories that repeat steps.
+        what: What their names are names of.
+    """
+    if not repeated:
+        return ""
+    # By name, so that pages with other orders of runs say the same.
+    repeated = sorted(repeated, key=lambda each: each.name)
+    shown = "the latest value of each step is shown"
+    if len({(each.steps, each.times) for each in repeated}) == 1 and len(repeated) <= MOST_NAMED:
+        often = "twice" if repeated[0].times == 2 else "more than twice"
+        steps = repeated[0].steps[0].upper() + repeated[0].steps[1:]
+        were = "was" if steps.startswith("Step ") else "were"
+        return f"{steps} of {joined([each.name for each in repeated])} {were} logged {often}: {shown}."
+    first = repeated[0]
+    many = f"{len(repeated):,} {what} logged some steps" if len(repeated) > 1 else f"{first.name} logged some steps"
+    return f"{many} more than once, such as {first.steps} of {first.name}: {shown}."
+
+
+# Steps that count other things
+
+
+def mixed_steps_sentence(histories: Iterable[tuple[str, np.ndarray]]) -> str:
+    """Says that the steps of one history seem to count something else than another's; nothing where none do.
+
+    Args:
+        histories: The name of each history, a run's or a metric's, and its logged steps, ascending.
+    """
+    usual = [(name, steps) for name, steps in histories if len(steps) >= FEWEST_STEPS]
+    strides = np.array([float(np.median(np.diff(steps))) for _, steps in usual])
+    ends = np.array([float(steps[-1]) for _, steps in usual])
+    coarser = strides[None, :] >= FACTOR * strides[:, None]
+    further = (ends[None, :] >= FACTOR * ends[:, None]) & (ends[:, None] > 0)
+    pairs = np.argwhere(coarser & further)
+    if not len(pairs):
+        return ""
+    fine, coarse = (
+        f"{usual[place][0]} has one value per {_steps_words(strides[place])}, up to step {ends[place]:,.6g}"
+        for place in pairs[0]
+    )
+    return f"These steps may not count the same thing, such as epochs and batches: {fine}; {coarse}."
+
+
+def _steps_words(stride: float) -> str:
+    return "step" if stride == 1 else f"{stride:,.6g} steps"
+
+
+def foreign_steps_sentence(names: Sequence[str]) -> str:
+    """Says that the steps of some runs beside ours need not be epochs; nothing where there are none.
+
+    Args:
+        names: The runs that other programs trained.
+    """
+    if not names:
+        return ""
+    return f"The steps of {_listed(names)} were counted by another program: they may not be epochs."
+
+
+def unplaced_sentence(names: Sequence[str], axis: str) -> str:
+    """Says which runs have no place on an axis; nothing where all have one.
+
+    Args:
+        names: The runs that did not log where they stand on it.
+        axis: What it shows.
+    """
+    if not names:
+        return ""
+    are, they = ("is", "it") if len(names) == 1 else ("are", "they")
+    return f"{_listed(names)} {are} not drawn: {they} logged no {axis}."
+
+
+# Times
+
+
+def in_time(first: float, last: float, start: float, end: float) -> bool:
+    """Whether values logged from `first` to `last` can be a run's: neither before its start nor years after its end.
+
+    Args:
+        first: The earliest time, in milliseconds, as all times here.
+        last: The latest time.
+        start: When the run started; 0 where that is not known, and nothing can be told.
+        end: When it ended; nan while it trains.
+    """
+    known_end = max(start, end if math.isfinite(end) else first)
+    return start > 0 and first >= start - EARLY_MS and last <= known_end + LATE_MS
+
+
+def clock_sentence(dated: Sequence[tuple[str, float]]) -> str:
+    """Says what is not drawn over time, and why; nothing where all is drawn.
+
+    Args:
+        dated: The name of each run or metric that is not drawn, and a time of it that is not `in_time`.
+    """
+    if not dated:
+        return ""
+    are, their = ("is", "its") if len(dated) == 1 else ("are", "their")
+    day = _day(dated[0][1])
+    when = f"times such as {day}" if day else "times"
+    who = f"{_listed([name for name, _ in dated])} {are} not drawn over time"
+    return f"{who}: {their} values have {when}, before the run's start or years after its end."
+
+
+def _day(milliseconds: float) -> str:
+    """The date of a time; nothing where the calendar does not reach so far."""
+    try:
+        return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d}"
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def since_start(histories: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The seconds from each run's start to each of its values, without the runs whose times are none.
+
+    Args:
+        histories: Long: run_id, key, step, time (milliseconds), value.
+        runs: One row a run: run_id, name, start_time, end_time (milliseconds, missing while it trains).
+
+    Returns:
+        The same rows as if the seconds had been logged as SINCE_START, and a sentence that names the runs left out.
+    """
+    if not len(histories):
+        return histories, ""
+    about = runs.drop_duplicates("run_id").set_index("run_id")
+    starts = about["start_time"].astype(float)
+    ends = pd.to_numeric(about["end_time"], errors="coerce").astype(float)
+    wrong = {}
+    for run, first, last in histories.groupby("run_id")["time"].agg(["min", "max"]).itertuples():
+        if not in_time(first, last, starts[run], ends[run]):
+            wrong[run] = first if first < starts[run] else last
+    rest = histories[~histories["run_id"].isin(list(wrong))]
+    seconds = (rest["time"].astype(float) - rest["run_id"].map(starts).astype(float)) / 1000
+    sentence = clock_sentence([(about["name"][run] or run[:8], time) for run, time in wrong.items()])
+    return rest.assign(key=SINCE_START, value=seconds), sentence
+
+
+def duration_seconds(starts: pd.Series[Any], ends: pd.Series[Any]) -> pd.Series[Any]:
+    """How long runs took; nan where a run has no end, or one before its start.
+
+    Args:
+        starts: In milliseconds.
+        ends: The same, missing while a run trains.
+    """
+    seconds = (pd.to_numeric(ends, errors="coerce").astype(float) - starts.astype(float)) / 1000
+    return seconds.where(seconds >= 0)
