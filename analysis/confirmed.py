@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ from analysis.comparison import Comparison, shown
 from analysis.ranking import Group, ranking
 from analysis.samples import Sample, key_words, samples
 from analysis.search_figures import log_range
+from analysis.standings import Standings, standings
 from analysis.statistics import (
     ENOUGH_FOR_AN_INTERVAL,
     MAXIMIZE,
@@ -35,6 +36,8 @@ from tracking.schema import CONFIRM_PHASE, Outcome
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+MOST_COMPARED: Final = 100
+"""Groups of which every pair gets a verdict: beyond this a reader would wait for it."""
 OPTIMISTIC = (
     "Search scores are too good on average: they chose the winners. Winners are judged by their confirm runs alone."
 )
@@ -209,6 +212,23 @@ def answer(info: ConfirmedInfo, *, over: bool) -> str:
         return f"{best.label}: {score}{so_far}{some}."
     word = "highest" if info.direction == MAXIMIZE else "lowest"
     return f"{best.label}: the {word} {score} of {len(info.groups)} confirmed winners{so_far}{some}."
+
+
+def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: ConfirmedInfo) -> Standings | None:
+    """The verdicts on a sweep's winners by their fresh seeds; before one has a result, on all that the search tried.
+
+    None where fewer than two have a finite result, or there are more than MOST_COMPARED.
+
+    Args:
+        search: The runs of the search.
+        groups: Of the search, from `ranking`.
+        info: The winners.
+    """
+    among = info.groups if info.judged else groups
+    if not 1 < sum(group.interval.n > 0 for group in among) <= MOST_COMPARED:
+        return None
+    results = info.samples if info.judged else samples(search, names={group.group: group.label for group in groups})
+    return standings(results, direction=info.direction, metric=info.metric)
 
 
 def table(info: ConfirmedInfo) -> pd.DataFrame:

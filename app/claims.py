@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
-from analysis.claims import ClaimInfo, Status, claims_info, compared
+from analysis.claims import ClaimInfo, Status, compared, judged
 from analysis.comparison import Comparison
 from app import store, sweep_actions, ui
 from sweeps.spec import Spec
@@ -21,16 +20,6 @@ _BADGES: Final = {
     Status.TOO_FEW: ("gray", "Too few {}"),
     Status.NOT_YET: ("gray", "Not yet"),
 }
-
-
-def _last(metric: str, runs: pd.DataFrame) -> pd.Series[Any]:
-    """The last value of a metric of each run, nan where it logged none."""
-    found = store.histories(tuple(runs["run_id"]), metric) if len(runs) else pd.DataFrame()
-    if not len(found):
-        return pd.Series(math.nan, index=runs.index, dtype=float)
-    last = found.sort_values("step", kind="stable").drop_duplicates("run_id", keep="last")
-    by_run = pd.Series(last["value"].to_numpy(dtype=float), index=last["run_id"].array)
-    return pd.Series(by_run.reindex(runs["run_id"].array).to_numpy(), index=runs.index)
 
 
 def _lines(found: Sequence[ClaimInfo], over: bool) -> None:
@@ -69,7 +58,5 @@ def of_sweep(row: Any, runs: pd.DataFrame, over: bool) -> None:
     spec = sweep_actions.spec_of(row["sweep"])
     if spec is None or not spec.claim:
         return
-    own = runs[runs["counts"].astype(bool)].reset_index(drop=True) if len(runs) else runs
-    metrics = {claim.metric for claim in spec.claim} - {row["metric"]}
-    own = own.assign(**{metric: _last(metric, own) for metric in metrics})
-    _lines(claims_info(own, spec.claim, list(spec.search)), over)
+    keys = list(spec.search)
+    _lines(judged(runs, spec.claim, keys, objective=row["metric"], histories=store.histories), over)

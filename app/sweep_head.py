@@ -5,24 +5,19 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from analysis import confirmed
 from analysis.ranking import Group, answer, ranking
-from analysis.samples import Sample, samples
 from analysis.search_figures import pruning_saved
 from analysis.seeds import Plan
-from analysis.standings import standings
 from analysis.units import SEEDS
 from app import preflight, sweep_actions, sweep_confirm, ui
 from sweeps.decidable import plan_of
 from sweeps.spec import Spec
-
-MOST_COMPARED: Final = 100
-"""Groups of which every pair gets a verdict: beyond this a page would wait for it."""
 
 
 @dataclass(frozen=True)
@@ -67,22 +62,21 @@ def _plan(row: Any, groups: list[Group]) -> Plan:
     return Plan(int(row["seeds"]), SEEDS, 0, len(groups)) if spec is None else plan_of(spec)
 
 
-def _belief(row: Any, found: Found, groups: list[Group], compared: list[Sample], over: bool) -> None:
+def _belief(row: Any, found: Found, groups: list[Group], over: bool) -> None:
     """How far the answer can be believed: what the configurations' comparison says, or too few seeds for it.
 
     Args:
         row: The sweep.
         found: What there is of it.
         groups: The configurations, or the winners.
-        compared: The winners' fresh results; nothing where the search is judged.
         over: Whether no more runs will come.
     """
-    plan, finite = _plan(row, groups), sum(group.interval.n > 0 for group in groups)
-    if over and (plan.claims or finite < 2):
+    plan = _plan(row, groups)
+    if over and (plan.claims or sum(group.interval.n > 0 for group in groups) < 2):
         return
-    if over and finite <= MOST_COMPARED:
-        compared = compared or samples(found.search, names={group.group: group.label for group in groups})
-        st.caption(ui.text(standings(compared, direction=row["direction"], metric=row["metric"]).sentence))
+    ranked = confirmed.sweep_standings(found.search, found.groups, found.winners) if over else None
+    if ranked is not None:
+        st.caption(ui.text(ranked.sentence))
     elif plan.missing:
         st.caption(ui.text(plan.sentence))
 
@@ -94,7 +88,7 @@ def headline(row: Any, found: Found, over: bool) -> None:
         st.markdown(f"## {ui.text(confirmed.answer(winners, over=over))}")
         if not over and found.searches_on:
             st.caption("The search goes on: when it is done, its winners are chosen again.")
-        _belief(row, found, winners.groups, winners.samples, over)
+        _belief(row, found, winners.groups, over)
         return
     st.markdown(f"## {ui.text(answer(found.groups, row['metric'], row['direction'], over=over))}")
     if spec is not None and spec.confirm is not None and any(group.interval.n for group in found.groups):
@@ -102,7 +96,7 @@ def headline(row: Any, found: Found, over: bool) -> None:
             f"The best of a search is too good on average, since luck helped to choose it:"
             f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
         )
-    _belief(row, found, found.groups, [], over)
+    _belief(row, found, found.groups, over)
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:

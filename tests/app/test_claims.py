@@ -46,7 +46,11 @@ def test_the_badge_is_the_verdict(
     fake.add("s", state, {key: ["ok"] * seeds for key in ADAM_FIRST}, seeds=8)
     at = open_page("sweep", sweep="s")
     assert badges(at) == [f"{badge} The claim: {ui.text(CLAIM)}"]
-    reason = {"green": "adam is better than sgd", "red": "sgd is worse than adam", "gray": "Too few seeds: at least 3 more"}
+    reason = {
+        "green": "adam is better than sgd",
+        "red": "sgd is worse than adam",
+        "gray": "Too few seeds: at least 3 more",
+    }
     assert ui.text(reason[badge[1:].partition("-")[0]]) in words(at)
 
 
