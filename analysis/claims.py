@@ -251,7 +251,7 @@ def _last(metric: str, runs: pd.DataFrame, histories: Callable[[tuple[str, ...],
     return pd.Series(by_run.reindex(runs["run_id"].array).to_numpy(), index=runs.index)
 
 
-def judged(
+def sweep_claims(
     runs: pd.DataFrame,
     claims: Sequence[Claimed],
     keys: Sequence[str],

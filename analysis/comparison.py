@@ -52,6 +52,11 @@ class Comparison:
     """Of the code that trained them all; nothing if it is unknown or not one."""
 
     @property
+    def goals(self) -> list[tuple[str, str]]:
+        """The metric and the direction by which the runs' sweeps rank, if it is one for all: see `analysis.roles`."""
+        return [(self.objective, self.direction)] if self.objective else []
+
+    @property
     def differing(self) -> list[str]:
         """The params in which the runs differ, seeds apart."""
         return [key for key in map(str, self.params) if not is_seed(key) and _count(self.params[key]) > 1]

@@ -196,7 +196,7 @@ def confirmed_info(
 
 
 def answer(info: ConfirmedInfo, *, over: bool) -> str:
-    """Which winner is best by its confirm runs, in one sentence of plain text; nothing before one has a result."""
+    """Which winner leads by its confirm runs, in one sentence of plain text; nothing before one has a result."""
     judged = [group for group in info.groups if group.judged]
     if not judged:
         return ""
@@ -210,8 +210,7 @@ def answer(info: ConfirmedInfo, *, over: bool) -> str:
     so_far = "" if over else " so far"
     if len(info.groups) == 1:
         return f"{best.label}: {score}{so_far}{some}."
-    word = "highest" if info.direction == MAXIMIZE else "lowest"
-    return f"{best.label}: the {word} {score} of {len(info.groups)} confirmed winners{so_far}{some}."
+    return f"{best.label} leads {len(info.groups)} confirmed winners{so_far} with {score}{some}."
 
 
 def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: ConfirmedInfo) -> Standings | None:
@@ -224,8 +223,9 @@ def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: Confirm
         groups: Of the search, from `ranking`.
         info: The winners.
     """
-    among = info.groups if info.judged else groups
-    if not 1 < sum(group.interval.n > 0 for group in among) <= MOST_COMPARED:
+    finite_winners = sum(group.interval.n > 0 for group in info.groups) if info.judged else 0
+    # Where all winners diverged with fresh seeds, that is the verdict on what the search had found.
+    if not 1 < (finite_winners or sum(group.interval.n > 0 for group in groups)) <= MOST_COMPARED:
         return None
     results = info.samples if info.judged else samples(search, names={group.group: group.label for group in groups})
     return standings(results, direction=info.direction, metric=info.metric)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from analysis import roles
 from analysis.methods import Method, in_words
 from analysis.rates import RatesInfo
 from analysis.words import counted, joined
@@ -208,14 +209,13 @@ def _counted(runs: pd.DataFrame) -> Check:
     return Check(rule, True, words)
 
 
-def _selection(metric: str) -> Check:
+def _selection(metric: str, part: str) -> Check:
     rule = SELECTION
-    first = metric.replace("_", "/").partition("/")[0].lower()
-    if first in ("test",):
+    if part == roles.TEST:
         return Check(rule, False, f"{metric} is of the test data: what is chosen by them is no longer tested by them.")
-    if first.startswith("train"):
+    if part == roles.TRAIN:
         return Check(rule, False, f"{metric} is of the training data.")
-    return Check(rule, True if first in ("val", "valid", "validation", "dev", "eval") else None, f"By {metric}.")
+    return Check(rule, True if part == roles.VALIDATION else None, f"By {metric}.")
 
 
 def _so_far(check: Check) -> Check:
@@ -232,6 +232,7 @@ def protocol_info(
     key: str,
     keys: Sequence[str],
     metric: str,
+    part: str = roles.UNKNOWN,
     rates: RatesInfo | None = None,
     active: bool = False,
     declared: Mapping[str, Mapping[str, str]] | None = None,
@@ -244,6 +245,7 @@ def protocol_info(
         key: The param whose values are the methods.
         keys: The params that tell trials apart.
         metric: What the methods are judged by.
+        part: Of which data it is: a part of `analysis.roles`.
         rates: The methods along their learning rate.
         active: Whether more runs are to come: what they can still mend is not known.
         declared: Method -> searched key -> the space that the method's sweeps state for it, in words.
@@ -252,5 +254,12 @@ def protocol_info(
     budgets = [_budget(method, key, others, (declared or {}).get(method.name, {})) for method in methods]
     checks: list[Check] = []
     if budgets:
-        checks = [_equal(budgets), _seeds(methods), _edges(rates), _fresh(methods), _counted(runs), _selection(metric)]
+        checks = [
+            _equal(budgets),
+            _seeds(methods),
+            _edges(rates),
+            _fresh(methods),
+            _counted(runs),
+            _selection(metric, part),
+        ]
     return ProtocolInfo(budgets, [_so_far(check) for check in checks] if active else checks)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -102,6 +102,16 @@ def _method(params: Mapping[str, Any], trial: int) -> str:
     return f"trial {trial}"
 
 
+def distinct(groups: Sequence[Group]) -> list[Group]:
+    """The groups with labels that differ, since they are chosen and looked up by their labels: `a`, `a (2)`."""
+    seen: Counter[str] = Counter()
+    named = []
+    for group in groups:
+        seen[group.label] += 1
+        named.append(group if seen[group.label] == 1 else replace(group, label=f"{group.label} ({seen[group.label]})"))
+    return named
+
+
 def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
     """The groups, best first; then what diverged wholly, then what has no result yet, then what was pruned.
 
@@ -149,19 +159,16 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
         mean = math.inf if math.isnan(group.interval.mean) else sign * group.interval.mean
         return (0.0, group.share_diverged, mean, group.trial)
 
-    ranked = []
-    for place, group in enumerate(sorted(groups, key=order), start=1):
-        ranked.append(Group(**{**group.__dict__, "rank": place if group.judged else None}))
-    return ranked
+    ranked = sorted(groups, key=order)
+    return [replace(group, rank=place if group.judged else None) for place, group in enumerate(ranked, 1)]
 
 
-def answer(groups: Sequence[Group], metric: str, direction: str, *, over: bool) -> str:
-    """What a sweep answers so far, in one sentence of plain text.
+def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:
+    """Who leads so far, in one sentence of plain text; whether it is a difference `standings` says.
 
     Args:
         groups: In their order, from `ranking`.
         metric: The objective's metric.
-        direction: "minimize" or "maximize".
         over: Whether no more runs will come.
     """
     judged = [group for group in groups if group.judged]
@@ -170,11 +177,10 @@ def answer(groups: Sequence[Group], metric: str, direction: str, *, over: bool) 
     best = judged[0]
     if not best.interval.n:
         return f"All {sum(group.judged for group in judged)} runs diverged{'' if over else ' so far'}."
-    word = "highest" if direction == "maximize" else "lowest"
     shown = f"{metric} {plus_minus(best.interval)}"
     basis = f" ({best.interval.kind})" if best.interval.shown else f" (n={best.interval.n})"
     if len(judged) == 1:
         return f"{best.label}: {shown}{basis}."
     some = f", though {best.diverged} of its {best.judged} runs diverged" if best.diverged else ""
     so_far = "" if over else " so far"
-    return f"{best.label}: the {word} {shown}{basis} of {len(judged)} configurations{so_far}{some}."
+    return f"{best.label} leads {len(judged)} configurations{so_far} with {shown}{basis}{some}."

@@ -1,7 +1,9 @@
-"""Which metric is which: of the training, the validation or the test data, and whether more of it is better.
+"""Which metric is which, and by which one runs are judged.
 
-Guessed from the words of a metric's name (`val_acc`, `eval/f1`, `trainLoss`), shown, and changed by a person who knows
-better. What they say is kept with the experiment as JSON.
+A metric is of the training, the validation or the test data, more or less of it is better, and it measures how good a
+model is or something else, such as seconds or the learning rate. Our own metrics are known, and what a sweep minimizes
+or maximizes is known from its spec. A stranger's are guessed from their names (`val_acc`, `eval/f1`, `trainLoss`),
+shown, and changed by a person who knows better. What they say is kept with the experiment as JSON.
 """
 
 from __future__ import annotations
@@ -9,13 +11,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+from tracking import schema
 
 TRAIN, VALIDATION, TEST, SYSTEM, UNKNOWN = "train", "validation", "test", "system", ""
 PARTS: Final = (TRAIN, VALIDATION, TEST, SYSTEM, UNKNOWN)
 HIGHER, LOWER = "higher", "lower"
 BETTER: Final = (HIGHER, LOWER, "")
+
+GUESSED, SAID, KNOWN = "guessed", "said", "known"
+"""Where a role comes from: the metric's name, a person, or the sweep and the program that logged it."""
 
 _PARTS: Final = {
     **dict.fromkeys(("train", "training", "trn", "fit"), TRAIN),
@@ -28,37 +35,79 @@ _HIGHER: Final = frozenset(
         r"\w+",
         "acc accuracy f1 f2 fbeta auc auroc auprc roc ap map precision recall specificity sensitivity r2 bleu chrf"
         " rouge meteor iou miou dice jaccard score reward return psnr ssim top1 top5 hit hits ndcg mrr kappa mcc"
-        " correlation pearson spearman likelihood agreement throughput",
+        " correlation pearson spearman likelihood agreement",
     )
 )
 _LOWER: Final = frozenset(
     re.findall(
         r"\w+",
         "loss error err mse rmse mae mape nll perplexity ppl ce bce crossentropy entropy regret wer cer ter fid kl"
-        " brier ece cost distance seconds time latency penalty deviation",
+        " brier ece cost distance penalty deviation",
     )
 )
+_SLOW: Final = frozenset(
+    re.findall(r"\w+", "time seconds second secs sec minutes mins hours duration latency runtime walltime elapsed")
+)
+_FAST: Final = frozenset(("throughput", "speed", "fps"))
+_NO_QUALITY: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "s ms memory mem ram vram bytes kb mb gb kib mib gib lr learning epoch epochs step steps iteration iterations"
+        " iter iters batch batches samples examples tokens size norm grad grads gradient gradients momentum decay beta"
+        " eta count num params parameters flops seed utilization temperature watts",
+    )
+)
+_PER_SECOND: Final = frozenset(("per", "samples", "examples", "tokens", "batches", "steps", "iterations", "it"))
+"""With one of these, seconds may be what is divided by, as in `samples_per_second`: more of it is better, or less."""
+_RESOURCES: Final = _SLOW | _FAST
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
 
 
 @dataclass(frozen=True)
 class Role:
-    """What a metric is. `guessed`: nobody has said so."""
+    """What a metric is."""
 
     part: str = UNKNOWN
     better: str = ""
-    guessed: bool = True
+    source: str = GUESSED
+    quality: bool = True
+    """Whether it measures how good a model is. Seconds, memory, a learning rate and a norm do not."""
+    objective: bool = False
+    """Whether the sweep of the runs ranks by it."""
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nobody has said so."""
+        return self.source == GUESSED
 
     @property
     def words(self) -> str:
         """`validation, lower is better, guessed`."""
-        known = [*([self.part] if self.part else []), *([f"{self.better} is better"] if self.better else [])]
-        return ", ".join([*known, *(["guessed"] if self.guessed and known else [])])
+        facts = [*([self.part] if self.part else []), *([f"{self.better} is better"] if self.better else [])]
+        facts += [] if self.quality else ["no measure of quality"]
+        return ", ".join([*facts, *(["guessed"] if self.guessed and facts else [])])
 
     @property
     def direction(self) -> str:
         """As a sweep's objective names it; lower is assumed where nobody knows."""
-        return "maximize" if self.better == HIGHER else "minimize"
+        return schema.MAXIMIZE if self.better == HIGHER else schema.MINIMIZE
+
+
+_OURS: Final = {
+    schema.TRAIN_LOSS: Role(TRAIN, LOWER, KNOWN),
+    schema.TRAIN_EVAL_LOSS: Role(TRAIN, LOWER, KNOWN),
+    schema.TRAIN_EVAL_ERROR: Role(TRAIN, LOWER, KNOWN),
+    schema.VAL_LOSS: Role(VALIDATION, LOWER, KNOWN),
+    schema.VAL_ERROR: Role(VALIDATION, LOWER, KNOWN),
+    schema.TEST_LOSS: Role(TEST, LOWER, KNOWN),
+    schema.TEST_ERROR: Role(TEST, LOWER, KNOWN),
+    schema.TRAIN_SECONDS: Role(SYSTEM, LOWER, KNOWN, quality=False),
+    **dict.fromkeys(
+        (schema.PENALTY, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM, schema.STEPS),
+        Role(TRAIN, "", KNOWN, quality=False),
+    ),
+}
+"""The metrics that our own runs log."""
 
 
 def words(name: str) -> list[str]:
@@ -71,30 +120,52 @@ def is_part(word: str) -> bool:
     return word.lower() in _PARTS
 
 
-def guess(name: str) -> Role:
-    """What the words of a name say; the first word that names a part, the last that names a quantity."""
-    found = words(name)
-    part = next((_PARTS[word] for word in found if word in _PARTS), UNKNOWN)
-    better = ""
-    for word in found:
-        better = HIGHER if word in _HIGHER else LOWER if word in _LOWER else better
+def _better(name_words: list[str]) -> tuple[str, bool]:
+    """Which direction is better, and whether it is a quality: the last word that names a quantity decides."""
+    better, quality = "", not _NO_QUALITY & set(name_words)
+    for word in name_words:
+        if word in _HIGHER or word in _LOWER:
+            better, quality = HIGHER if word in _HIGHER else LOWER, True
+        elif word in _RESOURCES:
+            better, quality = HIGHER if word in _FAST else LOWER, False
+    if not quality and _PER_SECOND & set(name_words):
+        better = ""
     # scikit-learn's scorers (neg_mean_squared_error); but the negative log-likelihood is a loss.
-    if better == LOWER and "neg" in found:
+    if better == LOWER and "neg" in name_words:
         better = HIGHER
-    elif better == HIGHER and {"neg", "negative"} & set(found):
+    elif better == HIGHER and {"neg", "negative"} & set(name_words):
         better = LOWER
-    return Role(part, better)
+    return better, quality
 
 
-def roles(names: Iterable[str], said: str = "") -> dict[str, Role]:
-    """The role of each metric: what was said of it, else a guess.
+def guess(name: str) -> Role:
+    """What the words of a name say: the first word that names a part, the last that names a quantity."""
+    name_words = words(name)
+    part = next((_PARTS[word] for word in name_words if word in _PARTS), UNKNOWN)
+    better, quality = _better(name_words)
+    return Role(part, better, quality=quality and part != SYSTEM)
+
+
+def roles(names: Iterable[str], said: str = "", goals: Iterable[tuple[str, str]] = ()) -> dict[str, Role]:
+    """The role of each metric: from the sweeps' specs, else as a person said, else known or guessed by its name.
 
     Args:
         names: The metrics.
         said: What `remembered` made; anything else counts as nothing.
+        goals: (metric, direction) of the sweeps that the runs belong to. It is the objective if all agree on one.
     """
-    known = _read(said)
-    return {name: known.get(name) or guess(name) for name in names}
+    names, by_person = list(names), _read(said)
+    found = {name: by_person.get(name) or _OURS.get(name) or guess(name) for name in names}
+    # Keras logs `loss` beside `val_loss`: the one that names no part is of the training data.
+    for name, role in found.items():
+        if role == Role(UNKNOWN, role.better) and f"val_{name}" in found:
+            found[name] = replace(role, part=TRAIN)
+    stated = sorted(set(goals))
+    if len(stated) == 1 and stated[0][0] in found:
+        metric, direction = stated[0]
+        better = HIGHER if direction == schema.MAXIMIZE else LOWER
+        found[metric] = replace(found[metric], better=better, source=KNOWN, quality=True, objective=True)
+    return found
 
 
 def _read(said: str) -> dict[str, Role]:
@@ -105,39 +176,55 @@ def _read(said: str) -> dict[str, Role]:
     found = {}
     for name, pair in content.items() if isinstance(content, dict) else ():
         if isinstance(pair, list) and len(pair) == 2 and pair[0] in PARTS and pair[1] in BETTER:
-            found[str(name)] = Role(pair[0], pair[1], guessed=False)
+            # What a person gives a direction counts as a quality, were it the seconds of an epoch.
+            found[str(name)] = Role(pair[0], pair[1], SAID, bool(pair[1]) or guess(str(name)).quality)
     return found
 
 
 def remembered(chosen: Mapping[str, Role]) -> str:
-    """What a person said, as JSON; guesses are left out, so that better guesses may follow."""
+    """What a person said, as JSON, without what is known or guessed, so that better guesses may follow."""
     return json.dumps(
-        {name: [role.part, role.better] for name, role in sorted(chosen.items()) if not role.guessed},
+        {name: [role.part, role.better] for name, role in sorted(chosen.items()) if role.source == SAID},
         ensure_ascii=False,
         separators=(",", ":"),
     )
 
 
-_RANKS: Final = {VALIDATION: 0, TEST: 2, UNKNOWN: 1, TRAIN: 3, SYSTEM: 4}
+_RANKS: Final = {VALIDATION: 0, TEST: 1, UNKNOWN: 2, TRAIN: 3, SYSTEM: 4}
+
+
+def _judges(role: Role) -> bool:
+    return role.objective or (role.quality and role.part not in (TRAIN, SYSTEM))
 
 
 def ordered(chosen: Mapping[str, Role]) -> list[str]:
-    """Metrics by how much a person wants to see them: validation first, then the rest, quantities before diagnostics.
+    """Metrics by how much a person wants to see them: those of `judges` first, in the same order."""
 
-    Selection never looks at the test set, so its metrics come after those of validation.
-    """
-
-    def key(name: str) -> tuple[int, int, bool, str]:
+    def key(name: str) -> tuple[bool, bool, bool, bool, int, bool, str]:
         role = chosen[name]
-        return (0 if role.better and role.part != SYSTEM else 1, _RANKS[role.part], "loss" not in words(name), name)
+        first = (not role.objective, not _judges(role), not role.quality, not role.better)
+        return (*first, _RANKS[role.part], "loss" not in words(name), name)
 
     return sorted(chosen, key=key)
 
 
-def main_metric(chosen: Mapping[str, Role]) -> str | None:
-    """The metric that runs are judged by as long as nobody names one: of validation, never of test if another is there.
+def judges(chosen: Mapping[str, Role]) -> list[str]:
+    """The metrics that runs may be judged by as long as nobody names one; the first is the one to take.
 
-    None where there is no metric.
+    Every page asks here. The objective of the runs' sweeps comes first, then validation, then test data, then metrics
+    that do not say of which data they are; of equals the loss. Those of the training data say little of new data, and
+    seconds or a learning rate nothing: they are only taken where a sweep or a person names them.
     """
-    found = ordered(chosen)
-    return found[0] if found else None
+    return [name for name in ordered(chosen) if _judges(chosen[name])]
+
+
+def assumption(name: str, role: Role) -> str:
+    """A sentence on a direction that nobody has said and that the name does not tell; nothing where it is known."""
+    return "" if role.better else f"It is assumed that lower {name} is better."
+
+
+def nothing_to_judge_by(chosen: Mapping[str, Role]) -> str:
+    """Why no metric is taken where `judges` has none."""
+    if any(role.quality for role in chosen.values()):
+        return "These runs logged no metric of validation or test data. Choose what they are to be judged by."
+    return "These runs logged no metric that says how good a model is. Choose what they are to be judged by."

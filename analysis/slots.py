@@ -23,7 +23,7 @@ from tracking import schema
 
 DEV, TRAIN, TRAIN_DEV, TRAINING = "dev", "train", "train_dev", "training"
 SLOTS: Final[dict[str, str]] = {
-    DEV: "Error on validation data, by which models are chosen.",
+    DEV: "Error on validation data, by which models are chosen; on test data where nothing else was logged.",
     TRAIN: "The same on training data, in evaluation mode.",
     TRAIN_DEV: "The same on held-out data that are like the training data, where validation data are not.",
     TRAINING: "Loss on training data in training mode, as dropout and batch norm make it.",
@@ -46,6 +46,10 @@ class Slots:
     training: str = ""
     turned: Mapping[str, str] = field(default_factory=dict)
     """Metric -> COMPLEMENT or NEGATIVE, of those of which more is better."""
+    part: str = roles.UNKNOWN
+    """Of which data `dev` is: a part of `analysis.roles`."""
+    assumption: str = ""
+    """A sentence where nobody said whether less of `dev` is better; nothing where it is known."""
 
     def __getitem__(self, slot: str) -> str:
         return str(getattr(self, slot))
@@ -61,15 +65,13 @@ class Slots:
         return 1 - values if how == COMPLEMENT else -values if how == NEGATIVE else values
 
 
-def candidates(chosen: Mapping[str, Role]) -> list[str]:
-    """The metrics that may stand for the error on validation data, the likeliest first; all where none is known."""
-    found = [name for name in roles.ordered(chosen) if chosen[name].part == roles.VALIDATION and chosen[name].better]
-    return found or [name for name in roles.ordered(chosen) if chosen[name].part not in (roles.TEST, roles.SYSTEM)]
+_WHEN: Final = frozenset(("epoch", "step", "mean", "avg"))
+"""How a metric was gathered: Lightning logs `train_loss_epoch` beside `val_loss`."""
 
 
 def _quantity(name: str) -> frozenset[str]:
-    """The words of a name without those that say of which data it is."""
-    return frozenset(word for word in roles.words(name) if not roles.is_part(word))
+    """The words of a name without those that say of which data it is and how it was gathered."""
+    return frozenset(word for word in roles.words(name) if not roles.is_part(word)) - _WHEN
 
 
 def _is_train_dev(name: str) -> bool:
@@ -83,8 +85,8 @@ def _partners(dev: str, chosen: Mapping[str, Role]) -> dict[str, str]:
         return {slot: name for slot, name in _OURS[dev].items() if name in chosen}
     same = [name for name in roles.ordered(chosen) if _quantity(name) == _quantity(dev) and name != dev]
     train = [name for name in same if chosen[name].part == roles.TRAIN and not _is_train_dev(name)]
-    # Of two, the one in evaluation mode: train_eval_loss before train_loss.
-    train.sort(key=lambda name: "eval" not in roles.words(name))
+    # Of two, the one in evaluation mode: train_eval_loss before train_loss; of an epoch rather than of a batch.
+    train.sort(key=lambda name: ("eval" not in roles.words(name), "step" in roles.words(name)))
     apart = [name for name in same if _is_train_dev(name)]
     losses = [name for name in train if "eval" not in roles.words(name) and "loss" in roles.words(name)]
     first = {TRAIN: train, TRAIN_DEV: apart, TRAINING: losses}
@@ -112,7 +114,7 @@ def slots_of(
     """The metric of each slot: as asked for, else as said for the experiment, else guessed.
 
     Args:
-        chosen: Metric -> what it is.
+        chosen: Metric -> what it is, from `analysis.roles.roles`.
         last: Metric -> its last values, by which shares are told from other numbers.
         said: What `remembered` made.
         dev: The metric that is asked for as the error on validation data; the others are those that go with it.
@@ -120,11 +122,13 @@ def slots_of(
     known = {slot: name if name in chosen else "" for slot, name in read(said).items()}
     if not known.get(DEV) or dev not in ("", known[DEV]):
         known = {}  # it was said of other metrics
-    first = dev or known.get(DEV) or next(iter(candidates(chosen)), "")
+    first = dev or known.get(DEV) or next(iter(roles.judges(chosen)), "")
     named = {DEV: first} | _partners(first, chosen) | known if first else {}
     first, train, train_dev, training = (named.get(slot, "") for slot in SLOTS)
     found = Slots(first, train, train_dev, training)
-    return replace(found, turned=_turned(found, chosen, last))
+    judged = chosen.get(first, Role())
+    unsaid = roles.assumption(first, judged) if first else ""
+    return replace(found, turned=_turned(found, chosen, last), part=judged.part, assumption=unsaid)
 
 
 def _turned(slots: Slots, chosen: Mapping[str, Role], last: Mapping[str, Iterable[float]]) -> dict[str, str]:

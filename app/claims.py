@@ -1,15 +1,18 @@
-"""What a sweep claims, with the verdict of its runs: a line a claim."""
+"""What a sweep claims, with the verdict of its runs: the head of every page that shows the sweep."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
-from analysis.claims import ClaimInfo, Status, compared, judged
+from analysis.claims import ClaimInfo, Status, compared, sweep_claims
 from analysis.comparison import Comparison
+from analysis.words import joined
 from app import store, sweep_actions, ui
 from sweeps.spec import Spec
 
@@ -22,33 +25,63 @@ _BADGES: Final = {
 }
 
 
-def _lines(found: Sequence[ClaimInfo], over: bool) -> None:
-    for info in found:
-        colour, word = _BADGES[info.status]
-        word = word.format(info.better.sample.units)
-        so_far = "" if over or info.status is Status.NOT_YET else " so far"
+@dataclass(frozen=True)
+class Judged:
+    """A claim with what the runs say of it."""
+
+    info: ClaimInfo
+    over: bool
+    """Whether no more runs will come."""
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a word or two."""
+        return _BADGES[self.info.status][1].format(self.info.better.sample.units)
+
+    @property
+    def badge(self) -> str:
+        """The verdict in its colour."""
+        so_far = "" if self.over or self.info.status is Status.NOT_YET else " so far"
+        return f":{_BADGES[self.info.status][0]}-badge[{self.verdict}{so_far}]"
+
+
+def headline(judged: Sequence[Judged]) -> bool:
+    """The claims as the head of a page: the verdict on each and why. Whether there is any.
+
+    A claim was written down before its runs were made, so it asks for no correction beyond that for the sweep's other
+    claims. Every page that shows the sweep therefore puts it before what the page itself found in the runs.
+    """
+    if len(judged) > 1:
+        counts = Counter(each.verdict.lower() for each in judged)
+        so_far = "" if all(each.over for each in judged) else " so far"
+        listed = joined([f"{count} {verdict}" for verdict, count in counts.items()])
+        st.markdown(f"## {len(judged)} claims{so_far}: {listed}.")
+    for each in judged:
         with st.container(gap=None):
-            st.markdown(f":{colour}-badge[{word}{so_far}] The claim: {ui.text(info.text)}")
-            st.caption(ui.text(info.sentence))
+            size = "" if len(judged) > 1 else "## "
+            st.markdown(f"{size}{each.badge} {ui.text(each.info.text)}")
+            st.caption(ui.text(each.info.sentence))
+    return bool(judged)
 
 
-def claims(found: Comparison, sweep: str, spec: Spec) -> None:
-    """The claims of one of the sweeps that are compared, each with its verdict and why.
+def of_comparison(found: Comparison, specs: Mapping[str, Spec]) -> list[Judged]:
+    """The claims of the sweeps that are compared.
 
     Args:
-        found: Runs of this sweep and of others, search and confirm runs alike.
-        sweep: Its id.
-        spec: What it is.
+        found: Their runs, search and confirm runs alike.
+        specs: What the sweeps are, by id.
     """
-    if not spec.claim:
-        return
-    row = store.sweep(sweep)
-    infos = compared(found, sweep, spec.claim, list(spec.search), objective=spec.objective.metric)
-    _lines(infos, row is None or row["state"] not in ui.ACTIVE)
+    judged = []
+    for sweep, spec in specs.items():
+        row = store.sweep(sweep)
+        over = row is None or row["state"] not in ui.ACTIVE
+        infos = compared(found, sweep, spec.claim, list(spec.search), objective=spec.objective.metric)
+        judged += [Judged(info, over) for info in infos]
+    return judged
 
 
-def of_sweep(row: Any, runs: pd.DataFrame, over: bool) -> None:
-    """The same on the sweep's own page; nothing where it claims nothing, or its specification cannot be read.
+def of_sweep(row: Any, runs: pd.DataFrame, over: bool) -> list[Judged]:
+    """The claims on the sweep's own page; none where its specification cannot be read.
 
     Args:
         row: The sweep.
@@ -57,6 +90,7 @@ def of_sweep(row: Any, runs: pd.DataFrame, over: bool) -> None:
     """
     spec = sweep_actions.spec_of(row["sweep"])
     if spec is None or not spec.claim:
-        return
+        return []
     keys = list(spec.search)
-    _lines(judged(runs, spec.claim, keys, objective=row["metric"], histories=store.histories), over)
+    infos = sweep_claims(runs, spec.claim, keys, objective=row["metric"], histories=store.histories)
+    return [Judged(info, over) for info in infos]

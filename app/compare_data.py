@@ -13,9 +13,9 @@ import streamlit as st
 from analysis.comparison import Comparison, comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
 from analysis.ranking import RUNNING, Group
-from analysis.roles import Role, main_metric, ordered
+from analysis.roles import HIGHER, LOWER, Role, assumption, judges, nothing_to_judge_by, ordered
 from analysis.samples import Sample, samples
-from app import store, ui
+from app import claims, store, sweep_actions, ui
 from tracking import schema
 from tracking.schema import MAXIMIZE
 
@@ -118,6 +118,8 @@ class View:
     single: bool
     sweeps: dict[str, str]
     """The sweeps' names, by id."""
+    assumption: str = ""
+    """A sentence where nobody said which direction is better; nothing where it is known."""
 
     @property
     def maximize(self) -> bool:
@@ -156,46 +158,54 @@ class View:
         return self.runs[self.runs["counts"].astype(bool) & self.runs["group"].isin(wanted)]
 
 
-def _roles(found: Comparison) -> dict[str, Role]:
+def roles_of(found: Comparison) -> dict[str, Role]:
     """What each metric is, as said for the experiments or guessed."""
     names = [str(name) for name in found.metrics if name != schema.OBJECTIVE]
-    return store.roles(names, list(dict.fromkeys(found.runs["experiment_id"])))
+    # Runs that all diverged before they logged anything still have what they were to be judged by.
+    names = list(dict.fromkeys([*names, *filter(None, [found.objective])]))
+    return store.roles(names, list(dict.fromkeys(found.runs["experiment_id"])), found.goals)
 
 
-def _metrics(found: Comparison) -> list[str]:
-    listed = ordered(_roles(found))
-    return [found.objective, *[name for name in listed if name != found.objective]] if found.objective else listed
-
-
-def _direction(found: Comparison, metric: str, better: str) -> str:
-    own = found.direction if metric == found.objective else _roles(found)[metric].direction
-    return {"lower": schema.MINIMIZE, "higher": MAXIMIZE}.get(better, own)
+def judged_claims(chosen: Selection) -> list[claims.Judged]:
+    """The claims of the sweeps that the address names whole, with the verdict of all their runs."""
+    specs = {} if chosen.as_they_are else {sweep: sweep_actions.spec_of(sweep) for sweep in chosen.sweeps}
+    stated = {sweep: spec for sweep, spec in specs.items() if spec is not None and spec.claim}
+    found = load(chosen, whole=True) if stated else None
+    return claims.of_comparison(found, stated) if found is not None else []
 
 
 def controls(found: Comparison) -> View | None:
-    """The settings that hold for the whole page; None where no metric was logged."""
-    names = _metrics(found)
+    """The settings that hold for the whole page; None, with a sentence, where nothing is there to judge by."""
+    roles = roles_of(found)
+    names = ordered(roles)
     if not names:
+        st.markdown("These runs logged no metric: only their parameters can be compared.")
         return None
-    default = found.objective or main_metric(_roles(found)) or names[0]
+    default = next(iter(judges(roles)), None)
     about = store.sweeps()
     sweeps = dict(zip(about["sweep"], about["name"], strict=True)) if len(about) else {}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         metric = st.selectbox(
-            "Metric", names, names.index(default) if default in names else 0, key="metric", bind="query-params",
-            width=190, help="Groups are judged by its last value, or by the sweep's objective where it is that.",
+            "Metric", names, names.index(default) if default else None, key="metric", bind="query-params", width=190,
+            placeholder="choose",
+            help="Groups are judged by its last value, or by the sweep's objective where it is that.",
         )  # fmt: skip
-        guessed = "higher" if _direction(found, metric, "") == MAXIMIZE else "lower"
+        if metric is None:
+            st.markdown(nothing_to_judge_by(roles))
+            return None
+        role = roles[metric]
+        automatic = HIGHER if role.direction == MAXIMIZE else LOWER
         better = st.selectbox(
-            "Better is", ["as known", "lower", "higher"], key="better", bind="query-params", width=140,
-            format_func=lambda word: f"{guessed} (auto)" if word == "as known" else word,
+            "Better is", ["as known", LOWER, HIGHER], key="better", bind="query-params", width=140,
+            format_func=lambda word: f"{automatic} (auto)" if word == "as known" else word,
             help="Known from the sweep's objective, or as said on the Runs page under Metrics, else guessed.",
         )  # fmt: skip
         show = st.segmented_control(
             "Compare", ["groups", "runs"], default="groups", required=True, key="show", bind="query-params",
             help="A group is the runs that differ in their seed alone.",
         )  # fmt: skip
-        direction, single = _direction(found, metric, better), show == "runs"
+        asked = {LOWER: schema.MINIMIZE, HIGHER: MAXIMIZE}.get(better)
+        direction, single = asked or role.direction, show == "runs"
         groups, runs = groups_of(found, metric, direction, single=single, sweeps=sweeps)
         many = "All"
         if len(groups) > int(COUNTS[0]):
@@ -216,7 +226,8 @@ def controls(found: Comparison) -> View | None:
     drawn = drawn[: MOST_DRAWN if named or many in ("All", None) else int(many)]
     if baseline is not None and baseline not in drawn:
         drawn = [*drawn, baseline]
-    return View(found, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps)
+    unsaid = "" if asked else assumption(metric, role)
+    return View(found, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps, unsaid)
 
 
 def link(page: str = "compare") -> str:

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from analysis import export, theme
+from analysis import export, growth, theme
 from analysis.confounds import configurations_of, confound_sentence, confounds
 from analysis.differences import against, half, side_by_side
 from analysis.ranking import Group, answer
-from analysis.standings import Standing, Standings, standings
+from analysis.standings import Standing, Standings, places, standings
 from analysis.statistics import number
 from analysis.verdicts import Verdict, verdict
-from app import store, ui
-from app.compare_data import MOST_TESTED, View, mlflow_compare
+from app import claims, store, ui
+from app.claims import Judged
+from app.compare_data import MOST_TESTED, View, mlflow_compare, roles_of
 from sweeps.client import CommandError
 
 
 def _height(rows: int, most: int) -> int:
     return min(38 + 30 * max(1, rows), most)
+
+
+def grown(view: View) -> None:
+    """Names a stranger's runs whose training loss grew: they may have diverged, and count as they are."""
+    runs = view.found.runs
+    strange = runs[~runs["parent"].isin(list(view.sweeps)) & runs["counts"].astype(bool)]
+    metric = growth.training_loss(roles_of(view.found))
+    if not metric or not len(strange):
+        return
+    grew = growth.grown(store.histories(tuple(strange["run_id"]), metric))
+    rows = strange[strange["run_id"].isin(grew)]
+    if said := growth.sentence(
+        [name or run[:8] for run, name in zip(rows["run_id"], rows["name"], strict=True)], metric
+    ):
+        st.caption(ui.text(said))
 
 
 def guard(view: View, place: Any = st) -> None:
@@ -59,12 +75,22 @@ def ranked(view: View) -> Standings | None:
     return standings(groups, direction=view.direction, metric=view.metric) if len(groups) > 1 else None
 
 
-def headline(view: View, found: Standings | None) -> None:
-    """The answer in one sentence."""
+def headline(view: View, found: Standings | None, judged: Sequence[Judged]) -> None:
+    """What the sweeps claim with the verdict, then how all pairs stand: the head of the page where nothing is claimed.
+
+    Args:
+        view: What is compared.
+        found: Its groups with their verdicts, if they were tested.
+        judged: The claims of the sweeps that the address names.
+    """
+    words = found.sentence if found is not None else answer(view.groups, view.metric, over=True)
+    words = ui.text(f"{words} {view.assumption}".strip())
+    if claims.headline(judged):
+        st.markdown(f"All pairs against each other: {words}" if found is not None and len(found.rows) > 2 else words)
+    else:
+        st.markdown(f"## {words}")
     if found is not None:
-        st.markdown(f"## {ui.text(found.sentence)}")
         return
-    st.markdown(f"## {ui.text(answer(view.groups, view.metric, view.direction, over=True))}")
     if len(view.groups) > MOST_TESTED:
         st.caption(
             f"{len(view.groups)} groups are too many for verdicts: name up to {MOST_TESTED} of them, chosen before"
@@ -92,13 +118,6 @@ def _judged(found: Standings | None, label: str, base: str) -> str:
     return "better" if better else "worse"
 
 
-def _place(group: Group, rows: Mapping[str, Standing]) -> str:
-    if group.label in rows:
-        return rows[group.label].place
-    # Beside places that verdicts carry, the rank of a group that was not tested would say too much.
-    return "–" if rows or group.rank is None else f"{group.rank}"
-
-
 def _tied(row: Standing | None, groups: int) -> str:
     if row is None:
         return "not among those named"
@@ -110,10 +129,10 @@ def table(view: View, found: Standings | None) -> None:
     st.subheader("Ranking", anchor=False)
     groups = view.groups
     rows = {row.name: row for row in found.rows} if found else {}
-    colours, places = theme.palette(ui.dark()), theme.colour_indices(group.method for group in groups)
+    colours, colour_of = theme.palette(ui.dark()), theme.colour_indices(group.method for group in groups)
     data: dict[str, list[Any]] = {
         "●": ["●"] * len(groups),
-        "place": [_place(group, rows) for group in groups],
+        "place": places(groups, found),
         "group": [group.label for group in groups],
         "mean": [group.interval.mean for group in groups],
         "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
@@ -134,7 +153,7 @@ def table(view: View, found: Standings | None) -> None:
     frame = pd.DataFrame(data)
     if not frame["remarks"].astype(bool).any():
         frame = frame.drop(columns="remarks")
-    tints = [f"color: {colours[places[group.method]]}" for group in groups]
+    tints = [f"color: {colours[colour_of[group.method]]}" for group in groups]
     st.dataframe(
         frame.style.apply(lambda _: tints, subset=["●"]), hide_index=True, key="standings", row_height=30,
         height=_height(len(frame), 420), placeholder="", alt="Groups, best first",

@@ -13,22 +13,30 @@ import streamlit as st
 
 from analysis import theme
 from analysis.ranking import Group
+from analysis.standings import Standings, places
 from app import store, sweep_actions, sweep_files, sweep_search, ui
 from sweeps.client import CommandError
 
 
-def ranking_table(row: Any, groups: list[Group], title: str = "Ranking") -> None:
-    """All groups, best first."""
+def ranking_table(row: Any, groups: list[Group], found: Standings | None, winners: bool) -> None:
+    """All groups of the search, best first.
+
+    Args:
+        row: The sweep.
+        groups: In their order.
+        found: The verdicts on them, where there are some.
+        winners: Whether there are winners, which have a table of their own.
+    """
     if not groups:
         return
-    st.subheader(title, anchor=False)
+    st.subheader("Ranking of the search" if winners else "Ranking", anchor=False)
     keys = [key for key in row["searched"] if any(key in group.params for group in groups)]
-    places = theme.colour_indices(group.method for group in groups)
+    colour_of = theme.colour_indices(group.method for group in groups)
     colours = theme.palette(ui.dark())
     frame = pd.DataFrame(
         {
             "●": ["●"] * len(groups),
-            "#": pd.array([group.rank for group in groups], dtype="Int64"),
+            "place": places(groups, found),
             **{key: [_cell(group.params.get(key)) for group in groups] for key in keys},
             "mean": [group.interval.mean for group in groups],
             "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
@@ -36,13 +44,13 @@ def ranking_table(row: Any, groups: list[Group], title: str = "Ranking") -> None
             "remarks": [_remarks(group, int(row["seeds"]) if row["state"] in ui.ACTIVE else 0) for group in groups],
         }
     )
-    tints = [f"color: {colours[places[group.method]]}" for group in groups]
+    tints = [f"color: {colours[colour_of[group.method]]}" for group in groups]
     styled = frame.style.apply(lambda _: tints, subset=["●"])
     short = {key: key.partition(".")[0] if key.endswith(".name") else key.rpartition(".")[2] for key in keys}
     names = {key: short[key] if list(short.values()).count(short[key]) == 1 else key for key in keys}
     config: dict[str, Any] = {
         "●": st.column_config.TextColumn("", width=28, help="Its colour in the figure"),
-        "#": st.column_config.NumberColumn("#", width=36),
+        "place": st.column_config.TextColumn(width=56, help="1–3: it may be the first or the third"),
         "mean": st.column_config.NumberColumn(row["metric"], format="%.4g", help="Mean over the finite runs"),
         "±": st.column_config.NumberColumn(
             "±", format="%.2g", width=70, help="Half of the 95% t-interval; none below 3 seeds"
@@ -63,7 +71,9 @@ def ranking_table(row: Any, groups: list[Group], title: str = "Ranking") -> None
     )  # fmt: skip
     pruned = sum(group.pruned for group in groups)
     words = f" {pruned} {'were' if pruned > 1 else 'was'} pruned and {'have' if pruned > 1 else 'has'} no rank."
-    st.caption(f"Ranked by the share of diverged runs, then by the mean of the finite ones.{words if pruned else ''}")
+    tied = " 1–3: these cannot be told apart." if found is not None and any(each.tied for each in found.rows) else ""
+    by = "Ranked by the share of diverged runs, then by the mean of the finite ones."
+    st.caption(f"{by}{tied}{words if pruned else ''}")
 
 
 def _height(rows: int, most: int) -> int:

@@ -289,7 +289,8 @@ def protocol(contest: Contest) -> None:
     """What of the protocol holds, with the search spaces and budgets, below the figures."""
     info = protocol_info(
         contest.methods, contest.runs, key=contest.key, keys=contest.keys, metric=contest.metric,
-        rates=rates_of(contest), active=contest.study.active, declared=contest.declared,
+        part=contest.study.slots.part, rates=rates_of(contest), active=contest.study.active,
+        declared=contest.declared,
     )  # fmt: skip
     if not info.checks:
         return

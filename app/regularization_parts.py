@@ -56,18 +56,23 @@ class Look:
         return self.info.sentence
 
     @property
-    def note(self) -> str:
-        """Why the answer may be less sure than a claim's verdict, plain text; nothing where there is no difference."""
-        info = self.info
-        if info is None or info.verdict is None or info.verdict.comparisons < 2 or self.answer != info.sentence:
-            return ""
-        if not any(spec.claim for spec in self.study.specs.values()):
-            return ""
-        many = info.verdict.comparisons
-        return (
-            f"Corrected for having looked at {many} strengths; a claim names what it compares beforehand and needs no"
-            " such correction, so the two may differ."
-        )
+    def compares(self) -> bool:
+        """Whether the answer is a verdict on strengths or regularizers."""
+        return self.info is not None
+
+    def says(self, sentence: str) -> bool:
+        """Whether the page's head says this sentence already."""
+        return self.answer == sentence and not self.study.claims
+
+    def verdict_line(self, sentence: str, comparisons: int) -> None:
+        """A figure's verdict, where the head speaks of something else: smaller than a claim, which needs no search."""
+        if self.says(sentence):
+            return
+        if not self.study.claims:
+            st.markdown(f"**{ui.text(sentence)}**")
+            return
+        many = f", corrected for having looked at {comparisons} of them" if comparisons > 1 else ""
+        st.caption(f"Found by looking at the runs{many}: {ui.text(sentence)}")
 
 
 def axes_of(study: Study) -> list[str]:
@@ -135,9 +140,7 @@ def strength(at: Look) -> None:
             ["l2", "dropout", "l1"],
         )  # fmt: skip
         return
-    # The page's head says it already, unless that speaks of several regularizers.
-    if at.answer != info.sentence:
-        st.markdown(f"**{ui.text(info.sentence)}**")
+    at.verdict_line(info.sentence, info.verdict.comparisons if info.verdict else 0)
     if info.edge_sentence:
         icon = ":material/warning:" if info.edge else ":material/check:"
         st.markdown(f"{icon} {ui.text(info.edge_sentence)}")
@@ -162,8 +165,7 @@ def against_none(at: Look) -> None:
             "regularization", ["regularizers-retuned"],
         )  # fmt: skip
         return
-    if at.answer != info.sentence:
-        st.markdown(f"**{ui.text(info.sentence)}**")
+    at.verdict_line(info.sentence, max((row.verdict.comparisons for row in info.rows if row.verdict), default=0))
     reading = f"Left of zero a regularizer errs less than {NONE}. Dots are seeds; {info.basis}. {info.selection}"
     studies.figure(
         at.study, "forest", lambda dark: plot_forest(info, dark=dark), info.frame(),

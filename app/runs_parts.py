@@ -111,7 +111,8 @@ def condition_builder(table: RunTable) -> None:
 def roles_of(table: RunTable, experiment_id: str | None) -> dict[str, roles.Role]:
     """What each metric of the experiment, or of all of them, is: said, else guessed."""
     names = [column.removeprefix("metrics.") for column in table.metrics]
-    return store.roles(names, [experiment_id] if experiment_id is not None else [])
+    goals = store.goals(table.frame["parent"].dropna().unique()) if "parent" in table.frame else []
+    return store.roles(names, [experiment_id] if experiment_id is not None else [], goals)
 
 
 def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
@@ -125,10 +126,10 @@ def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
             "metric": names,
             "of": [found[name].part for name in names],
             "better": [found[name].better for name in names],
-            "": ["guessed" if found[name].guessed else "said" for name in names],
+            "": [found[name].source for name in names],
         }
     )
-    st.caption("Guessed from the names. What you change is kept with the experiment, for everybody.")
+    st.caption("Known of our own, else guessed from the names. What you change is kept with the experiment.")
     edited = st.data_editor(
         frame, key=f"roles-{experiment_id}", hide_index=True, disabled=["metric", ""],
         height=min(38 + 35 * len(frame), 360), placeholder="–",
@@ -142,7 +143,7 @@ def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
     for name, part, better in zip(edited["metric"], edited["of"], edited["better"], strict=True):
         pair = (part or "", better or "")
         if pair != (found[name].part, found[name].better):
-            chosen[name] = roles.Role(*pair, guessed=False)
+            chosen[name] = roles.Role(*pair, roles.SAID)
     if st.button("Keep", key="keep-roles", type="primary", disabled=chosen == found or store.read_only() is not None):
         tags = {store.ROLES_TAG: roles.remembered(chosen)}
         if act("Kept with the experiment", "edit_experiment", experiment_id, tags):

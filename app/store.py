@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -261,10 +261,29 @@ def experiment_tags(experiment_id: str) -> dict[str, str]:
     return _experiment_tags(uri(), _version(uri()), experiment_id)
 
 
-def roles(names: Sequence[str], experiment_ids: Sequence[str]) -> dict[str, metric_roles.Role]:
-    """What each of these metrics is: as said of the first of these experiments of which it was, else guessed."""
+def roles(
+    names: Sequence[str], experiment_ids: Sequence[str], goals: Iterable[tuple[str, str]] = ()
+) -> dict[str, metric_roles.Role]:
+    """What each of these metrics is: as said of the first of these experiments of which it was, else guessed.
+
+    Args:
+        names: The metrics.
+        experiment_ids: Whose they are.
+        goals: (metric, direction) of the sweeps that the runs belong to.
+    """
     said = (experiment_tags(experiment_id).get(ROLES_TAG, "") for experiment_id in experiment_ids)
-    return metric_roles.roles(names, next(filter(None, said), ""))
+    return metric_roles.roles(names, next(filter(None, said), ""), goals)
+
+
+def goals(parents: Iterable[str | None]) -> list[tuple[str, str]]:
+    """The metric and the direction of each of these sweeps that is in the store.
+
+    Args:
+        parents: The runs' parents; what is no sweep is passed over.
+    """
+    wanted, frame = set(parents), sweeps()
+    rows = frame[frame["sweep"].isin(wanted)] if len(frame) else frame
+    return [(str(row["metric"]), str(row["direction"])) for row in rows.to_dict("records")]
 
 
 @_cached

@@ -21,6 +21,7 @@ import streamlit as st
 from analysis import export
 from analysis.comparison import Comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
+from analysis.roles import TEST, TRAIN, nothing_to_judge_by, ordered
 from analysis.slots import SLOTS, Slots
 from app import claims, compare_data, compare_parts, documents, service, store, sweep_actions, ui
 from app.compare_data import View
@@ -68,6 +69,11 @@ class Study:
     def sweeps(self) -> dict[str, str]:
         """The sweeps' names, by id."""
         return self.view.sweeps
+
+    @cached_property
+    def claims(self) -> list[claims.Judged]:
+        """What the sweeps claim, with the verdict of the runs."""
+        return claims.of_comparison(self.found, self.specs)
 
     @property
     def active(self) -> bool:
@@ -208,7 +214,7 @@ def _bar(page: str, chosen: compare_data.Selection, found: Comparison, metrics: 
     if len(judges) > 1:
         st.selectbox(
             "Judged by", judges, judges.index(slots.dev), key="dev", bind="query-params", width=180,
-            label_visibility="collapsed", help="The error that is spoken of, on validation data.",
+            label_visibility="collapsed", help="The error that is spoken of: on validation data if there are any.",
         )  # fmt: skip
     with st.popover("Metrics", icon=":material/tune:", help="Which metric is which."):
         slots = choose(metrics, slots)
@@ -243,9 +249,14 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
         _nothing(page, chosen, otherwise)
     assert found is not None
     metrics = Metrics.of(found)
-    slots = first(metrics, found)
+    slots = first(metrics)
     if not slots.dev:
-        st.markdown("These runs logged no metric that could be taken for an error on validation data.")
+        st.markdown(nothing_to_judge_by(metrics.roles) if metrics.roles else "These runs logged no metric.")
+        if metrics.roles:
+            st.selectbox(
+                "Judged by", ordered(metrics.roles), None, key="dev", bind="query-params", width=260,
+                placeholder="choose a metric",
+            )  # fmt: skip
         offer(page)
         st.stop()
     about = store.sweeps()
@@ -266,21 +277,32 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
     return study
 
 
-def head(study: Study, answer: str, *notes: str) -> None:
-    """The answer in one sentence, what else differs in red, the claims that the sweeps make with their verdicts.
+_JUDGED_ON: Final = {
+    TEST: "Judged on test data: who chooses by them has no data left that test the choice.",
+    TRAIN: "Judged on training data: this says little about new data.",
+}
+"""Part of the data -> what a choice by it means."""
+
+
+def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
+    """What the sweeps claim with the verdict, else the page's answer in one sentence; in red what else differs.
 
     Args:
         study: The runs.
         answer: Plain text.
         notes: What else is to be known of the answer, plain text.
+        pairwise: Whether the answer is a verdict on groups. Where a claim stands, pairs belong to the Compare page,
+            with a correction for all of them; any other answer stands below the claim.
     """
-    st.markdown(f"## {ui.text(answer)}")
-    for note in filter(None, notes):
+    words = ui.text(f"{answer} {study.slots.assumption}".strip())
+    if not claims.headline(study.claims):
+        st.markdown(f"## {words}")
+    elif not pairwise:
+        st.markdown(words)
+    for note in filter(None, [*notes, _JUDGED_ON.get(study.slots.part, "")]):
         st.caption(ui.text(note))
-    warning = st.container()
-    for sweep, spec in study.specs.items():
-        claims.claims(study.found, sweep, spec)
-    compare_parts.guard(study.view, warning)
+    compare_parts.grown(study.view)
+    compare_parts.guard(study.view)
 
 
 # Drawing

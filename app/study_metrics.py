@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from analysis import roles as metric_roles
 from analysis import slots as slot_words
 from analysis.comparison import Comparison
 from analysis.roles import Role
@@ -47,23 +48,22 @@ class Metrics:
         experiments = list(dict.fromkeys(found.runs["experiment_id"]))
         said = next(filter(None, (store.experiment_tags(each).get(SLOTS_TAG, "") for each in experiments)), "")
         last = {name: found.last(name) for name in names}
-        return cls(store.roles(names, experiments), last, said, experiments, bool(found.objective))
+        return cls(store.roles(names, experiments, found.goals), last, said, experiments, bool(found.objective))
 
     def slots(self, dev: str, said: str | None = None) -> Slots:
         return slot_words.slots_of(self.roles, self.last, said=self.said if said is None else said, dev=dev)
 
     @property
     def judges(self) -> list[str]:
-        """What may be the error on validation data; of a stranger's metrics any, the likely ones first."""
-        likely = slot_words.candidates(self.roles)
-        return likely if self.ours else list(dict.fromkeys([*likely, *self.roles]))
+        """What may be judged by: of a stranger's metrics any, the likely ones first."""
+        likely = metric_roles.judges(self.roles)
+        return likely if self.ours else list(dict.fromkeys([*likely, *metric_roles.ordered(self.roles)]))
 
 
-def first(metrics: Metrics, found: Comparison) -> Slots:
-    """The metric in each slot, as the address asks for, else as was said, else as guessed."""
+def first(metrics: Metrics) -> Slots:
+    """The metric in each slot, as the address asks for, else as was said, else as `analysis.roles.judges` chooses."""
     asked = str(st.session_state.get("dev") or st.query_params.get("dev") or "")
-    default = found.objective if found.objective in metrics.judges else ""
-    return metrics.slots(asked if asked in metrics.roles else "" if slot_words.read(metrics.said) else default)
+    return metrics.slots(asked if asked in metrics.roles else "")
 
 
 def choose(metrics: Metrics, slots: Slots) -> Slots:

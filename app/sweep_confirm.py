@@ -9,6 +9,7 @@ import streamlit as st
 
 from analysis import export
 from analysis.confirmed import OPTIMISTIC, ConfirmedInfo, confirmed_info, plot_confirmed, table
+from analysis.standings import Standings, places
 from app import sweep_actions, ui
 from sweeps.spec import Spec
 
@@ -35,8 +36,14 @@ def expected(row: Any) -> Spec | None:
     return spec if spec is not None and spec.confirm is not None else None
 
 
-def section(row: Any, info: ConfirmedInfo) -> None:
-    """Search and confirm apart: figure, table, what to make of it."""
+def section(row: Any, info: ConfirmedInfo, found: Standings | None) -> None:
+    """Search and confirm apart: figure, table, what to make of it.
+
+    Args:
+        row: The sweep.
+        info: The winners.
+        found: The verdicts on them, where there are some.
+    """
     if not info.winners:
         return
     st.subheader("Search and confirm", anchor=False)
@@ -47,7 +54,7 @@ def section(row: Any, info: ConfirmedInfo) -> None:
         plot_confirmed(drawn, dark=ui.dark()), key="confirmed", theme=None, config=SHOWN,
         alt=ui.text(f"{info.metric} of each winner: the runs that chose it, and those with fresh seeds"),
     )  # fmt: skip
-    _table(info)
+    _table(info, found)
     st.caption(ui.text(f"{OPTIMISTIC} {info.basis}"))
     numbers = table(info)
     caption = export.Caption(
@@ -60,8 +67,8 @@ def section(row: Any, info: ConfirmedInfo) -> None:
     )  # fmt: skip
 
 
-def _table(info: ConfirmedInfo) -> None:
-    frame = table(info)
+def _table(info: ConfirmedInfo, found: Standings | None) -> None:
+    frame = table(info).assign(rank=places(info.groups, found))
     several = info.per is not None and frame["value"].value_counts().max() > 1
     if info.per is None:
         frame = frame.drop(columns=["value", "place"])
@@ -74,10 +81,13 @@ def _table(info: ConfirmedInfo) -> None:
         frame, hide_index=True, key="winners", row_height=30, placeholder="",
         height=min(38 + 30 * len(frame), 400),
         column_config={
-            "rank": st.column_config.NumberColumn("#", width=36, help="By the confirm runs alone"),
+            "rank": st.column_config.TextColumn(
+                "place", width=56, help="By the confirm runs alone; 1–3: it may be the first or the third"
+            ),
             "value": st.column_config.TextColumn(info.per or "", help="Each of its values has winners of its own"),
             "place": st.column_config.NumberColumn(
-                "place", width=56, help=f"Among the winners of this {info.per}, by the confirm runs alone"
+                f"of its {(info.per or '').rpartition('.')[2]}", width=70,
+                help=f"Among the winners of this {info.per}, by the confirm runs alone",
             ),
             "configuration": st.column_config.TextColumn(width="medium"),
             "confirm": st.column_config.NumberColumn("confirm", help=f"Mean, {better} is better", **number),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,13 @@ import pandas as pd
 import streamlit as st
 
 from analysis import confirmed
-from analysis.ranking import Group, answer, ranking
+from analysis.ranking import Group, answer, distinct, ranking
 from analysis.search_figures import pruning_saved
 from analysis.seeds import Plan
+from analysis.standings import Standings
 from analysis.units import SEEDS
-from app import preflight, sweep_actions, sweep_confirm, ui
+from app import claims, preflight, sweep_actions, sweep_confirm, ui
+from app.claims import Judged
 from sweeps.decidable import plan_of
 from sweeps.spec import Spec
 
@@ -33,6 +36,8 @@ class Found:
     """Its specification, if it confirms its winners."""
     confirmed_at: float = math.inf
     """When the first confirm run began (ms)."""
+    standings: Standings | None = None
+    """The configurations with their verdicts, once no more runs will come: the winners where there are some."""
 
     @property
     def searches_on(self) -> bool:
@@ -46,14 +51,16 @@ class Found:
         return {group.group: group.label for group in self.groups} | fresh
 
 
-def look(row: Any, runs: pd.DataFrame) -> Found:
-    """Rank what there is."""
+def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
+    """Rank what there is; pairs are compared when all runs are there, which takes too long to do at every refresh."""
     search = runs[~confirmed.confirms(runs)] if len(runs) else runs
     spec = sweep_confirm.expected(row)
-    groups = ranking(search, list(row["searched"]), row["direction"])
+    groups = distinct(ranking(search, list(row["searched"]), row["direction"]))
     fresh = runs[confirmed.confirms(runs)] if len(runs) else runs
     began = float(fresh["start_time"].min()) if len(fresh) else math.inf
-    return Found(search, groups, sweep_confirm.info_of(row, runs, spec), spec, began)
+    winners = sweep_confirm.info_of(row, runs, spec)
+    ranked = confirmed.sweep_standings(search, groups, winners) if over else None
+    return Found(search, groups, winners, spec, began, ranked)
 
 
 def _plan(row: Any, groups: list[Group]) -> Plan:
@@ -62,41 +69,40 @@ def _plan(row: Any, groups: list[Group]) -> Plan:
     return Plan(int(row["seeds"]), SEEDS, 0, len(groups)) if spec is None else plan_of(spec)
 
 
-def _belief(row: Any, found: Found, groups: list[Group], over: bool) -> None:
-    """How far the answer can be believed: what the configurations' comparison says, or too few seeds for it.
+def _answer(row: Any, found: Found, over: bool, claimed: bool) -> str:
+    """The verdict on all pairs once every run is there; before that, or below a claim's verdict, who leads."""
+    if found.standings is not None and not claimed:
+        return found.standings.sentence
+    if found.winners.judged:
+        return confirmed.answer(found.winners, over=over)
+    return answer(found.groups, row["metric"], over=over)
+
+
+def headline(row: Any, found: Found, over: bool, judged: Sequence[Judged]) -> None:
+    """The claims with their verdict, else the answer, and how far it can be believed.
 
     Args:
         row: The sweep.
-        found: What there is of it.
-        groups: The configurations, or the winners.
+        found: How far it has come: winners are judged by their confirm runs alone.
         over: Whether no more runs will come.
+        judged: What it claims.
     """
-    plan = _plan(row, groups)
-    if over and (plan.claims or sum(group.interval.n > 0 for group in groups) < 2):
-        return
-    ranked = confirmed.sweep_standings(found.search, found.groups, found.winners) if over else None
-    if ranked is not None:
-        st.caption(ui.text(ranked.sentence))
-    elif plan.missing:
-        st.caption(ui.text(plan.sentence))
-
-
-def headline(row: Any, found: Found, over: bool) -> None:
-    """The answer in one sentence, and how far it can be believed: winners are judged by their confirm runs alone."""
     winners, spec = found.winners, found.confirms
+    words = ui.text(_answer(row, found, over, bool(judged)))
+    st.markdown(words if claims.headline(judged) else f"## {words}")
     if winners.judged:
-        st.markdown(f"## {ui.text(confirmed.answer(winners, over=over))}")
+        st.caption("Judged by fresh seeds alone: those that chose the winners make them look better than they are.")
         if not over and found.searches_on:
             st.caption("The search goes on: when it is done, its winners are chosen again.")
-        _belief(row, found, winners.groups, over)
-        return
-    st.markdown(f"## {ui.text(answer(found.groups, row['metric'], row['direction'], over=over))}")
-    if spec is not None and spec.confirm is not None and any(group.interval.n for group in found.groups):
+    elif spec is not None and spec.confirm is not None and any(group.interval.n for group in found.groups):
         st.caption(
             f"The best of a search is too good on average, since luck helped to choose it:"
             f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
         )
-    _belief(row, found, found.groups, over)
+    plan = _plan(row, winners.groups if winners.judged else found.groups)
+    never_compared = found.standings is None and not judged and len(found.groups) > confirmed.MOST_COMPARED
+    if plan.missing and (not over or never_compared):
+        st.caption(ui.text(plan.sentence))
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from data.base import DataModule, Examples, require
 from data.delimited import DELIMITERS, MOST_CLASSES, Column, Layout, Source, Table
+from data.numerals import DECIMALS, THOUSANDS, Notation
 from data.own import KEPT, Loaded, OwnClasses, divided, enough, limit, numbered, two_or_more
 from data.roots import Stamp, find, listed, quoted, refused, stamp
 
@@ -67,7 +68,7 @@ def _columns(source: Source, reading: Reading) -> dict[str, Column]:
         if name in reading.leave_out:
             continue
         column = Column(
-            source.file, name, "auto", reading.layout.decimal, otherwise=TO_CATEGORIES, too_many="; leave it out"
+            source.file, name, "auto", reading.layout.notation, otherwise=TO_CATEGORIES, too_many="; leave it out"
         )
         if name in reading.categories:
             column.kind = "category"
@@ -91,7 +92,7 @@ def _columns_like(source: Source, first: Table) -> dict[str, Column]:
             has = listed(source.names)
             raise ValueError(f"{source.file}: it has no column {quoted(name)}, as {first.file} has; it has: {has}.")
     return {
-        name: Column(source.file, name, column.kind, column.decimal, column.most)
+        name: Column(source.file, name, column.kind, column.notation, column.most)
         for name, column in first.columns.items()
     }
 
@@ -207,6 +208,8 @@ class CsvTable(DataModule):
         delimiter: What divides the columns; auto finds out.
         header: The first line holds the names of the columns; without one they are called 1, 2, ...
         decimal: What divides the decimals of a number.
+        thousands: What divides the thousands of a number; auto takes a comma or point for it where that can mean
+            nothing else (1,234,567 or 1,234.5), and asks where it is not sure.
         leave_out: Columns that are no inputs, divided by commas.
         categories: Columns of numbers that stand for kinds of something, divided by commas; columns of text need not
             be listed.
@@ -226,6 +229,7 @@ class CsvTable(DataModule):
         delimiter: Literal["auto", "comma", "semicolon", "tab"] = "auto",
         header: bool = True,
         decimal: Literal["point", "comma"] = "point",
+        thousands: Literal["auto", "comma", "point", "space", "apostrophe"] = "auto",
         leave_out: str = "",
         categories: str = "",
         missing: Literal["refuse", "drop", "mean"] = "refuse",
@@ -236,7 +240,8 @@ class CsvTable(DataModule):
         super().__init__(**common)
         choices: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "delimiter": (delimiter, ("auto", *DELIMITERS)),
-            "decimal": (decimal, ("point", "comma")),
+            "decimal": (decimal, tuple(DECIMALS)),
+            "thousands": (thousands, tuple(name for name in THOUSANDS if name != decimal)),
             "missing": (missing, ("refuse", "drop", "mean")),
         }
         for key, (value, allowed) in choices.items():
@@ -248,7 +253,7 @@ class CsvTable(DataModule):
         reading = Reading(
             target.strip(),
             self.classification,
-            Layout(delimiter, header, decimal),
+            Layout(delimiter, header, Notation(decimal, thousands)),
             _listed_columns("leave_out", leave_out),
             _listed_columns("categories", categories),
             missing,

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data.numerals import DECIMAL_POINT, Notation
 from data.roots import listed, quoted, read
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
@@ -39,8 +40,8 @@ class Layout:
     """comma, semicolon, tab, or auto: whichever divides the first lines."""
     header: bool = True
     """The first line holds the names; else the columns are called 1, 2, ..."""
-    decimal: str = "point"
-    """point or comma."""
+    notation: Notation = DECIMAL_POINT
+    """How its numbers are written."""
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Column:
     name: str
     kind: str
     """auto (until its first value has been seen), number or category."""
-    decimal: str = "point"
+    notation: Notation = DECIMAL_POINT
     most: int = MOST_CATEGORIES
     """Different values of categories."""
     otherwise: str = ""
@@ -83,21 +84,16 @@ class Column:
         for text, line in zip(texts, lines, strict=True):
             if text.strip().lower() in MISSING:
                 continue
-            if self._number(text) is None:
-                if self.decimal == "point" and text.count(",") == 1 and _as_float(text.replace(",", ".")) is not None:
-                    raise self.error(line, f"{quoted(text)} has a decimal comma; set decimal: comma")
-                self.kind = "category"
-            else:
+            if self.notation.number(text) is not None:
                 self.kind = "number"
+            elif self.notation.advice(text):
+                raise self._no_number(text, line)
+            else:
+                self.kind = "category"
             return
 
-    def _number(self, text: str) -> float | None:
-        if self.decimal == "comma":
-            text = text.replace(".", "_").replace(",", ".")
-        return _as_float(text)
-
     def _numbers(self, texts: Sequence[str], lines: Sequence[int]) -> NDArray[np.float64]:
-        if self.decimal == "point":
+        if self.notation.decimal == "point":
             try:  # all at once, which is right where all are plain numbers
                 fast = np.array(texts, dtype=np.float64)
             except ValueError:
@@ -107,13 +103,17 @@ class Column:
                     return fast
         numbers = np.empty(len(texts))
         for row, (text, line) in enumerate(zip(texts, lines, strict=True)):
-            number = np.nan if text.strip().lower() in MISSING else self._number(text)
+            number = np.nan if text.strip().lower() in MISSING else self.notation.number(text)
             if number is None:
-                raise self.error(line, f"{quoted(text)} is no number, which was expected{self.otherwise}")
+                raise self._no_number(text, line)
             if abs(number) > LARGEST:
                 raise self.error(line, f"{quoted(text)} is too large; allowed: numbers up to {LARGEST:g}")
             numbers[row] = number
         return numbers
+
+    def _no_number(self, text: str, line: int) -> ValueError:
+        problem = self.notation.advice(text) or "is no number, which was expected"
+        return self.error(line, f"{quoted(text)} {problem}{self.otherwise}")
 
     def _code(self, text: str, line: int) -> float:
         if text.lower() in MISSING:
@@ -142,15 +142,6 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.lines)
-
-
-def _as_float(text: str) -> float | None:
-    """The number that a text is; None for anything else, also for NaN and what only Python takes for a number."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return None if "_" in text or number != number else number
 
 
 def _records(raw: bytes, file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -238,7 +229,7 @@ class Source:
     def _named(self, where: str, first: list[str]) -> list[str]:
         if not self.layout.header:
             return [str(number) for number in range(1, len(first) + 1)]
-        if all(_as_float(name) is not None for name in first):
+        if all(self.layout.notation.number(name) is not None for name in first):
             raise ValueError(
                 f"{where}: it holds only numbers, where the names of the columns were expected; add them, or set "
                 "header: false, which calls the columns 1, 2, ..."

@@ -119,7 +119,7 @@ def _load(images_file: Stamp, labels_file: Stamp, tests: tuple[Stamp, Stamp] | N
 
 
 class Idx(Images, OwnClasses):
-    """Images and their labels in IDX files of your own, the format of MNIST; grey values of one byte become 0 to 1.
+    """Images and their labels in IDX files of your own, the format of MNIST; bytes from 0 to 255 become 0 to 1.
 
     Args:
         images: The file with the images, its path as seen from the data folder; it may be packed with gzip.

@@ -5,8 +5,7 @@ what lies under `test`; else it is a share of the images, the same in every run.
 """
 
 import os
-import struct
-import warnings
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,22 +13,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from data.base import Examples, Images, require
 from data.delimited import MOST_CLASSES
-from data.own import KEPT, Loaded, OwnClasses, divided, enough, limit, two_or_more
+from data.image_files import BACKGROUNDS, FORMATS, MODES, Look, Pixels, read_image
+from data.own import KEPT, Loaded, OwnClasses, as_floats, divided, enough, limit, two_or_more
 from data.roots import Stamp, find, listed, refused, shown, stamp, within
 
-FORMATS = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".webp": "WEBP", ".tif": "TIFF",
-    ".tiff": "TIFF",
-}  # fmt: skip
-"""The ends of names that make a file an image, and the formats that are read; others are left alone."""
-MODES = {"grey": "L", "color": "RGB"}
 MOST_IMAGES = 200_000
-MOST_PIXELS = 50_000_000
-"""Of one image, before it is resized."""
 
 Files = tuple[tuple[str, tuple[Stamp, ...]], ...]
 """Each class and its images."""
@@ -70,72 +62,72 @@ def _files(folder: Path) -> Files:
     return tuple(classes.items())
 
 
-def _pixels(path: Path, mode: str, size: int) -> NDArray[np.uint8]:
-    """An image as (channels, size, size)."""
-    name = shown(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, at what it mends by itself
-            with Image.open(path, formats=tuple(set(FORMATS.values()))) as file:
-                if file.width * file.height > MOST_PIXELS:
-                    pixels = f"{file.width:,} x {file.height:,} pixels"
-                    raise ValueError(f"{name}: it has {pixels}; allowed: at most {MOST_PIXELS:,} in an image.")
-                image: Image.Image = file
-                if file.mode.startswith("I;16"):  # 16 bits: Pillow's own conversion would cut off the upper ones
-                    image = Image.fromarray((np.asarray(file) >> 8).astype(np.uint8))
-                image = ImageOps.exif_transpose(image).convert(mode)
-                values = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
-    except UnidentifiedImageError:
+def _stacked(images: list[Pixels]) -> NDArray[Any]:
+    """(n, channels, size, size): bytes if all images are of bytes, else floating-point numbers."""
+    values = [image.values for image in images]
+    same = all(array.dtype == np.uint8 for array in values)
+    return np.stack(values if same else [as_floats(array) for array in values])
+
+
+def _read(files: Files, classes: tuple[str, ...], look: Look) -> tuple[Examples, bool]:
+    """All images and their classes, and whether their values are shares of the largest ones of their formats.
+
+    Raises:
+        ValueError: An image cannot be read, or some have such a largest value and others have none.
+    """
+    paths = [Path(path) for _, stamps in files for path, _, _ in stamps]
+    images = [read_image(path, look) for path in paths]
+    bounded = [image.bounded for image in images]
+    if len(set(bounded)) == 2:
+        deep, flat = (shown(paths[bounded.index(kind)]) for kind in (False, True))
         raise ValueError(
-            f"{name}: it is no image that can be read; expected: {listed(sorted(set(FORMATS.values())))}."
-        ) from None
-    except Image.DecompressionBombError:
-        raise ValueError(f"{name}: it has too many pixels; allowed: at most {MOST_PIXELS:,} in an image.") from None
-    except (
-        OSError,
-        SyntaxError,
-        EOFError,
-        IndexError,
-        TypeError,
-        struct.error,
-    ) as error:  # what Pillow raises at damaged files
-        raise ValueError(f"{name}: the image is damaged: {str(error).rstrip('.') or type(error).__name__}.") from None
-    return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
+            f"{deep}: its grey values are signed or 32-bit numbers, and nothing says which of them is the white of "
+            f"{flat}; expected: images of one kind."
+        )
+    labels = [classes.index(name) for name, stamps in files for _ in stamps]
+    return Examples(_stacked(images), np.array(labels)), all(bounded)
 
 
-def _read(files: Files, classes: tuple[str, ...], mode: str, size: int) -> Examples:
-    number = {name: place for place, name in enumerate(classes)}
-    stamps = [(number[name], each) for name, own in files for each in own]
-    inputs = np.stack([_pixels(Path(path), mode, size) for _, (path, _, _) in stamps])
-    return Examples(inputs, np.array([label for label, _ in stamps]))
+def _stretched(pool: Examples, test: Examples, classes: tuple[str, ...]) -> Loaded:
+    """Images of unbounded numbers, so that the smallest value outside the test part becomes 0 and the largest one 1."""
+    low, high = float(pool.inputs.min()), float(pool.inputs.max())
+    pool, test = (replace(part, inputs=(part.inputs - low) / ((high - low) or 1.0)) for part in (pool, test))
+    return Loaded(pool, test, classes, f"grey values {low:.6g} to {high:.6g} as 0 to 1")
 
 
 @lru_cache(maxsize=KEPT)
-def _load(name: str, files: Files, test_files: Files, mode: str, size: int, fraction: float) -> Loaded:
+def _load(name: str, files: Files, test_files: Files, look: Look, fraction: float) -> Loaded:
     classes = tuple(own for own, _ in files)
     two_or_more(name, classes)
-    count = sum(len(own) for _, own in (*files, *test_files))
-    limit(name, count, size * size * (3 if mode == "RGB" else 1))
-    enough(name, sum(len(own) for _, own in files), "images")
+    count = sum(len(images) for _, images in files)
+    limit(name, count + sum(len(images) for _, images in test_files), look.size**2 * Image.getmodebands(look.mode))
+    enough(name, count, "images")
     for own, images in files:
         if len(images) < 2:
             raise ValueError(f"{name}/{own}: it holds one image; expected: two or more of each class.")
     strange = [own for own, _ in test_files if own not in classes]
     if strange:
         raise ValueError(f"{name}/test/{strange[0]}: train has no such class; expected: {listed(classes)}.")
-    pool = _read(files, classes, mode, size)
+    everything, bounded = _read((*files, *test_files), classes, look)
+    inputs, targets = everything.inputs, everything.targets
     if test_files:
-        return Loaded(pool, _read(test_files, classes, mode, size), classes)
-    return Loaded(*divided(pool.inputs, pool.targets, fraction, len(classes)), classes)
+        pool, test = Examples(inputs[:count], targets[:count]), Examples(inputs[count:], targets[count:])
+    else:
+        pool, test = divided(inputs, targets, fraction, len(classes))
+    return Loaded(pool, test, classes) if bounded else _stretched(pool, test, classes)
 
 
 class ImageFolder(Images, OwnClasses):
     """A folder of images of your own: a folder a class, perhaps under train and test; their values become 0 to 1.
 
+    0 is black and 1 the largest value that the format can hold. Signed and 32-bit grey values have no such largest
+    one: of all images outside the test part, the smallest value (after resizing) becomes 0 and the largest one 1.
+
     Args:
         path: The folder, its path as seen from the data folder.
         size: Rows and columns that each image is resized to; its proportions are not kept.
         channels: One channel of grey values, or red, green and blue.
+        background: What is seen where an image is transparent.
         test_fraction: The share of the images that becomes the test part, the same images in every run; where there is
             a folder test, that is the test part instead.
     """
@@ -146,6 +138,7 @@ class ImageFolder(Images, OwnClasses):
         path: Annotated[str, MinLen(1)] = "",
         size: Annotated[int, Interval(ge=4, le=256)] = 32,
         channels: Literal["grey", "color"] = "grey",
+        background: Literal["white", "black"] = "white",
         test_fraction: Annotated[float, Interval(gt=0, lt=1)] = 0.2,
         **common: Any,
     ) -> None:
@@ -154,12 +147,13 @@ class ImageFolder(Images, OwnClasses):
         require("test_fraction", test_fraction, 0 < test_fraction < 1, "between 0 and 1")
         if channels not in MODES:
             raise refused("channels", channels, ", ".join(MODES), MODES)
+        if background not in BACKGROUNDS:
+            raise refused("background", background, ", ".join(BACKGROUNDS), BACKGROUNDS)
         folder = find("path", path, folder=True)
         own = _folders(folder)
         if set(own) == {"train", "test"}:
             files, test_files = _files(own["train"]), _files(own["test"])
         else:
             files, test_files = _files(folder), ()
-        self.take(
-            _load(shown(folder), files, test_files, MODES[channels], size, test_fraction), f"images in {folder.name}"
-        )
+        loaded = _load(shown(folder), files, test_files, Look(MODES[channels], size, background), test_fraction)
+        self.take(loaded, f"images in {folder.name}")

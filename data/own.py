@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ class Loaded:
     test: Examples
     classes: tuple[str, ...] = ()
     """The names of the classes, in the order of their numbers; nothing for a regression."""
+    scaling: str = ""
+    """How the inputs were scaled, in words, where the files' own numbers decided it."""
 
     def __post_init__(self) -> None:
         for examples in (self.pool, self.test):
@@ -84,12 +86,11 @@ def two_or_more(where: str, classes: Sequence[str]) -> None:
         raise ValueError(f"{where}: there is only one class, {quoted(classes[0])}; expected: two or more.")
 
 
-def _as_floats(examples: Examples) -> Examples:
-    """Inputs of one byte from 0 to 1, all others as the numbers they are."""
-    inputs = examples.inputs
+def as_floats(inputs: NDArray[Any]) -> NDArray[Any]:
+    """Inputs of one unsigned byte from 0 to 1, all others as the numbers they are."""
     if inputs.dtype == np.uint8:
-        inputs = inputs.astype(np.float32) / 255
-    return Examples(inputs if inputs.dtype.kind == "f" else inputs.astype(np.float32), examples.targets)
+        return inputs.astype(np.float32) / 255
+    return inputs if inputs.dtype.kind == "f" else inputs.astype(np.float32)
 
 
 class OwnClasses(Classification):
@@ -99,9 +100,11 @@ class OwnClasses(Classification):
 
     def take(self, loaded: Loaded, source: str) -> None:
         """What was read becomes this set's."""
-        self.loaded, self.source = loaded, source
+        self.loaded = loaded
+        self.source = f"{source}, {loaded.scaling}" if loaded.scaling else source
         self.named_classes = loaded.classes
         self.task = "binary" if len(loaded.classes) == 2 else "multiclass"
 
     def examples(self) -> tuple[Examples, Examples]:
-        return _as_floats(self.loaded.pool), _as_floats(self.loaded.test)
+        pool, test = self.loaded.pool, self.loaded.test
+        return replace(pool, inputs=as_floats(pool.inputs)), replace(test, inputs=as_floats(test.inputs))

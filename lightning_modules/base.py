@@ -44,6 +44,8 @@ class Task:
     """(outputs, targets) -> the mean loss over the batch."""
     error: Callable[[Tensor, Tensor], Tensor]
     """(outputs, targets) -> the error over the batch."""
+    constant: Callable[[Tensor], Tensor]
+    """targets -> the mean loss of the best answer that is the same for every example."""
     probabilities: Callable[[Tensor], Tensor] | None = None
     """outputs -> the probability of each class (B, classes); None for a regression."""
     smoothed: Callable[[Tensor, Tensor, float], Tensor] | None = None
@@ -56,6 +58,17 @@ def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def _root_mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     return _squared_error(outputs, targets).sqrt()
+
+
+def _variance(targets: Tensor) -> Tensor:
+    return targets.var(correction=0)
+
+
+def _entropy(targets: Tensor) -> Tensor:
+    """The entropy in nats of the shares of the classes: the cross-entropy of an answer that is those shares."""
+    shares = targets.long().bincount() / len(targets)
+    entropy: Tensor = torch.special.entr(shares).sum()
+    return entropy
 
 
 def _binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -90,9 +103,9 @@ def _softmax(outputs: Tensor) -> Tensor:
 
 
 TASKS: dict[str, Task] = {
-    "regression": Task(_squared_error, _root_mean_squared_error),
-    "binary": Task(_binary_cross_entropy, share_on_the_wrong_side, _sigmoid, _smoothed_binary_cross_entropy),
-    "multiclass": Task(F.cross_entropy, _misclassified, _softmax, _smoothed_cross_entropy),
+    "regression": Task(_squared_error, _root_mean_squared_error, _variance),
+    "binary": Task(_binary_cross_entropy, share_on_the_wrong_side, _entropy, _sigmoid, _smoothed_binary_cross_entropy),
+    "multiclass": Task(F.cross_entropy, _misclassified, _entropy, _softmax, _smoothed_cross_entropy),
 }
 
 

@@ -29,6 +29,12 @@ def _wrong_answers(outputs: Tensor, targets: Tensor) -> Tensor:
     return (targets - step(outputs.squeeze(1))).abs().mean()
 
 
+def _smaller_class(targets: Tensor) -> Tensor:
+    """The share of the smaller class, which an answer that is always the larger one gets wrong."""
+    share = targets.float().mean()
+    return torch.minimum(share, 1 - share)
+
+
 def _certain(outputs: Tensor) -> Tensor:
     answers = step(outputs)
     return torch.cat([1 - answers, answers], dim=1)
@@ -43,4 +49,4 @@ class Perceptron(Linear):
     """
 
     tasks = ("binary",)
-    criteria = {"binary": Task(_wrong_answers, share_on_the_wrong_side, _certain)}  # noqa: RUF012
+    criteria = {"binary": Task(_wrong_answers, share_on_the_wrong_side, _smaller_class, _certain)}  # noqa: RUF012

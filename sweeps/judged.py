@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.claims import judged
+from analysis.claims import sweep_claims
 from analysis.confirmed import confirmed_info, confirms, sweep_standings
-from analysis.ranking import ranking
+from analysis.ranking import distinct, ranking
 from sweeps.spec_model import Spec
 from tracking.schema import ACTIVE
 
@@ -29,7 +29,7 @@ def verdicts(reader: Reader, row: dict[str, Any], runs: pd.DataFrame, spec: Spec
         For each: claim (its text, or nothing), status (or nothing), sentence.
     """
     if spec is not None and spec.claim:
-        infos = judged(
+        infos = sweep_claims(
             runs, spec.claim, list(spec.search), objective=row["metric"],
             histories=lambda run_ids, metric: reader.histories(run_ids, [metric]),
         )  # fmt: skip
@@ -39,5 +39,5 @@ def verdicts(reader: Reader, row: dict[str, Any], runs: pd.DataFrame, spec: Spec
     searched = list(row["searched"])
     search = runs[~confirms(runs)] if len(runs) else runs
     winners = confirmed_info(runs, searched, metric=row["metric"], direction=row["direction"])
-    found = sweep_standings(search, ranking(search, searched, row["direction"]), winners)
+    found = sweep_standings(search, distinct(ranking(search, searched, row["direction"])), winners)
     return [{"claim": "", "status": "", "sentence": found.sentence}] if found is not None else []

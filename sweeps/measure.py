@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytorch_lightning as pl
@@ -34,7 +34,9 @@ MEASURED = (
     schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
     schema.STEPS,
 )  # fmt: skip
-_KEPT = ("metrics", "epochs", "steps", "train_seconds", "weights")
+_KEPT = ("metrics", "epochs", "steps", "train_seconds", "weights", "first_loss")
+EXPLODED: Final = 10.0
+"""A training loss of so many times what it began with, and what a constant answer has, is no result."""
 
 
 def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
@@ -171,6 +173,8 @@ class Run(pl.Callback):
     steps: int = 0
     train_seconds: float = 0.0
     weights: dict[str, Tensor] = field(default_factory=dict)
+    first_loss: float = 0.0
+    """On the training data, in evaluation mode, after the first epoch."""
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By artifact: the arrays that a run which ends ok leaves behind."""
 
@@ -190,7 +194,7 @@ class Run(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name in _KEPT:
-            setattr(self, name, state_dict[name])
+            setattr(self, name, state_dict.get(name, getattr(self, name)))  # an older program saved fewer
         for best, (value, epoch) in zip(self._bests, state_dict["bests"], strict=True):
             best.value, best.epoch = value, epoch
         self._layers.load_state_dict(state_dict["layers"])
@@ -252,6 +256,8 @@ class Run(pl.Callback):
         finite = {name: value for name, value in measured.items() if math.isfinite(value)}
         self.metrics.update(finite)
         broken = [name for name in (schema.VAL_LOSS, schema.TRAIN_EVAL_LOSS) if name not in finite]
+        if self.epochs == 1:
+            self.first_loss = measured[schema.TRAIN_EVAL_LOSS]
         if broken:
             self._end(trainer, Outcome.DIVERGED, f"{broken[0]} was {measured[broken[0]]} after epoch {self.epochs}.")
         else:
@@ -260,7 +266,9 @@ class Run(pl.Callback):
             last = self._is_last(trainer)
             if self.replicated:
                 self._replicate.add(trainer, pl_module, self.data, self.epochs, last)
-            if last:
+            if last and (exploded := self._exploded(pl_module)):
+                self._end(trainer, Outcome.DIVERGED, exploded)
+            elif last:
                 trainer.should_stop = True
                 self._leave(trainer, pl_module)
                 self.metrics.update(finite := finite | self._tested(trainer, pl_module))
@@ -276,6 +284,21 @@ class Run(pl.Callback):
     def _is_last(self, trainer: pl.Trainer) -> bool:
         impatient = bool(self.patience) and self.epochs - self._stopping.epoch >= self.patience
         return impatient or self.epochs == trainer.max_epochs
+
+    def _exploded(self, module: Module) -> str:
+        """Why the run diverged although its last loss is a number; nothing where it did not.
+
+        It is judged by the loss on the training data: that on validation data is honestly several times as high as of
+        a constant answer where a network has memorised wrong labels.
+        """
+        constant = float(module.criteria[module.task].constant(self.data.parts.train_eval.targets))
+        loss, least = self.metrics[schema.TRAIN_EVAL_LOSS], max(self.first_loss, constant)
+        if loss <= EXPLODED * least:
+            return ""
+        return (
+            f"{schema.TRAIN_EVAL_LOSS} ended at {loss:.4g}: more than {EXPLODED:g} times its first value"
+            f" ({self.first_loss:.4g}) and that of the best constant answer ({constant:.4g})."
+        )
 
     def _leave(self, trainer: pl.Trainer, module: Module) -> None:
         """What is told by the weights of the last epoch, before the best ones take their place."""

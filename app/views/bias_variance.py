@@ -19,5 +19,5 @@ for tab, draw in zip(tabs[1:], looks, strict=True):
     with tab:
         draw(found, bool(tab.open))
 with top:
-    study.head(found, answer, bias_variance_parts.spoiled(found))
+    study.head(found, answer, bias_variance_parts.spoiled(found), pairwise=False)
 live.follow(seen, found.active)

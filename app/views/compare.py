@@ -11,7 +11,6 @@ chosen, found = compare_data.opened("compare")
 bar = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
 view = compare_data.controls(found)
 if view is None:
-    st.markdown("These runs logged no metric: only their parameters can be compared.")
     st.stop()
 with bar:
     st.markdown(compare_parts.about(view, view.groups), width="content")
@@ -25,7 +24,8 @@ with bar:
             ui.go("quality", where)
         compare_parts.open_in_mlflow(view.members)
 ranked = compare_parts.ranked(view)
-compare_parts.headline(view, ranked)
+compare_parts.headline(view, ranked, compare_data.judged_claims(chosen))
+compare_parts.grown(view)
 compare_data.phases(chosen, found)
 compare_parts.guard(view)
 compare_figures.figures(view)

@@ -24,7 +24,7 @@ found = study.opened("regularization")
 head = st.container()
 at = parts.look(found)
 with head:
-    study.head(found, at.answer, at.note)
+    study.head(found, at.answer, pairwise=at.compares)
 tabs = st.tabs(list(TABS), key="look", on_change="rerun", bind="query-params")
 for tab, draw in zip(tabs, TABS.values(), strict=True):
     if tab.open:

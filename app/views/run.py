@@ -35,8 +35,8 @@ def result(run: OneRun, found: dict[str, roles.Role]) -> str:
     """What it reached, in one sentence."""
     if not found:
         return "It logged no metric."
-    name = roles.main_metric(found)
-    assert name is not None
+    # What it is judged by; of a run that logged nothing of the kind, what says most.
+    name = next(iter([*roles.judges(found), *roles.ordered(found)]))
     value = run.metrics[name]
     words = (
         f"Last {name} {number(value)}" if finite(pd.Series([value], dtype=float))[0] else f"Last {name} is no number"
@@ -83,7 +83,7 @@ def page(run: OneRun) -> None:
     """The whole page."""
     experiments = store.experiments()
     named = experiments[experiments["experiment_id"] == run.experiment_id]["name"]
-    found = store.roles(list(run.metrics), [run.experiment_id])
+    found = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))
     header(run, str(named.iloc[0]) if len(named) else "", found)
     draw.curves(run, found)
     words = ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"]

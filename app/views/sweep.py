@@ -51,7 +51,7 @@ def page(first: pd.Series) -> None:
         if row is None:
             ui.rerun()
         over = row["state"] not in ui.ACTIVE
-        found = sweep_head.look(row, runs)
+        found = sweep_head.look(row, runs, over)
         groups, winners = found.groups, found.winners.groups
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             name = f" · {ui.text(row['name'], 80)}" if row["question"] else ""
@@ -60,17 +60,15 @@ def page(first: pd.Series) -> None:
         # Each part in a container of its own: what one gains or loses moves no other to a new place in the page's tree,
         # where the browser would draw it anew.
         with st.container():
-            sweep_head.headline(row, found, over)
-        with st.container():
-            claims.of_sweep(row, runs, over)
+            sweep_head.headline(row, found, over, claims.of_sweep(row, runs, over))
         with st.container():
             sweep_head.progress(row, runs, found.search)
         with st.container():
             figures.curves(row, runs, groups, winners)
         with st.container():
-            sweep_confirm.section(row, found.winners)
+            sweep_confirm.section(row, found.winners, found.standings)
         with st.container():
-            detail.ranking_table(row, groups, "Ranking of the search" if winners else "Ranking")
+            detail.ranking_table(row, groups, None if winners else found.standings, bool(winners))
         with st.container():
             detail.more(row, runs, found.labels)
         if watched != (not over or sweep_actions.awaits()):

@@ -8,6 +8,7 @@ from typing import Any
 from analysis.methods import methods_of
 from analysis.protocol import protocol_info, tried
 from analysis.rates import rates_info
+from analysis.roles import guess
 
 KEYS = ["optimizer.name", "optimizer.lr"]
 RATES = (0.01, 0.1, 1.0)
@@ -19,7 +20,7 @@ def info(runs: Any, metric: str = "val/loss", **more: Any) -> Any:
     methods = methods_of(runs, "optimizer.name", KEYS)
     rates = rates_info(methods, metric=metric)
     return protocol_info(
-        methods, runs, key="optimizer.name", keys=KEYS, metric=metric, rates=rates, **more
+        methods, runs, key="optimizer.name", keys=KEYS, metric=metric, part=guess(metric).part, rates=rates, **more
     )  # fmt: skip
 
 

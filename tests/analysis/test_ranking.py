@@ -96,19 +96,19 @@ def test_the_answer_is_one_sentence_with_its_basis() -> None:
     groups = ranking(
         runs(("a", 1.0, "ok", 0.1), ("a", 1.0, "ok", 0.2), ("a", 1.0, "ok", 0.3), ("b", 1.0, "ok", 0.9)), SEARCHED
     )
-    said = answer(groups, "val/loss", "minimize", over=True)
-    assert said.startswith("a, lr 1: the lowest val/loss 0.20 ± 0.25 (95% t-interval, n=3) of 2 configurations")
-    assert answer(groups, "val/loss", "minimize", over=False).endswith("so far.")
+    said = answer(groups, "val/loss", over=True)
+    assert said.startswith("a, lr 1 leads 2 configurations with val/loss 0.20 ± 0.25 (95% t-interval, n=3)")
+    assert answer(groups, "val/loss", over=False).startswith("a, lr 1 leads 2 configurations so far")
     few = ranking(runs(("a", 1.0, "ok", 0.1), ("a", 1.0, "ok", 0.2), ("b", 1.0, "ok", 9.0)), SEARCHED)
-    assert "±" not in answer(few, "val/loss", "minimize", over=True)
-    assert "(n=2)" in answer(few, "val/loss", "minimize", over=True)
+    assert "±" not in answer(few, "val/loss", over=True)
+    assert "(n=2)" in answer(few, "val/loss", over=True)
 
 
 def test_an_answer_never_hides_that_all_diverged_or_that_nothing_came() -> None:
     diverged = ranking(runs(("a", 1.0, "diverged", None), ("b", 1.0, "diverged", None)), SEARCHED)
-    assert answer(diverged, "val/loss", "minimize", over=True) == "All 2 runs diverged."
-    assert answer([], "val/loss", "minimize", over=True) == "No run came to a result."
-    assert answer([], "val/loss", "minimize", over=False) == "No result yet."
+    assert answer(diverged, "val/loss", over=True) == "All 2 runs diverged."
+    assert answer([], "val/loss", over=True) == "No run came to a result."
+    assert answer([], "val/loss", over=False) == "No result yet."
 
 
 def test_no_runs_make_no_groups() -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis import roles
-from analysis.slots import COMPLEMENT, NEGATIVE, Slots, candidates, read, remembered, slots_of
+from analysis.slots import COMPLEMENT, NEGATIVE, Slots, read, remembered, slots_of
 from tracking import schema
 
 OURS = [
@@ -32,11 +32,6 @@ def test_ours_are_known_by_name(dev, train, training):
     assert slots.label("dev") == dev and slots.label("train_dev") == ""
 
 
-def test_candidates_are_of_validation_and_never_of_test():
-    assert candidates(roles.roles(OURS)) == [schema.VAL_LOSS, schema.VAL_ERROR]
-    assert schema.TEST_LOSS not in candidates(roles.roles([schema.TEST_LOSS, "something"]))
-
-
 @pytest.mark.parametrize(
     ("names", "dev", "train", "train_dev"),
     [
@@ -44,6 +39,11 @@ def test_candidates_are_of_validation_and_never_of_test():
         (["trainLoss", "validLoss", "trainAcc"], "validLoss", "trainLoss", ""),
         (["train_err", "train_dev_err", "dev_err"], "dev_err", "train_err", "train_dev_err"),
         (["loss", "epoch_seconds"], "loss", "", ""),
+        (["train_loss", "test_loss", "train_acc", "test_acc"], "test_loss", "train_loss", ""),
+        (["Test Accuracy", "Training time"], "Test Accuracy", "", ""),
+        (["loss", "val_loss", "accuracy", "val_accuracy"], "val_loss", "loss", ""),
+        (["train_loss_step", "train_loss_epoch", "val_loss"], "val_loss", "train_loss_epoch", ""),
+        (["train_loss", "lr"], "", "", ""),
         ([], "", "", ""),
     ],
 )
@@ -61,6 +61,14 @@ def test_more_is_better_becomes_an_error_of_which_less_is():
     assert percent.turned == {"val_acc": NEGATIVE, "train_acc": NEGATIVE}, "one way for both"
     assert percent.error("val_acc", pd.Series([90.0])).tolist() == [-90.0]
     assert found(OURS).error(schema.VAL_ERROR, pd.Series([0.3])).tolist() == [0.3]
+
+
+def test_of_which_data_the_judge_is_and_what_was_assumed_is_known():
+    assert (
+        found(["test_acc"], {"test_acc": [0.5]}).part == roles.TEST
+        and found(["test_acc"]).label("dev") == "1 − test_acc"
+    )
+    assert found(["val_loss"]).assumption == "" and "lower elbo" in found(["elbo"]).assumption
 
 
 def test_what_a_person_said_comes_first_until_another_is_asked_for():

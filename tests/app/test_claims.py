@@ -26,8 +26,14 @@ OPPOSITE = SPEC.replace(
 ADAM_FIRST = {("adam", 0.01): ["ok"] * 8, ("sgd", 0.1): ["ok"] * 8}
 
 
+VERDICTS = ("[Supported", "[Refuted", "[Undecided", "[Too few", "[Not yet")
+
+
 def badges(at: Any) -> list[str]:
-    return [each.value for each in at.markdown if "The claim" in each.value]
+    """What heads the page of a sweep with one claim."""
+    lines = [each.value for each in at.markdown if any(verdict in each.value for verdict in VERDICTS)]
+    assert all(line.startswith("## :") for line in lines)
+    return [line.removeprefix("## ") for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +51,7 @@ def test_the_badge_is_the_verdict(
     fake.spec = spec
     fake.add("s", state, {key: ["ok"] * seeds for key in ADAM_FIRST}, seeds=8)
     at = open_page("sweep", sweep="s")
-    assert badges(at) == [f"{badge} The claim: {ui.text(CLAIM)}"]
+    assert badges(at) == [f"{badge} {ui.text(CLAIM)}"]
     reason = {
         "green": "adam is better than sgd",
         "red": "sgd is worse than adam",
@@ -98,3 +104,53 @@ def test_the_text_of_a_claim_is_text(fake: Any, open_page: Any, bare: Any) -> No
     fake.add("s", "finished", ADAM_FIRST)
     at = open_page("sweep", sweep="s")
     bare(badges(at))
+
+
+TWO = SPEC.replace("claim: {", "claim:\n- {").replace(
+    "workers: 2", '- {text: "Not so.", better: {optimizer.name: sgd}, than: {optimizer.name: adam}}\nworkers: 2'
+)
+PAGES = ("sweep", "compare", "optimizers", "regularization", "bias_variance")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_claim_heads_every_page_and_no_other_verdict_stands_beside_it(
+    fake: Any, open_page: Any, words: Any, page: str
+) -> None:
+    """Three words for one pair once stood on two pages: too few seeds, undecided, supported."""
+    fake.spec = SPEC
+    runs = {(name, lr): ["ok"] * 8 for name in ("adam", "sgd") for lr in (0.01, 0.1)}
+    fake.add("s", "finished", runs, seeds=8)
+    at = open_page(page, sweep="s")
+    heads = [each.value for each in at.main.markdown if each.value.startswith("## ")]
+    assert heads == [f"## :green-badge[Supported] {ui.text(CLAIM)}"]
+    assert "**Undecided" not in words(at) and "**Too few" not in words(at)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_several_claims_are_counted_and_listed(fake: Any, open_page: Any, words: Any, page: str) -> None:
+    fake.spec = TWO
+    fake.add("s", "finished", ADAM_FIRST, seeds=8)
+    at = open_page(page, sweep="s")
+    heads = [each.value for each in at.main.markdown if each.value.startswith("## ")]
+    assert heads == ["## 2 claims: 1 supported and 1 refuted."]
+    said = words(at)
+    assert f":green-badge[Supported] {ui.text(CLAIM)}" in said and f":red-badge[Refuted] {ui.text('Not so.')}" in said
+
+
+def test_ties_share_a_place_and_nothing_is_the_lowest_of_a_tie(fake: Any, open_page: Any, words: Any) -> None:
+    """Three configurations, of which the made-up objectives tell the last alone apart."""
+    fake.add(
+        "s",
+        "finished",
+        {("adam", 0.01): ["ok"] * 8, ("adam", 0.0100001): ["ok"] * 8, ("sgd", 1.0): ["ok"] * 8},
+        seeds=8,
+    )
+    at = open_page("sweep", sweep="s")
+    ranking = next(frame.value for frame in at.dataframe if "remarks" in frame.value)
+    standings = next(
+        frame.value
+        for frame in open_page("compare", sweep="s").dataframe
+        if "cannot be told" in str(frame.proto.columns)
+    )
+    assert ranking["place"].tolist() == standings["place"].tolist()
+    assert "lowest" not in words(at)

@@ -334,7 +334,7 @@ def test_roles_are_guessed_shown_changed_and_remembered(made: Any, opened: Any, 
     at = opened()
     table = next(each.value for each in at.dataframe if "better" in each.value)
     assert table.set_index("metric").loc["val_acc"].tolist() == ["validation", "higher", "guessed"]
-    kept = roles.remembered({"held out": roles.Role("test", "lower", guessed=False)})
+    kept = roles.remembered({"held out": roles.Role("test", "lower", roles.SAID)})
     rows.set_experiment_tag(made.experiment, store.ROLES_TAG, kept)
     table = next(each.value for each in opened().dataframe if "better" in each.value).set_index("metric")
     assert table.loc["held out"].tolist() == ["test", "lower", "said"]
@@ -383,32 +383,3 @@ def test_a_store_of_another_version_is_read_and_says_how_to_migrate(made: Any, o
     at = mark(opened(), 0)
     assert ui.text("mlflow db upgrade") in at.info[0].value and shown(at)["name"].tolist() == ["a"]
     assert at.button(key="delete-runs").disabled and at.button(key="archive").disabled
-
-
-@pytest.mark.parametrize(
-    ("name", "part", "better"),
-    [
-        ("val_acc", "validation", "higher"), ("trainLoss", "train", "lower"), ("test/error", "test", "lower"),
-        ("train_eval/loss", "train", "lower"), ("eval f1", "validation", "higher"),
-        ("neg_mean_squared_error", "", "higher"), ("negative_log_likelihood", "", "lower"),
-        ("log_likelihood", "", "higher"), ("opt/lr", "", ""),
-        ("system/cpu_utilization_percentage", "system", ""), ("mAP", "", "higher"),
-        ("dev-perplexity", "validation", "lower"), ("", "", ""),
-    ],
-)  # fmt: skip
-def test_guesses(name: str, part: str, better: str) -> None:
-    assert roles.guess(name) == roles.Role(part, better)
-
-
-def test_what_was_said_survives_the_round_trip_and_nonsense_counts_as_nothing() -> None:
-    names = ["a", "val/loss", "test/acc"]
-    chosen = {**roles.roles(names), "a": roles.Role("validation", "higher", guessed=False)}
-    assert roles.roles(names, roles.remembered(chosen)) == chosen
-    assert roles.main_metric(chosen) == "val/loss" or chosen["a"].part == "validation"
-    for nonsense in ("", "[", "[1]", '{"a": 1}', '{"a": ["train", "sideways"]}', '{"a": [[], {}]}'):
-        assert roles.roles(["a"], nonsense) == {"a": roles.Role()}
-
-
-def test_selection_never_starts_at_the_test_set() -> None:
-    assert roles.main_metric(roles.roles(["test/loss", "val/loss", "train/loss"])) == "val/loss"
-    assert roles.main_metric({}) is None

@@ -70,7 +70,7 @@ def test_an_address_that_names_nothing_says_so(fake: Any, open_page: Any, words:
 @every_page
 def test_runs_without_a_metric_are_said_to_have_none(strange: Any, open_page: Any, words: Any, page: str) -> None:
     strange({})
-    assert "no metric that could be taken for an error" in words(open_page(page, runs="r0"))
+    assert "These runs logged no metric." in words(open_page(page, runs="r0"))
 
 
 @every_page
@@ -93,7 +93,7 @@ def test_a_strangers_metrics_are_guessed_changed_and_remembered(
 
 def test_the_frame_of_runs_speaks_of_errors(strange: Any, open_page: Any, monkeypatch: Any) -> None:
     seen = []
-    monkeypatch.setattr(study, "head", lambda made, *rest: seen.append(made))
+    monkeypatch.setattr(study, "head", lambda made, *rest, **more: seen.append(made))
     values = [0.9, 0.8, 0.85, math.nan, 0.7, 0.6, 0.65, 0.7]
     strange({"val_acc": values, "train_acc": [1.0] * 8})
     open_page("regularization", runs="r0")
@@ -106,7 +106,7 @@ def test_the_frame_of_runs_speaks_of_errors(strange: Any, open_page: Any, monkey
 
 def test_ours_are_judged_by_their_objective_and_confirm_runs(fake: Any, open_page: Any, monkeypatch: Any) -> None:
     seen = []
-    monkeypatch.setattr(study, "head", lambda made, *rest: seen.append(made))
+    monkeypatch.setattr(study, "head", lambda made, *rest, **more: seen.append(made))
     fake.add("s", "finished", {("adam", 0.1): ["ok"] * 3, ("sgd", 0.1): ["ok", "diverged", "crashed"]})
     fake.runs_of["s"].loc[fake.runs_of["s"]["trial"] == 0, "phase"] = "confirm"
     fake.runs_of["s"].loc[5, "counts"] = False

@@ -34,7 +34,9 @@ def test_a_running_sweep_answers_so_far(fake: Any, open_page: Any, words: Any) -
     at = open_page("sweep", sweep="s")
     said = words(at)
     assert at.title[0].value == ui.text("Which one?")
-    assert ui.text("adam, lr 0.01: the lowest val/loss 0.110 ± 0.025 (95% t-interval, n=3)") in said
+    assert (
+        ui.text("adam, lr 0.01 leads 3 configurations so far with val/loss 0.110 ± 0.025 (95% t-interval, n=3)") in said
+    )
     assert ui.text("Too few seeds: at least 4 more make a verdict possible, as exact tests of 3 pairs") in said
     assert "5 of 9 runs · about" in said and "left" in said
     assert "**4** ok" in said and ":red[**1** diverged]" in said and "**3** waiting" in said

@@ -19,10 +19,10 @@ def reads_the_verdict(visitor, sweep, *, trials, fresh_seeds, budget):
     page = visitor.page
     visitor.open(f"/optimizers?sweep={sweep}")
     heading = page.get_by_role("heading", level=2).first.inner_text()
-    assert re.search(r"(sgd|momentum|rmsprop|adam)", heading) and "val/loss" in heading, heading
-    assert "exact" in heading or "Holm" in heading, heading
-    visitor.says("The claim: Momentum comes lower").says("judged by fresh seeds")
+    assert re.search("Supported|Refuted|Undecided|Too few|claims: ", heading), heading
+    visitor.says("Momentum comes lower").says("judged by fresh seeds")
     text = visitor.text()
+    assert "val/loss" in text and "exact" in text
     assert "rules of the protocol hold" in text
     assert f"{fresh_seeds} fresh seeds each." in text and f"{trials} trials each." in text
     table = visitor.cells()

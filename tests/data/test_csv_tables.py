@@ -119,6 +119,28 @@ def test_decimal_commas(folder):
     np.testing.assert_allclose(rows[:, 1], -(rows[:, 0] + 0.25) / 10, rtol=1e-6)
 
 
+def test_a_number_with_a_separator_of_thousands_is_asked_about_and_read_as_it_was_said(folder):
+    rows = [("1,012", "-0.132"), ("1,010", "-0.536"), ("1,130", "0.947"), *[("950", "1.5")] * 7]
+    write(folder, "a,b,y\n" + "".join(f'"{a}",{b},{number % 2}\n' for number, (a, b) in enumerate(rows)))
+    both = '"1,012" is 1012 if the comma divides thousands and 1.012 if it divides decimals'
+    with pytest.raises(ValueError, match=f't.csv, line 2, column "a": {both}; set thousands: comma, or decimal: comma'):
+        classification()
+    data = classification(thousands="comma")
+    assert sorted(together(data)[:, 0]) == [950] * 7 + [1010, 1012, 1130]
+    with pytest.raises(ValueError, match=r'line 2, column "b": "-0.132" has a decimal point; set decimal: point'):
+        classification(decimal="comma")
+    with pytest.raises(ValueError, match=r'thousands: "comma" is not allowed; allowed: auto, point, space, apostrophe'):
+        classification(decimal="comma", thousands="comma")
+
+
+def test_thousands_are_divided_in_the_test_file_as_in_the_first_one(folder):
+    for name in ("t.csv", "test.csv"):
+        write(folder, "x;y\n" + "".join(f"{x}.000,5;{x}.250\n" for x in range(1, 13)), name)
+    fields = {"test_path": "test.csv", "decimal": "comma", "thousands": "point"}
+    expected = sorted((1000 * x + 0.5, 1000 * x + 250) for x in range(1, 13))
+    assert sorted(map(tuple, together(regression(**fields)).tolist())) == sorted(expected * 2)
+
+
 def test_quoted_fields_may_hold_line_breaks_and_lines_are_still_counted(folder):
     write(folder, 'x,y\n1,"a\nb"\n2,c\nfour,c\n')
     with pytest.raises(ValueError, match=r't.csv, line 5, column "x": "four" is no number'):
@@ -262,6 +284,12 @@ TEN = "".join(f"{x},{x}\n" for x in range(10))
         (f"x,y\n{TEN}inf,3\n", {}, 'line 12, column "x": "inf" is too large'),
         (f"x,y\n{TEN}1e31,3\n", {}, 'line 12, column "x": "1e31" is too large'),
         ("x;y\n1,5;2\n", {}, 'line 2, column "x": "1,5" has a decimal comma; set decimal: comma'),
+        (
+            f'x,y\n{TEN}"1,500",2\n',
+            {},
+            'line 12, column "x": "1,500" is 1500 if the comma divides thousands and 1.5 if',
+        ),
+        (f'x,y\n{TEN}2,"1,5"\n', {}, 'line 12, column "y": "1,5" has a decimal comma; set decimal: comma'),
         ("quality,y\n1,2\n", {"target": "qualty"}, r"t.csv \(quality, y\); did you mean quality\?"),
         ("x,y\n1,2\n", {"target": "  "}, 'target: "" is not allowed; allowed: a column of t.csv'),
         ("x,y\n1,2\n", {"leave_out": "z"}, 'leave_out: "z" is not allowed; allowed: a column of t.csv'),

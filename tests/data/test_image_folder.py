@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data import DATASETS, image_folder
+from data import DATASETS, image_files, image_folder
 
 
 @pytest.fixture(autouse=True)
@@ -79,13 +79,75 @@ def test_every_format_is_read(pets, end):
     assert (inputs.amax(dim=(1, 2, 3)) - 200 / 255).abs().min() < 0.01
 
 
-def test_unusual_modes_are_read(pets):
+def test_images_of_8_and_of_16_bits_may_be_mixed(pets):
     save(pets / "cat" / "deep.png", np.full((8, 8), 0x40FF, np.uint16))
-    Image.new("P", (8, 8)).save(pets / "cat" / "palette.png", transparency=b"\0\1")
-    Image.new("LA", (8, 8), (128, 9)).save(pets / "cat" / "alpha.png")
     inputs, targets = everything(make())
-    values = (inputs[targets == 0].amax(dim=(1, 2, 3)) * 255).round().tolist()
-    assert sorted(values)[-2:] == [0x40, 128] and min(values) == 0
+    values = (inputs[targets == 0].amax(dim=(1, 2, 3)) * 255).round(decimals=3).tolist()
+    assert sorted(values) == [*GREYS["cat"], pytest.approx(0x40FF / 257, abs=1e-3)]
+
+
+@pytest.mark.parametrize(("background", "shown"), [("white", 1.0), ("black", 0.0)])
+def test_colours_under_transparent_pixels_are_not_learnt(folder, background, shown):
+    for name, colour in (("red", (255, 0, 0, 0)), ("blue", (0, 0, 255, 0))):
+        for number in range(10):
+            save(folder / "pets" / name / f"{number}.png", np.full((8, 8, 4), colour, np.uint8))
+    inputs, targets = everything(make(channels="color", background=background))
+    assert (inputs == shown).all() and targets.sum() == 10
+
+
+def save_deep(folder, kind, **highest):
+    """Ten images a class, of one value each: image k of class c has k / 9 of that class's highest value."""
+    for name, high in highest.items():
+        for number in range(10):
+            save(folder / name / f"{number}.tif", np.full((6, 5), number * high / 9, kind))
+
+
+@pytest.mark.parametrize("channels", ["grey", "color"])
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_32_bit_values_are_scaled_by_the_range_outside_the_test_part(folder, kind, channels):
+    save_deep(folder / "depth" / "train", kind, a=270, b=900)
+    save_deep(folder / "depth" / "test", kind, a=270, b=1800)
+    data = make(path="depth", channels=channels)
+    assert data.source == "images in depth, grey values 0 to 900 as 0 to 1"
+    learnt = torch.cat([data.parts.train.inputs, data.parts.validation.inputs])
+    expected = sorted([k * 30 / 900 for k in range(10)] + [k * 100 / 900 for k in range(10)])
+    torch.testing.assert_close(learnt[:, 0, 0, 0].sort().values, torch.tensor(expected))
+    tested = data.parts.test.inputs[10:, 0, 0, 0]  # class b
+    torch.testing.assert_close(tested, torch.tensor([k * 200 / 900 for k in range(10)]))
+    assert (learnt == learnt[:, :1, :1, :1]).all()
+
+
+def test_the_range_of_32_bit_values_does_not_depend_on_images_that_are_set_aside_for_the_test_part(folder):
+    save_deep(folder / "depth", np.float32, a=-9, b=90)
+    data = make(path="depth")
+    learnt = torch.cat([data.parts.train.inputs, data.parts.validation.inputs])
+    assert (learnt.min(), learnt.max()) == (0, 1)
+    assert data.source == make(path="depth", seed_data=5).source
+
+
+def test_32_bit_images_of_one_value_only_are_black(folder):
+    save_deep(folder / "depth", np.float32, a=0, b=0)
+    assert not everything(make(path="depth"))[0].any()
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 2e30])
+def test_a_pixel_that_is_not_finite_is_refused_with_the_name_of_the_image(folder, odd):
+    save_deep(folder / "depth", np.float32, a=3, b=4)
+    pixels = np.zeros((40, 40), np.float32)
+    pixels[7, 9] = odd
+    save(folder / "depth" / "a" / "odd.tif", pixels)
+    with pytest.raises(ValueError, match=r"^depth/a/odd.tif: it holds a number that is not finite, or above 1e\+30"):
+        make(path="depth")
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("flat", [np.uint8, np.uint16])
+def test_32_bit_images_are_not_mixed_with_others(folder, part, flat):
+    for name in ("train", "test"):
+        save_deep(folder / "depth" / name, np.float32, a=3, b=4)
+    save(folder / "depth" / part / "a" / "flat.png", np.zeros((4, 4), flat))
+    with pytest.raises(ValueError, match=rf"^depth/train/a/0.tif: .* white of depth/{part}/a/flat.png; expected: im"):
+        make(path="depth")
 
 
 def test_the_orientation_that_a_camera_noted_is_kept_to(pets):
@@ -97,6 +159,22 @@ def test_the_orientation_that_a_camera_noted_is_kept_to(pets):
     inputs, _ = everything(make())
     turned = inputs[inputs.amax(dim=(1, 2, 3)) == 1]
     assert turned[0, 0, -1].eq(1).all() and turned[0, 0, :-1].eq(0).all()
+
+
+@pytest.mark.parametrize(("kind", "end"), [(np.uint8, "png"), (np.uint16, "png"), (np.uint16, "tif"), ("f4", "tif")])
+def test_an_image_of_any_depth_is_turned(folder, kind, end):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned to the right by a quarter
+    pixels = np.zeros((8, 8), kind)
+    pixels[:, :2] = 200
+    for name, bar in (("left", pixels), ("right", pixels[:, ::-1].copy())):
+        for number in range(10):
+            save(folder / "pets" / name / f"{number}.{end}", bar, exif=exif)
+    inputs, targets = everything(make())
+    rows = inputs[:, 0, :, 4] > 0
+    assert (rows == inputs[:, 0, :, 5].gt(0)).all()
+    assert (rows[targets == 0] == torch.tensor([True] * 2 + [False] * 6)).all()  # what was on the left is on top
+    assert (rows[targets == 1] == torch.tensor([False] * 6 + [True] * 2)).all()
 
 
 def test_train_and_test_folders_are_kept_apart(folder, pets):
@@ -179,6 +257,7 @@ def test_folders_that_hold_no_classes_are_refused(pets):
     ("fields", "said"),
     [
         ({"size": 3}, "size: 3 is not allowed; allowed: 4 to 256"),
+        ({"background": "grey"}, 'background: "grey" is not allowed; allowed: white, black'),
         ({"channels": "gray"}, r'channels: "gray" is not allowed; allowed: grey, color; did you mean grey\?'),
         ({"test_fraction": 0.0}, "test_fraction: 0.0 is not allowed"),
     ],
@@ -189,7 +268,7 @@ def test_options_are_checked(pets, fields, said):
 
 
 def test_too_much_is_refused(pets, monkeypatch):
-    monkeypatch.setattr(image_folder, "MOST_PIXELS", 29)
+    monkeypatch.setattr(image_files, "MOST_PIXELS", 29)
     with pytest.raises(ValueError, match=r"pets/cat/10.png: it has 5 x 6 pixels; allowed: at most 29 in an image"):
         make(size=9)
     monkeypatch.setattr("data.own.MOST_VALUES", 24 * 64 - 1)
@@ -208,10 +287,12 @@ def test_an_image_that_unpacks_to_far_too_much_is_refused(pets, monkeypatch):
 
 def test_images_are_read_once_until_one_changes(pets, monkeypatch):
     reads = []
-    pixels = image_folder._pixels
-    monkeypatch.setattr(image_folder, "_pixels", lambda path, *given: reads.append(path) or pixels(path, *given))
+    read_image = image_files.read_image
+    monkeypatch.setattr(image_folder, "read_image", lambda path, look: reads.append(path) or read_image(path, look))
     for seed in range(3):
         assert make(seed_data=seed).parts
     assert len(reads) == 24
     os.utime(pets / "cat" / "10.png", ns=(1, 1))
     assert make().parts and len(reads) == 48
+    assert make(background="black").parts and len(reads) == 72
+    assert make().parts and make(background="black").parts and len(reads) == 72

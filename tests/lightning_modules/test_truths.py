@@ -232,3 +232,24 @@ def test_unknown_values_are_refused_with_what_is_allowed():
         MODELS["mlp"](input_shape=(2,), num_outputs=1, task="binary", initialization="ones")
     with pytest.raises(ValueError, match=r"hidden_sizes: \[0\] is not allowed"):
         MODELS["mlp"](input_shape=(2,), num_outputs=1, task="binary", hidden_sizes=[0])
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_the_constant_loss_is_that_of_the_best_answer_that_is_the_same_for_all(name):
+    """Found again by trying constant outputs; a multiclass one by scikit-learn, from the shares of the classes."""
+    torch.manual_seed(1)
+    model_class = MODELS[name]
+    for task in model_class.tasks:
+        if task == "regression":
+            targets, outputs = torch.randn(200) * 3 + 5, torch.linspace(0, 10, 2001)
+        else:
+            targets = (torch.rand(200) < 0.3).long() + (torch.rand(200) < 0.2).long() * (task == "multiclass")
+            outputs = torch.linspace(-6, 6, 2401)
+        criteria = model_class.criteria[task]
+        constant = float(criteria.constant(targets))
+        if task == "multiclass":
+            shares = np.bincount(targets.numpy()) / len(targets)
+            assert constant == pytest.approx(log_loss(targets, np.tile(shares, (len(targets), 1))), rel=1e-5)
+        else:
+            losses = [float(criteria.loss(output.expand(len(targets), 1), targets)) for output in outputs]
+            assert min(losses) == pytest.approx(constant, rel=1e-4) and min(losses) >= constant - 1e-6

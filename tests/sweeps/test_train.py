@@ -492,6 +492,47 @@ def test_what_breaks_in_the_last_step_of_an_epoch_is_found_by_measuring():
     assert all(math.isfinite(value) for value in log.metrics[0].values())
 
 
+def test_a_training_loss_that_ends_far_above_its_first_value_has_diverged(tmp_path):
+    """Gradient descent on a square with too high a rate: the loss grows by a factor an epoch and stays a number."""
+    settings = configuration(
+        "linear_regression", "diabetes", optimizer={"lr": 1.0}, data={"batch_size": "full"}, trainer={"max_epochs": 4}
+    )
+    result, log = run(settings, scratch=tmp_path)
+    losses = log.path(schema.TRAIN_EVAL_LOSS)
+    assert math.isfinite(losses[-1]) and losses[-1] > 10 * losses[0] > 10
+    assert result.outcome is Outcome.DIVERGED and result.objective is None
+    assert result.error.startswith(f"train_eval/loss ended at {losses[-1]:.4g}: more than 10 times its first value")
+    assert not TESTED & set(result.metrics) and not log.of("file"), "what diverged leaves no answers"
+
+
+def test_a_loss_that_only_stays_high_or_is_high_on_new_data_has_not_diverged():
+    """A rate just too high for a while; and a network that memorises labels of which half are wrong."""
+    calm, log = run(configuration("linear_regression", "diabetes", optimizer={"lr": 0.01}, trainer={"max_epochs": 2}))
+    assert calm.outcome is Outcome.OK
+    memorised, log = run(
+        configuration(
+            "mlp", "spirals", model={"hidden_sizes": [64]}, data={"label_noise": 0.5, "train_size": 40},
+            optimizer={"name": "adam", "lr": 0.05}, trainer={"max_epochs": 200},
+        )
+    )  # fmt: skip
+    assert memorised.outcome is Outcome.OK and log.path("val/loss")[-1] > 2 * math.log(2)
+
+
+def test_the_first_loss_survives_a_kill(tmp_path):
+    settings = configuration(
+        "linear_regression", "diabetes", optimizer={"lr": 1.0}, data={"batch_size": "full"}, trainer={"max_epochs": 4}
+    )
+    whole, _ = run(settings)
+    polls = []
+    stopped = run(
+        settings, resume=tmp_path / "run.ckpt", save_seconds=0,
+        should_end=lambda: Outcome.STOPPED if len(polls) == 3 else polls.append(1),
+    )[0]  # fmt: skip
+    resumed, _ = run(settings, resume=tmp_path / "run.ckpt", save_seconds=0)
+    assert stopped.outcome is Outcome.STOPPED and resumed.outcome is Outcome.DIVERGED
+    assert resumed.error == whole.error
+
+
 @pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.PRUNED])
 @pytest.mark.parametrize("polls", [1, 15])
 def test_stop_keeps_what_was_measured(polls, outcome, tmp_path):
