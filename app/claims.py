@@ -54,7 +54,7 @@ def headline(judged: Sequence[Judged]) -> bool:
     if len(judged) > 1:
         counts = Counter(each.verdict.lower() for each in judged)
         so_far = "" if all(each.over for each in judged) else " so far"
-        listed = joined([f"{count} {verdict}" for verdict, count in counts.items()])
+        listed = joined([f"{count if len(counts) > 1 else 'all'} {verdict}" for verdict, count in counts.items()])
         st.markdown(f"## {len(judged)} claims{so_far}: {listed}.")
     for each in judged:
         with st.container(gap=None):

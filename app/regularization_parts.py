@@ -71,7 +71,7 @@ class Look:
         if not self.study.claims:
             st.markdown(f"**{ui.text(sentence)}**")
             return
-        many = f", corrected for having looked at {comparisons} of them" if comparisons > 1 else ""
+        many = f", so corrected for {comparisons} comparisons" if comparisons > 1 else ""
         st.caption(f"Found by looking at the runs{many}: {ui.text(sentence)}")
 
 

@@ -166,6 +166,8 @@ class Run(pl.Callback):
     should_end: Callable[[], Outcome | None]
     replicated: bool = False
     """Whether it is one run of several on different training sets, whose answers are to be compared."""
+    meant_to_explode: bool = False
+    """Whether it is a learning-rate range test, whose rate grows until the loss does."""
     outcome: Outcome = Outcome.OK
     error: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -291,6 +293,8 @@ class Run(pl.Callback):
         It is judged by the loss on the training data: that on validation data is honestly several times as high as of
         a constant answer where a network has memorised wrong labels.
         """
+        if self.meant_to_explode:
+            return ""
         constant = float(module.criteria[module.task].constant(self.data.parts.train_eval.targets))
         loss, least = self.metrics[schema.TRAIN_EVAL_LOSS], max(self.first_loss, constant)
         if loss <= EXPLODED * least:

@@ -165,7 +165,10 @@ def _run(
     objective = Objective(**configuration.get("objective", {})).checked(any_metric=not ours)
     patience = configuration.get("regularization", {}).get("early_stopping_patience", 0)
     if ours:
-        return Run(data, objective, patience, report, should_end, replicated=bool(configuration.get("replicate")))
+        return Run(
+            data, objective, patience, report, should_end, replicated=bool(configuration.get("replicate")),
+            meant_to_explode=configuration.get("schedule", {}).get("name") == "range_test",
+        )  # fmt: skip
     own = foreign.own_optimizer(model)
     return foreign.ForeignRun(
         data, objective, patience, report, should_end, recipe=_recipe(configuration), own_optimizer=own

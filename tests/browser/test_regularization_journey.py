@@ -59,7 +59,7 @@ def test_the_verdict_of_a_lab_is_read(visitor, visit, trained):
         f"short-{LAB}",
         strengths=3,
         seeds=2,
-        verdict="2 claims: 2 too few seeds",
+        verdict="3 claims: all too few seeds",
     )
 
 
@@ -71,4 +71,4 @@ def test_a_lab_is_launched_from_the_page_and_its_verdict_read_there(visit, dashb
     page.wait_for_url("**/sweep?sweep=*")
     sweep = visitor.finished(uri)
     assert (sweep["name"], sweep["ok"]) == (LAB, sweep["planned"])
-    reads_the_verdict(visitor, visit, dashboard, sweep["sweep"], LAB, strengths=5, seeds=8, verdict="2 claims: ")
+    reads_the_verdict(visitor, visit, dashboard, sweep["sweep"], LAB, strengths=5, seeds=8, verdict="3 claims: ")

@@ -518,6 +518,16 @@ def test_a_loss_that_only_stays_high_or_is_high_on_new_data_has_not_diverged():
     assert memorised.outcome is Outcome.OK and log.path("val/loss")[-1] > 2 * math.log(2)
 
 
+def test_a_range_test_is_meant_to_explode():
+    settings = configuration(
+        "linear_regression", "diabetes", optimizer={"lr": 0.01}, schedule={"name": "range_test", "growth": 1000.0},
+        data={"batch_size": "full"}, trainer={"max_epochs": 6},
+    )  # fmt: skip
+    result, log = run(settings)
+    losses = log.path(schema.TRAIN_EVAL_LOSS)
+    assert losses[-1] > 100 * losses[0] and result.outcome is Outcome.OK
+
+
 def test_the_first_loss_survives_a_kill(tmp_path):
     settings = configuration(
         "linear_regression", "diabetes", optimizer={"lr": 1.0}, data={"batch_size": "full"}, trainer={"max_epochs": 4}
