@@ -10,7 +10,7 @@ before their runs are made; those of one sweep are corrected for each other (Hol
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -239,6 +239,39 @@ def claims_info(runs: pd.DataFrame, claims: Iterable[Claimed], keys: Sequence[st
         status = _STATUS[verdict.decision] if known else Status.NOT_YET
         found.append(ClaimInfo(claim.text, status, _said(verdict, own), claim.metric, claim.direction, *own, verdict))
     return found
+
+
+def _last(metric: str, runs: pd.DataFrame, histories: Callable[[tuple[str, ...], str], pd.DataFrame]) -> pd.Series[Any]:
+    """The last value of a metric of each run, nan where it logged none."""
+    found = histories(tuple(runs["run_id"]), metric) if len(runs) else pd.DataFrame()
+    if not len(found):
+        return pd.Series(math.nan, index=runs.index, dtype=float)
+    last = found.sort_values("step", kind="stable").drop_duplicates("run_id", keep="last")
+    by_run = pd.Series(last["value"].to_numpy(dtype=float), index=last["run_id"].array)
+    return pd.Series(by_run.reindex(runs["run_id"].array).to_numpy(), index=runs.index)
+
+
+def sweep_claims(
+    runs: pd.DataFrame,
+    claims: Sequence[Claimed],
+    keys: Sequence[str],
+    *,
+    objective: str,
+    histories: Callable[[tuple[str, ...], str], pd.DataFrame],
+) -> list[ClaimInfo]:
+    """What all runs of one sweep say of its claims: see `claims_info`.
+
+    Args:
+        runs: All of them, those that do not count as well, with the objective and a column a searched key.
+        claims: What the sweep claims.
+        keys: What it searched.
+        objective: The metric that it ranks by.
+        histories: Reads every logged value [run_id, key, step, time, value] of some runs' metric.
+    """
+    own = runs[runs["counts"].astype(bool)].reset_index(drop=True) if len(runs) else runs
+    metrics = {claim.metric for claim in claims} - {objective}
+    own = own.assign(**{metric: _last(metric, own, histories) for metric in metrics})
+    return claims_info(own, claims, keys)
 
 
 def compared(

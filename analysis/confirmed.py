@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ from analysis.comparison import Comparison, shown
 from analysis.ranking import Group, ranking
 from analysis.samples import Sample, key_words, samples
 from analysis.search_figures import log_range
+from analysis.standings import Standings, standings
 from analysis.statistics import (
     ENOUGH_FOR_AN_INTERVAL,
     MAXIMIZE,
@@ -35,6 +36,8 @@ from tracking.schema import CONFIRM_PHASE, Outcome
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+MOST_COMPARED: Final = 100
+"""Groups of which every pair gets a verdict: beyond this a reader would wait for it."""
 OPTIMISTIC = (
     "Search scores are too good on average: they chose the winners. Winners are judged by their confirm runs alone."
 )
@@ -208,6 +211,24 @@ def answer(info: ConfirmedInfo, *, over: bool) -> str:
     if len(info.groups) == 1:
         return f"{best.label}: {score}{so_far}{some}."
     return f"{best.label} leads {len(info.groups)} confirmed winners{so_far} with {score}{some}."
+
+
+def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: ConfirmedInfo) -> Standings | None:
+    """The verdicts on a sweep's winners by their fresh seeds; before one has a result, on all that the search tried.
+
+    None where fewer than two have a finite result, or there are more than MOST_COMPARED.
+
+    Args:
+        search: The runs of the search.
+        groups: Of the search, from `ranking`.
+        info: The winners.
+    """
+    finite_winners = sum(group.interval.n > 0 for group in info.groups) if info.judged else 0
+    # Where all winners diverged with fresh seeds, that is the verdict on what the search had found.
+    if not 1 < (finite_winners or sum(group.interval.n > 0 for group in groups)) <= MOST_COMPARED:
+        return None
+    results = info.samples if info.judged else samples(search, names={group.group: group.label for group in groups})
+    return standings(results, direction=info.direction, metric=info.metric)
 
 
 def table(info: ConfirmedInfo) -> pd.DataFrame:

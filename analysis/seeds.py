@@ -11,7 +11,7 @@ Pairs of groups that are compared together get the same number of further seeds,
 least p-value of each: the smallest is held against alpha / pairs, the next against alpha / (pairs - 1), and so on.
 
 So many seeds make a verdict possible and no fewer do, but they need not bring one: how many would find a difference of
-the size that was seen is told by `analysis.power`.
+the size that was seen is told by `analysis.power`. The interval that a verdict needs too rarely asks for more.
 """
 
 from __future__ import annotations
@@ -37,15 +37,14 @@ independent groups; inf stands for a diverged run."""
 
 
 @lru_cache(maxsize=4096)
-def _least_p_of_ranks(ranks: Ranks, more: int) -> float:
-    """The least p of a worst-rank test with `more` further seeds in which one group alone diverges."""
-    lost = [math.inf] * more
+def _least_p_of_ranks(ranks: Ranks, more: int, a_behind: bool) -> float:
+    """The least p of a worst-rank test with `more` further seeds in which the group that is behind diverges."""
+    lost, won = [math.inf] * more, [0.0] * more  # beyond the last rank, and before the first
     if len(ranks) == 1:
         (signed,) = ranks
-        return min(worst_rank_flip([*signed, *ends]).p for ends in (lost, [-math.inf] * more))
+        return worst_rank_flip([*signed, *(lost if a_behind else [-math.inf] * more)]).p
     a, b = ranks
-    won = [0.0] * more  # below the first rank
-    return min(worst_rank_permutation([*a, *won], [*b, *lost]).p, worst_rank_permutation([*a, *lost], [*b, *won]).p)
+    return worst_rank_permutation([*a, *(lost if a_behind else won)], [*b, *(won if a_behind else lost)]).p
 
 
 @dataclass(frozen=True)
@@ -70,18 +69,22 @@ class Prospect:
         """Whether there are results, and all are the same, so that nothing tells how many seeds would differ."""
         return self.n > 0 and self.test.upper == self.test.lower == 1.0
 
+    def deals(self, more: int) -> int:
+        """In how many ways chance could deal the results with `more` further seeds in each group."""
+        if self.n_b is None:
+            return 1 << (self.test.size + more)
+        return math.comb(self.n_a + self.n_b + 2 * more, self.n_a + more)
+
     def least_p(self, more: int) -> float:
         """The p-value, or the least that it could be with `more` further seeds in each group."""
         if not more:
             return self.test.p
         if self.ranks:
-            return _least_p_of_ranks(self.ranks, more)
-        if self.n_b is None:
-            size, share = self.test.size + more, 2.0**-more
-        else:
-            size = self.n_a + self.n_b + 2 * more
-            share = math.comb(self.n_a + self.n_b, self.n_a) / math.comb(size, self.n_a + more)
-        least = min(1.0, 2 * min(self.test.upper, self.test.lower) * share)
+            tails = {True: self.test.upper, False: self.test.lower}  # by whether it is the first group that is behind
+            behind = [which for which, tail in tails.items() if tail == min(tails.values())]
+            return min(_least_p_of_ranks(self.ranks, more, which) for which in behind)
+        least = min(1.0, 2 * min(self.test.upper, self.test.lower) * self.deals(0) / self.deals(more))
+        size = self.test.size + more if self.n_b is None else self.test.size + 2 * more
         return least if size <= EXACT_UP_TO else max(least, LEAST_DRAWN)
 
 
@@ -100,6 +103,8 @@ def seeds_missing(prospects: Sequence[Prospect], alpha: float = ALPHA) -> list[i
     for more in range(MOST + 1):
         if not waiting:
             break
+        if all(2 * len(prospects) > alpha * prospect.deals(more) for prospect in prospects):
+            continue  # not even one deal of all is as rare as Holm's correction asks of the first
         least = holm(prospect.least_p(more) for prospect in prospects)
         enough = {
             place for place in waiting if least[place] <= alpha and prospects[place].n + more >= ENOUGH_FOR_AN_INTERVAL

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis.claims import ClaimInfo, Status, claims_info, compared
+from analysis.claims import ClaimInfo, Status, compared, sweep_claims
 from analysis.comparison import Comparison
 from analysis.words import joined
 from app import store, sweep_actions, ui
@@ -24,16 +23,6 @@ _BADGES: Final = {
     Status.TOO_FEW: ("gray", "Too few {}"),
     Status.NOT_YET: ("gray", "Not yet"),
 }
-
-
-def _last(metric: str, runs: pd.DataFrame) -> pd.Series[Any]:
-    """The last value of a metric of each run, nan where it logged none."""
-    found = store.histories(tuple(runs["run_id"]), metric) if len(runs) else pd.DataFrame()
-    if not len(found):
-        return pd.Series(math.nan, index=runs.index, dtype=float)
-    last = found.sort_values("step", kind="stable").drop_duplicates("run_id", keep="last")
-    by_run = pd.Series(last["value"].to_numpy(dtype=float), index=last["run_id"].array)
-    return pd.Series(by_run.reindex(runs["run_id"].array).to_numpy(), index=runs.index)
 
 
 @dataclass(frozen=True)
@@ -102,7 +91,6 @@ def of_sweep(row: Any, runs: pd.DataFrame, over: bool) -> list[Judged]:
     spec = sweep_actions.spec_of(row["sweep"])
     if spec is None or not spec.claim:
         return []
-    counted = runs[runs["counts"].astype(bool)].reset_index(drop=True) if len(runs) else runs
-    metrics = {claim.metric for claim in spec.claim} - {row["metric"]}
-    counted = counted.assign(**{metric: _last(metric, counted) for metric in metrics})
-    return [Judged(info, over) for info in claims_info(counted, spec.claim, list(spec.search))]
+    keys = list(spec.search)
+    infos = sweep_claims(runs, spec.claim, keys, objective=row["metric"], histories=store.histories)
+    return [Judged(info, over) for info in infos]

@@ -6,25 +6,21 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from analysis import confirmed
 from analysis.ranking import Group, answer, distinct, ranking
-from analysis.samples import samples
 from analysis.search_figures import pruning_saved
 from analysis.seeds import Plan
-from analysis.standings import Standings, standings
+from analysis.standings import Standings
 from analysis.units import SEEDS
 from app import claims, preflight, sweep_actions, sweep_confirm, ui
 from app.claims import Judged
 from sweeps.decidable import plan_of
 from sweeps.spec import Spec
-
-MOST_COMPARED: Final = 100
-"""Groups of which every pair gets a verdict: beyond this a page would wait for it."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +51,6 @@ class Found:
         return {group.group: group.label for group in self.groups} | fresh
 
 
-def _standings(
-    row: Any, search: pd.DataFrame, groups: list[Group], winners: confirmed.ConfirmedInfo
-) -> Standings | None:
-    """The verdicts on the winners, else on the configurations of the search; None of fewer than two, or of too many."""
-    with_results = sum(group.interval.n > 0 for group in winners.groups if winners.judged) or sum(
-        group.interval.n > 0 for group in groups
-    )
-    if not 1 < with_results <= MOST_COMPARED:
-        return None
-    compared = (
-        winners.samples if winners.judged else samples(search, names={group.group: group.label for group in groups})
-    )
-    return standings(compared, direction=row["direction"], metric=row["metric"])
-
-
 def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
     """Rank what there is; pairs are compared when all runs are there, which takes too long to do at every refresh."""
     search = runs[~confirmed.confirms(runs)] if len(runs) else runs
@@ -78,7 +59,8 @@ def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
     fresh = runs[confirmed.confirms(runs)] if len(runs) else runs
     began = float(fresh["start_time"].min()) if len(fresh) else math.inf
     winners = sweep_confirm.info_of(row, runs, spec)
-    return Found(search, groups, winners, spec, began, _standings(row, search, groups, winners) if over else None)
+    ranked = confirmed.sweep_standings(search, groups, winners) if over else None
+    return Found(search, groups, winners, spec, began, ranked)
 
 
 def _plan(row: Any, groups: list[Group]) -> Plan:
@@ -118,7 +100,8 @@ def headline(row: Any, found: Found, over: bool, judged: Sequence[Judged]) -> No
             f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
         )
     plan = _plan(row, winners.groups if winners.judged else found.groups)
-    if not over and plan.missing:
+    never_compared = found.standings is None and not judged and len(found.groups) > confirmed.MOST_COMPARED
+    if plan.missing and (not over or never_compared):
         st.caption(ui.text(plan.sentence))
 
 

@@ -11,15 +11,13 @@ from typing import Any, Final, NoReturn
 import streamlit as st
 
 from tracking.legible import legible
+from tracking.schema import ACTIVE as ACTIVE
 from tracking.schema import State
 
 REFRESH: Final = 2.0
 """Seconds between two looks at the store while something runs."""
 SWEEP_REFRESH: Final = 3.0
 """The same of a sweep's page: drawing it takes of the cores that train."""
-
-ACTIVE: Final = frozenset({State.QUEUED, State.RUNNING, State.PAUSING, State.STOPPING})
-"""States that change by themselves."""
 
 # Spacing and alignment, and no fading while a part refreshes; colours, fonts and radii are in .streamlit/config.toml.
 _CSS: Final = """<style>

@@ -96,17 +96,23 @@ def run(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """What is wrong with the sweep of a YAML file, how long it will take and what it needs; nothing is launched."""
     from sweeps import checking, shown
+    from sweeps.decidable import plan_of
     from sweeps.spec import parse
 
     written, client = _read(options.spec), _client(options)
     found = client.check(written) if client.status().alive else checking.check_here(written)
-    for problem in found["problems"]:
-        _say(problem)
-    said = {} if found["problems"] else shown.promises(parse(written))
-    if options.json or not found["problems"]:
-        text = "\n".join([checking.as_text(found), *(shown.promises_text(said) if said else ())])
-        _answer(options, {**found, **said}, text)
-    return BAD_INPUT if found["problems"] else DONE
+    if found["problems"]:
+        for problem in found["problems"]:
+            _say(problem)
+        if options.json:
+            _answer(options, found, "")
+        return BAD_INPUT
+    spec = parse(written)
+    promised, plan = shown.promises(spec), plan_of(spec)
+    decides = {"seeds": plan.seeds, "seeds_needed": plan.needed, "comparisons": plan.comparisons}
+    text = "\n".join(filter(None, [checking.as_text(found), plan.sentence, *shown.promises_text(promised)]))
+    _answer(options, {**found, **promised, "decides": decides}, text)
+    return DONE
 
 
 def list_sweeps(options: argparse.Namespace) -> int:

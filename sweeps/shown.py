@@ -104,8 +104,14 @@ def sweep_row(reader: Reader, sweep: str) -> Row:
     return found[0]
 
 
-def promises(spec: Spec) -> Row:
-    """What a sweep claims, and how it repeats its trials if not by seeds alone, ready for JSON."""
+def promises(spec: Spec | None) -> Row:
+    """What a sweep claims, and how it repeats its trials if not by seeds alone, ready for JSON.
+
+    Args:
+        spec: The sweep; None where its spec cannot be read, which promises nothing.
+    """
+    if spec is None:
+        return {"replicate": None, "claims": []}
     return {
         "replicate": spec.replicate.model_dump() if spec.replicate else None,
         "claims": [claim.model_dump() for claim in spec.claim],
@@ -129,26 +135,28 @@ def promises_text(said: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _promised(reader: Reader, sweep: str) -> Row:
-    """`promises` of a stored sweep; of one whose spec cannot be read, that it promises nothing."""
+def _spec(reader: Reader, sweep: str) -> Spec | None:
+    """The spec of a stored sweep; None where it cannot be read."""
     from sweeps.spec import parse
 
     try:
-        return promises(parse(reader.artifact(sweep, schema.SPEC_FILE).decode()))
+        return parse(reader.artifact(sweep, schema.SPEC_FILE).decode())
     except (ValueError, OSError):
-        return {"replicate": None, "claims": []}
+        return None
 
 
 def detail(uri: str, sweep: str) -> Row:
-    """One sweep with its configurations, best first, its runs and its events, ready for JSON."""
+    """One sweep with its verdicts, its configurations, best first, its runs and its events, ready for JSON."""
+    from sweeps.judged import verdicts
     from tracking.reader import events, sweep_runs
 
     reader = open_store(uri)
-    row = sweep_row(reader, sweep)
+    row, spec = sweep_row(reader, sweep), _spec(reader, sweep)
     runs = sweep_runs(reader, sweep)
     return {
         **plain(row),
-        **plain(_promised(reader, sweep)),
+        **plain(promises(spec)),
+        "verdicts": verdicts(reader, row, runs, spec),
         "groups": [plain(group) for group in group_rows(runs, row)],
         "runs": [plain(run) for run in _rows(runs)],
         "events": [plain(event) for event in _rows(events(reader, sweep))],
@@ -200,6 +208,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[in
     )
 
 
+def verdict_lines(verdicts: Iterable[Row]) -> list[str]:
+    """`Adam wins. [supported] adam is better than sgd: ...`; without a claim the sentence alone."""
+    return [
+        f"{one['claim']} [{one['status']}] {one['sentence']}" if one["claim"] else one["sentence"] for one in verdicts
+    ]
+
+
 def _when(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d %H:%M}"
 
@@ -248,6 +263,8 @@ def detail_text(detail: Row) -> str:
         more = len(detail["groups"]) - _BEST
         listed = table(["configuration", f"mean {detail['metric']}", "finite runs"], cells, right=(1, 2))
         parts.append(f"\n{listed}" + (f"\n... and {more:,} more (--json lists all)" if more > 0 else ""))
+    if detail["verdicts"]:
+        parts.append("\n" + "\n".join(one_line(line) for line in verdict_lines(detail["verdicts"])))
     running = [run for run in detail["runs"] if run["counts"] and run["outcome"] == "running"]
     if running:
         lines = [f"{run['run_id'][:8]}  {one_line(run['name'])}" for run in running]

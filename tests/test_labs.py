@@ -7,6 +7,7 @@ import pytest
 from analysis.claims import equal
 from analysis.exact import enough_pairs
 from app.study import PAGES
+from sweeps.decidable import plan_of
 from sweeps.search import count, enumerate_trials, seeds_for
 from sweeps.spec import parse, to_yaml
 from sweeps.spec_model import Spec
@@ -62,10 +63,8 @@ def test_a_lab_claims_something_about_groups_that_it_trains(file):
 @every_lab
 def test_a_lab_has_the_seeds_to_decide_all_its_claims(file):
     """The exact test of m claims, corrected for each other, needs 2 / 2^n <= 0.05 / m."""
-    spec = spec_of(file)
-    fresh = spec.confirm.seeds if spec.confirm else 0
-    pairs = spec.replicate.datasets if spec.replicate else max(spec.seeds, fresh)
-    assert pairs >= enough_pairs(0.05 / len(spec.claim))
+    plan = plan_of(spec_of(file))
+    assert plan.claims and plan.seeds >= enough_pairs(0.05 / plan.claims) and not plan.missing
 
 
 MOST_EXAMPLES = 64

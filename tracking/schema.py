@@ -54,6 +54,9 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+ACTIVE: Final = frozenset({State.QUEUED, State.RUNNING, State.PAUSING, State.STOPPING})
+"""States that change by themselves."""
+
 STATE_TO_STATUS: Final[dict[State, str]] = {
     State.DRAFT: "SCHEDULED",
     State.QUEUED: "SCHEDULED",

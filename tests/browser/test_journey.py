@@ -32,7 +32,8 @@ def address_of(trained, epochs):
 def launch_from_the_form(page, shows, **fields):
     """Fill whole numbers into the fields of the launch form, launch the sweep; returns its id."""
     page.goto("/launch")
-    shows(page, r"48 runs")
+    shows(page, r"96 runs")
+    shows(page, r"6 seeds can decide")
     for label, number in fields.items():
         page.get_by_label(label, exact=True).first.fill(str(number))
         page.keyboard.press("Enter")
@@ -76,13 +77,13 @@ def test_a_newcomer_launches_watches_pauses_resumes_and_reads_off_the_best(page,
     # A worker stops in the middle, so that there is time to pause, however fast the machine is.
     trained.halt_a_worker(after=7)
     newcomers_journey(
-        page, shows, still, runs=24, in_the_middle=trained.worker_halted, steps=2, max_epochs=2, workers=1
+        page, shows, still, runs=24, in_the_middle=trained.worker_halted, steps=2, seeds=3, max_epochs=2, workers=1
     )
 
 
 @pytest.mark.slow
 def test_a_newcomer_trains_the_first_sweep_for_twenty_four_epochs(page, shows, still):
-    newcomers_journey(page, shows, still, runs=48, max_epochs=24)
+    newcomers_journey(page, shows, still, runs=48, seeds=3, max_epochs=24)
 
 
 def stop(page, shows):

@@ -225,10 +225,12 @@ def test_check_says_what_the_service_found(client, spec_file, monkeypatch, capsy
         "mlp on iris        1,234           0.01234",
         "",
         "Note: It is late.",
+        "Too few seeds: at least 4 more make a verdict possible, as an exact test takes 6.",
     ]
     assert err == ""
     assert cli.main(["check", spec_file, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {**FOUND, "replicate": None, "claims": []}
+    decides = {"seeds": 2, "seeds_needed": 6, "comparisons": 1}
+    assert json.loads(capsys.readouterr().out) == {**FOUND, "replicate": None, "claims": [], "decides": decides}
     monkeypatch.setitem(FOUND, "problems", ["One thing is wrong.", "Another, too."])
     assert cli.main(["check", spec_file]) == cli.BAD_INPUT
     assert capsys.readouterr() == ("", "One thing is wrong.\nAnother, too.\n")
