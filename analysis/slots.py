@@ -29,6 +29,18 @@ SLOTS: Final[dict[str, str]] = {
     TRAINING: "Loss on training data in training mode, as dropout and batch norm make it.",
 }
 """Slot -> what it holds."""
+CLEAN, MEMORISED, DEV_CLEAN = "train_clean", "memorised", "dev_clean"
+TRUTH: Final[dict[str, str]] = {
+    CLEAN: schema.TRAIN_EVAL_CLEAN_ERROR,
+    MEMORISED: schema.MEMORISED,
+    DEV_CLEAN: schema.VAL_CLEAN_ERROR,
+}
+"""Slot -> its metric, of what only our runs can measure: errors on the true labels of noisy data."""
+_ON_NOISY_LABELS: Final = (
+    (schema.VAL_ERROR, schema.TRAIN_EVAL_ERROR),
+    (schema.VAL_CLEAN_ERROR, schema.TRAIN_EVAL_CLEAN_ERROR),
+)
+"""The metrics of DEV and TRAIN beside which those of TRUTH stand."""
 _OURS: Final = {
     schema.VAL_ERROR: {TRAIN: schema.TRAIN_EVAL_ERROR},
     schema.VAL_LOSS: {TRAIN: schema.TRAIN_EVAL_LOSS, TRAINING: schema.TRAIN_LOSS},
@@ -46,6 +58,9 @@ class Slots:
     training: str = ""
     turned: Mapping[str, str] = field(default_factory=dict)
     """Metric -> COMPLEMENT or NEGATIVE, of those of which more is better."""
+    train_clean: str = ""
+    memorised: str = ""
+    dev_clean: str = ""
 
     def __getitem__(self, slot: str) -> str:
         return str(getattr(self, slot))
@@ -123,7 +138,12 @@ def slots_of(
     first = dev or known.get(DEV) or next(iter(candidates(chosen)), "")
     named = {DEV: first} | _partners(first, chosen) | known if first else {}
     first, train, train_dev, training = (named.get(slot, "") for slot in SLOTS)
-    found = Slots(first, train, train_dev, training)
+    both = (first, train) in _ON_NOISY_LABELS
+    truth = {slot: name if both and name in chosen else "" for slot, name in TRUTH.items()}
+    found = Slots(
+        first, train, train_dev, training, train_clean=truth[CLEAN], memorised=truth[MEMORISED],
+        dev_clean=truth[DEV_CLEAN],
+    )  # fmt: skip
     return replace(found, turned=_turned(found, chosen, last))
 
 
