@@ -237,6 +237,10 @@ class _Measured:
     memorised: Interval
     untold: bool
 
+    def hides(self, fault: str) -> bool:
+        """Whether wrong labels alone may explain a gap."""
+        return self.untold and fault != MISMATCH
+
 
 def _measured(runs: pd.DataFrame) -> _Measured:
     apart = TRAIN_DEV in runs and len(runs) and np.isfinite(runs[TRAIN_DEV]).all()
@@ -283,21 +287,15 @@ def _gaps(measured: pd.DataFrame, reference: float) -> list[tuple[str, str, str,
     return found
 
 
-def _is_tested(fault: str, measured: _Measured, threshold: float) -> bool:
-    """Whether a gap can be a fault: not the bias of what memorised wrong labels, nor what these alone may explain."""
-    if measured.untold and fault != MISMATCH:
-        return False
-    return fault != BIAS or not _has_memorised(measured.memorised, interval(measured.slots[TRAIN]), threshold)
-
-
-def _finding(gap: Interval, p: float, threshold: float, untold: bool) -> Finding:
+def _finding(fault: str, gap: Interval, p: float, threshold: float, measured: _Measured) -> Finding:
     if not gap.n:
         return Finding.UNKNOWN
-    if untold:
+    if measured.hides(fault):
         return Finding.UNTOLD
     if not gap.shown:
         return Finding.TOO_FEW
-    if gap.low > threshold and p <= ALPHA:
+    memorised = _has_memorised(measured.memorised, interval(measured.slots[TRAIN]), threshold)
+    if gap.low > threshold and p <= ALPHA and not (fault == BIAS and memorised):
         return Finding.FAULT
     return Finding.BELOW if gap.high < threshold else Finding.UNDECIDED
 
@@ -343,15 +341,15 @@ def diagnoses(runs: pd.DataFrame, reference: float = 0.0, threshold: float = 0.0
     measured = {name: _measured(ended.get(name, runs.head(0))) for name in groups}
     gaps = [(name, *gap) for name in groups for gap in _gaps(measured[name].slots, reference)]
     ps = np.array([
-        _above(values, threshold) if _is_tested(fault, measured[name], threshold) else math.nan
+        math.nan if measured[name].hides(fault) else _above(values, threshold)
         for name, fault, _, _, values in gaps
     ])  # fmt: skip
     tested = np.isfinite(ps)
     ps[tested] = holm(ps[tested])
     judged: dict[str, list[Gap]] = {name: [] for name in groups}
     for (name, fault, start, end, values), p in zip(gaps, ps.tolist(), strict=True):
-        mean, untold = interval(values), measured[name].untold and fault != MISMATCH
-        finding = _finding(mean, p, threshold, untold)
+        mean = interval(values)
+        finding = _finding(fault, mean, p, threshold, measured[name])
         judged[name].append(Gap(fault, start, end, tuple(values), mean, finding, p))
     return [
         _diagnosis(name, rows, measured[name], judged[name], reference, threshold, int(tested.sum()))

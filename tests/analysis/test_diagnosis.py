@@ -259,6 +259,7 @@ def test_a_network_that_has_memorised_wrong_labels_is_named_and_never_called_too
     assert (VARIANCE in found.named) == (n > 2)
     half = one(noisy("b", share=0.3, error=0.2, clean=0.3, dev=0.35, n=n), threshold=0.02)
     assert WRONG_LABELS in half.named and BIAS not in half.named and half.gaps[0].finding is not Finding.FAULT
+    assert half.tests == (2 if n > 2 else 0), "what is corrected for does not depend on it"
 
 
 def test_few_memorised_labels_are_below_the_threshold():
