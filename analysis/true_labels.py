@@ -92,7 +92,7 @@ def true_errors(runs: pd.DataFrame) -> pd.DataFrame:
         DEV: dev.where(~(measured & _finite(on_curves)), on_curves),
         MEMORISED: memorised,
         GIVEN: given,
-        UNTOLD: (_numbers(runs, LABEL_NOISE) > 0) & ~measured,
+        UNTOLD: (_numbers(runs, LABEL_NOISE) > 0) & _finite(given) & ~measured,
     })  # fmt: skip
 
 
@@ -134,11 +134,14 @@ def note(runs: pd.DataFrame, *, judge: str = "") -> str:
     """
     if "data.name" not in runs or runs["data.name"].isna().any():
         return _NOT_SAID
+    untold = true_errors(runs)[UNTOLD].any()
+    if validated_on_curves(runs) and not untold:
+        return "All errors are those against the curve itself, without the noise of its targets."
     most = label_noise(runs)
-    if not most:
+    if not most or not (untold or _measured(runs).any()):
         return ""
     lead = f"Training labels were made noisy (data.label_noise up to {number(most)}), validation labels were not."
-    if not true_errors(runs)[UNTOLD].any():
+    if not untold:
         return f"{lead} Bias and variance are read from the errors on the true labels."
     cure = f"Judged by {judge}, they can." if judge else "Built-in models measure it when they are trained again."
     return (

@@ -90,7 +90,8 @@ def _advice(each: Diagnosis) -> None:
 
 def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
     """The gaps of all groups and the waterfall of one; returns the answer to the page's question."""
-    of = st.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    of = row.segmented_control(
         "Judge", ["groups", "runs"], default="groups", required=True, key="of", bind="query-params",
         help="A group is the runs that differ in their seed alone. A single run carries no interval.",
     )  # fmt: skip
@@ -98,7 +99,7 @@ def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
     labels = list(dict.fromkeys(each.label for each in every))
     one = labels[0] if labels else ""
     if len(labels) > 1:
-        one = st.selectbox(
+        one = row.selectbox(
             "Waterfall of", labels, key="waterfall-of", bind="query-params", width=420,
             help="The best comes first.",
         )  # fmt: skip

@@ -75,6 +75,9 @@ def test_what_is_said_of_the_labels():
     assert told.startswith("Training labels were made noisy (data.label_noise up to 0.1)")
     assert told.endswith("read from the errors on the true labels.")
     assert "cannot be told from wrong labels. Built-in models measure it when" in note(frame(DIGITS))
+    assert note(frame({**DIGITS, "train": math.nan, "outcome": "running"})) == "", "nothing is read yet"
+    curve = {**CURVE, "train_clean": 0.15, "memorised": 0.05, "dev_clean": 0.25}
+    assert note(frame(curve)).startswith("All errors are those against the curve itself") and note(frame(CURVE)) == ""
     assert "wrong labels. Judged by val/error, they can." in note(frame(DIGITS), judge=schema.VAL_ERROR)
 
 
