@@ -252,13 +252,8 @@ def _measured(runs: pd.DataFrame) -> _Measured:
 def _has_memorised(memorised: Interval, train: Interval, threshold: float) -> bool:
     """Whether wrong labels were memorised to an extent that matters: a fact of these runs, at every number of them.
 
-    It is when most of the error on the true training labels comes from them: of a classification, when the training
-    error is below the share of wrong labels.
-
-    Args:
-        memorised: What of that error comes from wrong labels.
-        train: The rest of it.
-        threshold: How much matters.
+    It is when they make most of the error on the true training labels, so that `train`, the rest of it, is smaller: of
+    a classification, when the training error is below the share of wrong labels.
     """
     return memorised.n > 0 and memorised.mean > max(threshold, train.mean)
 
