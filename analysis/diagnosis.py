@@ -8,6 +8,10 @@ runs share a training set their mean is one value, since they are no independent
 A gap is a fault where its interval lies above the threshold and the one-sided t-test agrees after Holm's correction for
 all gaps that are judged. It is none where its interval lies below the threshold, and undecided else. Below three values
 nothing is named.
+
+Where a data set made its labels noisy, the errors are those on the true labels (`analysis.true_labels`). Where these
+are not known, bias and variance are not judged: wrong training labels look like bias. A network that has memorised
+wrong labels has a lower training error than the truth itself, so that it is never called too small.
 """
 
 from __future__ import annotations
@@ -21,13 +25,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.intervals import Interval, interval, number, plus_minus
+from analysis.intervals import ENOUGH_FOR_AN_INTERVAL, Interval, interval, number, plus_minus
+from analysis.slots import DEV, MEMORISED, TRAIN, TRAIN_DEV
 from analysis.statistics import holm
+from analysis.true_labels import UNTOLD, true_errors
 from analysis.units import SEEDS, units
 from tracking.schema import Outcome
 
-REFERENCE, TRAIN, TRAIN_DEV, DEV = "reference", "train", "train_dev", "dev"
+REFERENCE: Final = "reference"
 BIAS, VARIANCE, MISMATCH = "avoidable bias", "variance", "data mismatch"
+WRONG_LABELS: Final = "memorised wrong labels"
 ALPHA: Final = 0.025
 """One-sided, as the upper or lower end of a 95 % interval."""
 
@@ -48,6 +55,11 @@ ADVICE: Final[dict[str, tuple[str, ...]]] = {
         "look at what the validation examples that go wrong have in common",
         "synthetic examples of that kind",
     ),
+    WRONG_LABELS: (
+        "early stopping: true labels are learnt before wrong ones",
+        "regularization: L2, dropout, label smoothing",
+        "look for wrong labels and correct them",
+    ),
 }
 """Fault -> what may help against it, the likeliest first."""
 
@@ -60,6 +72,7 @@ class Finding(StrEnum):
     UNDECIDED = "undecided"
     TOO_FEW = "too few seeds"
     UNKNOWN = "not measured"
+    UNTOLD = "not told from wrong labels"
 
 
 @dataclass(frozen=True)
@@ -96,11 +109,20 @@ class Diagnosis:
     """What the values are of: seeds, or training sets where several runs share one."""
     tests: int
     """Among how many gaps this diagnosis was corrected."""
+    memorised: Interval
+    """How much of the error on the true training labels comes from wrong ones that were memorised."""
+    untold: bool
+    """Whether training labels were made noisy and the error on the true ones is not known of all runs."""
 
     @property
     def n(self) -> int:
         """Values behind each gap."""
         return max((len(gap.values) for gap in self.gaps), default=0)
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are values enough for a fault to be named."""
+        return self.n >= ENOUGH_FOR_AN_INTERVAL
 
     @property
     def faults(self) -> tuple[Gap, ...]:
@@ -109,9 +131,15 @@ class Diagnosis:
         return tuple(sorted(found, key=lambda gap: -gap.interval.mean))
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """What the group suffers from: its faults, the largest first, then whether it has memorised wrong labels."""
+        memorised = (WRONG_LABELS,) if _has_memorised(self.memorised, self.levels[TRAIN], self.threshold) else ()
+        return (*(gap.fault for gap in self.faults), *memorised)
+
+    @property
     def advice(self) -> dict[str, tuple[str, ...]]:
-        """Fault -> what may help, for the faults that are named."""
-        return {gap.fault: ADVICE[gap.fault] for gap in self.faults}
+        """What is named -> what may help against it."""
+        return {fault: ADVICE[fault] for fault in self.named}
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -122,7 +150,7 @@ class Diagnosis:
     @property
     def basis(self) -> str:
         """How the intervals are named, with n."""
-        if self.n < 3:
+        if not self.judged:
             return f"n={self.n}, no interval"
         holm_words = f", faults after Holm's correction for {self.tests} gaps" if self.tests > 1 else ""
         kind = "paired within runs" if self.over == SEEDS else "means over the runs on one training set"
@@ -131,12 +159,31 @@ class Diagnosis:
     @property
     def sentence(self) -> str:
         """The verdict, in plain text."""
+        return " ".join(filter(None, [self._gaps_sentence, self.memorised_sentence]))
+
+    @property
+    def memorised_sentence(self) -> str:
+        """That the group has memorised wrong labels, in plain text; nothing where it has not."""
+        if WRONG_LABELS not in self.named:
+            return ""
+        return (
+            "It has memorised wrong labels: most of its error on the true training labels comes from them"
+            f" ({plus_minus(self.memorised)})."
+        )
+
+    @property
+    def _gaps_sentence(self) -> str:
         if not self.n:
             if self.runs and self.diverged == self.runs:
                 return f"All {self.runs} runs of {self.label} diverged: there is no error to read a fault from."
             return f"{self.label} has no run with both a training and a validation error yet."
+        if self.untold:
+            return (
+                f"{self.label}: bias and variance cannot be told from wrong labels. Its training labels were made"
+                " noisy, and its error on the true ones is not known."
+            )
         told = ", ".join(f"{gap.fault} {plus_minus(gap.interval)}" for gap in self.gaps if gap.values)
-        if self.n < 3:
+        if not self.judged:
             carry = "One seed carries" if self.n == 1 else f"{self.n} seeds carry"
             return f"{carry} no interval: no fault is named for {self.label} ({told})."
         limit = f"threshold {number(self.threshold, 3)}"
@@ -159,8 +206,8 @@ class Diagnosis:
                 {
                     "group": self.label, "gap": gap.fault, "from": gap.start, "to": gap.end, "mean": gap.interval.mean,
                     "low": gap.interval.low, "high": gap.interval.high, "n": gap.interval.n, "p": gap.p,
-                    "threshold": self.threshold, "finding": str(gap.finding), "runs": self.runs,
-                    "diverged": self.diverged,
+                    "threshold": self.threshold, "finding": str(gap.finding), "memorised": self.memorised.mean,
+                    "runs": self.runs, "diverged": self.diverged,
                 }
                 for gap in self.gaps
             ]
@@ -179,11 +226,36 @@ def _ended(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(name): own for name, own in found.groupby("group", sort=False)}
 
 
-def _measured(runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The slots of a group's runs, a row an independent value; what the rows are of."""
+@dataclass(frozen=True)
+class _Measured:
+    """What the runs of one group that ended ok have measured."""
+
+    slots: pd.DataFrame
+    """A column per slot, a row per independent value."""
+    over: str
+    """What the rows are of."""
+    memorised: Interval
+    untold: bool
+
+    def hides(self, fault: str) -> bool:
+        """Whether wrong labels alone may explain a gap."""
+        return self.untold and fault != MISMATCH
+
+
+def _measured(runs: pd.DataFrame) -> _Measured:
     apart = TRAIN_DEV in runs and len(runs) and np.isfinite(runs[TRAIN_DEV]).all()
-    found, over, _ = units(runs, [TRAIN, TRAIN_DEV, DEV] if apart else [TRAIN, DEV])
-    return found, over
+    slots = [TRAIN, TRAIN_DEV, DEV] if apart else [TRAIN, DEV]
+    values, over, _ = units(runs, [*slots, MEMORISED])
+    return _Measured(values[slots], over, interval(values[MEMORISED]), bool(runs[UNTOLD].any()))
+
+
+def _has_memorised(memorised: Interval, train: Interval, threshold: float) -> bool:
+    """Whether wrong labels were memorised to an extent that matters: a fact of these runs, at every number of them.
+
+    It is when they make most of the error on the true training labels, so that `train`, the rest of it, is smaller: of
+    a classification, when the training error is below the share of wrong labels.
+    """
+    return memorised.n > 0 and memorised.mean > max(threshold, train.mean)
 
 
 def _above(values: Sequence[float], threshold: float) -> float:
@@ -210,14 +282,39 @@ def _gaps(measured: pd.DataFrame, reference: float) -> list[tuple[str, str, str,
     return found
 
 
-def _finding(found: Interval, p: float, threshold: float) -> Finding:
-    if not found.n:
+def _finding(fault: str, gap: Interval, p: float, threshold: float, measured: _Measured) -> Finding:
+    if not gap.n:
         return Finding.UNKNOWN
-    if not found.shown:
+    if measured.hides(fault):
+        return Finding.UNTOLD
+    if not gap.shown:
         return Finding.TOO_FEW
-    if found.low > threshold and p <= ALPHA:
+    memorised = _has_memorised(measured.memorised, interval(measured.slots[TRAIN]), threshold)
+    if gap.low > threshold and p <= ALPHA and not (fault == BIAS and memorised):
         return Finding.FAULT
-    return Finding.BELOW if found.high < threshold else Finding.UNDECIDED
+    return Finding.BELOW if gap.high < threshold else Finding.UNDECIDED
+
+
+def _diagnosis(
+    name: str, runs: pd.DataFrame, measured: _Measured, gaps: Sequence[Gap], reference: float, threshold: float,
+    tests: int,
+) -> Diagnosis:  # fmt: skip
+    dots = {str(slot): tuple(measured.slots[slot].tolist()) for slot in measured.slots}
+    return Diagnosis(
+        group=name,
+        label=str(runs["label"].iloc[0]),
+        reference=reference,
+        threshold=threshold,
+        gaps=tuple(gaps),
+        levels={slot: interval(values) for slot, values in dots.items()},
+        dots=dots,
+        runs=len(runs),
+        diverged=int((runs["outcome"] == Outcome.DIVERGED).sum()),
+        over=measured.over,
+        tests=tests,
+        memorised=measured.memorised,
+        untold=measured.untold,
+    )
 
 
 def diagnoses(runs: pd.DataFrame, reference: float = 0.0, threshold: float = 0.0) -> list[Diagnosis]:
@@ -225,7 +322,7 @@ def diagnoses(runs: pd.DataFrame, reference: float = 0.0, threshold: float = 0.0
 
     Args:
         runs: One row a run that counts: group, label, outcome, dev, train, and where they exist train_dev, seed,
-            seed_data. Errors: lower is better.
+            seed_data and what `analysis.true_labels.true_errors` takes. Errors: lower is better.
         reference: The error that the task allows.
         threshold: How large a gap must be to matter, in units of the error.
     """
@@ -233,39 +330,45 @@ def diagnoses(runs: pd.DataFrame, reference: float = 0.0, threshold: float = 0.0
         raise ValueError(
             f"reference, threshold: {reference}, {threshold} are not allowed; allowed: a number, and one of 0 or more"
         )
-    groups = {str(name): own for name, own in runs.groupby("group", sort=False)}
+    runs = true_errors(runs)
+    groups = {str(name): rows for name, rows in runs.groupby("group", sort=False)}
     ended = _ended(runs)
     measured = {name: _measured(ended.get(name, runs.head(0))) for name in groups}
-    gaps = {name: _gaps(frame, reference) for name, (frame, _) in measured.items()}
-    ps = np.array([_above(values, threshold) for own in gaps.values() for *_, values in own])
+    gaps = [(name, *gap) for name in groups for gap in _gaps(measured[name].slots, reference)]
+    ps = np.array([
+        math.nan if measured[name].hides(fault) else _above(values, threshold)
+        for name, fault, _, _, values in gaps
+    ])  # fmt: skip
     tested = np.isfinite(ps)
     ps[tested] = holm(ps[tested])
-    corrected = iter(ps.tolist())
-    found = []
-    for name, own in groups.items():
-        frame, over = measured[name]
-        judged = []
-        for fault, start, end, values in gaps[name]:
-            p, gap = next(corrected), interval(values)
-            judged.append(Gap(fault, start, end, tuple(values), gap, _finding(gap, p, threshold), p))
-        dots = {str(slot): tuple(frame[slot].tolist()) for slot in frame}
-        levels = {slot: interval(values) for slot, values in dots.items()}
-        lost = int((own["outcome"] == Outcome.DIVERGED).sum())
-        found.append(
-            Diagnosis(
-                name, str(own["label"].iloc[0]), reference, threshold, tuple(judged), levels, dots, len(own), lost,
-                over, int(tested.sum()),
-            )
-        )  # fmt: skip
-    return found
+    judged: dict[str, list[Gap]] = {name: [] for name in groups}
+    for (name, fault, start, end, values), p in zip(gaps, ps.tolist(), strict=True):
+        mean = interval(values)
+        finding = _finding(fault, mean, p, threshold, measured[name])
+        judged[name].append(Gap(fault, start, end, tuple(values), mean, finding, p))
+    return [
+        _diagnosis(name, rows, measured[name], judged[name], reference, threshold, int(tested.sum()))
+        for name, rows in groups.items()
+    ]
 
 
 def default_threshold(runs: pd.DataFrame) -> float:
     """A tenth of the median validation error, to one digit: a gap that is worth an effort; 0 where nothing is known."""
-    errors = pd.to_numeric(runs[DEV], errors="coerce").to_numpy(dtype=float)
+    errors = true_errors(runs)[DEV].to_numpy(dtype=float)
     errors = np.abs(errors[np.isfinite(errors)])
     tenth = float(np.median(errors)) / 10 if len(errors) else 0.0
     return float(f"{tenth:.0e}") if tenth > 0 else 0.0
+
+
+def _share(many: int, found: Sequence[Diagnosis]) -> str:
+    return f"all {many} groups" if many == len(found) else f"{many} of {len(found)} groups"
+
+
+def _count(found: Sequence[Diagnosis], fault: str) -> str:
+    """How many groups suffer from a fault, as a clause; nothing where none does."""
+    many = sum(fault in each.named for each in found)
+    verb = ("has" if many == 1 else "have") if fault == WRONG_LABELS else f"{'suffers' if many == 1 else 'suffer'} from"
+    return f"{_share(many, found)} {verb} {fault}" if many else ""
 
 
 def summary(found: Sequence[Diagnosis]) -> str:
@@ -279,18 +382,16 @@ def summary(found: Sequence[Diagnosis]) -> str:
     best = min(known, key=lambda each: each.rank)
     if len(found) == 1:
         return best.sentence
-    judged = [each for each in known if each.n >= 3]
+    judged = [each for each in known if each.judged]
     if not judged:
         most = max(each.n for each in known)
+        memorised = _count(known, WRONG_LABELS)
         return (
             f"{'One seed a group carries' if most == 1 else f'{most} seeds a group carry'} no interval: no fault is"
-            f" named. The lowest validation error is that of {best.label}."
+            f" named{f', but {memorised}' if memorised else ''}. The lowest validation error is that of {best.label}."
         )
-    counts = []
-    for fault in (BIAS, VARIANCE, MISMATCH):
-        many = sum(any(gap.fault == fault for gap in each.faults) for each in judged)
-        if many:
-            which = f"all {many} groups" if many == len(judged) else f"{many} of {len(judged)} groups"
-            counts.append(f"{which} {'suffers' if many == 1 else 'suffer'} from {fault}")
+    counts = [*filter(None, (_count(judged, fault) for fault in (BIAS, VARIANCE, MISMATCH, WRONG_LABELS)))]
+    if many := sum(each.untold for each in judged):
+        counts.append(f"of {_share(many, judged)} bias and variance cannot be told from wrong labels")
     whole = ", ".join(counts) if counts else f"in none of {len(judged)} groups a fault can be named"
     return f"{whole[0].upper()}{whole[1:]}. The best: {best.sentence}"

@@ -20,6 +20,7 @@ from analysis.samples import Sample, key_words
 from analysis.search_figures import EDGE, cross, grey
 from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.strengths import Strengths, is_number, strength_axis, strengths
+from analysis.true_labels import label_noise
 from analysis.units import units
 from analysis.verdicts import Verdict, verdicts
 from tracking.schema import Outcome
@@ -34,9 +35,6 @@ BOUNDED: Final[dict[str, tuple[float, float]]] = {
     "input_noise": (0, math.inf), "label_smoothing": (0, 1), "weight_decay": (0, math.inf), "dropout": (0, 1),
 }  # fmt: skip
 """Param -> between which numbers it must lie: no wider range can be asked for there."""
-
-LABEL_NOISE: Final = "data.label_noise"
-"""The param of our runs that spoils training labels."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +163,7 @@ class IsolationInfo:
     @property
     def _wrong_labels(self) -> str:
         """That training and validation errors are not of the same kind of labels; nothing where they are."""
-        runs = self.strengths.runs
-        if LABEL_NOISE not in runs or not (pd.to_numeric(runs[LABEL_NOISE], errors="coerce") > 0).any():
+        if not label_noise(self.strengths.runs):
             return ""
         return "a part of its labels is wrong, unlike those of validation, so that it may lie above"
 

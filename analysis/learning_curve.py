@@ -1,7 +1,8 @@
 """The learning curve: training and validation error against the size of the training set, or any other number.
 
-A high-bias learner shows two curves that meet above the desired error: more examples cannot bring validation below what
-training has reached. A high-variance learner shows a gap that narrows as the set grows.
+A high-bias learner shows two curves that meet above the reference error: more examples cannot bring validation below
+what training has reached. A high-variance learner shows a gap that narrows as the set grows. Which of them it is, and
+so whether more examples help, `analysis.diagnosis` alone decides; the curve adds whether its last step still paid.
 
 Along a capacity, such as the width, the same figure shows where networks begin to fit their training set and whether
 the validation error descends twice.
@@ -10,6 +11,7 @@ the validation error descends twice.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,12 +20,14 @@ import pandas as pd
 from analysis.along import Along, along, is_size, size
 from analysis.capacity import FITTED, FITTED_SHARE, fitted_from
 from analysis.descent import Descent, descent
+from analysis.diagnosis import BIAS, VARIANCE, Diagnosis, Finding, diagnoses
 from analysis.intervals import Interval, interval, number, plus_minus
+from analysis.slots import DEV, TRAIN
 from analysis.statistics import Difference, difference
+from analysis.true_labels import GIVEN, true_errors
 from analysis.units import units
 from tracking.schema import Outcome
 
-DEV, TRAIN = "dev", "train"
 MOST_LINES: Final = 7
 
 
@@ -42,6 +46,10 @@ class Dots:
     """What the values are of: seeds, or training sets where several runs share one."""
     paired: bool
     """Whether other sizes share the keys."""
+    given: Interval
+    """The training error on the labels that the networks were trained on."""
+    diagnosis: Diagnosis | None
+    """What these runs suffer from; None where they are several groups."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ class LearningCurveInfo:
     dev: str
     train: str
     """What the metrics are called; nothing where training errors were not logged."""
-    desired: float | None
+    reference: float
+    """The error that the task allows."""
 
     @property
     def along_size(self) -> bool:
@@ -79,8 +88,8 @@ class LearningCurveInfo:
         """Where networks begin to fit their training set; None along its size, for several lines, or if they do not."""
         if self.along_size or len(self.lines) != 1 or not self.axis.numeric:
             return None
-        known = [each for each in self.lines[0].known if each.means[TRAIN].n]
-        errors = [each.means[TRAIN].mean for each in known]
+        known = [each for each in self.lines[0].known if each.given.n]
+        errors = [each.given.mean for each in known]
         share = all(0 <= error <= 1 for error in errors)
         place = fitted_from(errors, FITTED if share else FITTED_SHARE * max(errors, default=0.0))
         return None if place is None else known[place]
@@ -168,32 +177,43 @@ def _errors(info: LearningCurveInfo, line: Line, at: Dots) -> str:
     return f"{words} (n={n} {at.over if n > 1 else at.over.rstrip('s')})"
 
 
-def _trend(info: LearningCurveInfo, before: Dots, last: Dots) -> str:
+def _trend(info: LearningCurveInfo, before: Dots, last: Dots, step: Difference) -> str:
     """Whether the last step still paid."""
-    step, since = _slope(before, last), f"from {info.axis.text(before.value)}"
-    fell = step.interval
+    fell, since = step.interval, f"from {info.axis.text(before.value)}"
     if not fell.shown or not math.isfinite(fell.low):
-        return f"whether it still falls {since} cannot be told: too few {last.over}"
+        return f"; whether it still falls {since} cannot be told: too few {last.over}"
     if fell.low > 0:
-        return f"{since} it fell by {plus_minus(fell)} ({step.kind}): more examples still help"
+        return f"; {since} it fell by {plus_minus(fell)} ({step.kind})"
     if fell.high < 0:
-        return f"{since} it rose by {plus_minus(fell.turned)} ({step.kind})"
-    return f"whether it still falls cannot be told: {since} it changed by {plus_minus(fell.turned)} ({step.kind})"
+        return f"; {since} it rose by {plus_minus(fell.turned)} ({step.kind})"
+    return f"; whether it still falls cannot be told: {since} it changed by {plus_minus(fell.turned)} ({step.kind})"
 
 
-def _against_desired(info: LearningCurveInfo, at: Dots) -> str:
-    dev, train, desired = at.means[DEV], at.means[TRAIN], info.desired
-    if desired is None or not dev.shown:
+def _more_examples(found: Diagnosis) -> str:
+    """What more examples do, as a clause: they help against variance and nothing else; nothing if neither is named."""
+    if VARIANCE in found.named:
+        return ": more examples help against variance alone" if BIAS in found.named else ": more examples help"
+    return ": more examples alone will not help" if BIAS in found.named else ""
+
+
+def _judged(info: LearningCurveInfo, at: Dots, *, examples: bool) -> str:
+    """What the diagnosis says of the runs at one size, in sentences; with what more examples do, where asked for."""
+    found = at.diagnosis
+    if found is None or not found.judged:
         return ""
-    aim = f"the desired {number(desired, 3)}"
-    if dev.high <= desired:
-        return f" It lies below {aim}."
-    if train.shown and train.low > desired:
-        bias = f" Training error, {plus_minus(train)}, lies above {aim}: this is bias"
-        return f"{bias}, more data alone will not help." if info.along_size else f"{bias}."
-    if train.shown and dev.low > desired >= train.high:
-        return f" Training error lies below {aim}, validation error above it: this is variance."
-    return f" Whether it reaches {aim} cannot be told."
+    faults = [gap.fault for gap in found.faults]
+    limit = number(found.threshold, 3)
+    if found.untold:
+        words = "Bias and variance cannot be told from wrong labels"
+    elif faults:
+        words = f"This is {' and '.join(faults)}{_more_examples(found) if examples else ''}"
+    elif all(gap.finding is Finding.BELOW for gap in found.gaps):
+        words = f"No fault exceeds the threshold {limit}"
+    else:
+        words = f"Whether a fault exceeds the threshold {limit} cannot be told"
+    reached = bool(info.reference) and at.means[DEV].high < info.reference
+    below = f" It lies below the reference error {number(info.reference, 3)}." if reached else ""
+    return " ".join(filter(None, [f"{below} {words}.", found.memorised_sentence]))
 
 
 def _by_size(info: LearningCurveInfo, line: Line) -> str:
@@ -202,8 +222,10 @@ def _by_size(info: LearningCurveInfo, line: Line) -> str:
     words = _errors(info, line, last)
     if not last.means[DEV].shown:
         return f"{words}: too few for a verdict."
-    trend = f"; {_trend(info, before[-1], last)}" if before else ""
-    return f"{words}{trend}.{_against_desired(info, last)}"
+    step = _slope(before[-1], last) if before else None
+    trend = _trend(info, before[-1], last, step) if step else ""
+    rose = step is not None and step.interval.shown and step.interval.high < 0
+    return f"{words}{trend}.{_judged(info, last, examples=not rose)}"
 
 
 def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
@@ -212,34 +234,46 @@ def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
     words = _errors(info, line, best)
     if not best.means[DEV].shown:
         return f"{words}: too few for a verdict."
-    return f"{words}, the lowest of {len(line.known)}.{_against_desired(info, best)}"
+    return f"{words}, the lowest of {len(line.known)}.{_judged(info, best, examples=False)}"
 
 
-def _dots(value: Any, axis: Along, runs: pd.DataFrame) -> Dots:
-    columns = [slot for slot in (DEV, TRAIN) if slot in runs]
-    measured, over, paired = units(runs[runs["outcome"] == Outcome.OK], columns)
-    found = {
-        slot: {key: float(x) for key, x in measured[slot].items() if math.isfinite(x)} if slot in columns else {}
-        for slot in (DEV, TRAIN)
+def _dots(value: Any, axis: Along, runs: pd.DataFrame, diagnosed: Mapping[str, Diagnosis]) -> Dots:
+    measured, over, paired = units(runs[runs["outcome"] == Outcome.OK], [DEV, TRAIN, GIVEN])
+    errors = {
+        slot: {key: float(x) for key, x in measured[slot].items() if math.isfinite(x)} for slot in (DEV, TRAIN, GIVEN)
     }
-    means = {slot: interval(values.values()) for slot, values in found.items()}
+    means = {slot: interval(values.values()) for slot, values in errors.items()}
+    given = means.pop(GIVEN)
+    del errors[GIVEN]
+    groups = runs["group"].map(str).unique()
     lost = int((runs["outcome"] == Outcome.DIVERGED).sum())
-    return Dots(value, axis.place(value), found, means, lost, len(runs), over, paired)
+    diagnosis = diagnosed[groups[0]] if len(groups) == 1 else None
+    return Dots(value, axis.place(value), errors, means, lost, len(runs), over, paired, given, diagnosis)
 
 
 def learning_curve_info(
-    runs: pd.DataFrame, key: str, *, dev: str, train: str, desired: float | None = None, line: str = ""
+    runs: pd.DataFrame,
+    key: str,
+    *,
+    dev: str,
+    train: str,
+    reference: float = 0.0,
+    threshold: float = 0.0,
+    line: str = "",
 ) -> LearningCurveInfo:
-    """Errors against a numeric param.
+    """Errors against a numeric param, those on the true labels where they are known.
 
     Args:
-        runs: One row a run that counts: outcome, seed, dev, train (errors), `key` and `line`.
+        runs: One row a run that counts: what `analysis.diagnosis.diagnoses` takes, `key` and `line`.
         key: The param of the horizontal axis; runs without a number there are left out.
         dev: What the validation metric is called.
         train: What the training metric is called; nothing where there is none.
-        desired: The error that is aimed for.
+        reference: The error that the task allows.
+        threshold: How large a gap must be to matter, in units of the error.
         line: The column that tells configurations apart; all are one if not given.
     """
+    diagnosed = {found.group: found for found in diagnoses(runs, reference, threshold)}
+    runs = true_errors(runs)
     known = runs[[math.isfinite(size(value)) for value in runs[key]]] if len(runs) else runs
     axis = along(key, known[key].tolist())
     names = list(dict.fromkeys(known[line])) if line else [""]
@@ -247,6 +281,6 @@ def learning_curve_info(
     for name in names[:MOST_LINES]:
         own = known[known[line] == name] if line else known
         groups = [(value, own[[size(each) == size(value) for each in own[key]]]) for value in axis.values]
-        dots = tuple(_dots(value, axis, part) for value, part in groups if len(part))
+        dots = tuple(_dots(value, axis, part, diagnosed) for value, part in groups if len(part))
         lines.append(Line(str(name) if len(names) > 1 else "", dots))
-    return LearningCurveInfo(axis, tuple(lines), dev, train, desired)
+    return LearningCurveInfo(axis, tuple(lines), dev, train, reference)

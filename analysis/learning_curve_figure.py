@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from analysis import marks, theme
 from analysis.intervals import number, plus_minus
-from analysis.learning_curve import DEV, TRAIN, LearningCurveInfo, Line
+from analysis.learning_curve import LearningCurveInfo, Line
+from analysis.slots import DEV, TRAIN
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -70,7 +71,7 @@ def _curve(
 def plot_learning_curve(
     info: LearningCurveInfo, *, dark: bool = False, log: bool = False, height: int = 420
 ) -> go.Figure:
-    """Seed dots, means and intervals of both errors; the desired error as a dashed line.
+    """Seed dots, means and intervals of both errors; the reference error, unless it is 0, as a dashed line.
 
     Args:
         info: What to draw.
@@ -90,10 +91,11 @@ def plot_learning_curve(
         texts = [f"{info.axis.text(each.value)}: {each.diverged} of {each.runs} runs" for each in lost]
         marks.crosses(figure, [each.place for each in lost], texts, dark)
     ticks = info.axis.layout()
-    if info.desired is not None and not (log and info.desired <= 0):
+    if info.reference and not (log and info.reference < 0):
         # A trace and no shape, so that the axis makes room for it.
         figure.add_scatter(
-            x=ticks["range"], y=[info.desired] * 2, mode="lines", name=f"desired error {number(info.desired, 3)}",
+            x=ticks["range"], y=[info.reference] * 2, mode="lines",
+            name=f"reference error {number(info.reference, 3)}",
             line={"color": base["font"]["color"], "width": 1.4, "dash": "dash"}, hoverinfo="skip",
         )  # fmt: skip
     figure.update_xaxes(**ticks)
@@ -102,7 +104,7 @@ def plot_learning_curve(
         figure.update_layout(margin={"l": 8, "r": 8, "t": 26, "b": 8})
     if log:
         values = [x for line in info.lines for each in line.dots for own in each.seeds.values() for x in own.values()]
-        positive = [x for x in [*values, info.desired or 0.0] if x > 0]
+        positive = [x for x in [*values, info.reference] if x > 0]
         if positive:
             figure.update_yaxes(theme.log_ticks(min(positive), max(positive)), selector={"overlaying": None})
     else:

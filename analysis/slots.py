@@ -29,6 +29,18 @@ SLOTS: Final[dict[str, str]] = {
     TRAINING: "Loss on training data in training mode, as dropout and batch norm make it.",
 }
 """Slot -> what it holds."""
+CLEAN, MEMORISED, DEV_CLEAN = "train_clean", "memorised", "dev_clean"
+TRUTH: Final[dict[str, str]] = {
+    CLEAN: schema.TRAIN_EVAL_CLEAN_ERROR,
+    MEMORISED: schema.MEMORISED,
+    DEV_CLEAN: schema.VAL_CLEAN_ERROR,
+}
+"""Slot -> its metric, of what only our runs can measure: errors on the true labels of noisy data."""
+_ON_NOISY_LABELS: Final = (
+    (schema.VAL_ERROR, schema.TRAIN_EVAL_ERROR),
+    (schema.VAL_CLEAN_ERROR, schema.TRAIN_EVAL_CLEAN_ERROR),
+)
+"""The metrics of DEV and TRAIN beside which those of TRUTH stand."""
 _OURS: Final = {
     schema.VAL_ERROR: {TRAIN: schema.TRAIN_EVAL_ERROR},
     schema.VAL_LOSS: {TRAIN: schema.TRAIN_EVAL_LOSS, TRAINING: schema.TRAIN_LOSS},
@@ -50,6 +62,9 @@ class Slots:
     """Of which data `dev` is: a part of `analysis.roles`."""
     assumption: str = ""
     """A sentence where nobody said whether less of `dev` is better; nothing where it is known."""
+    train_clean: str = ""
+    memorised: str = ""
+    dev_clean: str = ""
 
     def __getitem__(self, slot: str) -> str:
         return str(getattr(self, slot))
@@ -125,10 +140,14 @@ def slots_of(
     first = dev or known.get(DEV) or next(iter(roles.judges(chosen)), "")
     named = {DEV: first} | _partners(first, chosen) | known if first else {}
     first, train, train_dev, training = (named.get(slot, "") for slot in SLOTS)
-    found = Slots(first, train, train_dev, training)
+    both = (first, train) in _ON_NOISY_LABELS
+    truth = {slot: name if both and name in chosen else "" for slot, name in TRUTH.items()}
     judged = chosen.get(first, Role())
-    unsaid = roles.assumption(first, judged) if first else ""
-    return replace(found, turned=_turned(found, chosen, last), part=judged.part, assumption=unsaid)
+    found = Slots(
+        first, train, train_dev, training, train_clean=truth[CLEAN], memorised=truth[MEMORISED],
+        dev_clean=truth[DEV_CLEAN], part=judged.part, assumption=roles.assumption(first, judged) if first else "",
+    )  # fmt: skip
+    return replace(found, turned=_turned(found, chosen, last))
 
 
 def _turned(slots: Slots, chosen: Mapping[str, Role], last: Mapping[str, Iterable[float]]) -> dict[str, str]:

@@ -99,7 +99,7 @@ def plot_waterfall(
     figure.update_layout(barmode="overlay", showlegend=bool(info.diverged), uirevision=info.group)
     figure.update_yaxes(
         tickmode="array", tickvals=list(range(len(rows))), showgrid=False, range=[len(rows) - 0.4, -0.7],
-        ticktext=[theme.plain(theme.shortened(row, 20)) for row in rows],
+        ticktext=[theme.plain(theme.shortened(row, 24)) for row in rows],
     )  # fmt: skip
     figure.update_xaxes(showgrid=True, zeroline=True, zerolinecolor=_grey(dark), selector={"overlaying": None})
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
@@ -10,15 +11,17 @@ import streamlit as st
 from analysis import export
 from analysis.along import is_size, size_like
 from analysis.comparison import shown
-from analysis.diagnosis import DEV, TRAIN, TRAIN_DEV, Diagnosis, default_threshold, diagnoses, summary
+from analysis.diagnosis import Diagnosis, default_threshold, diagnoses, summary
 from analysis.intervals import number
 from analysis.learning_curve import LearningCurveInfo, learning_curve_info
 from analysis.learning_curve_figure import plot_learning_curve
 from analysis.ranking import label
+from analysis.slots import DEV, TRAIN
+from analysis.true_labels import names, noise_floor, note
 from analysis.waterfall import MOST_ROWS, ordered, plot_gaps, plot_waterfall, reading
 from app import study, ui
 from app.study import Study
-from tracking.schema import VAL_ERROR, VAL_LOSS
+from tracking.schema import TRAIN_EVAL_CLEAN_ERROR, VAL_ERROR
 
 REST: Final = "rest"
 """The column of what else a run's configuration is, beside the axis."""
@@ -33,45 +36,31 @@ APART: Final = (
 # Settings
 
 
-def _numbers(runs: pd.DataFrame, key: str) -> set[float]:
-    """The different values of a param, of the runs that have a number there."""
-    found = pd.to_numeric(runs[key], errors="coerce").dropna() if key in runs else pd.Series([], dtype=float)
-    return {float(value) for value in found}
+def label_note(found: Study) -> str:
+    """What is to be known of the labels before the diagnosis is believed."""
+    elsewhere = found.slots.dev != VAL_ERROR and TRAIN_EVAL_CLEAN_ERROR in found.found.metrics
+    return note(found.judged, judge=VAL_ERROR if elsewhere else "")
 
 
-def bayes(found: Study) -> float:
-    """The error that noisy targets leave to the best of all functions, where it is known of all runs; else 0."""
-    runs, noise = found.runs, _numbers(found.runs, "data.noise")
-    if "data.name" not in runs or set(runs["data.name"].map(str)) != {"noisy_curve"} or len(noise) != 1:
-        return 0.0
-    (deviation,) = noise
-    return {VAL_ERROR: deviation, VAL_LOSS: deviation**2}.get(found.slots.dev, 0.0)
+@dataclass(frozen=True)
+class Aim:
+    """What all looks judge by, so that none contradicts another."""
+
+    reference: float
+    """The error that the task allows."""
+    threshold: float
+    """How large a gap must be to matter."""
 
 
-def spoiled(found: Study) -> str:
-    """What wrong training labels do to the diagnosis; nothing where none are known to be wrong."""
-    most = max(_numbers(found.runs, "data.label_noise"), default=0.0)
-    if most <= 0:
-        return ""
-    return (
-        f"Training labels are spoiled (data.label_noise up to {number(most)}), validation labels are not: even a"
-        " network that learns what is true errs on its training set, so that bias looks larger and variance smaller."
-    )
-
-
-def _settings(found: Study) -> tuple[float, float, str]:
-    """Reference, threshold, and whether groups or runs are judged."""
-    known, usual = bayes(found), default_threshold(found.judged)
+def aim_inputs(found: Study) -> Aim:
+    """The reference error and the threshold, as they are entered above all looks."""
+    allowed, usual = noise_floor(found.judged, found.slots.dev), default_threshold(found.judged)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        of = st.segmented_control(
-            "Judge", ["groups", "runs"], default="groups", required=True, key="of", bind="query-params",
-            help="A group is the runs that differ in their seed alone. A single run carries no interval.",
-        )  # fmt: skip
         reference = st.number_input(
             "Reference error", None, None, None, key="reference", bind="query-params", width=170, format="%.4g",
-            placeholder=f"{number(known)}{' (noise)' if known else ''}",
-            help="What the task allows: the error of a person, or of the best of all functions. What lies between it"
-            " and the training error is avoidable bias.",
+            placeholder=f"{number(allowed)}{' (noise)' if allowed else ''}",
+            help="What the task allows or you aim at: the error of a person, or of the best of all functions. What"
+            " lies between it and the training error is avoidable bias.",
         )  # fmt: skip
         threshold = st.number_input(
             "A gap matters from", 0.0, None, None, key="threshold", bind="query-params", width=190, format="%.4g",
@@ -79,16 +68,16 @@ def _settings(found: Study) -> tuple[float, float, str]:
             help="A fault is named if the whole interval of its gap lies above this. Without a number it is a tenth of"
             " the median validation error.",
         )  # fmt: skip
-    return (known if reference is None else float(reference)), (usual if threshold is None else float(threshold)), of
+    return Aim(allowed if reference is None else float(reference), usual if threshold is None else float(threshold))
 
 
-def _judged(found: Study, reference: float, threshold: float, of: str) -> list[Diagnosis]:
+def _judged(found: Study, aim: Aim, of: str) -> list[Diagnosis]:
     runs = found.judged
     if of == "runs":
         seeds = [f", seed {seed}" if seed >= 0 else "" for seed in runs["seed"]]
         single = [f"{name}{seed}" for name, seed in zip(runs["label"], seeds, strict=True)]
         runs = runs.assign(group=runs["run_id"], label=single)
-    return ordered(diagnoses(runs, reference, threshold)) if len(runs) else []
+    return ordered(diagnoses(runs, aim.reference, aim.threshold)) if len(runs) else []
 
 
 # Diagnosis
@@ -99,18 +88,18 @@ def _advice(each: Diagnosis) -> None:
         st.markdown(f"**Against {fault}**\n\n" + "\n".join(f"- {ui.text(way)}" for way in ways))
 
 
-def _names(found: Study) -> dict[str, str]:
-    return {slot: found.slots.label(slot) for slot in (DEV, TRAIN, TRAIN_DEV)}
-
-
-def diagnosis(found: Study, drawn: bool) -> str:
+def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
     """The gaps of all groups and the waterfall of one; returns the answer to the page's question."""
-    reference, threshold, of = _settings(found)
-    every = _judged(found, reference, threshold, of)
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    of = row.segmented_control(
+        "Judge", ["groups", "runs"], default="groups", required=True, key="of", bind="query-params",
+        help="A group is the runs that differ in their seed alone. A single run carries no interval.",
+    )  # fmt: skip
+    every, called = _judged(found, aim, of), names(found.slots, found.judged)
     labels = list(dict.fromkeys(each.label for each in every))
     one = labels[0] if labels else ""
     if len(labels) > 1:
-        one = st.selectbox(
+        one = row.selectbox(
             "Waterfall of", labels, key="waterfall-of", bind="query-params", width=420,
             help="The best comes first.",
         )  # fmt: skip
@@ -127,8 +116,8 @@ def diagnosis(found: Study, drawn: bool) -> str:
         with st.container(width=620):
             if chosen.n:
                 study.figure(
-                    found, "waterfall", lambda dark: plot_waterfall(chosen, _names(found), dark=dark), chosen.frame(),
-                    shows=f"The errors of {chosen.label} from the reference to {found.slots.label(DEV)}",
+                    found, "waterfall", lambda dark: plot_waterfall(chosen, called, dark=dark), chosen.frame(),
+                    shows=f"The errors of {chosen.label} from the reference to {called[DEV]}",
                     n=f"n={chosen.n} {chosen.over}", interval=chosen.basis if chosen.n > 2 else "",
                     reading=reading([chosen]),
                 )  # fmt: skip
@@ -138,7 +127,7 @@ def diagnosis(found: Study, drawn: bool) -> str:
             if len(every) > 1:
                 st.markdown(f"**{ui.text(chosen.sentence)}**")
             _advice(chosen)
-            if chosen.n > 2 and not chosen.faults:
+            if chosen.judged and not chosen.advice and not chosen.untold:
                 st.caption("Advice follows once a fault is named.")
     if found.slots.train:
         st.caption(APART)
@@ -174,10 +163,12 @@ def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return runs.assign(**{REST: [label({key: shown(value) for key, value in row.items()}) for row in rows]})
 
 
-def errors(found: Study, key: str, axis: str, desired: float | None, log: bool) -> LearningCurveInfo:
+def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:
+    """Both errors against a number, with what the diagnosis says of them."""
     runs = with_rest(found.judged, [each for each in found.axes if each != axis])
+    called = names(found.slots, runs)
     info = learning_curve_info(
-        runs, axis, dev=found.slots.label(DEV), train=found.slots.label(TRAIN), desired=desired, line=REST
+        runs, axis, dev=called[DEV], train=called[TRAIN], reference=aim.reference, threshold=aim.threshold, line=REST
     )
     if info.empty:
         study.empty(info.problem)
@@ -201,15 +192,11 @@ def _reading(info: LearningCurveInfo) -> str:
     return "; ".join(words) + "."
 
 
-def learning(found: Study, drawn: bool) -> None:
+def learning(found: Study, aim: Aim, drawn: bool) -> None:
     """The learning curve."""
     axes = number_axes(found)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         axis = study.axis_picker("Along", axes, axes[0] if axes else None, "size", "Any number may stand for the size.")
-        desired = st.number_input(
-            "Desired error", None, None, None, key="desired", bind="query-params", width=150, format="%.4g",
-            placeholder="none", help="What is aimed for, drawn as a dashed line.",
-        )  # fmt: skip
         scale = st.segmented_control(
             "Scale", ["linear", "log"], default="linear", required=True, key="scale", bind="query-params"
         )
@@ -221,7 +208,7 @@ def learning(found: Study, drawn: bool) -> None:
             ["training-set-size"],
         )  # fmt: skip
         return
-    errors(found, "learning", axis, desired, scale == "log")
+    errors(found, "learning", axis, aim, scale == "log")
     if not is_size(axis):
         st.caption("A learning curve takes training sets of several sizes:")
         study.offer("bias_variance", ["training-set-size"])

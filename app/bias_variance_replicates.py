@@ -16,7 +16,7 @@ from analysis.fits import fits_info, plot_fits
 from analysis.intervals import number
 from analysis.replicates import DATASETS_PARAM, INITS_PARAM, epochs_of, replicates
 from app import study, ui
-from app.bias_variance_parts import REST, errors, number_axes, with_rest
+from app.bias_variance_parts import REST, Aim, errors, number_axes, with_rest
 from app.study import Study
 from tracking.schema import REPLICATE_FILE, TRAIN_EVAL_ERROR, Outcome
 
@@ -83,7 +83,7 @@ def _capacity(
     )
 
 
-def decomposition(found: Study, drawn: bool) -> None:
+def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
     """The risk and its parts along an axis; without replicates the risk alone."""
     runs = replicated(found)
     problem = _none(found, runs) if drawn else ""
@@ -105,7 +105,7 @@ def decomposition(found: Study, drawn: bool) -> None:
         return
     if problem:
         if axis in number_axes(found):
-            errors(found, "risk", axis, None, False)
+            errors(found, "risk", axis, aim, False)
             st.caption(f"This is the whole risk. {ui.text(problem)}")
             study.offer("bias_variance", ["decomposition"])
         else:

@@ -23,7 +23,7 @@ from analysis.comparison import Comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
 from analysis.logged import repeats_of, repeats_sentence
 from analysis.roles import TEST, TRAIN, nothing_to_judge_by, ordered
-from analysis.slots import SLOTS, Slots
+from analysis.slots import SLOTS, TRUTH, Slots
 from app import claims, compare_data, compare_parts, documents, service, store, sweep_actions, ui
 from app.compare_data import View
 from app.study_metrics import Metrics, choose, first
@@ -105,7 +105,8 @@ class Study:
             group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy(),
             method=runs["group"].map(methods).to_numpy(),
         )  # fmt: skip
-        slots = {slot: self.slots.error(self.slots[slot], self.found.last(self.slots[slot])) for slot in SLOTS}
+        names = {slot: self.slots[slot] for slot in (*SLOTS, *TRUTH)}
+        slots = {slot: self.slots.error(name, self.found.last(name)) for slot, name in names.items()}
         params = self.found.params.drop(columns=[*slots, *own], errors="ignore")
         return pd.concat([own, pd.DataFrame(slots), params], axis=1)[keep].reset_index(drop=True)
 

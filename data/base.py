@@ -10,6 +10,9 @@ A sweep with `replicate` trains on several training sets that share no example. 
 each data seed anyway; of all others, the training part that seed 0 gives is cut into equal pieces, with one validation
 part for all of them, and each example keeps the label noise that seed 0 draws for it.
 
+Where a set added noise to its targets itself it keeps the true ones beside them (`clean`), so that a run can also be
+measured against those.
+
 Imbalance thins out all three parts, each by itself. Were only the training part imbalanced, as is usual where the aim
 is a model for balanced data, accuracy on the test part would still be an honest figure; with all parts imbalanced, as
 in the field, a model that never names the rare class looks good by its accuracy alone, which is what is to be seen.
@@ -141,8 +144,7 @@ class DataModule(pl.LightningDataModule):
         allowed = f"at most {len(train)}, what {held}"
         require("train_size", wanted, wanted <= len(train), allowed)
         train = train[:wanted]
-        spoiled = replace(_chosen(pool, train), targets=self._spoiled(pool.targets, train))
-        parts = _filled(spoiled, _chosen(pool, validation), test)
+        parts = _filled(self._with_label_noise(pool, train), _chosen(pool, validation), test)
         mean, std = np.zeros(pool.inputs.shape[1:]), np.ones(pool.inputs.shape[1:])
         if self.standardize:
             mean, std = self._scaling(parts[0].inputs)
@@ -166,7 +168,14 @@ class DataModule(pl.LightningDataModule):
         require("replicate.datasets", count, size >= 1, f"at most {len(train)}, an example for each training set")
         return train[number * size : (number + 1) * size], f"each of {count} disjoint training sets holds"
 
-    def _spoiled(self, targets: NDArray[Any], train: NDArray[Any]) -> NDArray[Any]:
+    def _with_label_noise(self, pool: Examples, train: NDArray[Any]) -> Examples:
+        """The training examples with noisy targets, and the true ones beside them."""
+        examples = _chosen(pool, train)
+        clean = examples.targets if examples.clean is None and self.label_noise else examples.clean
+        return replace(examples, targets=self._noisy(pool.targets, train), clean=clean)
+
+    def _noisy(self, targets: NDArray[Any], train: NDArray[Any]) -> NDArray[Any]:
+        """The targets of the training examples, given those of the whole pool, with label noise."""
         stream = self.stream(NOISE)
         clean: NDArray[Any] = targets[train]
         if self.task == "regression":
@@ -187,9 +196,10 @@ class DataModule(pl.LightningDataModule):
         return mean.astype(inputs.dtype), np.where(varies, std, 1.0).astype(inputs.dtype)
 
     def _part(self, examples: Examples) -> Part:
-        targets = torch.tensor(examples.targets)
-        targets = targets.float() if self.task == "regression" else targets.long()
-        return Part(torch.tensor(examples.inputs, dtype=torch.float32), targets)
+        kind = torch.float32 if self.task == "regression" else torch.int64
+        clean = None if examples.clean is None else torch.tensor(examples.clean).to(kind)
+        targets = torch.tensor(examples.targets).to(kind)
+        return Part(torch.tensor(examples.inputs, dtype=torch.float32), targets, clean)
 
     @property
     def dims(self) -> dict[str, Any]:
@@ -284,7 +294,8 @@ class Images(Classification):
 
 
 def _chosen(examples: Examples, indices: NDArray[Any]) -> Examples:
-    return Examples(examples.inputs[indices], examples.targets[indices])
+    clean = None if examples.clean is None else examples.clean[indices]
+    return Examples(examples.inputs[indices], examples.targets[indices], clean)
 
 
 def _by_size(*targets: NDArray[Any]) -> NDArray[Any]:

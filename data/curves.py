@@ -83,7 +83,9 @@ class NoisyCurve(DataModule):
     def examples(self) -> tuple[Examples, Examples]:
         random = self.stream(SAMPLE)
         x = random.uniform(-1, 1, self.num_samples)
-        pool = Examples(x[:, None], self.f(x) + self.noise * random.standard_normal(len(x)))
+        truth = self.f(x)
+        targets = truth + self.noise * random.standard_normal(len(x))
+        pool = Examples(x[:, None], targets, truth if self.noise else None)
         noise = np.random.default_rng(TEST_STREAM).standard_normal(TEST_SIZE)
         targets = self.truth + (self.noise * noise if self.noisy_test else 0.0)
         return pool, Examples(self.grid[:, None], targets)

@@ -19,6 +19,8 @@ class Examples:
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
+    clean: NDArray[Any] | None = None
+    """(n,): the true targets, where the data set added noise to them itself; None where they are the targets."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Part:
 
     inputs: Tensor
     targets: Tensor
+    clean: Tensor | None = None
+    """The true targets, like `targets`, where the data set added noise to them itself; None where they are those."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -38,7 +42,13 @@ class Part:
         return self.inputs[indices], self.targets[indices]
 
     def to(self, device: torch.device | str) -> "Part":
-        return Part(self.inputs.to(device), self.targets.to(device))
+        clean = None if self.clean is None else self.clean.to(device)
+        return Part(self.inputs.to(device), self.targets.to(device), clean)
+
+    def first(self, count: int) -> "Part":
+        """The first so many examples."""
+        clean = None if self.clean is None else self.clean[:count]
+        return Part(self.inputs[:count], self.targets[:count], clean)
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class Parts:
 
     @property
     def train_eval(self) -> Part:
-        return Part(*self.train[slice(TRAIN_EVAL_LIMIT)])
+        return self.train.first(TRAIN_EVAL_LIMIT)
 
     def to(self, device: torch.device | str) -> "Parts":
         parts = (self.train, self.validation, self.test, self.scaling)

@@ -149,12 +149,18 @@ class Module(pl.LightningModule):
         inputs, targets = batch
         return self.criteria[self.task].loss(self(inputs), targets)
 
-    def evaluate(self, batch: Batch) -> dict[str, Tensor]:
-        """`loss` and `error` over a batch, from one forward pass, without the penalty."""
+    def evaluate(self, batch: Batch, clean: Tensor | None = None) -> dict[str, Tensor]:
+        """`loss` and `error` over a batch, from one forward pass, without the penalty.
+
+        Args:
+            batch: Inputs and targets.
+            clean: The true targets, where those of the batch are noisy: `clean_error` is the error against these.
+        """
         inputs, targets = batch
         outputs = self(inputs)
         task = self.criteria[self.task]
-        return {"loss": task.loss(outputs, targets), "error": task.error(outputs, targets)}
+        measured = {"loss": task.loss(outputs, targets), "error": task.error(outputs, targets)}
+        return measured if clean is None else {**measured, "clean_error": task.error(outputs, clean)}
 
     def probabilities(self, inputs: Tensor) -> Tensor:
         """The probability of each class (B, classes), float32; for a classification only."""

@@ -34,6 +34,7 @@ MEASURED = (
     schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
     schema.STEPS,
 )  # fmt: skip
+"""What every run measures after each epoch; where a data set adds noise to its targets, it measures more."""
 _KEPT = ("metrics", "epochs", "steps", "train_seconds", "weights", "first_loss")
 EXPLODED: Final = 10.0
 """A training loss of so many times what it began with, and what a constant answer has, is no result."""
@@ -139,20 +140,59 @@ class _Norms:
         return means, gradients, norms
 
 
+def _power(module: Module) -> int:
+    """To which power errors add up: a root mean square is averaged as squares, a share as it is."""
+    return 2 if module.task == "regression" else 1
+
+
 def measure(trainer: pl.Trainer, module: Module, part: Part, split: str) -> dict[str, float]:
-    """Loss and error over a whole part, in evaluation mode."""
-    precision = trainer.precision_plugin
-    power = 2 if module.task == "regression" else 1  # root mean squares are averaged as squares
+    """Loss and error over a whole part, in evaluation mode; the error against the true targets too, if noisy."""
+    precision, power = trainer.precision_plugin, _power(module)
     shares: list[Tensor] = []
     module.eval()
     with torch.inference_mode(), precision.forward_context():
         for begin in range(0, len(part), EVALUATION_BATCH):
-            batch = part[slice(begin, begin + EVALUATION_BATCH)]
-            values = module.evaluate(precision.convert_input(batch))
-            shares.append(torch.stack([values["loss"], values["error"] ** power]) * (len(batch[1]) / len(part)))
-        loss, error = torch.stack(shares).sum(dim=0).tolist()
+            rows = slice(begin, begin + EVALUATION_BATCH)
+            batch, clean = part[rows], None if part.clean is None else part.clean[rows]
+            values = module.evaluate(*precision.convert_input((batch, clean)))
+            loss, *errors = values.values()
+            shares.append(torch.stack([loss, *(error**power for error in errors)]) * (len(batch[1]) / len(part)))
+        loss, *errors = torch.stack(shares).sum(dim=0).tolist()
     module.train()
-    return {f"{split}/loss": loss, f"{split}/error": error ** (1 / power)}
+    means = [loss, *(error ** (1 / power) for error in errors)]
+    return {f"{split}/{name}": mean for name, mean in zip(values, means, strict=True)}
+
+
+def against_truth(error: float, clean_error: float, part: Part, power: int) -> dict[str, float]:
+    """The error against the true targets, and how much of it comes from noisy targets that the network has memorised.
+
+    Of a classification: each wrong label that a network gives as its answer raises `clean_error` by one example and
+    lowers `error` by one, each right label that it misses raises both. A network that knows the truth has the share of
+    wrong labels as its error. So the answers that repeat a wrong label are (clean_error + share - error) / 2 (with more
+    than two classes, a third answer to a wrong label counts half). Of a regression the same with squares is the mean
+    product of the noise and of how far the output is from the truth: the part of the output that follows the noise.
+
+    Args:
+        error: Against the targets of the part.
+        clean_error: Against its true targets.
+        part: Training examples with noisy targets.
+        power: By which errors add up: 2 for a root mean square, 1 for a share.
+
+    Returns:
+        `clean_error`, and what is to be taken from it: between 0 and the whole of it. That is more than half of a share
+        if and only if `error` is below the share of wrong labels.
+    """
+    assert part.clean is not None
+    noise, size = part.clean - part.targets, len(part)
+    if power == 1:  # counted, since 32 bits hold few shares exactly
+        missed = round(clean_error * size)
+        repeated = (missed + int((noise != 0).sum()) - round(error * size)) / 2
+        clean_error, memorised = missed / size, min(max(repeated, 0.0), missed) / size
+    else:
+        square = clean_error * clean_error  # unlike a power, it may become infinite
+        product = (square + float(noise.square().mean()) - error * error) / 2
+        memorised = clean_error - math.sqrt(square - min(max(product, 0.0), square))
+    return {schema.TRAIN_EVAL_CLEAN_ERROR: clean_error, schema.MEMORISED: memorised}
 
 
 @dataclass(eq=False)
@@ -247,7 +287,7 @@ class Run(pl.Callback):
         measured = {
             schema.TRAIN_LOSS: self._loss / self._examples,
             **measure(trainer, pl_module, self.data.parts.validation, "val"),
-            **measure(trainer, pl_module, self.data.parts.train_eval, "train_eval"),
+            **self._measure_training(trainer, pl_module),
             schema.PENALTY: float(pl_module.penalty().detach()),
             schema.TRAIN_SECONDS: self.train_seconds,
             schema.LR: self._lr,
@@ -275,6 +315,15 @@ class Run(pl.Callback):
                 self._leave(trainer, pl_module)
                 self.metrics.update(finite := finite | self._tested(trainer, pl_module))
         self.report("metrics", {"step": self.epochs, "time": time.time_ns() // 1_000_000, "metrics": finite})
+
+    def _measure_training(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
+        """Loss and errors on training examples in evaluation mode, and how much noise of the targets is memorised."""
+        part = self.data.parts.train_eval
+        measured = measure(trainer, module, part, "train_eval")
+        if part.clean is None:
+            return measured
+        errors = measured[schema.TRAIN_EVAL_ERROR], measured[schema.TRAIN_EVAL_CLEAN_ERROR]
+        return {**measured, **against_truth(*errors, part, _power(module))}
 
     def _select(self, module: Module) -> None:
         for best in (self._ranked, self._stopping):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import bias_variance_parts, bias_variance_replicates, live, study
+from app import live, study
+from app.bias_variance_parts import aim_inputs, diagnosis, label_note, learning
+from app.bias_variance_replicates import decomposition, fits
 
 seen = live.begin()
 found = study.opened("bias_variance")
 top = st.container()
+aim = aim_inputs(found)
 tabs = st.tabs(
     ["Diagnosis", "Learning curve", "Decomposition", "Fits"], key="look", on_change="rerun", bind="query-params"
 )
 with tabs[0]:
-    answer = bias_variance_parts.diagnosis(found, bool(tabs[0].open))
-looks = (bias_variance_parts.learning, bias_variance_replicates.decomposition, bias_variance_replicates.fits)
-for tab, draw in zip(tabs[1:], looks, strict=True):
-    with tab:
-        draw(found, bool(tab.open))
+    answer = diagnosis(found, aim, bool(tabs[0].open))
+with tabs[1]:
+    learning(found, aim, bool(tabs[1].open))
+with tabs[2]:
+    decomposition(found, aim, bool(tabs[2].open))
+with tabs[3]:
+    fits(found, bool(tabs[3].open))
 with top:
-    study.head(found, answer, bias_variance_parts.spoiled(found), pairwise=False)
+    study.head(found, answer, label_note(found), pairwise=False)
 live.follow(seen, found.active)

@@ -14,6 +14,7 @@ from analysis.diagnosis import (
     BIAS,
     MISMATCH,
     VARIANCE,
+    WRONG_LABELS,
     Finding,
     default_threshold,
     diagnoses,
@@ -212,3 +213,89 @@ def test_the_table_of_a_diagnosis():
     table = one(group("a", 0.1, 0.3)).frame()
     assert table["gap"].tolist() == [BIAS, VARIANCE] and table["finding"].tolist() == ["fault", "fault"]
     assert (table["mean"] > table["threshold"]).all() and (table["n"] == 6).all()
+
+
+# Training labels that were made wrong
+
+LARGER = ADVICE[BIAS][0]
+
+
+def noisy(name, *, share, error, clean, dev, n=8, spread=0.003, known=True):
+    """Runs trained with this share of wrong labels: their errors on the labels as they are and on the true ones."""
+    random = np.random.default_rng(0)
+    shift = spread * random.standard_normal((2, n))
+    errors = np.maximum(error + shift[0], 0)
+    true = np.maximum(clean + shift[0], 0)
+    measured = {"train_clean": true, "memorised": np.clip((true + share - errors) / 2, 0, true)} if known else {}
+    columns = {"group": name, "label": f"size {name}", "outcome": "ok", "seed": range(n), "data.name": "digits",
+               "data.label_noise": share, "train": errors, "dev": np.maximum(dev + shift.sum(axis=0), 0)}  # fmt: skip
+    return pd.DataFrame(columns | measured)
+
+
+def test_wrong_labels_that_a_network_rightly_ignores_are_no_bias():
+    found = one(noisy("800", share=0.1, error=0.107, clean=0.007, dev=0.06), threshold=0.012)
+    assert found.named == (VARIANCE,) and LARGER not in found.advice[VARIANCE]
+    assert found.gaps[0].finding is Finding.BELOW and found.gaps[0].interval.mean == pytest.approx(0.007, abs=0.005)
+
+
+def test_errors_that_wrong_labels_cause_on_the_true_ones_are_no_bias():
+    """As training-set-size has them at 800 examples; without wrong labels its training error is 0.004."""
+    found = one(noisy("800", share=0.1, error=0.107, clean=0.051, dev=0.115, spread=0.001), threshold=0.03)
+    assert found.named == (VARIANCE,)
+    assert found.gaps[0].interval.mean == pytest.approx(0.029, abs=0.001), "(0.107 - 0.1 + 0.051) / 2"
+
+
+def test_a_network_that_is_too_small_is_told_so_whatever_its_labels():
+    biased = one(noisy("800", share=0.1, error=0.37, clean=0.3, dev=0.295), threshold=0.02)
+    assert biased.named == (BIAS,) and biased.advice[BIAS][0] == LARGER
+
+
+@pytest.mark.parametrize("n", [1, 2, 8])
+def test_a_network_that_has_memorised_wrong_labels_is_named_and_never_called_too_small(n):
+    found = one(noisy("a", share=0.33, error=0.0, clean=0.33, dev=0.25, n=n, spread=0.0), threshold=0.02)
+    assert WRONG_LABELS in found.named and LARGER not in str(found.advice) and found.gaps[0].interval.mean == 0
+    assert "It has memorised wrong labels: most of its error on the true training labels comes" in found.sentence
+    assert found.sentence.endswith("(0.33 ± 0)." if n > 2 else "(0.33).")
+    assert (VARIANCE in found.named) == (n > 2)
+    half = one(noisy("b", share=0.3, error=0.2, clean=0.3, dev=0.35, n=n), threshold=0.02)
+    assert WRONG_LABELS in half.named and BIAS not in half.named and half.gaps[0].finding is not Finding.FAULT
+    assert half.tests == (2 if n > 2 else 0), "what is corrected for does not depend on it"
+
+
+def test_few_memorised_labels_are_below_the_threshold():
+    found = one(noisy("a", share=0.1, error=0.095, clean=0.01, dev=0.05), threshold=0.02)
+    assert WRONG_LABELS not in found.named and "memorised" not in found.sentence
+
+
+@pytest.mark.parametrize("n", [1, 8])
+def test_without_the_error_on_true_labels_bias_is_not_told_from_wrong_labels(n):
+    runs = noisy("800", share=0.1, error=0.107, clean=0.007, dev=0.06, n=n, known=False)
+    found = one(runs, threshold=0.01)
+    assert not found.named and not found.advice and found.untold and found.tests == 0
+    assert found.sentence.startswith("size 800: bias and variance cannot be told from wrong labels.")
+    assert set(findings(found).values()) == {Finding.UNTOLD}
+    assert plot_waterfall(found, NAMES).data and plot_gaps([found]).data and reading([found])
+
+
+def test_a_group_that_was_measured_in_part_is_not_judged():
+    runs = noisy("a", share=0.1, error=0.107, clean=0.007, dev=0.06)
+    runs.loc[0, "train_clean"] = math.nan
+    assert one(runs).untold
+
+
+def test_what_cannot_be_judged_is_no_test_among_the_others():
+    old = noisy("old", share=0.1, error=0.107, clean=0.0, dev=0.06, known=False)
+    runs = pd.concat([old, noisy("new", share=0.1, error=0.3, clean=0.25, dev=0.3)], ignore_index=True)
+    found = diagnoses(runs, 0.0, 0.02)
+    assert [each.tests for each in found] == [2, 2] and found[1].named[0] == BIAS
+    said = summary(found)
+    assert "of 1 of 2 groups bias and variance cannot be told from wrong labels" in said
+
+
+def test_a_sweep_says_how_many_groups_have_memorised_wrong_labels():
+    runs = pd.concat([noisy("25", share=0.1, error=0.0, clean=0.1, dev=0.4),
+                      noisy("800", share=0.1, error=0.107, clean=0.007, dev=0.06)], ignore_index=True)  # fmt: skip
+    said = summary(diagnoses(runs, 0.0, 0.02))
+    assert said.startswith("All 2 groups suffer from variance, 1 of 2 groups has memorised wrong labels. The best: ")
+    single = summary(diagnoses(runs.drop_duplicates("group"), 0.0, 0.02))
+    assert "no fault is named, but 1 of 2 groups has memorised wrong labels" in single

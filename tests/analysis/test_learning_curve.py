@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.diagnosis import VARIANCE, diagnoses
 from analysis.intervals import Interval, interval, plus_minus
 from analysis.learning_curve import DEV, TRAIN, learning_curve_info
 from analysis.learning_curve_figure import plot_learning_curve
@@ -26,6 +28,7 @@ def runs_along(dev, train, n=6, spread=0.004, key="data.train_size", values=SIZE
             shared = 0.02 * np.random.default_rng(seed).standard_normal()
             rows.append(
                 {"run_id": f"{size}-{seed}", "outcome": "ok", "seed": seed, "seed_data": seed, key: value,
+                 "group": f"{size} {more}", "label": f"{key} {size}",
                  "dev": dev(size) + shared + spread * random.standard_normal(),
                  "train": train(size) + shared + spread * random.standard_normal(), **more}
             )  # fmt: skip
@@ -50,22 +53,98 @@ def drawn(info, **more):
 
 
 def test_a_gap_that_narrows_says_that_more_examples_help():
-    info = curve(variance(), desired=0.13)
+    info = curve(variance(), reference=0.13)
     assert info.sentence.startswith("At 400 examples validation error is ") and "(n=6 seeds)" in info.sentence
-    assert "from 200 it fell by 0.01" in info.sentence and "more examples still help" in info.sentence
+    assert "from 200 it fell by 0.01" in info.sentence and "This is variance: more examples help." in info.sentence
     assert info.kind == "95% t-intervals, n=6 seeds" and info.along_size
     last = variance().query("`data.train_size` == 400")
     assert f", {plus_minus(interval(last['dev'] - last['train']))} above training error" in info.sentence
     drawn(info)
 
 
-def test_curves_that_meet_above_the_desired_error_are_bias():
-    said = curve(biased(), desired=0.1).sentence
-    assert "lies above the desired 0.1: this is bias, more data alone will not help" in said
-    other = curve(variance(values=[10, 20, 40]), desired=0.13).sentence
-    assert "Training error lies below the desired 0.13, validation error above it: this is variance" in other
-    assert "It lies below the desired 0.9" in curve(biased(), desired=0.9).sentence
-    assert "cannot be told" in curve(biased(n=3), desired=0.3).sentence
+def test_curves_that_meet_above_the_reference_error_are_bias():
+    said = curve(biased(), reference=0.1, threshold=0.02).sentence
+    assert "This is avoidable bias: more examples alone will not help." in said
+    other = curve(variance(values=[10, 20, 40]), reference=0.13).sentence
+    assert "This is variance: more examples help." in other
+    both = curve(variance(values=[10, 20, 40]), reference=0.01).sentence
+    assert "more examples help against variance alone." in both
+    reached = curve(biased(), reference=0.9, threshold=0.02).sentence
+    assert "It lies below the reference error 0.9. No fault exceeds the threshold 0.02." in reached
+    assert "Whether a fault exceeds the threshold 0 cannot be told." in curve(biased(n=3), reference=0.3).sentence
+
+
+def test_a_last_step_that_made_it_worse_does_not_promise_that_more_examples_help():
+    rising = runs_along(lambda n: 0.2 + n / 4000, lambda n: 0.01)
+    said = curve(rising, threshold=0.05).sentence
+    assert "from 200 it rose by" in said and "This is variance." in said and "more examples" not in said
+
+
+def test_noisy_labels_are_read_from_the_true_ones():
+    noisy = variance(**{"data.name": "digits", "data.label_noise": 0.1})
+    known = noisy.assign(train_clean=noisy["train"] - 0.09, memorised=0.0)
+    info = curve(known)
+    assert info.lines[0].dots[-1].means[TRAIN].mean == pytest.approx(
+        noisy[noisy["data.train_size"] == 400]["train"].mean() - 0.09
+    )
+    assert "This is " in info.sentence
+    assert "Bias and variance cannot be told from wrong labels." in curve(noisy).sentence
+    memorised = curve(known.assign(train=0.0, train_clean=0.1, memorised=0.1), threshold=0.01).sentence
+    assert "This is variance: more examples help. It has memorised wrong labels: most of" in memorised
+
+
+def test_where_networks_fit_their_training_set_is_read_from_the_labels_as_they_are():
+    runs = runs_along(lambda n: 0.3, lambda n: 0.0, key="width", values=[1, 2, 4])
+    runs["train"] = runs["width"].map({1: 0.3, 2: 0.1, 4: 0.0})
+    fitted = runs.assign(**{"data.name": "digits", "data.label_noise": 0.1, "train_clean": 0.0, "memorised": 0.0})
+    assert curve(fitted, "width").threshold.value == 4
+
+
+# One advice
+
+
+def situations():
+    """Training error, gap, last step, wrong labels and whether the true ones are known; and the reference error."""
+    labels = ((0.0, True), (0.1, True), (0.3, True), (0.1, False))
+    return itertools.product((0.0, 0.1), (0.0, 0.03, 0.2), (-0.1, 0.1), labels, (0.0, 0.1))
+
+
+def two_sizes(train, gap, step, labels, n=6, spread=0.01):
+    share, known = labels
+    random = np.random.default_rng(0)
+    rows = []
+    for size, worse in ((100, max(step, -train - gap)), (200, 0.0)):
+        for seed in range(n):
+            given, dev = train + spread * random.standard_normal(2)
+            rows.append({"outcome": "ok", "seed": seed, "data.train_size": size, "data.name": "digits", "group": size,
+                         "label": f"size {size}", "data.label_noise": share, "train": max(given, 0.0),
+                         "dev": max(dev + gap + worse, 0.0)})  # fmt: skip
+    runs = pd.DataFrame(rows)
+    if not (share and known):
+        return runs
+    true = (runs["train"] - share).abs()
+    return runs.assign(train_clean=true, memorised=((true + share - runs["train"]) / 2).clip(lower=0))
+
+
+def test_the_diagnosis_and_the_curve_never_give_opposite_advice():
+    seen = set()
+    for *errors, reference in situations():
+        runs = two_sizes(*errors)
+        found = diagnoses(runs, reference, 0.02)[-1]
+        said = curve(runs, reference=reference, threshold=0.02).sentence
+        assert ("This is" in said) == bool(found.faults), (errors, said, found.sentence)
+        assert ("variance" in said and "This is" in said) == (VARIANCE in found.named), (errors, said, found.sentence)
+        helps, fails = "more examples help" in said, "more examples alone will not help" in said
+        assert not (helps and fails)
+        assert not helps or "more training data" in found.advice[VARIANCE], (errors, said, found.sentence)
+        assert not fails or VARIANCE not in found.advice, (errors, said, found.sentence)
+        assert not (helps and "it rose" in said)
+        larger = any("larger network" in way for ways in found.advice.values() for way in ways)
+        assert not (larger and "memorised" in said), (errors, said)
+        assert ("cannot be told from wrong labels" in said) == (found.untold and found.judged)
+        seen |= {(helps, fails, larger, "memorised" in said)}
+    assert {(True, False, False, False), (False, True, True, False), (True, False, True, False),
+            (True, False, False, True)} <= seen  # fmt: skip
 
 
 def test_the_last_step_is_judged_by_pairs_of_one_seed():
@@ -95,13 +174,13 @@ def test_below_three_seeds_there_are_dots_and_no_verdict(n, words):
 
 def test_every_seed_is_a_dot_and_every_mean_its_mean():
     runs = variance()
-    figure = plot_learning_curve(curve(runs, desired=0.2))
+    figure = plot_learning_curve(curve(runs, reference=0.2))
     dots = [trace for trace in figure.data if trace.mode == "markers"]
     assert sorted(dots[0].y) == pytest.approx(sorted(runs["dev"])) and len(dots[1].y) == len(runs)
     means = [trace for trace in figure.data if trace.mode == "lines+markers"]
     assert list(means[0].y) == pytest.approx(runs.groupby("data.train_size")["dev"].mean().tolist())
     assert list(means[0].x) == pytest.approx(np.log10(SIZES)), "a logarithmic axis"
-    assert figure.data[-1].name == "desired error 0.2" and set(figure.data[-1].y) == {0.2}
+    assert figure.data[-1].name == "reference error 0.2" and set(figure.data[-1].y) == {0.2}
 
 
 def test_along_a_capacity_the_lowest_error_the_threshold_and_a_second_descent_are_named():
@@ -160,7 +239,7 @@ def test_nothing_one_run_and_no_training_error():
 def test_errors_at_or_below_zero_do_not_break_a_logarithmic_axis():
     runs = variance()
     runs["train"] = 0.0
-    drawn(curve(runs, desired=0.0), log=True)
+    drawn(curve(runs, reference=-0.1), log=True)
     runs["dev"] = -runs["dev"]
     drawn(curve(runs), log=True)
 

@@ -32,6 +32,18 @@ def test_ours_are_known_by_name(dev, train, training):
     assert slots.label("dev") == dev and slots.label("train_dev") == ""
 
 
+def test_errors_on_true_labels_stand_beside_those_on_the_same_labels_with_noise():
+    names = [*OURS, schema.TRAIN_EVAL_CLEAN_ERROR, schema.MEMORISED]
+    slots = found(names, dev=schema.VAL_ERROR)
+    assert (slots.train, slots.train_clean) == (schema.TRAIN_EVAL_ERROR, schema.TRAIN_EVAL_CLEAN_ERROR)
+    assert (slots.memorised, slots.dev_clean) == (schema.MEMORISED, "")
+    assert found([*names, schema.VAL_CLEAN_ERROR], dev=schema.VAL_ERROR).dev_clean == schema.VAL_CLEAN_ERROR
+    assert found(names, dev=schema.VAL_LOSS).train_clean == "", "a loss has none"
+    assert found(OURS, dev=schema.VAL_ERROR).train_clean == "", "not measured"
+    said = remembered(Slots(dev=schema.VAL_ERROR, train=schema.TRAIN_LOSS))
+    assert found(names, said=said).train_clean == "", "another training error was chosen"
+
+
 @pytest.mark.parametrize(
     ("names", "dev", "train", "train_dev"),
     [

@@ -28,7 +28,8 @@ X = np.linspace(-1, 1, 21)
 def row(run: str, params: dict[str, Any], dev: float, train: float, **more: Any) -> dict[str, Any]:
     seeds = {"seed": 0, "seed_data": 0, "seed_init": 0} | {key: more[key] for key in more if key.startswith("seed")}
     return {"run": run, "params": params, "dev": dev, "train": train, "seeds": seeds,
-            "outcome": more.get("outcome", "ok"), "group": more.get("group", json.dumps(params))}  # fmt: skip
+            "outcome": more.get("outcome", "ok"), "group": more.get("group", json.dumps(params)),
+            "metrics": more.get("metrics", {})}  # fmt: skip
 
 
 def records(rows: Sequence[dict[str, Any]], names: tuple[str, str] = ("val/error", "train_eval/error")) -> Records:
@@ -42,7 +43,8 @@ def records(rows: Sequence[dict[str, Any]], names: tuple[str, str] = ("val/error
         own = {"kind": "run", "trial": 0, "group": each["group"], "phase": "search", **each["seeds"]}
         own |= {"outcome": each["outcome"]} if each["outcome"] != "running" else {}
         tags += [(run, key, str(value)) for key, value in own.items()]
-        for name, value in zip(names, (each["dev"], each["train"]), strict=True):
+        last = zip(names, (each["dev"], each["train"]), strict=True)
+        for name, value in [*last, *each["metrics"].items()]:
             if math.isfinite(value):
                 metrics.append((run, name, value, 5, 1))
     return Records(
@@ -158,10 +160,43 @@ def test_the_noise_of_a_known_curve_is_the_reference(shown: Any) -> None:
     )
 
 
-def test_wrong_training_labels_are_said_to_mislead_the_diagnosis(shown: Any, words: Any) -> None:
-    assert "spoiled" not in words(shown(sizes()))
-    rows = [each | {"params": each["params"] | {"data.label_noise": 0.2}} for each in sizes()]
-    assert ui.text("Training labels are spoiled (data.label_noise up to 0.2)") in words(shown(rows))
+def noisy(rows: Sequence[dict[str, Any]], share: float, **metrics: float) -> list[dict[str, Any]]:
+    """The same runs, trained with this share of wrong labels."""
+    params = {"data.name": "digits", "data.label_noise": share}
+    return [each | {"params": each["params"] | params, "metrics": metrics} for each in rows]
+
+
+def test_wrong_training_labels_are_no_bias(shown: Any, words: Any) -> None:
+    at = shown(noisy(sizes(), 0.04, **{"train_eval/clean_error": 0.001, "train_eval/memorised": 0.0}))
+    said = words(at)
+    assert ui.text("Training labels were made noisy (data.label_noise up to 0.04)") in said
+    assert "bias" not in headline(at) and "larger network" not in said and "more training data" in said
+    ticks = figure(at)["layout"]["yaxis"]["ticktext"]
+    assert ticks[2] == "train_eval/clean_error", "the errors are those on the true labels"
+    curve = words(shown(noisy(sizes(), 0.04, **{"train_eval/clean_error": 0.001}), look="Learning curve"))
+    assert ui.text("This is variance: more examples help.") in curve
+
+
+def test_a_network_that_memorised_wrong_labels_is_not_told_to_grow(shown: Any, words: Any) -> None:
+    said = words(shown(noisy(sizes(), 0.2, **{"train_eval/clean_error": 0.2, "train_eval/memorised": 0.2})))
+    assert "memorised wrong labels" in said and "label smoothing" in said and "larger network" not in said
+
+
+def test_runs_from_before_say_that_bias_is_not_told_from_wrong_labels(shown: Any, words: Any) -> None:
+    for look in ("Diagnosis", "Learning curve"):
+        said = words(shown(noisy(sizes(), 0.04), look=look)).lower()
+        assert ui.text("bias and variance cannot be told from wrong labels") in said
+        assert "against avoidable bias" not in said and "more examples" not in said
+    by_loss = noisy(sizes(), 0.04, **{"val/error": 0.1, "train_eval/error": 0.1, "train_eval/clean_error": 0.0})
+    said = words(shown(by_loss, names=("val/loss", "train_eval/loss")))
+    assert ui.text("Judged by val/error, they can.") in said
+
+
+def test_of_strangers_runs_it_says_what_it_cannot_know(shown: Any, words: Any) -> None:
+    rows = [each | {"params": {"n_train": each["params"]["data.train_size"]}} for each in sizes()]
+    said = words(shown(rows, names=("valid_err", "train_err")))
+    assert "do not say whether some of their labels are wrong" in said
+    assert "whether some of their labels" not in words(shown(noisy(sizes(), 0.0)))
 
 
 def test_single_runs_carry_no_interval(shown: Any, words: Any) -> None:
@@ -172,12 +207,13 @@ def test_single_runs_carry_no_interval(shown: Any, words: Any) -> None:
     assert ui.text("One seed carries no interval: no fault is named for") in one
 
 
-def test_the_learning_curve_takes_sizes_first_and_a_desired_error(shown: Any, words: Any) -> None:
-    at = shown(sizes(), look="Learning curve", desired="0.02")
+def test_the_learning_curve_takes_sizes_first_and_the_reference_error(shown: Any, words: Any) -> None:
+    at = shown(sizes(), look="Learning curve", reference="0.02", threshold="0.01")
     said = words(at)
-    assert ui.text("At 100 examples validation error is 0.1") in said and "this is bias" in said
+    assert ui.text("At 100 examples validation error is 0.1") in said
+    assert ui.text("This is variance and avoidable bias: more examples help against variance alone.") in said
     names = [trace.get("name") for trace in figure(at)["data"]]
-    assert {"val/error", "train_eval/error", "desired error 0.02"} <= set(names)
+    assert {"val/error", "train_eval/error", "reference error 0.02"} <= set(names)
     at.segmented_control(key="scale").set_value("log").run()
     assert figure(at)["layout"]["yaxis"]["type"] == "log"
 

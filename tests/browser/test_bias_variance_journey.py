@@ -35,9 +35,11 @@ def reads_what_more_examples_cure(visitor, visit, dashboard, sweep, *, sizes, se
 
     tab(visitor, "Learning curve")
     visitor.says(rf"At 800 examples validation error is .*above training error \(n={seeds} seeds\)")
-    visitor.fill("Desired error", "0.01").says("lies above the desired 0.01")
-    assert {"val/error", "train_eval/error", "desired error 0.01"} <= traces(page)
-    copied = visit(dashboard).open(page.url.removeprefix(dashboard.url)).says("lies above the desired 0.01")
+    visitor.fill("A gap matters from", "0.5").fill("Reference error", "0.01").says("exceeds the threshold 0.5")
+    names = traces(page)
+    assert {"val/error", "reference error 0.01"} <= names
+    assert any("clean_error" in str(name) for name in names), "a tenth of its labels is wrong"
+    copied = visit(dashboard).open(page.url.removeprefix(dashboard.url)).says("exceeds the threshold 0.5")
     table = copied.download("csv-learning").decode()
     assert table.startswith("# ") and len(table.splitlines()) == 2 + 2 * sizes * seeds
     tab(visitor, "Decomposition").says("This is the whole risk. These runs were not replicated")

@@ -145,6 +145,34 @@ def test_label_noise_gives_an_exact_share_of_training_examples_another_class(nam
     assert (raw(name, label_noise=1.0).train.targets != clean.train.targets).all()
 
 
+def true_targets(name, **fields):
+    """The targets of the training part before label noise; of a noisy curve before all noise."""
+    return raw(name, **fields, **({"noise": 0.0} if name == "noisy_curve" else {})).train.targets
+
+
+@each
+@pytest.mark.parametrize("fields", [{}, {"train_size": 30}, {"disjoint": (1, 3), "seed_data": 1}])
+def test_label_noise_leaves_the_true_targets_beside_the_noisy_ones(name, fields):
+    if "disjoint" in fields and DATASETS[name].fresh:
+        return
+    noisy = raw(name, label_noise=0.3, **fields)
+    assert torch.equal(noisy.train.clean, true_targets(name, **fields))
+    assert torch.equal(noisy.train_eval.clean, noisy.train.clean) and noisy.test.clean is None
+    moved = noisy.to("cpu").train
+    assert torch.equal(moved.clean, noisy.train.clean) and same(moved, noisy.train)
+
+
+@each
+def test_targets_without_noise_are_true_and_have_none_beside_them(name):
+    parts = raw(name, **({"noise": 0.0} if name == "noisy_curve" else {}))
+    assert [getattr(parts, part).clean for part in (*PARTS, "train_eval")] == [None] * 4
+
+
+def test_an_imbalanced_set_keeps_the_true_target_of_each_example():
+    noisy, clean = (raw("moons", imbalance=4.0, label_noise=share) for share in (0.3, 0.0))
+    assert torch.equal(noisy.train.clean, clean.train.targets) and torch.equal(noisy.train.inputs, clean.train.inputs)
+
+
 def rows(part):
     return {
         (*inputs, target) for inputs, target in zip(part.inputs.flatten(1).tolist(), part.targets.tolist(), strict=True)
@@ -282,6 +310,8 @@ def test_train_eval_is_a_fixed_part_of_at_most_2000_training_examples():
     parts = make("moons", num_samples=4000).parts
     assert len(parts.train) == 3200
     assert same(parts.train_eval, type(parts.train)(*parts.train[slice(2000)]))
+    noisy = make("moons", num_samples=4000, label_noise=0.2).parts
+    assert torch.equal(noisy.train_eval.clean, noisy.train.clean[:2000])
     assert len(make("iris").parts.train_eval) == make("iris").sizes["train"]
 
 

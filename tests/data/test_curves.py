@@ -50,6 +50,17 @@ def test_noise_has_the_deviation_that_was_asked_for_in_all_parts():
         assert abs(noise.mean()) < 4 * 0.5 / math.sqrt(len(noise))
 
 
+def test_the_true_targets_are_the_functions_values_in_training_and_validation():
+    data = make(function="sine", noise=0.5)
+    for part in (data.parts.train, data.parts.validation):
+        expected = data.f(part.inputs[:, 0].double().numpy())
+        np.testing.assert_allclose(part.clean.numpy(), expected, atol=1e-5)
+        assert not torch.equal(part.clean, part.targets)
+    both = make(function="sine", noise=0.5, label_noise=0.5)
+    assert torch.equal(both.parts.train.clean, data.parts.train.clean)
+    assert torch.equal(both.parts.validation.targets, data.parts.validation.targets)
+
+
 def test_inputs_are_uniform_between_minus_1_and_1():
     x = make(num_samples=20_000).parts.train.inputs
     assert x.abs().max() <= 1

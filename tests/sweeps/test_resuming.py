@@ -108,8 +108,9 @@ def test_a_resumed_run_gives_the_numbers_of_one_left_alone(optimizer, epochs, tm
     assert not file.exists()
 
 
-def test_a_run_may_be_interrupted_many_times(tmp_path):
-    file, settings = tmp_path / "run.resume", configuration()
+@pytest.mark.parametrize("data", [{}, {"label_noise": 0.3}])
+def test_a_run_may_be_interrupted_many_times(data, tmp_path):
+    file, settings = tmp_path / "run.resume", configuration(data=data)
     for epochs in range(1, 5):
         result, log = run(settings, resume=file, save_seconds=0, should_end=after(STEPS))
         assert result.epochs == len(log.of("metrics")) == epochs
