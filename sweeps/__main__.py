@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sweeps import interpreter
+
 if TYPE_CHECKING:
     from sweeps.client import Client
     from sweeps.shown import Row
@@ -411,9 +413,14 @@ def _refused(options: argparse.Namespace, error: BaseException, code: int) -> in
 def main(arguments: list[str] | None = None) -> int:
     """Carry out a command line.
 
+    Args:
+        arguments: Its words; by default those of this process, which then imports nothing from the current directory.
+
     Returns:
         The exit code.
     """
+    if arguments is None:
+        interpreter.leave_current_directory()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
