@@ -30,7 +30,7 @@ def caption_of(
     what = " and ".join(f"{sweeps[each]} ({each[:8]})" for each in parents[:3])
     commit = f", code at commit {found.commit[:12]}" if found.commit else ""
     many = f"Runs of {what}" if parents else f"{len(found.runs)} MLflow runs"
-    again = "launch the sweep's spec.yaml with python -m sweeps run, then open" if parents else "open"
+    again = "launch the sweep's spec.yaml with sweepboard run, then open" if parents else "open"
     return export.Caption(shows, n, interval, f"{many}{commit}", f"{again} {link}")
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import streamlit as st
+
+if not sys.flags.safe_path:  # `python -m streamlit` looks for data, app, ... in the current directory first
+    root = str(Path(__file__).resolve().parents[1])
+    sys.path[:] = [root, *(folder for folder in sys.path if folder not in ("", os.getcwd(), root))]
 
 from app import access, ui
 from sweeps import user_models

@@ -59,7 +59,7 @@ def section(row: Any, info: ConfirmedInfo, found: Standings | None) -> None:
     numbers = table(info)
     caption = export.Caption(
         f"{info.metric} of each winner, search and confirm apart", f"{len(info.winners)} winners", info.basis,
-        f"Runs of {row['name']} ({str(row['sweep'])[:8]})", "launch the sweep's spec.yaml with python -m sweeps run",
+        f"Runs of {row['name']} ({str(row['sweep'])[:8]})", "launch the sweep's spec.yaml with sweepboard run",
     )  # fmt: skip
     st.download_button(
         "CSV", lambda: export.csv(numbers, caption), "confirmed.csv", "text/csv", icon=":material/download:",

@@ -2,7 +2,8 @@
 
 Results go to stdout, progress and faults to stderr; with `--json` stdout holds one JSON document and nothing else.
 Exit codes: 0 done; 1 runs crashed, the sweep failed or was stopped, or the command could not be carried out; 2 bad
-input. Nothing heavy is imported before a command needs it, so that `--help` answers at once.
+input. Nothing heavy is imported before a command needs it, so that `--help` answers at once, and nothing of
+ours before the current directory is left (`sweeps.interpreter`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tracking.legible import as_json, legible, one_line
+from sweeps import interpreter
 
 if TYPE_CHECKING:
     from sweeps.client import Client
@@ -44,10 +45,14 @@ def _client(options: argparse.Namespace) -> Client:
 
 
 def _answer(options: argparse.Namespace, document: Any, text: str) -> None:
+    from tracking.legible import as_json, legible
+
     print(as_json(document, indent=1) if options.json else legible(text))
 
 
 def _say(text: str) -> None:
+    from tracking.legible import legible
+
     print(legible(text), file=sys.stderr, flush=True)
 
 
@@ -142,6 +147,7 @@ def _find(uri: str, wanted: str) -> Row:
     """
     from sweeps import shown
     from sweeps.fields import nearest
+    from tracking.legible import one_line
 
     rows = shown.sweep_rows(uri)
     for found in (
@@ -227,6 +233,7 @@ def stop(options: argparse.Namespace) -> int:
 
 def _find_run(uri: str, wanted: str) -> str:
     from sweeps import shown
+    from tracking.legible import one_line
 
     found = [run_id for run_id in shown.run_ids(uri) if wanted and run_id.startswith(wanted)]
     if len(found) == 1:
@@ -410,16 +417,21 @@ def _refused(options: argparse.Namespace, error: BaseException, code: int) -> in
     text = str(error) or type(error).__name__
     _say(text)
     if options.json:
-        print(as_json({"error": text}))
+        _answer(options, {"error": text}, text)
     return code
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out a command line.
 
+    Args:
+        arguments: Its words; by default those of this process, which then imports nothing from the current directory.
+
     Returns:
         The exit code.
     """
+    if arguments is None:
+        interpreter.leave_current_directory()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import json
 import re
 import types
@@ -214,14 +215,31 @@ def _arguments(factory: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter,
             return
 
 
-_SECTION_HEAD: Final = re.compile(r"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?):\s*$")
+_SECTION_HEAD: Final = re.compile(r"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?)::?\s*$")
+_UNDERLINE: Final = re.compile(r"\s*-{3,}\s*")
+"""What stands below the head of a section in NumPy's style."""
+
+
+def _without_doctests(doc: str) -> list[str]:
+    """The lines of a docstring, but none from `>>>` to the next empty line, or to one that is indented less."""
+    lines: list[str] = []
+    indent: int | None = None
+    for line in doc.splitlines():
+        depth = len(line) - len(line.lstrip())
+        if line.lstrip().startswith(">>>"):
+            indent = depth
+        elif not line.strip() or (indent is not None and depth < indent):
+            indent = None
+        if indent is None:
+            lines.append(line)
+    return lines
 
 
 def argument_texts(doc: str) -> dict[str, str]:
     """What a Google-style docstring (cleaned of its indentation) says about each argument."""
     texts: dict[str, str] = {}
     name, indent, inside = "", -1, False
-    for line in doc.splitlines():
+    for line in _without_doctests(doc):
         depth = len(line) - len(line.lstrip())
         if depth == 0 and line:
             inside = line.strip() in ("Args:", "Arguments:")
@@ -238,9 +256,11 @@ def argument_texts(doc: str) -> dict[str, str]:
 
 
 def summary_and_help(doc: str) -> tuple[str, str]:
+    """A docstring's first paragraph, and the others down to its first section; doctests are none of it."""
+    lines = _without_doctests(doc)
     head: list[str] = []
-    for line in doc.splitlines():
-        if _SECTION_HEAD.match(line):
+    for line, below in itertools.pairwise([*lines, ""]):
+        if _SECTION_HEAD.match(line) or _UNDERLINE.fullmatch(below):
             break
         head.append(line)
     first, _, rest = "\n".join(head).strip().partition("\n\n")

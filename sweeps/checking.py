@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,12 +91,13 @@ class Checker:
         self._queue: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def check(self, text: str, wait: float) -> Answer:
+    def check(self, text: str, wait: float, *, accepted_with: Sequence[str] | None = None) -> Answer:
         """What is known of a sweep after at most `wait` seconds.
 
         Args:
             text: the spec in YAML
             wait: 0 to ask only
+            accepted_with: as of `sweeps.spec.parse`
 
         Returns:
             trials, runs; seconds (from the first run's start to the last one's end), low and high, at_most, or None;
@@ -104,7 +105,7 @@ class Checker:
             problems and warnings, in sentences; pending: ask again
         """
         try:
-            spec = parse(text)
+            spec = parse(text, accepted_with=accepted_with)
         except SpecError as error:
             return _answer(problems=error.problems)
         task = self._task(spec, wait)

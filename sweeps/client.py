@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps import lease
+from sweeps import interpreter, lease, user_models
 from sweeps.channel import NoAnswer, NoService, request
 from sweeps.settings import environment
 from sweeps.spec import SpecError, parse
@@ -114,7 +113,8 @@ class Client:
         """
         spec = parse(text)
         try:
-            return str(self._request({"action": "launch", "spec": text}, timeout=120.0)["sweep"])
+            content = {"action": "launch", "spec": text, "modules": user_models.paths()}
+            return str(self._request(content, timeout=120.0)["sweep"])
         except NoAnswer as error:  # stored here too, it would be trained twice
             raise CommandError(f"launch: {error}; the sweep is launched once it stands among the sweeps") from error
         except NoService:
@@ -132,10 +132,10 @@ class Client:
         Raises:
             NoService: there is none
         """
+        content = {"action": "check", "spec": text, "modules": _accepted_with(text)}
         if wait is not None:
-            content = {"action": "check", "spec": text, "wait": wait}
-            return request(lease.state_folder(self.uri), content, timeout=wait + 0.2)
-        while (found := self._request({"action": "check", "spec": text, "wait": 20.0}))["pending"]:
+            return request(lease.state_folder(self.uri), {**content, "wait": wait}, timeout=wait + 0.2)
+        while (found := self._request({**content, "wait": 20.0}))["pending"]:
             continue
         return found
 
@@ -309,7 +309,7 @@ class Client:
             path.replace(folder / "service.log.1")
         with open(path, "ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "sweeps", "service", "--foreground"],
+                interpreter.command("sweeps", "service", "--foreground"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -325,6 +325,15 @@ class Client:
             )
         _spawned.append(process)
         return process
+
+
+def _accepted_with(text: str) -> list[str] | None:
+    """The modules of the user's that this process reads, if it accepts a sweep with them."""
+    try:
+        parse(text)
+    except SpecError:
+        return None
+    return user_models.paths()
 
 
 def _accepted(reply: dict[str, Any]) -> dict[str, Any]:

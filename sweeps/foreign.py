@@ -50,17 +50,22 @@ def model_class(name: Any) -> type[pl.LightningModule]:
         return MODELS[name]
     entries = load().models
     one_of("model.name", name, entries)
-    source, class_name = _source(str(name)), entries[str(name)].class_name
+    source, class_name = source_of(str(name)), entries[str(name)].class_name
     try:
         found = model_classes(source)
     except BaseException as error:
-        raise ValueError(modules.sentence(source, error)) from error
+        raise ValueError(f"model {name}: {modules.sentence(source, error)}") from error
     if class_name not in found:
         raise ValueError(f"{source.path}: it does not define {class_name} any more.")
     return found[class_name]
 
 
-def _source(name: str) -> modules.Source:
+def source_of(name: str) -> modules.Source:
+    """Where a model of the user's modules is defined.
+
+    Raises:
+        ValueError: The file is gone, or the settings do not name it any more.
+    """
     path = Path(load().models[name].source)
     found, _ = modules.find(settings().modules)
     for source in found:
@@ -73,7 +78,7 @@ def tags(name: Any) -> dict[str, str]:
     """What a run of a user's model is tagged with; nothing for one of ours."""
     if name in MODELS:
         return {}
-    source, entry = _source(str(name)), load().models[str(name)]
+    source, entry = source_of(str(name)), load().models[str(name)]
     digest = modules.digest(source.named)[:16]
     return {
         schema.MODEL_SOURCE: f"{source.path.name} {digest}",
@@ -98,10 +103,12 @@ def make(model: type[pl.LightningModule], fields: Mapping[str, Any], data: DataM
     try:
         module = model(**given)
     except (Exception, SystemExit) as error:
-        raise ValueError(f"model {name}: its constructor raised {type(error).__name__}: {error}") from error
+        reason = modules.sentence(source_of(str(name)), error, "its constructor")
+        raise ValueError(f"model {name}: {reason}") from error
     if any(isinstance(parameter, UninitializedParameter) for parameter in module.parameters()):
-        with torch.no_grad():
-            module(data.parts.train[slice(2)][0])  # lazy layers learn their sizes from a first batch
+        batch = data.parts.train[slice(2)]
+        with torch.no_grad():  # lazy layers learn their sizes from a first batch
+            module(batch[0]) if is_overridden("forward", module) else module.training_step(batch, 0)
     return module
 
 

@@ -48,6 +48,7 @@ from torch.func import functional_call
 
 from data.base import Part
 from lightning_modules import Module
+from sweeps.crashes import raised_by_module
 from sweeps.measure import EVALUATION_BATCH, Run
 from sweeps.train import Result, train
 from sweeps.trajectory import principal, shadow, walk_shares
@@ -377,5 +378,6 @@ def landscape(
         try:
             arrays |= _drawn(keeper, seed, grids, should_end, progress)
         except ValueError as error:
-            raise ValueError(f"The run has no landscape: {error}.") from error
+            why = raised_by_module(configuration["model"]["name"], error) or f"{error}."
+            raise ValueError(f"The run has no landscape: {why}") from error
     return {**arrays, "seconds": np.array([trained - began, time.perf_counter() - trained])}

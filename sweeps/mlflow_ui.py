@@ -8,12 +8,12 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from sweeps import interpreter
 from sweeps.lease import born
 
 
@@ -57,21 +57,13 @@ class MlflowUI:
             self._port = probe.getsockname()[1]
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "mlflow",
-                    "server",
-                    "--workers",
-                    "1",
-                    "--host",
-                    "127.0.0.1",
-                    "--port",
-                    str(self._port),
-                ],
+                interpreter.command(
+                    "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(self._port)
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd=self._log.parent,  # its own processes import from where they are started
                 start_new_session=True,
                 # In the environment and not among the arguments, where every user of the machine could read it.
                 env={

@@ -3,8 +3,8 @@
 A setting names files, packages, or folders; of a folder every `*.py` and every package directly in it counts, but for
 those whose name begins with an underscore or a dot. Each is imported under a private name that holds a hash of its
 sources: it can shadow nothing, and an edited file is a new module. While it is imported, the folder it lies in stands
-last on `sys.path`, so that files that lie side by side may import each other; and `lightning`, as many write it, means
-the `pytorch_lightning` that trains here.
+last on `sys.path`, so that files that lie side by side may import each other, even one that is called like a package of
+ours; and `lightning`, as many write it, means the `pytorch_lightning` that trains here.
 
 Only workers and the process that reads the catalogue import such code; finding it imports nothing.
 """
@@ -22,9 +22,12 @@ import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
+
+from sweeps.interpreter import ROOT
 
 FED: Final = (
     "input_shape", "num_outputs", "task",
@@ -78,8 +81,15 @@ def files(named: Path) -> list[Path]:
     if _is_package(named):
         return sorted(named.rglob("*.py"))
     folder = named.parent if named.is_file() else named
-    beside = [path for path in folder.iterdir() if path.suffix == ".py" or _is_package(path)] if folder.is_dir() else []
-    return sorted(path for each in beside for path in ([each] if each.is_file() else each.rglob("*.py")))
+    beside = [path for path in folder.iterdir() if _can_be_imported(path)] if folder.is_dir() else []
+    return sorted(file for path in beside for file in ([path] if path.is_file() else path.rglob("*.py")))
+
+
+def _can_be_imported(path: Path) -> bool:
+    """Whether a file beside this one may import it: a Python file, or a folder that holds some."""
+    if path.is_dir():
+        return path.name.isidentifier() and any(path.glob("*.py"))
+    return path.suffix == ".py"
 
 
 def stamp(named: Iterable[Path]) -> tuple[object, ...]:
@@ -148,23 +158,41 @@ def submodules(module: ModuleType, source: Source) -> list[ModuleType]:
         return [importlib.import_module(f"{module.__name__}.{name}") for name in names]
 
 
+class _FinderBeside:
+    """Finds what lies in a folder and is called like a package of ours, before ours is found."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self.names = {name for name in OURS if _beside(folder, name)}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, [self._folder]) if name in self.names else None
+
+
 @contextlib.contextmanager
 def _importing(folder: Path) -> Iterator[None]:
     before = dict(sys.modules)
+    finder = _FinderBeside(folder)
+    for name in before:
+        if _top(name) in finder.names:
+            del sys.modules[name]
     writes_bytecode = sys.dont_write_bytecode
     # A compiled file is found by time and size alone: one of an edit within the same second would be taken for new.
     sys.dont_write_bytecode = True
     sys.path.append(str(folder))
+    sys.meta_path.insert(0, finder)
     sys.modules.update(_lightning())
     try:
         yield
     finally:
         sys.dont_write_bytecode = writes_bytecode
         sys.path.remove(str(folder))
+        sys.meta_path.remove(finder)
         for name in list(sys.modules):
-            if name.partition(".")[0] == "lightning":
+            top = _top(name)
+            if top == "lightning" or top in finder.names:
                 del sys.modules[name]
-            elif name not in before and _lies_beside(name.partition(".")[0], folder):
+            elif name not in before and _beside(folder, top):
                 del sys.modules[name]  # so that files of the same name in two folders are two modules
         sys.modules.update({name: module for name, module in before.items() if name not in sys.modules})
 
@@ -186,27 +214,65 @@ def _lightning() -> dict[str, ModuleType]:
     return found
 
 
-def _lies_beside(name: str, folder: Path) -> bool:
-    return name not in OURS and ((folder / f"{name}.py").is_file() or _is_package(folder / name))
+def _top(name: str) -> str:
+    """`data` of `data.base`."""
+    return name.partition(".")[0]
 
 
-def sentence(source: Source, error: BaseException) -> str:
-    """Why it cannot be imported."""
-    return f"{source.path}: {_reason(source, error)}"
+def _beside(folder: Path, name: str) -> Path | None:
+    """What a file in the folder means when it imports this name: a file or a folder beside it, None without one."""
+    paths = (folder / f"{name}.py", folder / name)
+    return next((path for path in paths if path.exists() and _can_be_imported(path)), None)
 
 
-def _reason(source: Source, error: BaseException) -> str:
+def line_of(source: Source, error: BaseException) -> tuple[Path, int] | None:
+    """The innermost line of a module's files, or of those beside it, that an error came from: (file, line)."""
+    paths = set(files(source.named))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if (file := Path(frame.filename)) in paths:
+            return file, frame.lineno or 0
+    return None
+
+
+def sentence(source: Source, error: BaseException, doing: str = "importing it") -> str:
+    """Why a module cannot be used, with the file and the line.
+
+    Args:
+        source: The module.
+        error: What its code raised.
+        doing: When it did: what was done with the module.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        place: tuple[Path, int] | None = (Path(error.filename), error.lineno or 0)
+    else:
+        place = line_of(source, error)
+    where = str(source.path)
+    if place:
+        file, line = place
+        where += f": line {line}" if file == source.path else f": {file}, line {line}"
+    return f"{where}: {_reason(source, error, doing)}"
+
+
+def _reason(source: Source, error: BaseException, doing: str) -> str:
     if isinstance(error, SyntaxError):
-        where = "" if error.filename in (None, str(source.path)) else f"{error.filename}, "
-        return f"{where}line {error.lineno}: {error.msg}."
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(source.path.parent)]
-    line = f"line {own[-1].lineno}: " if own else ""
+        return f"{error.msg}."
     if isinstance(error, SystemExit):
-        return f"{line}it ends the process that imports it (sys.exit)."
-    if isinstance(error, ImportError) and error.name in OURS:
-        return f"{line}{error.name} is a package of Sweepboard's; rename the file that is meant."
+        return f"{doing} ended the process (sys.exit)."
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+    if name := _package_of_ours(error):
+        beside = _beside(source.path.parent, name)
+        meant = f", not {beside}; rename that" if beside else "; if a file of yours is meant, rename it"
+        return f"{doing} raised {text}. Here {name} is Sweepboard's package {ROOT / name}{meant}."
     if isinstance(error, ModuleNotFoundError):
-        return f"{line}it imports {error.name}, which is not installed here."
-    said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
-    return f"{line}importing it raised {said}."
+        return f"it imports {error.name}, which is not installed here."
+    return f"{doing} raised {text}."
+
+
+def _package_of_ours(error: BaseException) -> str | None:
+    """The package of ours that lacks what was asked of it, so that a file of the user's may have been meant."""
+    if isinstance(error, ImportError):
+        name = error.name or ""
+    else:
+        asked = getattr(error, "obj", None)
+        name = asked.__name__ if isinstance(asked, ModuleType) else ""
+    return _top(name) if _top(name) in OURS else None

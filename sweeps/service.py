@@ -172,13 +172,14 @@ class Service:
         if action == "status":
             return self._status()
         if action == "launch":
-            spec = parse(str(request["spec"]))
+            spec = parse(str(request["spec"]), accepted_with=request.get("modules"))
             self._checker.refuse_broken(spec)
             sweep = store_sweep(self.uri, spec, self._checker.known(spec))
             self._calls.call(self._poll)
             return {"sweep": sweep}
         if action == "check":
-            return self._checker.check(str(request["spec"]), float(request.get("wait", 0.0)))
+            wait = float(request.get("wait", 0.0))
+            return self._checker.check(str(request["spec"]), wait, accepted_with=request.get("modules"))
         if action in COMMANDS or action == STOP_RUN:
             target, command_id = str(request["target"]), str(request["id"])
             arguments = dict(request.get("arguments") or {})

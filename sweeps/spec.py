@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweeps import axis as axes_of
-from sweeps import spec_claims, yaml_text
+from sweeps import spec_claims, user_models, yaml_text
 from sweeps.axis import Axis
 from sweeps.catalogue import Field, load
 from sweeps.fields import SpecError, collect, missing, nearest, refusal, show, unknown
@@ -45,8 +45,9 @@ __all__ = [
 class _Checker:
     """Turns what a person wrote into the values of a Spec, gathering the sentences of all faults on the way."""
 
-    def __init__(self, raw: Mapping[Any, Any]) -> None:
+    def __init__(self, raw: Mapping[Any, Any], accepted_with: Sequence[str] | None) -> None:
         self.raw = raw
+        self.accepted_with = accepted_with
         self.problems: list[str] = []
         self.catalogue = load()
         self.names: dict[str, list[str]] = {}
@@ -180,6 +181,9 @@ class _Checker:
         field = Field("name", "choice", None, choices=tuple(entries))
         own = self.mapping(section)
         names: list[str] = []
+        if section == "model" and (other := self.other_model(own, search)) is not None:
+            self.problems.append(user_models.not_here("model.name", other))
+            return names
         with collect(self.problems):
             if "name" in own:
                 names = [field.check(f"{section}.name", own["name"])]
@@ -194,6 +198,17 @@ class _Checker:
             else:
                 self.add(missing(key, ", ".join(entries)))
         return names
+
+    def other_model(self, model: Mapping[Any, Any], search: Mapping[Any, Any]) -> str | None:
+        """The first model that meant one of modules that are not read here, where the sweep was accepted."""
+        if self.accepted_with is None:
+            return None
+        axis = search.get("model.name")
+        values = axis.get("values") if isinstance(axis, Mapping) else None
+        names = values if isinstance(values, list) else [model.get("name")]
+        same = list(self.accepted_with) == user_models.paths()
+        here = {name for name, entry in self.catalogue.models.items() if same or not entry.source}
+        return next((name for name in names if isinstance(name, str) and name not in here), None)
 
     def fields(self, section: str, name: str, key: str, value: Any) -> list[Field]:
         """The fields of this name, one for each model (or data set ...) that is tried and has it."""
@@ -326,8 +341,13 @@ def _text(key: Any) -> str:
     return key if isinstance(key, str) else show(key)
 
 
-def check(raw: Any) -> Spec:
+def check(raw: Any, *, accepted_with: Sequence[str] | None = None) -> Spec:
     """The sweep that plain data (a form's, or a YAML file's) describes.
+
+    Args:
+        raw: The data.
+        accepted_with: The paths of the user's modules that are read by the process which has accepted the sweep
+            already; None if none has.
 
     Raises:
         SpecError: It cannot be run as written; one sentence for each fault.
@@ -337,13 +357,17 @@ def check(raw: Any) -> Spec:
     if not isinstance(raw, Mapping):
         kind = "a list" if isinstance(raw, list) else f"the single value {show(raw)}"
         raise SpecError(f"sweep: {kind} is not allowed; allowed: keys such as name, model, data and search.")
-    return _Checker(raw).spec()
+    return _Checker(raw, accepted_with).spec()
 
 
-def parse(text: str) -> Spec:
+def parse(text: str, *, accepted_with: Sequence[str] | None = None) -> Spec:
     """The sweep that YAML text describes.
+
+    Args:
+        text: The YAML.
+        accepted_with: As of `check`.
 
     Raises:
         SpecError: It is no YAML, or cannot be run as written; one sentence for each fault.
     """
-    return check(yaml_text.read(text))
+    return check(yaml_text.read(text), accepted_with=accepted_with)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sweeps import user_models
 from sweeps.progress import Progress, StoredRun
 from sweeps.search import Trial, flatten, trial_of, trials_from_json
 from sweeps.spec import Spec, parse
@@ -106,7 +107,8 @@ class Stored:
         Raises:
             ValueError, OSError: its spec is missing or cannot be read
         """
-        return parse(self._reader.artifact(sweep, schema.SPEC_FILE).decode())
+        text = self._reader.artifact(sweep, schema.SPEC_FILE).decode()
+        return parse(text, accepted_with=user_models.paths())  # with which modules it was launched is not stored
 
     def trials(self, sweep: str) -> list[Trial]:
         """The sweep's trials, as far as they were enumerated.

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sweeps.crashes import why_crashed
 from sweeps.landscape import EndedError, landscape
 from sweeps.measure import Report
 from sweeps.train import train
@@ -64,10 +65,8 @@ def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) ->
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     except EndedError:
         return {"outcome": str(Outcome.STOPPED), "error": None}
-    except ValueError as error:
-        return {"outcome": str(Outcome.CRASHED), "error": str(error)}
     except Exception as error:  # a full disk, a memory that is too small, whatever a module of the user's own does
-        return {"outcome": str(Outcome.CRASHED), "error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+        return {"outcome": str(Outcome.CRASHED), "error": why_crashed(job.configuration, error)}
     report("file", {"path": str(path), "artifact": schema.LANDSCAPE_FILE})
     return {"outcome": str(Outcome.OK), "error": None}
 

@@ -35,6 +35,7 @@ from torch.utils.data import DataLoader
 from data import DATASETS, DataModule
 from lightning_modules import MODELS, Module, Recipe
 from sweeps import foreign
+from sweeps.crashes import why_crashed
 from sweeps.measure import Objective, Report, Run, one_of
 from sweeps.resuming import SAVE_SECONDS, Saver, fingerprint
 from tracking import schema
@@ -301,13 +302,6 @@ def _save_all(run: Run, keep: str, scratch: Path, report: Report) -> str | None:
     return " ".join(problem for problem in problems if problem) or None
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return "The run needed more memory than there is."
-    text = " ".join(str(error).split())
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
-
-
 def _train(
     configuration: Mapping[str, Any],
     run: Run,
@@ -393,7 +387,7 @@ def train(
             unsaved = _save_all(run, configuration.get("keep", "best"), scratch, report)
             error = " ".join(sentence for sentence in (error, unsaved) if sentence) or None
     except Exception as problem:
-        outcome, error, trace = Outcome.CRASHED, _sentence(problem), tracebacks.format_exc()
+        outcome, error, trace = Outcome.CRASHED, why_crashed(configuration, problem), tracebacks.format_exc()
     if saver:
         saver.end(outcome)
     return Result(

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sweeps import catalogue, modules
+from sweeps import catalogue, interpreter, modules
 from sweeps.catalogue import Entry
+from sweeps.fields import show
 from sweeps.lease import LeaseError, own_folder
 from sweeps.settings import DATA, MODULES, SETTINGS, settings
 
@@ -100,6 +101,25 @@ def pending() -> bool:
     """Whether `current` would have to wait: the modules have changed since they were last read."""
     named = settings().modules
     return bool(named) and (named != _seen.named or modules.stamp(named) != _seen.stamp)
+
+
+def paths() -> list[str]:
+    """The files and folders that modules of the user's are read from, in their order."""
+    return [str(path) for path in settings().modules]
+
+
+def not_here(key: str, name: str) -> str:
+    """The sentence in which the service refuses a model that the process which launched a sweep reads and it does not.
+
+    Args:
+        key: The dotted key that names the model.
+        name: The model.
+    """
+    started = f"with the modules {', '.join(paths())}" if paths() else "without modules"
+    return (
+        f"{key}: {show(name)} is of modules that the service does not read, as it was started {started} ({MODULES}); "
+        "end it with sweepboard service --stop, and what you do next starts it with yours."
+    )
 
 
 def problems() -> tuple[str, ...]:
@@ -182,7 +202,7 @@ def _run(sources: list[modules.Source], answers: Path) -> str:
     """Have the modules read; why it ended too soon, or ""."""
     paths = [str(path) for source in sources for path in (source.path, source.named)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sweeps.reading", str(answers), *paths],
+        interpreter.command("sweeps.reading", str(answers), *paths),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

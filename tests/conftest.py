@@ -99,6 +99,17 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 @pytest.fixture(scope="session")
+def namesakes(tmp_path_factory):
+    """A folder to stand in that has packages of all the names that folders of ours have; whoever imports one ends."""
+    folder = tmp_path_factory.mktemp("project")
+    ours = {path.name for path in Path(__file__).parents[1].iterdir() if path.is_dir() and path.name.isidentifier()}
+    for name in ours | {"learning_tasks"}:
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text(f"raise SystemExit('{name} of the current directory is imported')")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def store_template(tmp_path_factory):
     """An empty store, made once: making one takes seconds."""
     from tracking.store import ensure_store

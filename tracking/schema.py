@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 
@@ -232,7 +233,17 @@ OBJECTIVE: Final = "objective"
 
 MASK: Final = "••••"
 
-_SECRETS: Final = ("secret", "password", "passwd", "passphrase", "credential", "apikey", "accesskey", "privatekey")
+_SECRETS: Final = (
+    "secret", "password", "passwd", "passphrase", "pwd", "credential", "apikey", "accesskey", "privatekey", "secretkey",
+)  # fmt: skip
+"""How a word ends that means a secret; such as apikey may be two words."""
+_TEXT_TOKENS: Final = (
+    "bos", "eos", "sos", "eot", "eod", "pad", "padding", "unk", "unknown", "oov", "cls", "class", "sep", "separator",
+    "mask", "masked", "blank", "newline", "special", "start", "stop", "begin", "end", "decoder", "encoder", "prompt",
+    "prefix", "image", "img", "patch", "audio", "video", "word", "subword", "char", "distillation", "endoftext",
+    "n", "num", "number", "max", "min", "total",
+)  # fmt: skip
+"""What stands before `token` where it means a piece of a text or a picture, or how many of them."""
 _NUMBER: Final = re.compile(r"\s*[-+]?[\d._]+(e[-+]?\d+)?\s*", re.IGNORECASE)
 
 
@@ -240,15 +251,19 @@ _NUMBER: Final = re.compile(r"\s*[-+]?[\d._]+(e[-+]?\d+)?\s*", re.IGNORECASE)
 def secret_like(key: str) -> bool:
     """Whether a key's last dotted part looks like the name of a secret: `mask` hides most values of such keys."""
     words = [word.lower() for word in re.findall(r"[A-Z]*[a-z]+|[A-Z]+", key.rsplit(".", 1)[-1])]
-    name = "".join(words)
-    return any(secret in name for secret in _SECRETS) or name.endswith(("token", "tokens")) or "pwd" in words
+    singular = [re.sub(r"(?<=..[^s])s$", "", word) for word in words]
+    if any(word.endswith(_SECRETS) for word in singular) or any(a + b in _SECRETS for a, b in pairwise(singular)):
+        return True
+    *before, last = singular or [""]
+    meaning, token, after = last.rpartition("token")
+    return bool(token) and not after and (meaning or "".join(before[-1:])) not in _TEXT_TOKENS
 
 
 def mask(key: str, value: str) -> str:
     """The value as it may be shown: MASK if the key looks like that of a secret.
 
-    `token` counts where it ends the name (`hf_token`, not `tokenizer`); the plural only if its value is no number
-    (`max_tokens: 512` is a size).
+    `token` counts where it ends the name (`hf_token`, not `tokenizer`) and is no piece of a text (`eos_token`); the
+    plural only if its value is no number (`completion_tokens: 512` is a size).
     """
     if not secret_like(key) or (key.lower().endswith("tokens") and _NUMBER.fullmatch(value)):
         return value

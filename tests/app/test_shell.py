@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +37,18 @@ def test_opening_starts_the_service_once_and_waits_for_nothing(fake: Any, open_p
     assert "starting" in sidebar(at) and fake.client.commands == [("start_service", "")]
     fake.client.state = replace(fake.client.state, alive=True)
     assert "ready" in sidebar(at.run())
+
+
+def test_the_dashboard_imports_nothing_from_the_current_directory(
+    open_page: Any, namesakes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(namesakes)
+    monkeypatch.setattr(sys, "path", [str(namesakes), "", *sys.path])  # as `python -m streamlit` has it
+    at = open_page()
+    folders = list(sys.path)
+    assert {str(namesakes), ""}.isdisjoint(folders) and Path(folders[0]) == Path(ui.__file__).parents[1]
+    at.run()
+    assert sys.path == folders
 
 
 @pytest.mark.parametrize("page", ["overview", "launch", "sweep"])

@@ -153,7 +153,8 @@ def browse(browsers):
 class Dashboard:
     """A `streamlit run app` of its own."""
 
-    def __init__(self, uri, state, port, **environment):
+    def __init__(self, uri, state, folder, port, **environment):
+        self.folder = folder
         self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "SWEEPBOARD_STATE": str(state), **environment}
@@ -164,7 +165,7 @@ class Dashboard:
         self.process = subprocess.Popen(
             [*command, "--server.port", str(self.port), *options],
             env=self.environment,
-            cwd="/",  # it must not matter where one starts it
+            cwd=self.folder,  # it must not matter where one starts it
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -187,13 +188,13 @@ class Dashboard:
 
 
 @pytest.fixture(scope="session")
-def new_dashboard(free_port):
+def new_dashboard(free_port, namesakes):
     """`new_dashboard(uri, state, **environment)` makes a dashboard that has not been started yet; none outlives the
     run of pytest."""
     made = []
 
     def make(uri, state, **environment):
-        made.append(Dashboard(uri, state, free_port(), **environment))
+        made.append(Dashboard(uri, state, namesakes, free_port(), **environment))
         return made[-1]
 
     yield make

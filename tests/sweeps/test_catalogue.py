@@ -19,6 +19,7 @@ from sweeps.catalogue import (
     entry_of,
     field_of,
     load,
+    summary_and_help,
 )
 
 
@@ -179,3 +180,23 @@ def test_a_field_needs_a_default_an_annotation_and_help():
 def test_docstrings_with_types_and_following_sections_are_read():
     doc = "One.\n\nArgs:\n    a (int): First\n        line: with a colon.\n    **rest: Others.\n\nReturns:\n    b: no."
     assert argument_texts(doc) == {"a": "First line: with a colon.", "rest": "Others."}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        ">>> Net(3)\nNet(width=3)",
+        "Example::\n\n    >>> Net(3)\n    Net(width=3)",
+        "Examples\n--------\n>>> Net(3)\n\n>>> Net(4)\nNet(width=4)",
+        ">>> for width in range(3):\n...     Net(width)\n\nArgs:\n    width: How wide.",
+    ],
+)
+def test_doctests_are_no_help(end):
+    assert summary_and_help(f"It learns.\n\nMuch.\n\n{end}") == ("It learns.", "Much.")
+
+
+def test_what_follows_a_doctest_is_help():
+    assert summary_and_help("It learns.\n>>> Net(3)\n3\n\nMuch.") == ("It learns.", "Much.")
+    assert summary_and_help(">>> Net(3)\n\nIt learns.") == ("It learns.", "")
+    doc = "Args:\n    width: How wide.\n        >>> Net(3)\n        3\n    depth: How deep."
+    assert argument_texts(doc) == {"width": "How wide.", "depth": "How deep."}

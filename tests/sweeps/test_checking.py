@@ -28,6 +28,17 @@ search: {optimizer.lr: {values: [0.01, 0.1]}, data.batch_size: {values: [16, 64]
 seeds: 2
 workers: 2
 """
+NET = """
+import pytorch_lightning as pl
+import torch
+
+class Net(pl.LightningModule):
+    def __init__(self, in_features: int):
+        super().__init__()
+        self.layer = torch.nn.Linear(in_features, 3)
+    def training_step(self, batch, batch_idx):
+        return torch.nn.functional.cross_entropy(self.layer(batch[0]), batch[1])
+"""
 LONG = {
     "model": {"name": "softmax_regression"}, "data": {"name": "iris"}, "optimizer": {"name": "adam"},
     "trainer": {"max_epochs": 1_000_000, "device": "cpu"},
@@ -229,6 +240,25 @@ def test_the_service_checks_refuses_what_is_broken_and_remembers_what_it_estimat
     assert row["sweep"] == sweep and row["estimated"] == pytest.approx(found["seconds"], abs=0.06)
     assert client.extend(sweep, seeds=1) is None
     assert open_reader(uri).tags([sweep], [schema.ESTIMATED]).empty
+
+
+@pytest.mark.slow
+def test_a_service_that_was_started_without_modules_says_so(uri, my_models, monkeypatch):
+    from sweeps.client import Client
+    from tracking.reader import open_reader, sweeps
+
+    client = Client(uri)
+    with monkeypatch.context() as without:
+        without.delenv("SWEEPBOARD_MODULES")
+        assert client.start_service(wait=120)
+    my_models(net=NET)
+    text = SPEC.replace("softmax_regression", "net")
+    refused = 'model.name: "net" is of modules that the service does not read, as it was started without modules '
+    (problem,) = client.check(text)["problems"]
+    assert problem.startswith(refused)
+    with pytest.raises(SpecError, match=refused):
+        client.launch(text)
+    assert sweeps(open_reader(uri)).empty
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not say")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data import DATASETS
+from sweeps.interpreter import ROOT
 from sweeps.train import train
 from tracking import schema
 from tracking.schema import Outcome
@@ -396,20 +397,47 @@ def test_it_can_be_ended_in_the_middle_of_an_epoch(outcome, my_models):
     ("old", "new", "sentence"),
     [
         ("super().__init__()", "super().__init__(); raise KeyError('depth')",
-         "model linear: its constructor raised KeyError: 'depth'"),
+         "line 10: its constructor raised KeyError: 'depth'."),
         ("super().__init__()", "super().__init__(); raise SystemExit(2)",
-         "model linear: its constructor raised SystemExit: 2"),
-        ("return x @", "return x.no_such_thing @", "AttributeError: 'Tensor' object has no attribute 'no_such_thing'"),
-        ("return x @ self.weight[0]", "raise SystemExit", "RuntimeError: its code ended the process (sys.exit)"),
-        ("in_features: int", "num_classes: int, in_features: int",
-         "model linear: its argument num_classes is not known of data that is regression."),
+         "line 10: its constructor ended the process (sys.exit)."),
+        ("return x @", "return x.no_such_thing @",
+         "line 13: training it raised AttributeError: 'Tensor' object has no attribute 'no_such_thing'."),
+        ("return x @ self.weight[0]", "raise ValueError('no\\nluck')",
+         "line 13: training it raised ValueError: no luck."),
+        ("return x @ self.weight[0]", "raise SystemExit", "line 13: training it ended the process (sys.exit)."),
+        ("return x @ self.weight[0]", "import no_such_package",
+         "line 13: it imports no_such_package, which is not installed here."),
+        ("return x @ self.weight[0]", "return x @ self.weight[0].detach()",
+         "training it raised RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn."),
     ],
 )  # fmt: skip
-def test_what_raises_crashes_with_one_sentence_and_a_traceback(old, new, sentence, my_models):
-    my_models(linear=LINEAR.replace(old, new))
+def test_what_raises_crashes_with_a_sentence_that_names_model_file_and_line(old, new, sentence, my_models):
+    folder = my_models(linear=LINEAR.replace(old, new))
     result, _ = run("linear")
-    assert (result.outcome, result.error) == (Outcome.CRASHED, sentence)
-    assert "linear.py" in result.traceback or "num_classes" in sentence
+    assert (result.outcome, result.error) == (Outcome.CRASHED, f"model linear: {folder / 'linear.py'}: {sentence}")
+    assert "linear.py" in result.traceback or "grad_fn" in sentence
+
+
+def test_a_hook_that_needs_what_is_not_there_is_named_with_its_line(my_models):
+    folder = my_models(linear=with_methods("def on_train_epoch_end(self): notinstalled.make_grid(None)"))
+    result, _ = run("linear")
+    line = len((folder / "linear.py").read_text().splitlines())
+    where = f"model linear: {folder / 'linear.py'}: line {line}"
+    assert result.error == f"{where}: training it raised NameError: name 'notinstalled' is not defined."
+
+
+def test_a_sibling_that_is_imported_in_a_method_and_called_like_ours_is_named_with_ours(my_models):
+    folder = my_models(data="value = 1", linear=with_methods("def on_fit_start(self): from data import value"))
+    result, _ = run("linear")
+    assert result.error.endswith(
+        f". Here data is Sweepboard's package {ROOT / 'data'}, not {folder / 'data.py'}; rename that."
+    )
+
+
+def test_what_the_data_cannot_say_is_refused(my_models):
+    my_models(linear=LINEAR.replace("in_features: int", "num_classes: int, in_features: int"))
+    result, _ = run("linear")
+    assert result.error == "model linear: its argument num_classes is not known of data that is regression."
 
 
 def test_a_name_that_is_not_there_is_refused(my_models):
@@ -422,11 +450,11 @@ def test_a_name_that_is_not_there_is_refused(my_models):
 def test_a_module_that_breaks_later_is_one_sentence(my_models, monkeypatch):
     from sweeps import modules
 
-    my_models(linear=LINEAR)
+    file = my_models(linear=LINEAR) / "linear.py"
     assert run("linear")[0].outcome is Outcome.OK
     monkeypatch.setattr(modules, "load", lambda source: 1 / 0)
     result, _ = run("linear")
-    assert result.error.endswith("linear.py: importing it raised ZeroDivisionError: division by zero.")
+    assert result.error == f"model linear: {file}: importing it raised ZeroDivisionError: division by zero."
 
 
 def test_a_module_that_is_taken_away_while_a_worker_knows_it_is_one_sentence(my_models, monkeypatch):
@@ -485,10 +513,12 @@ def test_what_it_expects_of_a_plain_trainer_is_there(my_models, tmp_path, monkey
     assert not [path for path in set(tmp_path.rglob("*")) - there if path.suffix == ".ckpt"]
 
 
-def test_lazy_layers_learn_their_sizes_from_the_data(my_models):
+@pytest.mark.parametrize(("method", "call"), [("forward", "self("), ("predict", "self.predict(")])
+def test_lazy_layers_learn_their_sizes_from_the_data(method, call, my_models):
     lazy = LINEAR.replace("in_features: int, ", "").replace(
         "self.weight = nn.Parameter(torch.full((1, in_features), start))", "self.layer = nn.LazyLinear(1)"
     )
+    lazy = lazy.replace("def forward(", f"def {method}(").replace("self(", call)
     my_models(linear=lazy.replace("x @ self.weight[0]", "self.layer(x)[:, 0]"))
     result, log = run("linear")
     assert result.outcome is Outcome.OK
@@ -508,7 +538,7 @@ def test_the_data_feeds_the_arguments_that_ask(my_models):
         "iris": [(4,), 3, "multiclass", 4, 4, 4, 3, 3, 3],
     }
     for data, told in expected.items():
-        assert run("linear", data)[0].error == str(told)
+        assert run("linear", data)[0].error.endswith(f" raised ValueError: {told}.")
 
 
 def test_a_killed_run_goes_on_where_it_was(my_models, tmp_path):

@@ -251,3 +251,14 @@ def test_a_module_of_the_user_s_own_is_drawn_by_the_loss_of_its_training_step(my
 def test_a_module_that_steps_its_optimizers_itself_has_none(my_models):
     with pytest.raises(ValueError, match=r"The run has no landscape: it steps its optimizers itself"):
         landscape(foreign(my_models, False), {}, grids=SMALL)
+
+
+def test_what_a_module_raises_while_it_is_drawn_names_its_line(my_models):
+    settings = foreign(my_models, True)
+    step = "loss = nn.functional.cross_entropy(self(batch[0]), batch[1])\n"
+    text = NET.format(automatic=True).replace(step, f"{step}            int(self.training or 'drawn')\n", 1)
+    file = my_models(net=text) / "net.py"
+    (line,) = [number for number, code in enumerate(file.read_text().splitlines(), 1) if "'drawn'" in code]
+    with pytest.raises(ValueError, match=r"The run has no landscape: model net: ") as refused:
+        landscape(settings, {}, grids=SMALL)
+    assert f"{file}: line {line}: training it raised ValueError: invalid literal" in str(refused.value)

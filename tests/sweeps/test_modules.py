@@ -1,13 +1,16 @@
 """Modules of the user's own: found, imported without a trace, and read or refused in a sentence."""
 
+import importlib
 import os
 import sys
 import textwrap
+import tomllib
 
 import pytest
 
 from sweeps import modules, reading
 from sweeps.catalogue import Field
+from sweeps.interpreter import ROOT
 from sweeps.modules import Source
 
 NET = """
@@ -135,8 +138,7 @@ def test_lightning_means_the_one_that_trains_here(line, tmp_path):
     [
         ("x = 1\nclass Net(", "line 2: '(' was never closed."),
         ("\nimport no_such_package.inner", "line 2: it imports no_such_package, which is not installed here."),
-        ("from data import Mine", "line 1: data is a package of Sweepboard's; rename the file that is meant."),
-        ("import sys\nsys.exit(3)", "line 2: it ends the process that imports it (sys.exit)."),
+        ("import sys\nsys.exit(3)", "line 2: importing it ended the process (sys.exit)."),
         ("def f():\n    1 / 0\nf()", "line 2: importing it raised ZeroDivisionError: division by zero."),
         ("x = 1", "it defines no LightningModule."),
     ],
@@ -147,6 +149,69 @@ def test_what_cannot_be_imported_is_one_sentence(text, sentence, tmp_path):
     assert answer == {"entries": {}, "problems": [f"{tmp_path / 'net.py'}: {sentence}"]}
     left = {name for name in set(sys.modules) - names if name.startswith("_sweepboard_")}
     assert len(left) == (text == "x = 1")
+
+
+@pytest.mark.parametrize(
+    ("line", "raised"),
+    [
+        ("from data import Mine", f"ImportError: cannot import name 'Mine' from 'data' ({ROOT}/data/__init__.py)"),
+        ("import app.mine", "ModuleNotFoundError: No module named 'app.mine'"),
+        ("import data; data.mine()", "AttributeError: module 'data' has no attribute 'mine'"),
+    ],
+)
+def test_a_package_of_ours_that_was_not_meant_is_named_with_its_folder(line, raised, tmp_path):
+    (problem,) = reading.read(source(tmp_path / "net.py", line))["problems"]
+    package = "app" if "app" in line else "data"
+    meant = f"Here {package} is Sweepboard's package {ROOT / package}; if a file of yours is meant, rename it."
+    assert problem == f"{tmp_path / 'net.py'}: line 1: importing it raised {raised}. {meant}"
+
+
+def test_every_package_of_ours_is_known():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert set(modules.OURS) == {name.partition(".")[0] for name in packages}
+
+
+@pytest.mark.parametrize("name", modules.OURS)
+@pytest.mark.parametrize("file", ["{}.py", "{}/__init__.py"])
+def test_a_sibling_that_is_called_like_a_package_of_ours_is_imported(name, file, tmp_path):
+    ours = importlib.import_module(name)
+    loaded = dict(sys.modules)
+    source(tmp_path / file.format(name), "value = 'mine'")
+    assert modules.load(source(tmp_path / "net.py", f"from {name} import value")).value == "mine"
+    assert sys.modules[name] is ours
+    assert {key: sys.modules.get(key) for key in loaded} == loaded and len(sys.modules) == len(loaded) + 1
+
+
+def test_a_sibling_may_be_a_folder_without_init(tmp_path):
+    source(tmp_path / "data" / "loader.py", "value = 1")
+    net = source(tmp_path / "net.py", "from data.loader import value")
+    assert modules.load(net).value == 1
+    source(tmp_path / "data" / "loader.py", "value = 2")
+    assert modules.load(net).value == 2  # an edit is seen there too
+
+
+def test_a_folder_of_files_that_are_no_code_hides_nothing(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.csv").touch()
+    loaded = modules.load(source(tmp_path / "net.py", "from data import DataModule"))
+    assert loaded.DataModule is importlib.import_module("data").DataModule
+
+
+def test_an_error_in_a_file_beside_it_names_that_file(tmp_path):
+    source(tmp_path / "beside.py", "\n1 / 0")
+    (problem,) = reading.read(source(tmp_path / "net.py", "\n\nimport beside"))["problems"]
+    assert problem == (
+        f"{tmp_path / 'net.py'}: {tmp_path / 'beside.py'}, line 2: "
+        "importing it raised ZeroDivisionError: division by zero."
+    )
+
+
+def test_a_line_of_an_installed_package_is_not_taken_for_one_of_the_module(tmp_path):
+    source(tmp_path / ".venv" / "lib" / "installed.py", "1 / 0")
+    text = f"import sys\nsys.path.append({str(tmp_path / '.venv' / 'lib')!r})\nimport installed"
+    (problem,) = reading.read(source(tmp_path / "net.py", text))["problems"]
+    sys.path.remove(str(tmp_path / ".venv" / "lib"))
+    assert problem == f"{tmp_path / 'net.py'}: line 3: importing it raised ZeroDivisionError: division by zero."
 
 
 # What is in a module

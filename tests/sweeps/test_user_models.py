@@ -3,14 +3,18 @@
 import json
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from sweeps import user_models
 from sweeps.catalogue import load
+from sweeps.checking import Checker
+from sweeps.client import Client
 from sweeps.fields import SpecError
 from sweeps.modules import Source
-from sweeps.spec import check, configuration
+from sweeps.spec import check, configuration, parse
+from sweeps.stored import Stored
 
 NET = """
 import pytorch_lightning as pl
@@ -95,6 +99,7 @@ def four(tmp_path, monkeypatch):
     (folder / "c.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     (folder / "d.py").write_text(NET.replace("Net", "Last"))
     monkeypatch.setenv("SWEEPBOARD_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(user_models, "background", False)  # as before the dashboard was opened in this process
     return folder
 
 
@@ -180,6 +185,52 @@ def test_a_model_with_optimizers_of_its_own_has_none_of_ours(my_models):
     allowed = "allowed: keys of the model, as net configures its optimizers itself"
     with pytest.raises(SpecError, match=rf'search: "optimizer.lr" is not allowed; {allowed}'):
         check(spec(search={"optimizer.lr": {"values": [0.1, 0.2]}}))
+
+
+TEXT = """
+name: s
+model: {name: net}
+data: {name: iris}
+"""
+SEARCHED = f"{TEXT}search: {{model.name: {{values: [mlp, net]}}}}"
+
+
+def test_a_model_of_modules_that_only_the_client_reads_is_refused_without_a_guess(my_models, tmp_path):
+    with pytest.raises(SpecError, match=r'"net" is not allowed; .*; did you mean'):
+        parse(TEXT)
+    end = "end it with sweepboard service --stop, and what you do next starts it with yours."
+    for text in (TEXT, SEARCHED):
+        with pytest.raises(SpecError) as refused:
+            parse(text, accepted_with=["/elsewhere"])
+        read = f"as it was started with the modules {tmp_path / 'my_models'} (SWEEPBOARD_MODULES); {end}"
+        assert str(refused.value) == f'model.name: "net" is of modules that the service does not read, {read}'
+
+
+def test_a_model_of_the_same_name_in_other_modules_is_refused(my_models):
+    folder = my_models(net=NET)
+    assert parse(TEXT, accepted_with=[str(folder)]) == parse(TEXT)
+    for text in (TEXT, SEARCHED):
+        with pytest.raises(SpecError, match='"net" is of modules that the service does not read'):
+            parse(text, accepted_with=["/elsewhere"])
+    assert parse(TEXT.replace("net", "mlp"), accepted_with=["/elsewhere"]) == parse(TEXT.replace("net", "mlp"))
+
+
+def test_a_service_without_modules_says_so_of_what_it_is_asked_and_of_what_is_stored(tmp_path, monkeypatch):
+    monkeypatch.setenv("SWEEPBOARD_MODULES", "")
+    answer = Checker(tmp_path).check(TEXT, wait=0.0, accepted_with=["/elsewhere"])
+    (problem,) = answer["problems"]
+    assert "as it was started without modules (SWEEPBOARD_MODULES)" in problem
+    with pytest.raises(SpecError, match="as it was started without modules"):
+        Stored(SimpleNamespace(artifact=lambda run_id, path: TEXT.encode())).spec("abc")
+
+
+@pytest.mark.parametrize(("text", "accepted"), [(TEXT, True), (TEXT.replace("net", "nte"), False)])
+def test_a_client_says_with_which_modules_it_accepts_what_it_asks(text, accepted, my_models, monkeypatch):
+    folder = my_models(net=NET)
+    asked = []
+    monkeypatch.setattr("sweeps.client.request", lambda folder, content, timeout: asked.append(content) or {})
+    Client("sqlite:///none.db").check(text, wait=0.1)
+    assert [content["modules"] for content in asked] == [[str(folder)] if accepted else None]
 
 
 def test_a_model_that_is_taken_away_is_one_sentence(my_models):

@@ -32,18 +32,30 @@ def test_names_do_not_collide() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["token", "hf_token", "a.b.password", "API_KEY", "apiKey", "x.dbPassword", "credentials"]
-)
+    "key",
+    [
+        "token", "hf_token", "HFToken", "auth.token", "access_token", "accessToken", "authtoken", "backend_token",
+        "a.b.password", "passwords", "x.dbPassword", "dbpassword", "db_pwd", "passphrase", "pass_phrase", "credentials",
+        "API_KEY", "apiKey", "wandb_api_keys", "aws_access_key_id", "private_key", "SECRET_KEY", "clientSecret",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("value", ["abc", "123", ""])
 def test_secrets_are_masked(key: str, value: str) -> None:
     assert mask(key, value) == MASK
 
 
 @pytest.mark.parametrize(
-    "key", ["optimizer.lr", "tokenizer", "token_count", "password.lr", "keep", "max_tokens", "seed"]
-)
-def test_others_are_not(key: str) -> None:
-    assert mask(key, "512") == "512"
+    "key",
+    [
+        "tokenizer", "tokenizer.name", "bos_token", "model.eos_token", "eosToken", "EOSToken", "padtoken", "unk_token",
+        "cls_token", "sep_token", "mask_token", "decoder_start_token", "additional_special_tokens", "pad_token_id",
+        "token_dim", "token_count", "num_tokens", "max_tokens", "key_dim", "num_keys", "keyboard", "private_keypoints",
+        "monkey", "secretary", "warmup_wd", "optimizer.lr", "password.lr", "keep", "seed", "",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["<text>", "512"])
+def test_others_are_not(key: str, value: str) -> None:
+    assert mask(key, value) == value
 
 
 def test_a_plural_is_a_secret_unless_it_counts() -> None:
