@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import theme
-from analysis.methods import Method, Trial, order, seed_name
+from analysis.methods import Method, Trial, candidates, order, seed_name
 from analysis.search_figures import EDGE, Scale, cross, grey, log_range, scale, value_axis
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, number, plus_minus
 from analysis.words import some
@@ -57,9 +57,10 @@ class RateLine:
         """Positions of the trials that the line goes through: at each rate the best that has a finite result."""
         found = []
         for _, places in itertools.groupby(range(len(self.rates)), key=lambda place: self.rates[place]):
-            finite = [place for place in places if self.trials[place].sample.values]
+            able = candidates(self.trials[place] for place in places)
+            finite = [trial for trial in able if trial.sample.values]
             if finite:
-                found.append(min(finite, key=lambda place: order(self.trials[place])))
+                found.append(self.trials.index(min(finite, key=order)))
         return found
 
 
@@ -177,8 +178,8 @@ def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values:
             key=lambda pair: pair[0],
         )
         trials = tuple(trial for _, trial in placed)
-        told = [place for place, trial in enumerate(trials) if trial.sample.values]
-        best = min(told, key=lambda place: order(trials[place])) if told else None
+        able = [trial for trial in candidates(trials) if trial.sample.values]
+        best = trials.index(min(able, key=order)) if able else None
         lines.append(RateLine(method.name, tuple(rate for rate, _ in placed), trials, best))
     heights = [value for line in lines for trial in line.trials for value in trial.sample.values.values()]
     missing = "" if any(line.trials for line in lines) else _missing(methods, key, list(values))

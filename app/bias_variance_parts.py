@@ -9,15 +9,14 @@ import streamlit as st
 
 from analysis import export
 from analysis.along import is_size, size_like
-from analysis.comparison import shown
 from analysis.diagnosis import DEV, TRAIN, TRAIN_DEV, Diagnosis, default_threshold, diagnoses, summary
 from analysis.intervals import number
 from analysis.learning_curve import LearningCurveInfo, learning_curve_info
 from analysis.learning_curve_figure import plot_learning_curve
-from analysis.ranking import label
 from analysis.waterfall import MOST_ROWS, ordered, plot_gaps, plot_waterfall, reading
 from app import study, ui
 from app.study import Study
+from tracking.labels import labels
 from tracking.schema import VAL_ERROR, VAL_LOSS
 
 REST: Final = "rest"
@@ -170,8 +169,8 @@ def number_axes(found: Study) -> list[str]:
 
 def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """The runs with what else they are, by these params, in the column REST."""
-    rows = runs[keys].to_dict("records") if keys else [{}] * len(runs)
-    return runs.assign(**{REST: [label({key: shown(value) for key, value in row.items()}) for row in rows]})
+    rows = runs.drop_duplicates("group").set_index("group")[keys].to_dict("index") if len(runs) else {}
+    return runs.assign(**{REST: runs["group"].map(labels(rows))})
 
 
 def errors(found: Study, key: str, axis: str, desired: float | None, log: bool) -> LearningCurveInfo:

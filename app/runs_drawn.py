@@ -167,7 +167,7 @@ def groups_table(
         role: What the first metric is.
         of: The name of what they are the runs of.
     """
-    frame = groups(rows, by, metrics)
+    frame = groups(rows, by, metrics, seen)
     if metrics:
         frame["_rank"] = frame[metrics[0]] * (-1.0 if role.better == roles.HIGHER else 1.0)
         frame = frame.sort_values(["share", "_rank"], ignore_index=True, kind="stable")

@@ -163,17 +163,26 @@ def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
     """Configurations with a run that ended, by their share of diverged runs, then by the mean of the finite ones.
 
     Confirmed ones come first: their runs did not choose them.
+
+    Args:
+        runs: Those of one sweep, from `tracking.sweeps.sweep_runs`.
+        row: The sweep: direction and searched.
     """
+    from tracking.labels import labels
+
     counting = runs[runs["counts"] & runs["outcome"].isin(_OUTCOMES)]
+    keys = list(row["searched"])
+    first = counting.drop_duplicates("group")
+    configurations = zip(first["group"], _rows(first[keys]), strict=True)
+    names = labels({str(group): params for group, params in configurations}, keys)
     groups = []
     for group, own in counting.groupby("group", sort=False):
         finite = own.loc[(own["outcome"] == Outcome.OK.value) & own["objective"].notna(), "objective"]
-        name = clean(own["name"].iloc[0]).rpartition(" · seed ")[0]
         diverged = int((own["outcome"] == Outcome.DIVERGED.value).sum())
         phase = str(own["phase"].iloc[0])
         groups.append(
             {
-                "group": str(group), "phase": phase, "name": name,
+                "group": str(group), "phase": phase, "name": clean(names[str(group)]),
                 "mean": float(finite.mean()) if len(finite) else math.nan, "finite": len(finite),
                 "diverged": diverged, "runs": len(own),
             }

@@ -552,11 +552,11 @@ def test_configurations_rank_by_divergence_first_then_by_their_mean(direction, r
     runs = pd.DataFrame(
         [
             {"group": group, "name": f"{group} · seed {seed}", "outcome": outcome, "counts": True, "phase": "search",
-             "objective": measured[group] if outcome == "ok" else float("nan")}
+             "objective": measured[group] if outcome == "ok" else float("nan"), "optimizer.name": group}
             for group, own in outcomes.items() for seed, outcome in enumerate(own)
         ]
     )  # fmt: skip
-    groups = shown.group_rows(runs, {"direction": direction})
+    groups = shown.group_rows(runs, {"direction": direction, "searched": ["optimizer.name"]})
     assert [group["name"] for group in groups] == ranked
     assert [(group["finite"], group["diverged"], group["runs"]) for group in groups[2:]] == [(1, 1, 2), (0, 2, 2)]
 
