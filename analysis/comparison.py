@@ -45,6 +45,8 @@ class Comparison:
     """(run, metric) of all that was logged, values that are not finite included."""
     commit: str = ""
     """Of the code that trained them all; nothing if it is unknown or not one."""
+    left_out: int = 0
+    """Runs that are not compared, since they only sum up their child runs."""
 
     @cached_property
     def differing(self) -> list[str]:
@@ -156,7 +158,11 @@ def comparison(
     kind = own[schema.KIND] if schema.KIND in own else pd.Series([None] * len(ids))
     values, last = _values(_wide(params[params["run_id"].isin(ids)], ids)), _wide(metrics, ids)
     parents = runs["parent"].fillna("").astype(str).tolist()
-    keep = ~np.array(summaries(ids, parents, values, last), dtype=bool) & (kind != schema.SWEEP_KIND).to_numpy(bool)
+    trained, sums = (
+        (kind != schema.SWEEP_KIND).to_numpy(dtype=bool),
+        np.array(summaries(ids, parents, values, last), bool),
+    )
+    keep = trained & ~sums
     runs, own, values, last = (frame[keep].reset_index(drop=True) for frame in (runs, own, values, last))
     ids = list(runs["run_id"])
 
@@ -191,7 +197,8 @@ def comparison(
     goals = {(row["metric"], row["direction"]) for row in about.to_dict("records")}
     known = len(goals) == 1 and set(parent) <= set(about["sweep"])
     metric, direction = next(iter(goals)) if known else ("", schema.MINIMIZE)
-    found = Comparison(frame, values, last, metric, direction, [], logged, _one(tag(schema.COMMIT).tolist()))
+    commit, left_out = _one(tag(schema.COMMIT).tolist()), int((trained & sums).sum())
+    found = Comparison(frame, values, last, metric, direction, [], logged, commit, left_out)
     searched = dict.fromkeys(key for row in about.to_dict("records") for key in row["searched"])
     # What a choice is called leads: "adam, lr 0.01".
     ordered = sorted((key for key in searched if key in found.differing), key=lambda key: not key.endswith(".name"))

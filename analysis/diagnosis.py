@@ -24,6 +24,7 @@ import pandas as pd
 from analysis.intervals import Interval, interval, number, plus_minus
 from analysis.statistics import holm
 from analysis.units import SEEDS, units
+from tracking.order import replicated
 from tracking.schema import Outcome
 
 REFERENCE, TRAIN, TRAIN_DEV, DEV = "reference", "train", "train_dev", "dev"
@@ -268,6 +269,12 @@ def default_threshold(runs: pd.DataFrame) -> float:
     return float(f"{tenth:.0e}") if tenth > 0 else 0.0
 
 
+def best_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """The groups, the best first; those of one run behind those of several (see `tracking.order`)."""
+    several = replicated((each.n, each.runs) for each in found)
+    return sorted(found, key=lambda each: (several and each.runs == 1, *each.rank, each.label))
+
+
 def summary(found: Sequence[Diagnosis]) -> str:
     """What a whole sweep says: what its best group suffers from, and how many of the others from what."""
     known = [each for each in found if each.n]
@@ -276,7 +283,7 @@ def summary(found: Sequence[Diagnosis]) -> str:
         if runs and sum(each.diverged for each in found) == runs:
             return f"All {runs} runs diverged: there is no error to read a fault from."
         return "No run has both a training and a validation error yet."
-    best = min(known, key=lambda each: each.rank)
+    best = best_first(known)[0]
     if len(found) == 1:
         return best.sentence
     judged = [each for each in known if each.n >= 3]

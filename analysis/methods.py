@@ -24,6 +24,7 @@ from analysis.standings import Standings, standings
 from analysis.words import chained, some
 from tracking.configurations import identity, is_missing
 from tracking.labels import NOT_SET, labels
+from tracking.order import order_key, replicated
 from tracking.schema import CONFIRM_PHASE, Outcome
 
 MOST_NAMED: Final = 3
@@ -114,24 +115,18 @@ def seed_name(key: Hashable) -> str:
     return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
-def order(trial: Trial) -> tuple[bool, float, float]:
-    """By this trials are sorted, best first: share of diverged runs, then the mean; those without a result last."""
-    own = trial.sample
-    if not own.n:
-        return (True, 0.0, 0.0)
-    return (False, own.share_diverged, math.inf if math.isnan(own.interval.mean) else own.interval.mean)
-
-
-def candidates(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that may stand for their method: with a result, and of several seeds where there are such trials."""
+def best_first(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that have a result, in the order of `tracking.order`: one of a single seed stands for no method that
+    has trials of several."""
     done = [trial for trial in trials if trial.sample.n]
-    return [trial for trial in done if trial.sample.n > 1] or done
+    several = _replicated(done)
+    return sorted(
+        done, key=lambda trial: order_key(len(trial.sample.values), trial.sample.n, trial.sample.interval.mean, several)
+    )
 
 
-def single(method: Method) -> list[Trial]:
-    """The trials of one seed that do not stand for a method, since it has trials of several."""
-    able = candidates(method.trials)
-    return [trial for trial in method.trials if trial.sample.n and trial not in able]
+def _replicated(trials: Iterable[Trial]) -> bool:
+    return replicated((len(trial.sample.values), trial.sample.n) for trial in trials)
 
 
 def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequence[str]) -> tuple[Trial, ...]:
@@ -157,11 +152,11 @@ def _same(trial: Trial, others: Sequence[Trial]) -> Trial | None:
 
 def _judged(best: Trial | None, confirmed: Sequence[Trial]) -> Trial | None:
     """What a method is judged by: the fresh seeds of what its search chose, which other winners cannot replace."""
-    done = candidates(confirmed)
+    done = best_first(confirmed)
     if not done:
         return best
     own = _same(best, done) if best else None
-    return own or min(done, key=order)
+    return own or done[0]
 
 
 def methods_of(
@@ -195,7 +190,7 @@ def methods_of(
     for name in ordered:
         own = pd.Series([each == name for each in names], index=runs.index)
         trials, confirmed = (_trials(runs[own & part], method, keys, titled) for part in (~fresh, fresh))
-        best = min(candidates(trials), key=order, default=None)
+        best = next(iter(best_first(trials)), None)
         found.append(Method(name, values[name], trials, confirmed, best, _judged(best, confirmed)))
     return found
 
@@ -235,8 +230,12 @@ def verdict_of(methods: Sequence[Method], *, metric: str) -> Standings:
 
 def _single_words(methods: Sequence[Method]) -> str:
     """Which trials stand for no method, since they have one seed where others have several; nothing without any."""
-    titles = [f"{method.name}, {trial.label}" if trial.label else method.name for method in methods
-              for trial in single(method)]  # fmt: skip
+    titles = [
+        f"{method.name} with {trial.label}" if trial.label else method.name
+        for method in methods
+        for trial in method.trials
+        if trial.sample.n == 1 and _replicated(method.trials)
+    ]
     if not titles:
         return ""
     return f"Shown, but not chosen, since one seed may be luck: {some(titles, MOST_NAMED)}."

@@ -1,7 +1,8 @@
 """Which group is best: runs in, groups in their order out.
 
 A group's runs differ in the seed alone. Groups rank by their share of diverged runs, then by the mean objective of the
-finite ones. Nothing is dropped: what diverged is counted ("2 of 3"), what crashed, was stopped or still runs is named.
+finite ones, those of one seed behind those of several (`tracking.order`). Nothing is dropped: what diverged is counted
+("2 of 3"), what crashed, was stopped or still runs is named.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 from analysis.statistics import ENOUGH_FOR_A_VERDICT, Interval, interval, plus_minus
 from analysis.units import independent
 from tracking.labels import labels
+from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 
 RUNNING = "running"
@@ -120,13 +122,13 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
             )
         )
 
-    def order(group: Group) -> tuple[float, float, float, int]:
-        if not group.judged:
-            return (1.0, float(group.pruned), 0.0, group.trial)
-        mean = math.inf if math.isnan(group.interval.mean) else sign * group.interval.mean
-        return (0.0, group.share_diverged, mean, group.trial)
+    several = replicated((group.judged - group.diverged, group.judged) for group in groups)
 
-    several = any(group.judged > 1 for group in groups)
+    def order(group: Group) -> tuple[Any, ...]:
+        mean = sign * group.interval.mean
+        key = order_key(group.judged - group.diverged, group.judged, mean, several)
+        return (*key, group.pruned, group.trial)
+
     return [
         replace(group, rank=place if group.judged else None, single=several and group.judged == 1)
         for place, group in enumerate(sorted(groups, key=order), start=1)

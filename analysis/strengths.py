@@ -18,7 +18,7 @@ import pandas as pd
 from analysis import theme
 from analysis.comparison import shown
 from analysis.forest import REGULARIZERS, idle
-from analysis.methods import Method, methods_of, order, selection_words
+from analysis.methods import Method, best_first, methods_of, selection_words
 from analysis.samples import Sample
 from analysis.statistics import number
 from analysis.units import DATASETS, SEEDS, share
@@ -179,10 +179,9 @@ class Strengths:
 
     @property
     def ranked(self) -> list[int]:
-        """The strengths with a result, best first: share of diverged runs, then the mean."""
-        judged = [(place, level.judged) for place, level in enumerate(self.levels)]
-        told = [(place, trial) for place, trial in judged if trial is not None and trial.sample.n]
-        return [place for place, _ in sorted(told, key=lambda pair: order(pair[1]))]
+        """The strengths with a result, best first, in the order of `tracking.order`."""
+        places = {level.judged.group: place for place, level in enumerate(self.levels) if level.judged}
+        return [places[trial.group] for trial in best_first(level.judged for level in self.levels if level.judged)]
 
     @property
     def choice(self) -> str:

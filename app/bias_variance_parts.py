@@ -9,11 +9,20 @@ import streamlit as st
 
 from analysis import export
 from analysis.along import is_size, size_like
-from analysis.diagnosis import DEV, TRAIN, TRAIN_DEV, Diagnosis, default_threshold, diagnoses, summary
+from analysis.diagnosis import (
+    DEV,
+    TRAIN,
+    TRAIN_DEV,
+    Diagnosis,
+    best_first,
+    default_threshold,
+    diagnoses,
+    summary,
+)
 from analysis.intervals import number
 from analysis.learning_curve import LearningCurveInfo, learning_curve_info
 from analysis.learning_curve_figure import plot_learning_curve
-from analysis.waterfall import MOST_ROWS, ordered, plot_gaps, plot_waterfall, reading
+from analysis.waterfall import MOST_ROWS, plot_gaps, plot_waterfall, reading
 from app import study, ui
 from app.study import Study
 from tracking.labels import labels
@@ -87,7 +96,7 @@ def _judged(found: Study, reference: float, threshold: float, of: str) -> list[D
         seeds = [f", seed {seed}" if seed >= 0 else "" for seed in runs["seed"]]
         single = [f"{name}{seed}" for name, seed in zip(runs["label"], seeds, strict=True)]
         runs = runs.assign(group=runs["run_id"], label=single)
-    return ordered(diagnoses(runs, reference, threshold)) if len(runs) else []
+    return best_first(diagnoses(runs, reference, threshold)) if len(runs) else []
 
 
 # Diagnosis

@@ -316,4 +316,7 @@ def about(view: View, groups: Sequence[Group]) -> str:
     words = [ui.count(len(runs), "run")]
     if not view.single:
         words.append(ui.count(len(groups), "group"))
+    if view.found.left_out:
+        many = ui.count(view.found.left_out, "run")
+        words.append(f"without {many} that only {'sums' if view.found.left_out == 1 else 'sum'} up child runs")
     return ", ".join(words) + (f" of {of}" if of else "")

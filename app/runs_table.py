@@ -270,7 +270,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
 
     Returns:
         Columns: those of `by` and `seen`; for each metric its mean under its own name and `± metric`, half of the 95%
-        t-interval, from three runs on; n, finite, others, share (of the diverged), runs (list of run ids).
+        t-interval, from three runs on; n, finite, others, judged (how many ended well or diverged), runs (their ids).
     """
     from analysis.intervals import t_quantile
 
@@ -303,7 +303,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
     good_count = np.bincount(codes[judged_finite], minlength=size)
     judged = good_count + np.bincount(codes[diverged & ~judged_finite], minlength=size)
     result["finite"] = [f"{good} of {of}" if of else "–" for good, of in zip(good_count, judged, strict=True)]
-    result["share"] = np.where(judged > 0, 1 - good_count / np.maximum(judged, 1), math.nan)
+    result["judged"] = judged
     rest = ~(judged_finite | diverged)
     words: list[dict[str, int]] = [{} for _ in range(size)]
     for code, word in zip(codes[rest], state[rest], strict=True):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tracking import schema
+from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 from tracking.store import scrub, sqlite_path
 
@@ -175,7 +176,7 @@ def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
     first = counting.drop_duplicates("group")
     configurations = zip(first["group"], _rows(first[keys]), strict=True)
     names = labels({str(group): params for group, params in configurations}, keys)
-    groups = []
+    groups: list[Row] = []
     for group, own in counting.groupby("group", sort=False):
         finite = own.loc[(own["outcome"] == Outcome.OK.value) & own["objective"].notna(), "objective"]
         diverged = int((own["outcome"] == Outcome.DIVERGED.value).sum())
@@ -189,12 +190,12 @@ def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
         )  # fmt: skip
     sign = -1 if row["direction"] == schema.MAXIMIZE else 1
 
-    def rank(group: Row) -> tuple[bool, float, float]:
+    counts = {group["group"]: (group["finite"], group["finite"] + group["diverged"]) for group in groups}
+    several = replicated(counts.values())
+
+    def rank(group: Row) -> tuple[Any, ...]:
         searched = group["phase"] != schema.CONFIRM_PHASE
-        judged = group["finite"] + group["diverged"]
-        if not group["finite"]:
-            return searched, 2.0, 0.0
-        return searched, group["diverged"] / judged, sign * group["mean"]
+        return searched, *order_key(*counts[group["group"]], sign * group["mean"], several)
 
     return sorted(groups, key=rank)
 

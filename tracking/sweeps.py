@@ -15,6 +15,7 @@ import pandas as pd
 
 from tracking import schema
 from tracking.frames import TEXT, Keys, Reader, Records, Selection, table
+from tracking.order import order_key
 from tracking.schema import Outcome
 
 RUNNING = "running"
@@ -99,7 +100,7 @@ def _children(reader: Reader, selection: Selection) -> pd.DataFrame:
 
 
 def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
-    """By sweep: its best group. The share of diverged runs comes first, then the mean of the finite ones.
+    """By sweep: its best group, in the order of `tracking.order`.
 
     A sweep with confirm runs is judged by these alone: its search runs are what chose them.
     """
@@ -112,17 +113,21 @@ def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
         {
             "parent": ended["parent"],
             "group": ended["group"],
-            "diverged": (ended["outcome"] == Outcome.DIVERGED.value).astype("float64"),
+            "finite": good.astype("int64"),
+            "judged": 1,
             "objective": ended["objective"].where(good),
             "name": ended["name"].where(good),
         }
     )
     groups = table_.groupby(["parent", "group"], sort=False, as_index=False).agg(
-        {"diverged": "mean", "objective": "mean", "name": "first"}
+        {"finite": "sum", "judged": "sum", "objective": "mean", "name": "first"}
     )
     groups = groups[groups["objective"].notna()]
     sign = groups["parent"].map(maximize).fillna(False).map({True: -1.0, False: 1.0}).astype("float64")
-    groups = groups.assign(rank=groups["objective"] * sign).sort_values(["diverged", "rank", "group"])
+    several = groups["parent"].map((groups["judged"] > 1).groupby(groups["parent"]).any()).astype(bool)
+    columns = (groups["finite"], groups["judged"], groups["objective"] * sign, several)
+    keys = [(*order_key(*row), group) for *row, group in zip(*columns, groups["group"], strict=True)]
+    groups = groups.iloc[sorted(range(len(groups)), key=keys.__getitem__)]
     return groups.drop_duplicates("parent").set_index("parent")
 
 

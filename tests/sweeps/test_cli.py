@@ -299,7 +299,7 @@ def test_list(store, capsys):
     assert cli.main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["sweep"] for row in rows} == {done, waits}
-    assert {row["name"]: row["best"] for row in rows} == {"later": None, "two-rates": pytest.approx(0.3)}
+    assert {row["name"]: row["best"] for row in rows} == {"later": None, "two-rates": pytest.approx(0.55)}
 
 
 def test_list_of_a_store_that_is_not_there_yet(tmp_path, capsys):
@@ -320,12 +320,12 @@ def test_show_ranks_configurations_and_names_what_crashed(store, capsys):
     text = capsys.readouterr().out
     assert "finished, 4 of 4 runs (3 ok, 1 crashed)" in text and "Which rate?" in text
     ranked = [line.split() for line in text.splitlines() if line.startswith("lr ")]
-    assert ranked == [["lr", "0.01", "0.3", "1", "of", "2"], ["lr", "0.1", "0.55", "2", "of", "2"]]
+    assert ranked == [["lr", "0.1", "0.55", "2", "of", "2"], ["lr", "0.01", "0.3", "1", "of", "2"]], "one may be luck"
     assert "lr 0.01 · seed 1: The  [2Jmemory was full." in text and "\x1b" not in text
     assert text.rstrip().endswith("Training.")
     assert cli.main(["show", done[:6], "--json"]) == 0
     detail = json.loads(capsys.readouterr().out)
-    assert len(detail["runs"]) == 4 and detail["groups"][0]["name"] == "lr 0.01" and detail["state"] == "finished"
+    assert len(detail["runs"]) == 4 and detail["groups"][0]["name"] == "lr 0.1" and detail["state"] == "finished"
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "stop", "retry"])
