@@ -22,6 +22,11 @@ _NAMES: Final = (
 )  # fmt: skip
 """What is called by its value alone, those that are asked about most first."""
 _KINDS: Final = frozenset({"name", "type", "class", "kind"})
+_OF_THE_RUN: Final = frozenset(
+    {"name", "title", "dir", "directory", "folder", "path", "file", "url", "uri", "host", "user", "date", "timestamp",
+     "id", "uuid", "commit", "sha", "hash"}
+)  # fmt: skip
+"""The last word of a key that says which run it is and not how it trained, unless it names a choice."""
 _MOST_TRIED: Final = 100_000
 """Configurations that are looked at, at most, to find the fewest params; beyond it the best one is added at a time."""
 
@@ -41,6 +46,10 @@ def _name_rank(key: str) -> int | None:
 def is_name(key: str) -> bool:
     """Whether a key names a choice, such as the optimizer or the model, which its value says alone."""
     return _name_rank(key) is not None
+
+
+def _of_the_run(key: str) -> bool:
+    return not is_name(key) and bool(_OF_THE_RUN & set(words_of(key)[-1:]))
 
 
 def _word(value: Any, digits: int = 4) -> str:
@@ -114,11 +123,11 @@ def _leading(rows: Sequence[Mapping[str, Any]], codes: Mapping[str, list[int]]) 
     return chosen
 
 
-def _cost(key: str, rows: Sequence[Mapping[str, Any]]) -> tuple[bool, bool]:
-    """By this params are preferred: what is short, then what every configuration has."""
+def _cost(key: str, rows: Sequence[Mapping[str, Any]]) -> tuple[bool, bool, bool]:
+    """By this params are preferred: what says how it trained, what is short, what every configuration has."""
     values = [row.get(key) for row in rows]
     long = any(isinstance(value, Mapping) or len(_word(value)) > LONGEST for value in values)
-    return long, any(map(is_missing, values))
+    return _of_the_run(key), long, any(map(is_missing, values))
 
 
 def telling(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -160,7 +169,7 @@ def meant(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
         configurations: Key -> value, each.
     """
     codes = _codes(configurations)
-    together = Counter(tuple(column) for column in codes.values())
+    together = Counter(tuple(column) for key, column in codes.items() if not _of_the_run(key))
     return [key for key in telling(configurations) if is_name(key) or together[tuple(codes[key])] == 1]
 
 

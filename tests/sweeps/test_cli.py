@@ -547,7 +547,7 @@ def test_progress_is_one_line_in_place_on_a_terminal_and_a_line_every_ten_second
 def test_configurations_rank_by_divergence_first_then_by_their_mean(direction, ranked):
     import pandas as pd
 
-    outcomes = {"a": ["ok", "ok"], "b": ["ok", "crashed"], "c": ["ok", "diverged"], "d": ["diverged", "diverged"]}
+    outcomes = {"a": ["ok", "ok"], "b": ["ok", "ok", "crashed"], "c": ["ok", "diverged"], "d": ["diverged", "diverged"]}
     measured = {"a": 0.5, "b": 0.4, "c": 0.1, "d": float("nan")}
     runs = pd.DataFrame(
         [
