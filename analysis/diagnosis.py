@@ -271,7 +271,7 @@ def default_threshold(runs: pd.DataFrame) -> float:
 
 def best_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
     """The groups, the best first; those of one run behind those of several (see `tracking.order`)."""
-    several = replicated((each.n, each.runs) for each in found)
+    several = replicated((each.runs - each.diverged, each.runs) for each in found)
     return sorted(found, key=lambda each: (several and each.runs == 1, *each.rank, each.label))
 
 

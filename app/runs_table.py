@@ -120,7 +120,8 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
         return [str(column) for column in frame if str(column).startswith(prefix)]
 
     params = named("params.")
-    values = {column: values_of(_key(column), frame[column].tolist()) for column in params}
+    changing = [column for column in params if frame[column].nunique(dropna=False) > 1]
+    values = {column: values_of(_key(column), frame[column].tolist()) for column in changing}
     frame = frame.assign(**_grouping(frame, values))
     different = {column: set(identities(own)) for column, own in values.items()}
     return RunTable(

@@ -126,7 +126,10 @@ def canonical(value: Any) -> Any:
 
 def identity(value: Any) -> str:
     """A text that is the same for equal values and another for different ones."""
-    return json.dumps(_whole(canonical(value)), sort_keys=True, default=str)
+    written = _whole(canonical(value))
+    if written is None or isinstance(written, str | int | float):
+        return json.dumps(written)
+    return json.dumps(written, sort_keys=True, default=str)
 
 
 def _whole(value: Any) -> Any:
@@ -143,13 +146,14 @@ def identities(values: Sequence[Any]) -> list[str]:
     known: dict[tuple[type, Any], str] = {}
     found = []
     for value in values:
-        if isinstance(value, dict | list):
+        if type(value) in (dict, list):
             found.append(identity(value))
             continue
-        place = (type(value), value)
-        if place not in known:
-            known[place] = identity(value)
-        found.append(known[place])
+        # 1, 1.0 and True are equal keys of a dictionary, and not one value.
+        key = (type(value), value)
+        if key not in known:
+            known[key] = identity(value)
+        found.append(known[key])
     return found
 
 

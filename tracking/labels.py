@@ -70,9 +70,11 @@ def _word(value: Any, digits: int = 4) -> str:
 def _cut(words: Collection[str]) -> dict[str, str]:
     """Each word cut to LONGEST characters, where words begin alike to those in which they differ."""
     cut = {word: word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in words}
-    for short, many in Counter(cut.values()).items():
-        alike = [word for word in words if cut[word] == short]
-        if many > 1:
+    beginning: dict[str, list[str]] = {}
+    for word, short in cut.items():
+        beginning.setdefault(short, []).append(word)
+    for alike in beginning.values():
+        if len(alike) > 1:
             differing = (place for place, letters in enumerate(zip(*alike, strict=False)) if len(set(letters)) > 1)
             start = max(0, next(differing, min(map(len, alike))) - 4)
             cut |= {word: f"…{word[start : start + LONGEST - 1]}" for word in alike}
@@ -203,11 +205,12 @@ def labels(
 
     Args:
         configurations: Name -> its params, key -> value.
-        keys: The params that labels hold, in their order; if not given, the fewest that tell configurations apart.
+        keys: The params that labels hold, in their order but names first; if not given, the fewest that tell
+            configurations apart.
         empty: What is called so that has none of them.
     """
     rows = list(configurations.values())
-    chosen = telling(rows) if keys is None else list(keys)
+    chosen = telling(rows) if keys is None else sorted(keys, key=lambda key: not is_name(key))
     words = {key: _words([row.get(key) for row in rows]) for key in chosen}
     foreign = {key: _lacking(key, rows) for key in chosen}
     named = {}
