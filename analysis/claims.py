@@ -22,7 +22,7 @@ from analysis.samples import NO_RESULT, Sample
 from analysis.statistics import MAXIMIZE, MINIMIZE
 from analysis.verdicts import Decision, Question, Verdict, answers
 from analysis.words import joined
-from tracking.configurations import identity
+from tracking.configurations import identities, identity
 from tracking.labels import label
 from tracking.schema import Outcome
 
@@ -123,8 +123,8 @@ def matches(runs: pd.DataFrame, values: Mapping[str, Any]) -> pd.Series[bool]:
     known = all(key in runs.columns for key in values)
     found = pd.Series(known, index=runs.index, dtype=bool)
     for key, wanted in values.items() if known else ():
-        same = [identity(value) == identity(wanted) for value in runs[key]]
-        found &= pd.Series(same, index=runs.index, dtype=bool)
+        named = identity(wanted)
+        found &= pd.Series([text == named for text in identities(runs[key].tolist())], index=runs.index, dtype=bool)
     return found
 
 

@@ -156,14 +156,12 @@ def comparison(
     ids = list(runs["run_id"])
     own = _wide(tags, ids)
     kind = own[schema.KIND] if schema.KIND in own else pd.Series([None] * len(ids))
+    keep = (kind != schema.SWEEP_KIND).to_numpy(dtype=bool)
+    runs, own = runs[keep].reset_index(drop=True), own[keep].reset_index(drop=True)
+    ids, parents = list(runs["run_id"]), runs["parent"].fillna("").astype(str).tolist()
     values, last = _values(_wide(params[params["run_id"].isin(ids)], ids)), _wide(metrics, ids)
-    parents = runs["parent"].fillna("").astype(str).tolist()
-    trained, sums = (
-        (kind != schema.SWEEP_KIND).to_numpy(dtype=bool),
-        np.array(summaries(ids, parents, values, last), bool),
-    )
-    keep = trained & ~sums
-    runs, own, values, last = (frame[keep].reset_index(drop=True) for frame in (runs, own, values, last))
+    sums = np.array(summaries(ids, parents, values, last), dtype=bool)
+    runs, own, values, last = (frame[~sums].reset_index(drop=True) for frame in (runs, own, values, last))
     ids = list(runs["run_id"])
 
     def tag(name: str, missing: str = "") -> pd.Series[Any]:
@@ -197,7 +195,7 @@ def comparison(
     goals = {(row["metric"], row["direction"]) for row in about.to_dict("records")}
     known = len(goals) == 1 and set(parent) <= set(about["sweep"])
     metric, direction = next(iter(goals)) if known else ("", schema.MINIMIZE)
-    commit, left_out = _one(tag(schema.COMMIT).tolist()), int((trained & sums).sum())
+    commit, left_out = _one(tag(schema.COMMIT).tolist()), int(sums.sum())
     found = Comparison(frame, values, last, metric, direction, [], logged, commit, left_out)
     searched = dict.fromkeys(key for row in about.to_dict("records") for key in row["searched"])
     # What a choice is called leads: "adam, lr 0.01".

@@ -56,8 +56,10 @@ def _configurations(group: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> l
 
 
 def _brought_along(key: str, varied: Collection[str]) -> bool:
-    """Whether a varied choice may bring the key: one of its section (`optimizer.name` for `optimizer.momentum`), or an
-    optimizer for what only optimizers have."""
+    """Whether a varied choice may bring the key along.
+
+    It is one of its section (`optimizer.name` for `optimizer.momentum`), or an optimizer for what only optimizers have.
+    """
     section = key.rpartition(".")[0]
     if any(choice.rpartition(".")[0] == section and choice.rpartition(".")[2] == "name" for choice in varied):
         return True

@@ -116,8 +116,10 @@ def seed_name(key: Hashable) -> str:
 
 
 def best_first(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that have a result, in the order of `tracking.order`: one of a single seed stands for no method that
-    has trials of several."""
+    """The trials that have a result, in the order of `tracking.order`.
+
+    One of a single seed comes after those of several, so that it does not stand for their method.
+    """
     done = [trial for trial in trials if trial.sample.n]
     several = _replicated(done)
     return sorted(
@@ -135,14 +137,16 @@ def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequenc
         return ()
     by_group = {sample.name: sample for sample in samples(runs, "group")}
     rows = runs.drop_duplicates("group").set_index("group")[list(keys)].to_dict("index")
-    params = {
+    configurations = {
         str(group): {str(key): value for key, value in row.items() if not is_missing(value)}
         for group, row in rows.items()
     }
     # What no trial of the method has says nothing of them.
-    had = [key for key in named if key != method and any(key in own for own in params.values())]
-    titles = labels(params, had, empty="")
-    return tuple(Trial(group, titles[group], own, by_group[group]) for group, own in params.items())
+    keys_in_labels = [
+        key for key in named if key != method and any(key in params for params in configurations.values())
+    ]
+    titles = labels(configurations, keys_in_labels, empty="")
+    return tuple(Trial(group, titles[group], params, by_group[group]) for group, params in configurations.items())
 
 
 def _same(trial: Trial, others: Sequence[Trial]) -> Trial | None:

@@ -123,14 +123,14 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
     changing = [column for column in params if frame[column].nunique(dropna=False) > 1]
     values = {column: values_of(_key(column), frame[column].tolist()) for column in changing}
     frame = frame.assign(**_grouping(frame, values))
-    different = {column: set(identities(own)) for column, own in values.items()}
+    different = {column: set(identities(read)) for column, read in values.items()}
     return RunTable(
         frame,
         params,
         named("metrics."),
         named("tags."),
-        [column for column, own in different.items() if len(own) > 1],
-        [column for column, own in different.items() if len(own - {identity(None)}) > 1],
+        [column for column, texts in different.items() if len(texts) > 1],
+        [column for column, texts in different.items() if len(texts - {identity(None)}) > 1],
         OWN if experiments is None else (NAME, EXPERIMENT, *OWN[1:]),
         waiting or any(word == RUNNING for word in frame[STATE]),
     )
@@ -142,8 +142,8 @@ def _key(column: str) -> str:
 
 def _grouping(frame: pd.DataFrame, values: Mapping[str, list[Any]]) -> dict[str, Any]:
     """The group of each run, and whether it counts: what only sums up its child runs is in no group."""
-    params = pd.DataFrame({_key(column): pd.Series(own, dtype=object) for column, own in values.items()})
-    params = params if len(values) else pd.DataFrame(index=range(len(frame)))
+    columns = {_key(column): pd.Series(read, dtype=object) for column, read in values.items()}
+    params = pd.DataFrame(columns, index=range(len(frame)))
     tag = f"tags.{schema.GROUP}"
     tagged = frame[tag].fillna("").tolist() if tag in frame else [""] * len(frame)
     parents = frame["parent"].fillna("").tolist()

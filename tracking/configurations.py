@@ -51,11 +51,6 @@ def is_missing(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value is a number; a truth value is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def all_plain_numbers(key: str, texts: Iterable[Any]) -> bool:
     """Whether a param is numeric: each of its texts in view is a plain number, and at least one is there.
 
@@ -143,18 +138,18 @@ def _whole(value: Any) -> Any:
 
 def identities(values: Sequence[Any]) -> list[str]:
     """The identity of each of many values, of which most are equal."""
-    known: dict[tuple[type, Any], str] = {}
-    found = []
+    texts: dict[tuple[type, Any], str] = {}
+    column = []
     for value in values:
         if type(value) in (dict, list):
-            found.append(identity(value))
+            column.append(identity(value))
             continue
         # 1, 1.0 and True are equal keys of a dictionary, and not one value.
         key = (type(value), value)
-        if key not in known:
-            known[key] = identity(value)
-        found.append(known[key])
-    return found
+        if key not in texts:
+            texts[key] = identity(value)
+        column.append(texts[key])
+    return column
 
 
 # Groups
@@ -207,16 +202,22 @@ def summaries(
     return [run in children and _sums_up(row, children[run], values, metrics) for row, run in enumerate(run_ids)]
 
 
-def _present(frame: pd.DataFrame, row: int) -> dict[str, Any]:
-    return {str(key): value for key, value in frame.iloc[row].items() if not is_missing(value)}
+def _present(frame: pd.DataFrame, rows: Sequence[int]) -> list[dict[str, Any]]:
+    """What each of these rows has, column -> value."""
+    return [
+        {str(key): value for key, value in row.items() if not is_missing(value)}
+        for row in frame.iloc[list(rows)].to_dict("records")
+    ]
 
 
 def _sums_up(parent: int, children: Sequence[int], values: pd.DataFrame, metrics: pd.DataFrame) -> bool:
-    params = {key: identity(value) for key, value in _present(values, parent).items()}
-    theirs = [{key: identity(value) for key, value in _present(values, child).items()} for child in children]
+    """Whether a run, by its row, only sums up the runs in these other rows."""
+    params, *theirs = (
+        {key: identity(value) for key, value in row.items()} for row in _present(values, [parent, *children])
+    )
     if not any(all(params.get(key, value) == value for key, value in child.items()) for child in theirs):
         return False
-    logged, results = _present(metrics, parent), [_present(metrics, child) for child in children]
+    logged, *results = _present(metrics, [parent, *children])
     copied = {value for result in results for value in result.values()}
     if set(logged.values()) <= copied:
         return True

@@ -51,6 +51,17 @@ def test_fields_that_a_choice_brings_along_belong_to_it() -> None:
     assert keys(confounds(both, ["optimizer.lr"])) == [*step]
 
 
+def test_what_only_an_optimizer_has_belongs_to_it_in_flat_params_too() -> None:
+    groups = {
+        "sgd": {"optimizer": "sgd", "lr": "0.1"},
+        "momentum": {"optimizer": "momentum", "lr": "0.1", "momentum": "0.9", "use_nesterov": "False"},
+        "adam": {"optimizer": "adam", "lr": "0.1", "adam_beta1": "0.9", "augment": "True"},
+    }
+    assert keys(confounds(groups, ["optimizer"])) == ["augment"], "no optimizer brings that along"
+    both = {name: row | {"momentum": value} for (name, row), value in zip(groups.items(), "124", strict=True)}
+    assert "momentum" in keys(confounds(both, ["optimizer"])), "where several have it, it must agree"
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
