@@ -19,15 +19,13 @@ import pandas as pd
 
 from analysis.comparison import Comparison, shown
 from analysis.methods import methods_of
-from analysis.ranking import label
 from analysis.samples import NO_RESULT, Sample
 from analysis.statistics import MAXIMIZE, MINIMIZE
 from analysis.verdicts import Decision, Question, Verdict, answers
 from analysis.words import joined
+from tracking.configurations import identities, identity
+from tracking.labels import label
 from tracking.schema import Outcome
-
-CLOSE: Final = 1e-9
-"""Numbers that differ by a smaller share of their size are the same value."""
 
 
 class Status(StrEnum):
@@ -116,24 +114,6 @@ class ClaimInfo:
         return self.verdict.more if self.status is Status.TOO_FEW else 0
 
 
-def equal(value: Any, wanted: Any) -> bool:
-    """Whether a run's value is the one that a claim names: numbers to nine digits, lists member by member."""
-    if isinstance(value, list | tuple) and isinstance(wanted, list | tuple):
-        return len(value) == len(wanted) and all(map(equal, value, wanted))
-    if _missing(value) or _missing(wanted):
-        return _missing(value) and _missing(wanted)
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    try:
-        return math.isclose(value, wanted, rel_tol=CLOSE, abs_tol=0.0)
-    except TypeError:
-        return bool(value == wanted)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
 def matches(runs: pd.DataFrame, values: Mapping[str, Any]) -> pd.Series[bool]:
     """Which of the runs have these values; none where the runs have no such param.
 
@@ -144,7 +124,8 @@ def matches(runs: pd.DataFrame, values: Mapping[str, Any]) -> pd.Series[bool]:
     known = all(key in runs.columns for key in values)
     found = pd.Series(known, index=runs.index, dtype=bool)
     for key, wanted in values.items() if known else ():
-        found &= pd.Series([equal(value, wanted) for value in runs[key]], index=runs.index, dtype=bool)
+        named = identity(wanted)
+        found &= pd.Series([text == named for text in identities(runs[key].tolist())], index=runs.index, dtype=bool)
     return found
 
 

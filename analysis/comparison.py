@@ -1,33 +1,27 @@
 """Any runs as one frame that can be compared: who belongs to which group, what differs, what the result is.
 
 Our runs carry their group, seed and outcome as tags. A stranger's do not: its runs are grouped by everything but the
-seed, a param that names a seed is its seed, and MLflow's status stands for the outcome.
+seed (`tracking.configurations`), a param that names a seed is its seed, and MLflow's status stands for the outcome.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from analysis.confounds import is_seed
 from analysis.ranking import RUNNING, Group, ranking
-from analysis.ranking import label as label_of
 from analysis.samples import outcomes_by
-from tracking import schema
-from tracking.legible import legible_value
+from tracking import labels, schema
+from tracking.configurations import group_names, identities, is_missing, is_seed, summaries, values_of
 from tracking.schema import Outcome
 
-IN_LABELS: Final = 4
-"""A group is named by at most so many params."""
 _STATUS: Final = {"FINISHED": Outcome.OK.value, "FAILED": Outcome.CRASHED.value, "KILLED": Outcome.STOPPED.value}
 
 
@@ -39,7 +33,7 @@ class Comparison:
     """run_id, name, experiment_id, parent, trial, seed, seed_data and seed_init (-1: unknown), group, phase, outcome,
     counts, start_time, end_time, objective (nan where there is none)."""
     params: pd.DataFrame
-    """Dotted key -> Python value, None where a run has no such param."""
+    """Dotted key -> Python value (see `tracking.configurations`), None where a run has no such param."""
     metrics: pd.DataFrame
     """Metric -> its last value."""
     objective: str
@@ -51,16 +45,40 @@ class Comparison:
     """(run, metric) of all that was logged, values that are not finite included."""
     commit: str = ""
     """Of the code that trained them all; nothing if it is unknown or not one."""
+    left_out: int = 0
+    """Runs that are not compared, since they only sum up their child runs."""
 
     @property
     def goals(self) -> list[tuple[str, str]]:
         """The metric and the direction by which the runs' sweeps rank, if it is one for all: see `analysis.roles`."""
         return [(self.objective, self.direction)] if self.objective else []
 
-    @property
+    @cached_property
     def differing(self) -> list[str]:
         """The params in which the runs differ, seeds apart."""
-        return [key for key in map(str, self.params) if not is_seed(key) and _count(self.params[key]) > 1]
+        return [
+            key for key in map(str, self.params)
+            if not is_seed(key) and len(set(identities(self.params[key].tolist()))) > 1
+        ]  # fmt: skip
+
+    @cached_property
+    def configurations(self) -> dict[str, dict[str, Any]]:
+        """Group -> what its runs have of the params that differ."""
+        first = ~self.runs["group"].duplicated().to_numpy(dtype=bool)
+        rows = self.params.loc[first, self.differing].to_dict("records")
+        return dict(zip(self.runs.loc[first, "group"], rows, strict=True))
+
+    @cached_property
+    def named_by(self) -> list[str]:
+        """The params that labels hold: what the sweeps search, else the fewest that tell the groups apart."""
+        rows = list(self.configurations.values())
+        searched = all(any(not is_missing(row.get(key)) for key in self.searched) for row in rows)
+        return self.searched if self.searched and searched else labels.telling(rows)
+
+    @property
+    def meant(self) -> list[str]:
+        """The params that the groups were meant to differ in: what the sweeps search, else what makes a grid."""
+        return self.searched or labels.meant(list(self.configurations.values()))
 
     def values(self, metric: str) -> pd.Series[Any]:
         """What the runs are judged by: the objective itself if `metric` is that of the sweeps, else its last value."""
@@ -90,28 +108,6 @@ class Comparison:
         return replace(found, searched=[key for key in self.searched if key in found.differing])
 
 
-def typed(text: Any) -> Any:
-    """A param's text as the value that it stands for: number, truth value, list, None, else the text."""
-    if not isinstance(text, str):
-        return None if text is None or (isinstance(text, float) and math.isnan(text)) else text
-    return _read(text)
-
-
-@lru_cache(maxsize=100_000)
-def _read(text: str) -> Any:
-    words = {"None": None, "True": True, "False": False}
-    if text in words:
-        return words[text]
-    try:
-        return legible_value(json.loads(text))
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def shown(value: Any) -> str:
     """A value of a param, as a cell or a tick shows it."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -121,10 +117,6 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(shown(item) for item in value) or "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _count(column: pd.Series[Any]) -> int:
-    return len({shown(value) for value in column})
 
 
 def _wide(long: pd.DataFrame, run_ids: Sequence[str]) -> pd.DataFrame:
@@ -143,11 +135,10 @@ def _seeds(tags: pd.DataFrame, params: pd.DataFrame) -> list[int]:
     return [int(value) for value in pd.to_numeric(column, errors="coerce").fillna(-1)]
 
 
-def _own_group(params: pd.DataFrame) -> list[str]:
-    """A name for each row's params without its seeds."""
-    keys = [key for key in map(str, params) if not is_seed(key)]
-    rows = params[keys].astype(object).where(params[keys].notna(), None).to_dict("records")
-    return [hashlib.sha1(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:12] for row in rows]
+def _values(texts: pd.DataFrame) -> pd.DataFrame:
+    """The params as what their texts stand for."""
+    columns = {str(key): pd.Series(values_of(str(key), texts[key].tolist()), dtype=object) for key in texts}
+    return pd.DataFrame(columns, index=range(len(texts)))
 
 
 def _one(values: Sequence[str]) -> str:
@@ -158,7 +149,7 @@ def _one(values: Sequence[str]) -> str:
 def comparison(
     runs: pd.DataFrame, params: pd.DataFrame, tags: pd.DataFrame, metrics: pd.DataFrame, sweeps: pd.DataFrame
 ) -> Comparison:
-    """Runs of any store, ready to be compared. Sweeps themselves, which are runs too, are left out.
+    """Runs of any store, ready to be compared, without those that only hold others: sweeps and what sums up children.
 
     Args:
         runs: run_id, name, experiment_id, status, start_time, end_time, parent.
@@ -170,10 +161,13 @@ def comparison(
     ids = list(runs["run_id"])
     own = _wide(tags, ids)
     kind = own[schema.KIND] if schema.KIND in own else pd.Series([None] * len(ids))
-    keep = (kind != schema.SWEEP_KIND).to_numpy(dtype=bool) if len(ids) else np.zeros(0, dtype=bool)
+    keep = (kind != schema.SWEEP_KIND).to_numpy(dtype=bool)
     runs, own = runs[keep].reset_index(drop=True), own[keep].reset_index(drop=True)
+    ids, parents = list(runs["run_id"]), runs["parent"].fillna("").astype(str).tolist()
+    values, last = _values(_wide(params[params["run_id"].isin(ids)], ids)), _wide(metrics, ids)
+    sums = np.array(summaries(ids, parents, values, last), dtype=bool)
+    runs, own, values, last = (frame[~sums].reset_index(drop=True) for frame in (runs, own, values, last))
     ids = list(runs["run_id"])
-    texts, last = _wide(params[params["run_id"].isin(ids)], ids), _wide(metrics[metrics["run_id"].isin(ids)], ids)
 
     def tag(name: str, missing: str = "") -> pd.Series[Any]:
         return own[name].fillna(missing).astype(str) if name in own else pd.Series([missing] * len(ids), dtype=str)
@@ -185,11 +179,7 @@ def comparison(
     ours = tag(schema.KIND) == schema.RUN_KIND
     outcome = tag(schema.OUTCOME).where(tag(schema.OUTCOME) != "", status.where(~ours, RUNNING))
     parent = runs["parent"].fillna("").astype(str) if len(runs) else pd.Series([], dtype=str)
-    group = tag(schema.GROUP)
-    group = group.where(group != "", pd.Series(_own_group(texts), dtype=str)) if len(ids) else group
-    # One configuration in two sweeps: two groups, since its seeds come twice.
-    several = parent.groupby(group).transform("nunique") > 1 if len(ids) else pd.Series([], dtype=bool)
-    group = group.where(~several, group + "@" + parent.str[:8])
+    group = pd.Series(group_names(values, tag(schema.GROUP).tolist(), parent.tolist()), dtype=str)
     trials = [int(value) for value in pd.to_numeric(tag(schema.TRIAL, "-1"), errors="coerce").fillna(-1)]
     if min(trials, default=0) < 0 or parent.nunique() > 1:
         trials = [int(place) for place in pd.factorize(group)[0]]
@@ -200,7 +190,7 @@ def comparison(
         {
             "run_id": runs["run_id"].astype(str), "name": runs["name"].fillna("").astype(str),
             "experiment_id": runs["experiment_id"].astype(str), "parent": parent, "trial": trials,
-            "seed": pd.Series(_seeds(own, texts), dtype=int), "seed_data": whole(schema.SEED_DATA),
+            "seed": pd.Series(_seeds(own, values), dtype=int), "seed_data": whole(schema.SEED_DATA),
             "seed_init": whole(schema.SEED_INIT), "group": group, "phase": tag(schema.PHASE),
             "outcome": outcome, "counts": tag(schema.SUPERSEDED_BY) == "", "start_time": runs["start_time"],
             "end_time": runs["end_time"], "objective": pd.Series(objective, dtype=float),
@@ -210,9 +200,8 @@ def comparison(
     goals = {(row["metric"], row["direction"]) for row in about.to_dict("records")}
     known = len(goals) == 1 and set(parent) <= set(about["sweep"])
     metric, direction = next(iter(goals)) if known else ("", schema.MINIMIZE)
-    values = pd.DataFrame({str(key): pd.Series([typed(each) for each in texts[key]], dtype=object) for key in texts})
-    values = values if len(values.columns) else pd.DataFrame(index=range(len(ids)))
-    found = Comparison(frame, values, last, metric, direction, [], logged, _one(tag(schema.COMMIT).tolist()))
+    commit, left_out = _one(tag(schema.COMMIT).tolist()), int(sums.sum())
+    found = Comparison(frame, values, last, metric, direction, [], logged, commit, left_out)
     searched = dict.fromkeys(key for row in about.to_dict("records") for key in row["searched"])
     # What a choice is called leads: "adam, lr 0.01".
     ordered = sorted((key for key in searched if key in found.differing), key=lambda key: not key.endswith(".name"))
@@ -224,7 +213,7 @@ def _distinct(groups: Sequence[Group], names: Mapping[str, str]) -> list[Group]:
     seen: dict[str, int] = {}
     found = []
     for group in groups:
-        label = names.get(group.group, group.label)
+        label = names[group.group]
         seen[label] = seen.get(label, 0) + 1
         found.append(replace(group, label=label if seen[label] == 1 else f"{label} ({seen[label]})"))
     return found
@@ -243,24 +232,24 @@ def groups_of(
         sweeps: What the sweeps are called, for groups that nothing else tells apart.
     """
     runs = found.judged_by(metric)
-    keys = found.searched or found.differing[:IN_LABELS]
+    keys, named = found.named_by, dict(sweeps or {})
     if single:
         runs = runs.assign(group=runs["run_id"], trial=range(len(runs)))
     first = runs.drop_duplicates("group").set_index("group")
     fresh = first["phase"].eq(schema.CONFIRM_PHASE) if "phase" in first else pd.Series(False, index=first.index)
     groups = ranking(runs, keys, direction)
-    labels = Counter((group.label, fresh[group.group]) for group in groups)
+    alike = Counter((group.label, fresh[group.group]) for group in groups)
     names: dict[str, str] = {}
     for group in groups:
         row: dict[Any, Any] = first.loc[group.group].to_dict()
+        label, sweep = group.label, named.get(row["parent"], "")
         if single:
-            # A stranger's runs are known by their names, ours by what they vary.
+            # Runs of one configuration are known by their names, others by what they vary.
             seed = f", seed {row['seed']}" if row["seed"] >= 0 else ""
-            names[group.group] = f"{group.label}{seed}" if keys else str(row["name"]) or group.group[:8]
-        elif group.label == label_of({}) and len(groups) > 1:
-            names[group.group] = str((sweeps or {}).get(row["parent"], "") or row["name"] or group.group)
-        elif labels[group.label, fresh[group.group]] > 1 and row["parent"] in (sweeps or {}):
-            names[group.group] = f"{group.label}, {(sweeps or {})[row['parent']]}"
-        if fresh[group.group]:
-            names[group.group] = f"{names.get(group.group, group.label)} (confirmed)"
+            label = f"{label}{seed}" if keys else str(row["name"]) or group.group[:8]
+        elif sweep and len(groups) > 1 and label == labels.ONLY:
+            label = sweep
+        elif sweep and alike[label, fresh[group.group]] > 1:
+            label = f"{label}, {sweep}"
+        names[group.group] = f"{label} (confirmed)" if fresh[group.group] else label
     return _distinct(sorted(groups, key=lambda group: (group.rank is None, group.rank or 0)), names), runs

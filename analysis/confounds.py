@@ -7,24 +7,26 @@ it along (momentum has a field that plain gradient descent has not), belongs to 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from analysis.statistics import number
 from analysis.words import chained, some
+from tracking.configurations import identity, is_seed, values_of, words_of
+from tracking.labels import NOT_SET
 
-NAMED = 4
-"""A sentence names so many keys, and so many groups a key, and counts the others."""
-NOT_SET = "not set"
-_OWN_MEANING = {"schedule.gamma"}
+NAMED: Final = 4
+"""A sentence names so many keys, and counts the others."""
+_OWN_MEANING: Final = {"schedule.gamma"}
 """Keys that mean another thing with each choice of their section: a factor of each step, and of each epoch."""
-_SEEDS = {"seed", "seeds", "seed_data", "seed_init", "seed_order", "random_state", "random_seed"}
+_OF_OPTIMIZERS: Final = frozenset(
+    {"momentum", "nesterov", "dampening", "beta", "betas", "eps", "epsilon", "rho", "alpha", "amsgrad", "centered"}
+)
+"""Words of params that one optimizer has and another has not."""
 
 
 @dataclass(frozen=True)
@@ -34,42 +36,6 @@ class Confound:
     key: str
     values: Mapping[str, tuple[str, ...]]
     """Group -> its values as they are shown, NOT_SET among them."""
-
-
-def is_seed(key: str) -> bool:
-    """Whether a dotted key names a seed: `seeds.init`, `data.seed`, `random_state`."""
-    return any(part.lower() in _SEEDS for part in key.replace("/", ".").split("."))
-
-
-def _parsed(value: Any) -> Any:
-    """The value that a param's text stands for, so that `1e-3`, `0.001` and 0.001 are one value."""
-    if isinstance(value, str):
-        text = value.strip()
-        words = {"true": True, "false": False, "none": None, "null": None, "": None}
-        if text.lower() in words:
-            return words[text.lower()]
-        try:
-            return _parsed(float(text))
-        except ValueError:
-            pass
-        if text[:1] in "[{(":
-            try:
-                return _parsed(json.loads(text.replace("(", "[").replace(")", "]").replace("'", '"')))
-            except ValueError:
-                return text
-        return text
-    if isinstance(value, Mapping):
-        return {str(key): _parsed(inner) for key, inner in sorted(value.items(), key=lambda item: str(item[0]))}
-    if isinstance(value, list | tuple):
-        return [_parsed(inner) for inner in value]
-    if value is None or value is pd.NA:
-        return None
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, float | int) or hasattr(value, "__float__"):
-        as_float = float(value)
-        return None if math.isnan(as_float) else as_float
-    return value
 
 
 def _shown(value: Any) -> str:
@@ -82,7 +48,7 @@ def _shown(value: Any) -> str:
         return short if short and float(short) == value else f"{value:.15g}"
     if isinstance(value, list):
         return chained([_shown(inner) for inner in value]) or "empty"
-    return json.dumps(value, default=str) if isinstance(value, Mapping) else str(value)
+    return identity(value) if isinstance(value, Mapping) else str(value)
 
 
 def _configurations(group: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -90,9 +56,15 @@ def _configurations(group: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> l
 
 
 def _brought_along(key: str, varied: Collection[str]) -> bool:
-    """Whether a varied choice of the key's section (`optimizer.name` for `optimizer.momentum`) may bring the key."""
+    """Whether a varied choice may bring the key along.
+
+    It is one of its section (`optimizer.name` for `optimizer.momentum`), or an optimizer for what only optimizers have.
+    """
     section = key.rpartition(".")[0]
-    return any(choice.rpartition(".")[0] == section and choice.rpartition(".")[2] == "name" for choice in varied)
+    if any(choice.rpartition(".")[0] == section and choice.rpartition(".")[2] == "name" for choice in varied):
+        return True
+    optimizers = any({"optimizer", "optim"} & set(words_of(choice)) for choice in varied)
+    return optimizers and bool(_OF_OPTIMIZERS & set(words_of(key)))
 
 
 def confounds(
@@ -117,10 +89,10 @@ def confounds(
     for key in keys:
         if key in varied or key in ignored or is_seed(key):
             continue
-        values: dict[str, dict[str, None]] = {}
-        for name, configurations in listed.items():
-            parsed = [_parsed(each.get(key)) for each in configurations]
-            values[name] = dict.fromkeys(_shown(value) for value in parsed)
+        read = iter(values_of(key, [row.get(key) for configurations in listed.values() for row in configurations]))
+        values = {
+            name: dict.fromkeys(_shown(next(read)) for _ in configurations) for name, configurations in listed.items()
+        }
         compared = {frozenset(own) for own in values.values()}
         if _brought_along(key, varied):
             if key in _OWN_MEANING:
@@ -132,26 +104,15 @@ def confounds(
     return found
 
 
-def _in_words(confound: Confound) -> str:
-    by_values: dict[tuple[str, ...], list[str]] = {}
-    for name, values in confound.values.items():
-        by_values.setdefault(tuple(sorted(values)), []).append(name)
-    parts = []
-    for values, names in by_values.items():
-        own = " or ".join(values[:NAMED]) + (f" or {len(values) - NAMED} others" if len(values) > NAMED else "")
-        parts.append(f"{own} for {some(names, NAMED)}")
-    return f"{confound.key} ({some(parts, NAMED, '{} other values')})"
-
-
 def confound_sentence(found: Sequence[Confound], varied: Collection[str]) -> str:
     """What differs beside what is compared, in one sentence of plain text for above the figure; "" if nothing does.
 
-    `Not only optimizer.name differs, but also data.batch_size (64 for adam and 128 for sgd): ...`
+    `Not only optimizer.name differs, but also data.batch_size: ...`. The values stand in the table of params.
     """
     if not found:
         return ""
     what = some(sorted(varied), NAMED)
-    others = some([_in_words(confound) for confound in found], NAMED)
+    others = some([confound.key for confound in found], NAMED)
     if not what:
         return f"The groups differ in {others}: any of it may be the cause."
     verb = "differ" if len(varied) > 1 else "differs"

@@ -30,6 +30,7 @@ from analysis.slots import DEV, MEMORISED, TRAIN, TRAIN_DEV
 from analysis.statistics import holm
 from analysis.true_labels import UNTOLD, true_errors
 from analysis.units import SEEDS, units
+from tracking.order import replicated
 from tracking.schema import Outcome
 
 REFERENCE: Final = "reference"
@@ -360,6 +361,12 @@ def default_threshold(runs: pd.DataFrame) -> float:
     return float(f"{tenth:.0e}") if tenth > 0 else 0.0
 
 
+def best_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """The groups, the best first; those of one run behind those of several (see `tracking.order`)."""
+    several = replicated((each.runs - each.diverged, each.runs) for each in found)
+    return sorted(found, key=lambda each: (several and each.runs == 1, *each.rank, each.label))
+
+
 def _share(many: int, found: Sequence[Diagnosis]) -> str:
     return f"all {many} groups" if many == len(found) else f"{many} of {len(found)} groups"
 
@@ -379,7 +386,7 @@ def summary(found: Sequence[Diagnosis]) -> str:
         if runs and sum(each.diverged for each in found) == runs:
             return f"All {runs} runs diverged: there is no error to read a fault from."
         return "No run has both a training and a validation error yet."
-    best = min(known, key=lambda each: each.rank)
+    best = best_first(known)[0]
     if len(found) == 1:
         return best.sentence
     judged = [each for each in known if each.judged]

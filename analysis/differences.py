@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.comparison import Comparison, shown
-from analysis.confounds import is_seed
 from analysis.ranking import Group
 from analysis.samples import Sample, shared_precision
 from analysis.statistics import Difference, difference
+from tracking.configurations import is_seed
 
 SEVERAL = 3
 """So many values of one group are named, the others counted."""

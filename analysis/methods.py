@@ -2,8 +2,9 @@
 
 A method is a value of one param (the optimizer, the batch size, the schedule, ...); its trials are the configurations
 in which it was tried. Results are errors or losses: less is better. The best trial is that with the smallest share of
-diverged runs, then the smallest mean. It was chosen by its own results, which are therefore too good on average: where
-the sweep retrained it with fresh seeds, the method is judged by these alone.
+diverged runs, then the smallest mean; a trial of one seed may be the luck of that seed, and stands for no method that
+has trials of several. The best one was chosen by its own results, which are therefore too good on average: where the
+sweep retrained it with fresh seeds, the method is judged by these alone.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import pandas as pd
 
 from analysis.comparison import shown
 from analysis.ranking import Group, ranking
-from analysis.ranking import label as label_of
 from analysis.samples import Sample, samples
 from analysis.standings import Standings, standings
-from analysis.words import chained
+from analysis.words import chained, some
+from tracking.configurations import identity, is_missing
+from tracking.labels import NOT_SET, labels
+from tracking.order import order_key, replicated
 from tracking.schema import CONFIRM_PHASE, Outcome
 
-NOT_SET: Final = "not set"
-"""What a method is called whose runs have no such param."""
+MOST_NAMED: Final = 3
+"""Trials that a sentence names."""
 NO_RATE: Final = math.nan
 
 
@@ -89,17 +92,9 @@ class Method:
         return f"{self.name}, {own}" if own else self.name
 
 
-def _hashable(value: Any) -> Hashable:
-    return shown(value) if not isinstance(value, Hashable) or isinstance(value, float) else value
-
-
 def in_words(value: Any) -> str:
     """A value among others: a list as `32-32`."""
     return chained([*map(in_words, value)]) or "none" if isinstance(value, list | tuple) else shown(value)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def names_of(values: Iterable[Any], method: str) -> list[str]:
@@ -110,9 +105,9 @@ def names_of(values: Iterable[Any], method: str) -> list[str]:
         method: The param.
     """
     listed = list(values)
-    words = all(isinstance(value, str) or _missing(value) for value in listed)
+    words = all(isinstance(value, str) or is_missing(value) for value in listed)
     lead = "" if words else f"{method.rpartition('.')[2]} "
-    return [f"{lead}{NOT_SET if _missing(value) else in_words(value)}" for value in listed]
+    return [f"{lead}{NOT_SET if is_missing(value) else in_words(value)}" for value in listed]
 
 
 def seed_name(key: Hashable) -> str:
@@ -120,50 +115,64 @@ def seed_name(key: Hashable) -> str:
     return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
-def order(trial: Trial) -> tuple[bool, float, float]:
-    """By this trials are sorted, best first: share of diverged runs, then the mean; those without a result last."""
-    own = trial.sample
-    if not own.n:
-        return (True, 0.0, 0.0)
-    return (False, own.share_diverged, math.inf if math.isnan(own.interval.mean) else own.interval.mean)
+def best_first(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that have a result, in the order of `tracking.order`.
+
+    One of a single seed comes after those of several, so that it does not stand for their method.
+    """
+    done = [trial for trial in trials if trial.sample.n]
+    several = _replicated(done)
+    return sorted(
+        done, key=lambda trial: order_key(len(trial.sample.values), trial.sample.n, trial.sample.interval.mean, several)
+    )
 
 
-def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str]) -> tuple[Trial, ...]:
-    """The trials of some runs of one method, in the order in which they first appear."""
+def _replicated(trials: Iterable[Trial]) -> bool:
+    return replicated((len(trial.sample.values), trial.sample.n) for trial in trials)
+
+
+def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequence[str]) -> tuple[Trial, ...]:
+    """The trials of one method, search and confirm runs apart, in the order in which they first appear."""
     if not len(runs):
         return ()
     by_group = {sample.name: sample for sample in samples(runs, "group")}
-    first = runs.drop_duplicates("group")
-    found = []
-    for row in first.to_dict("records"):
-        params = {key: row[key] for key in keys if key in row and not _missing(row[key])}
-        others = {key: value for key, value in params.items() if key != method}
-        found.append(Trial(str(row["group"]), label_of(others) if others else "", params, by_group[str(row["group"])]))
-    return tuple(found)
+    rows = runs.drop_duplicates("group").set_index("group")[list(keys)].to_dict("index")
+    configurations = {
+        str(group): {str(key): value for key, value in row.items() if not is_missing(value)}
+        for group, row in rows.items()
+    }
+    # What no trial of the method has says nothing of them.
+    keys_in_labels = [
+        key for key in named if key != method and any(key in params for params in configurations.values())
+    ]
+    titles = labels(configurations, keys_in_labels, empty="")
+    return tuple(Trial(group, titles[group], params, by_group[group]) for group, params in configurations.items())
 
 
 def _same(trial: Trial, others: Sequence[Trial]) -> Trial | None:
     """The trial of the same params among others."""
-    own = {key: _hashable(value) for key, value in trial.params.items()}
-    return next((each for each in others if {k: _hashable(v) for k, v in each.params.items()} == own), None)
+    return next((other for other in others if identity(other.params) == identity(trial.params)), None)
 
 
 def _judged(best: Trial | None, confirmed: Sequence[Trial]) -> Trial | None:
     """What a method is judged by: the fresh seeds of what its search chose, which other winners cannot replace."""
-    done = [trial for trial in confirmed if trial.sample.n]
+    done = best_first(confirmed)
     if not done:
         return best
     own = _same(best, done) if best else None
-    return own or min(done, key=order)
+    return own or done[0]
 
 
-def methods_of(runs: pd.DataFrame, method: str, keys: Sequence[str]) -> list[Method]:
+def methods_of(
+    runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequence[str] | None = None
+) -> list[Method]:
     """The methods among some runs: numbers ascending, words in the order in which they first appear.
 
     Args:
         runs: One row a run that counts: group, seed, phase, outcome, objective and a column a param.
         method: The param whose values are the methods.
         keys: The params that tell trials apart.
+        named: Those of them that trials are called by; all if not given.
 
     Raises:
         ValueError: The runs have no such param.
@@ -174,6 +183,8 @@ def methods_of(runs: pd.DataFrame, method: str, keys: Sequence[str]) -> list[Met
         raise ValueError(f"method: {method!r} is not allowed; allowed: a param of the runs")
     values: dict[str, Any] = {}
     names = names_of(runs[method], method)
+    keys = [key for key in dict.fromkeys(keys) if key in runs.columns]
+    titled = keys if named is None else [key for key in named if key in keys]
     for name, value in zip(names, runs[method], strict=True):
         values.setdefault(name, value)
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values.values())
@@ -182,9 +193,8 @@ def methods_of(runs: pd.DataFrame, method: str, keys: Sequence[str]) -> list[Met
     found = []
     for name in ordered:
         own = pd.Series([each == name for each in names], index=runs.index)
-        trials, confirmed = (_trials(runs[own & part], method, keys) for part in (~fresh, fresh))
-        done = [trial for trial in trials if trial.sample.n]
-        best = min(done, key=order) if done else None
+        trials, confirmed = (_trials(runs[own & part], method, keys, titled) for part in (~fresh, fresh))
+        best = next(iter(best_first(trials)), None)
         found.append(Method(name, values[name], trials, confirmed, best, _judged(best, confirmed)))
     return found
 
@@ -222,8 +232,25 @@ def verdict_of(methods: Sequence[Method], *, metric: str) -> Standings:
     return standings([method.sample for method in methods], metric=metric)
 
 
+def _single_words(methods: Sequence[Method]) -> str:
+    """Which trials stand for no method, since they have one seed where others have several; nothing without any."""
+    titles = [
+        f"{method.name} with {trial.label}" if trial.label else method.name
+        for method in methods
+        for trial in method.trials
+        if trial.sample.n == 1 and _replicated(method.trials)
+    ]
+    if not titles:
+        return ""
+    return f"Shown, but not chosen, since one seed may be luck: {some(titles, MOST_NAMED)}."
+
+
 def selection_words(methods: Sequence[Method]) -> str:
-    """How the configurations were chosen, in one sentence; nothing where no method was tried more than once."""
+    """How the configurations were chosen, in plain text; nothing where no method was tried more than once."""
+    return " ".join(filter(None, (_choice_words(methods), _single_words(methods))))
+
+
+def _choice_words(methods: Sequence[Method]) -> str:
     judged = [method for method in methods if method.judged]
     if not judged:
         return ""

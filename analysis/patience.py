@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison import shown
-from analysis.confounds import is_seed
 from analysis.logged import latest
+from tracking.configurations import is_seed
 from tracking.schema import Outcome
 
 PATIENCE: Final = "regularization.early_stopping_patience"

@@ -1,7 +1,8 @@
 """Which group is best: runs in, groups in their order out.
 
 A group's runs differ in the seed alone. Groups rank by their share of diverged runs, then by the mean objective of the
-finite ones. Nothing is dropped: what diverged is counted ("2 of 3"), what crashed, was stopped or still runs is named.
+finite ones, those of one seed behind those of several (`tracking.order`). Nothing is dropped: what diverged is counted
+("2 of 3"), what crashed, was stopped or still runs is named.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.statistics import Interval, interval, number, plus_minus
+from analysis.statistics import Interval, interval, plus_minus
 from analysis.units import independent
-from analysis.words import chained
+from tracking.labels import labels
+from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 
 RUNNING = "running"
@@ -41,6 +43,8 @@ class Group:
     judged: int
     diverged: int
     others: Mapping[str, int]
+    single: bool = False
+    """Whether it has one result where another group has several."""
 
     @property
     def share_diverged(self) -> float:
@@ -57,7 +61,8 @@ class Group:
         """What else became of its runs, in words."""
         if self.pruned:
             return "pruned"
-        words = [f"{self.diverged} diverged"] if self.diverged else []
+        words = ["one seed"] if self.single else []
+        words += [f"{self.diverged} diverged"] if self.diverged else []
         return ", ".join(words + [f"{count} {name}" for name, count in sorted(self.others.items())])
 
     @property
@@ -66,50 +71,12 @@ class Group:
         return not self.judged and set(self.others) == {Outcome.PRUNED.value}
 
 
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, list | tuple):
-        return chained([_word(item) for item in value]) or "none"
-    return "none" if value is None else str(value)
-
-
-def label(params: Mapping[str, Any]) -> str:
-    """`adam, lr 0.01` from {"optimizer.name": "adam", "optimizer.lr": 0.01}; what does not apply is left out."""
-    keys = [key for key, value in params.items() if not _missing(value)]
-    short = Counter(key.rpartition(".")[2] for key in keys)
-    words = []
-    for key in keys:
-        section, _, last = key.rpartition(".")
-        if last == "name":
-            words.append(_word(params[key]))
-        else:
-            words.append(f"{last if short[last] == 1 or not section else key} {_word(params[key])}")
-    return ", ".join(words) or "the one configuration"
-
-
 def _method(params: Mapping[str, Any], trial: int) -> str:
     """What colours a group: its first searched word; without one, itself."""
     for value in params.values():
         if isinstance(value, str):
             return value
     return f"trial {trial}"
-
-
-def distinct(groups: Sequence[Group]) -> list[Group]:
-    """The groups with labels that differ, since they are chosen and looked up by their labels: `a`, `a (2)`."""
-    seen: Counter[str] = Counter()
-    named = []
-    for group in groups:
-        seen[group.label] += 1
-        named.append(group if seen[group.label] == 1 else replace(group, label=f"{group.label} ({seen[group.label]})"))
-    return named
 
 
 def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
@@ -127,6 +94,9 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
         wanted = dict.fromkeys(["group", "trial", "outcome", "objective", *optional])
         for row in runs.loc[runs["counts"].astype(bool), list(wanted)].to_dict("records"):
             members.setdefault(str(row["group"]), []).append(row)
+    keys = [key for key in searched if key in runs]
+    configurations = {name: {key: rows[0][key] for key in keys} for name, rows in members.items()}
+    named = labels(configurations, keys)
     groups = []
     for name, rows in members.items():
         outcomes = Counter(str(row["outcome"]) for row in rows)
@@ -136,15 +106,14 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
         # An objective that is not finite has diverged, whatever its outcome says.
         diverged = outcomes.pop(str(Outcome.DIVERGED), 0) + len(ok) - len(finite)
         outcomes.pop(str(Outcome.OK), None)
-        first = rows[0]
-        params = {key: first[key] for key in searched if key in first}
+        params, trial = configurations[name], int(rows[0]["trial"])
         groups.append(
             Group(
                 group=name,
-                trial=int(first["trial"]),
-                label=label(params),
+                trial=trial,
+                label=named[name],
                 params=params,
-                method=_method(params, int(first["trial"])),
+                method=_method(params, trial),
                 rank=None,
                 interval=interval(independent(ok, [row.get("seed_data", -1) for row in ended])),
                 judged=len(finite) + diverged,
@@ -153,14 +122,17 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
             )
         )
 
-    def order(group: Group) -> tuple[float, float, float, int]:
-        if not group.judged:
-            return (1.0, float(group.pruned), 0.0, group.trial)
-        mean = math.inf if math.isnan(group.interval.mean) else sign * group.interval.mean
-        return (0.0, group.share_diverged, mean, group.trial)
+    several = replicated((group.judged - group.diverged, group.judged) for group in groups)
 
-    ranked = sorted(groups, key=order)
-    return [replace(group, rank=place if group.judged else None) for place, group in enumerate(ranked, 1)]
+    def order(group: Group) -> tuple[Any, ...]:
+        mean = sign * group.interval.mean
+        key = order_key(group.judged - group.diverged, group.judged, mean, several)
+        return (*key, group.pruned, group.trial)
+
+    return [
+        replace(group, rank=place if group.judged else None, single=several and group.judged == 1)
+        for place, group in enumerate(sorted(groups, key=order), start=1)
+    ]
 
 
 def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:

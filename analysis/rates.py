@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import theme
-from analysis.methods import Method, Trial, order, seed_name
+from analysis.methods import Method, Trial, best_first, seed_name
 from analysis.search_figures import EDGE, Scale, cross, grey, log_range, scale, value_axis
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, number, plus_minus
 from analysis.words import some
@@ -29,6 +29,11 @@ ENOUGH_VALUES: Final = 3
 """A method tried at fewer rates than this has no edge that could be moved."""
 ROW: Final = 0.032
 """The crosses of two methods stand so far apart, as a share of the figure's height: they often share their rates."""
+
+
+def _best(trials: Iterable[Trial]) -> Trial | None:
+    """The best of the trials with a finite result; None without any."""
+    return next((trial for trial in best_first(trials) if trial.sample.values), None)
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,9 @@ class RateLine:
         """Positions of the trials that the line goes through: at each rate the best that has a finite result."""
         found = []
         for _, places in itertools.groupby(range(len(self.rates)), key=lambda place: self.rates[place]):
-            finite = [place for place in places if self.trials[place].sample.values]
-            if finite:
-                found.append(min(finite, key=lambda place: order(self.trials[place])))
+            best = _best(self.trials[place] for place in places)
+            if best is not None:
+                found.append(self.trials.index(best))
         return found
 
 
@@ -177,9 +182,9 @@ def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values:
             key=lambda pair: pair[0],
         )
         trials = tuple(trial for _, trial in placed)
-        told = [place for place, trial in enumerate(trials) if trial.sample.values]
-        best = min(told, key=lambda place: order(trials[place])) if told else None
-        lines.append(RateLine(method.name, tuple(rate for rate, _ in placed), trials, best))
+        best = _best(trials)
+        place = trials.index(best) if best is not None else None
+        lines.append(RateLine(method.name, tuple(rate for rate, _ in placed), trials, place))
     heights = [value for line in lines for trial in line.trials for value in trial.sample.values.values()]
     missing = "" if any(line.trials for line in lines) else _missing(methods, key, list(values))
     return RatesInfo(lines, key, metric, scale(heights, "minimize"), missing)

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import theme
-from analysis.ranking import RUNNING, label
+from analysis.ranking import RUNNING
 from analysis.statistics import MAXIMIZE, ROUNDING, number
+from tracking.labels import labels
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -96,19 +97,25 @@ def trial_results(
     trials: dict[int, list[dict[Any, Any]]] = {}
     for row in runs[runs["counts"].astype(bool)].to_dict("records"):
         trials.setdefault(int(row["trial"]), []).append(row)
-    return [_result(number, trials[number], searched, judged or {}) for number in sorted(trials)]
+    keys = [key for key in searched if key in runs]
+    configurations = {str(number): {key: trials[number][0][key] for key in keys} for number in sorted(trials)}
+    named = labels(configurations, keys)
+    return [
+        _result(int(number), named[number], params, trials[int(number)], judged or {})
+        for number, params in configurations.items()
+    ]
 
 
 def _result(
-    number: int, rows: list[dict[Any, Any]], searched: Sequence[str], judged: Mapping[str, tuple[int, float]]
-) -> TrialResult:
+    number: int, label: str, params: Mapping[str, Any], rows: list[dict[Any, Any]],
+    judged: Mapping[str, tuple[int, float]],
+) -> TrialResult:  # fmt: skip
     outcomes = [str(row["outcome"]) for row in rows]
     ok = [float(row["objective"]) for row in rows if row["outcome"] == Outcome.OK]
     finite = tuple(value for value in ok if math.isfinite(value))
-    params = {key: rows[0][key] for key in searched if key in rows[0]}
     pruned = next((str(row["run_id"]) for row in rows if row["outcome"] == Outcome.PRUNED), "")
     epoch, seen = judged.get(pruned, (None, math.nan))
-    return TrialResult(number, label(params), params, finite, _outcome(outcomes, len(finite), len(ok)), seen, epoch)
+    return TrialResult(number, label, params, finite, _outcome(outcomes, len(finite), len(ok)), seen, epoch)
 
 
 def last_seen(histories: pd.DataFrame) -> dict[str, tuple[int, float]]:

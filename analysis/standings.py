@@ -1,16 +1,16 @@
 """Many groups: who leads, who cannot be told from whom.
 
 Every pair of groups gets its verdict, corrected by Holm for all pairs. Groups stand in the order of the ranking rule
-(share of diverged runs, then mean of the finite ones), but a place is claimed only as far as verdicts carry it: a
-group is at best behind those that are better than it, and at worst before those that it is better than. "1–3" says
-that it may be the first or the third.
+(`tracking.order`: share of diverged runs, then mean of the finite ones), but a place is claimed only as far as verdicts
+carry it: a group is at best behind those that are better than it, and at worst before those that it is better than.
+"1–3" says that it may be the first or the third.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ from analysis.seeds import possible_words
 from analysis.statistics import MINIMIZE, number, plus_minus
 from analysis.verdicts import Decision, Verdict, fewest_more, verdicts
 from analysis.words import some
+from tracking.order import order_key, replicated
 
 NAMED = 3
 """A sentence names so many groups, and counts the others."""
@@ -125,11 +126,10 @@ def standings(
     """
     sign = 1.0 if direction == MINIMIZE else -1.0
 
-    def order(group: Sample) -> tuple[bool, float, float]:
-        if not group.n:
-            return (True, 0.0, 0.0)
-        mean = group.interval.mean
-        return (False, group.share_diverged, math.inf if math.isnan(mean) else sign * mean)
+    several = replicated((len(group.values), group.n) for group in groups)
+
+    def order(group: Sample) -> tuple[Any, ...]:
+        return order_key(len(group.values), group.n, sign * group.interval.mean, several)
 
     ordered = sorted(groups, key=order)
     found = verdicts(ordered, direction=direction, margin=margin, level=level, metric=metric)

@@ -8,7 +8,7 @@ zero, and no axis has a number for what was not set: they stand apart, behind a 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,12 +18,14 @@ import pandas as pd
 from analysis import theme
 from analysis.comparison import shown
 from analysis.forest import REGULARIZERS, idle
-from analysis.methods import NOT_SET, Method, methods_of, order, selection_words
-from analysis.ranking import label as label_of
+from analysis.methods import Method, best_first, methods_of, selection_words
 from analysis.samples import Sample
 from analysis.statistics import number
 from analysis.units import DATASETS, SEEDS, share
 from analysis.words import some
+from tracking.configurations import identities
+from tracking.labels import NOT_SET
+from tracking.labels import label as label_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -177,10 +179,9 @@ class Strengths:
 
     @property
     def ranked(self) -> list[int]:
-        """The strengths with a result, best first: share of diverged runs, then the mean."""
-        judged = [(place, level.judged) for place, level in enumerate(self.levels)]
-        told = [(place, trial) for place, trial in judged if trial is not None and trial.sample.n]
-        return [place for place, _ in sorted(told, key=lambda pair: order(pair[1]))]
+        """The strengths with a result, best first, in the order of `tracking.order`."""
+        places = {level.judged.group: place for place, level in enumerate(self.levels) if level.judged}
+        return [places[trial.group] for trial in best_first(level.judged for level in self.levels if level.judged)]
 
     @property
     def choice(self) -> str:
@@ -283,8 +284,7 @@ def strengths(
 
 
 def _count(column: pd.Series[Any]) -> int:
-    kinds: set[Hashable] = {shown(value) for value in column}
-    return len(kinds)
+    return len(set(identities(column.tolist())))
 
 
 def level_text(value: Any) -> str:

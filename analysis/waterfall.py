@@ -186,11 +186,6 @@ def plot_gaps(found: Sequence[Diagnosis], *, dark: bool = False, height: int | N
     return figure
 
 
-def ordered(found: Sequence[Diagnosis]) -> list[Diagnosis]:
-    """The groups, the best first."""
-    return sorted(found, key=lambda each: (*each.rank, each.label))
-
-
 def reading(found: Sequence[Diagnosis]) -> str:
     """How to read these figures; plain text."""
     most = max(found, key=lambda each: each.n)

@@ -10,17 +10,16 @@ import streamlit as st
 
 from analysis import export
 from analysis.along import is_size, size_like
-from analysis.comparison import shown
-from analysis.diagnosis import Diagnosis, default_threshold, diagnoses, summary
+from analysis.diagnosis import Diagnosis, best_first, default_threshold, diagnoses, summary
 from analysis.intervals import number
 from analysis.learning_curve import LearningCurveInfo, learning_curve_info
 from analysis.learning_curve_figure import plot_learning_curve
-from analysis.ranking import label
 from analysis.slots import DEV, TRAIN
 from analysis.true_labels import names, noise_floor, note
-from analysis.waterfall import MOST_ROWS, ordered, plot_gaps, plot_waterfall, reading
+from analysis.waterfall import MOST_ROWS, plot_gaps, plot_waterfall, reading
 from app import study, ui
 from app.study import Study
+from tracking.labels import labels
 from tracking.schema import TRAIN_EVAL_CLEAN_ERROR, VAL_ERROR
 
 REST: Final = "rest"
@@ -77,7 +76,7 @@ def _judged(found: Study, aim: Aim, of: str) -> list[Diagnosis]:
         seeds = [f", seed {seed}" if seed >= 0 else "" for seed in runs["seed"]]
         single = [f"{name}{seed}" for name, seed in zip(runs["label"], seeds, strict=True)]
         runs = runs.assign(group=runs["run_id"], label=single)
-    return ordered(diagnoses(runs, aim.reference, aim.threshold)) if len(runs) else []
+    return best_first(diagnoses(runs, aim.reference, aim.threshold)) if len(runs) else []
 
 
 # Diagnosis
@@ -159,8 +158,8 @@ def number_axes(found: Study) -> list[str]:
 
 def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """The runs with what else they are, by these params, in the column REST."""
-    rows = runs[keys].to_dict("records") if keys else [{}] * len(runs)
-    return runs.assign(**{REST: [label({key: shown(value) for key, value in row.items()}) for row in rows]})
+    rows = runs.drop_duplicates("group").set_index("group")[keys].to_dict("index") if len(runs) else {}
+    return runs.assign(**{REST: runs["group"].map(labels(rows))})
 
 
 def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:

@@ -53,11 +53,9 @@ def guard(view: View, place: Any = st) -> None:
     frame = view.found.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
     found = configurations_of(frame, "group")
     rows = {name: found[name] for name in names.values() if name in found}
-    # What a sweep searched was meant to differ; a stranger's runs may differ in one thing.
-    known = [key for key in view.found.searched if key in keys]
-    varied = known or (keys if len(keys) == 1 else [])
+    meant = [key for key in view.found.meant if key in keys]
     varied = st.multiselect(
-        "Compared in", keys, varied, key="varied", bind="query-params", placeholder="nothing was meant to differ",
+        "Compared in", keys, meant, key="varied", bind="query-params", placeholder="nothing was meant to differ",
         width=560,
         help="What was meant to differ. Anything else that does is named, since it may be the cause of what is seen.",
     )  # fmt: skip
@@ -347,4 +345,7 @@ def about(view: View, groups: Sequence[Group]) -> str:
     words = [ui.count(len(runs), "run")]
     if not view.single:
         words.append(ui.count(len(groups), "group"))
+    if view.found.left_out:
+        many = ui.count(view.found.left_out, "run")
+        words.append(f"without {many} that only {'sums' if view.found.left_out == 1 else 'sum'} up child runs")
     return ", ".join(words) + (f" of {of}" if of else "")

@@ -24,6 +24,8 @@ from app.compare_data import trained_elsewhere
 from app.study import Study
 from sweeps.spec import Axis
 from tracking import schema
+from tracking.configurations import identities
+from tracking.labels import is_name
 
 SCHEDULE: Final = "schedule.name"
 RANGE_TEST: Final = "range_test"
@@ -59,7 +61,7 @@ class Contest:
     @cached_property
     def methods(self) -> list[Method]:
         """In their order."""
-        return methods_of(self.runs, self.key, self.keys)
+        return methods_of(self.runs, self.key, self.keys, self.study.found.named_by)
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -167,12 +169,13 @@ def _runs(study: Study) -> pd.DataFrame:
 
 def _options(runs: pd.DataFrame, axes: Iterable[str]) -> list[str]:
     """The params that can be the method: those that differ, in not too many values."""
-    counts = {key: len({shown(value) for value in runs[key]}) for key in axes if key in runs.columns}
+    counts = {key: len(set(identities(runs[key].tolist()))) for key in axes if key in runs.columns}
     found = [key for key, count in counts.items() if 1 < count <= MOST_METHODS]
 
-    def order(key: str) -> tuple[int, bool, bool]:
+    def order(key: str) -> tuple[int, bool, bool, bool]:
         words = any(isinstance(value, str) for value in runs[key])
-        return (LIKELY.index(key) if key in LIKELY else len(LIKELY), not words, bool(_RATE.search(key)))
+        place = LIKELY.index(key) if key in LIKELY else len(LIKELY)
+        return (place, not is_name(key), not words, bool(_RATE.search(key)))
 
     return sorted(found, key=order)
 

@@ -24,7 +24,7 @@ from analysis.layer_norms import (
     profile_info,
     ratio_info,
 )
-from analysis.methods import in_words, methods_of, names_of, order
+from analysis.methods import best_first, in_words, methods_of, names_of
 from app import study as study_page
 from app import ui
 from app.compare_figures import curve_table
@@ -73,7 +73,7 @@ def _candidates(contest: Contest) -> pd.DataFrame:
     ]
     pairs = methods_of(runs.assign(**{_PAIR: names}), _PAIR, contest.keys) if len(runs) else []
     chosen = [trial for pair in pairs if (trial := pair.judged) is not None]
-    groups = [trial.group for trial in sorted(chosen, key=order)]
+    groups = [trial.group for trial in best_first(chosen)]
     own = runs.assign(method=names_of(runs[contest.key], contest.key))
     own = own[own["group"].isin(groups)]
     return own.assign(place=own["group"].map({group: place for place, group in enumerate(groups)}))

@@ -15,6 +15,7 @@ from app import runs_parts as parts
 from app import store, ui
 from app.runs_kept import NAN
 from app.runs_table import NAME, SECONDS, STARTED, groups, typed
+from tracking.order import order_key, replicated
 
 CELL = 300
 """Characters of a cell that are sent; the run's page has them all."""
@@ -167,10 +168,13 @@ def groups_table(
         role: What the first metric is.
         of: The name of what they are the runs of.
     """
-    frame = groups(rows, by, metrics)
+    frame = groups(rows, by, metrics, seen)
     if metrics:
-        frame["_rank"] = frame[metrics[0]] * (-1.0 if role.better == roles.HIGHER else 1.0)
-        frame = frame.sort_values(["share", "_rank"], ignore_index=True, kind="stable")
+        sign = -1.0 if role.better == roles.HIGHER else 1.0
+        several = replicated(zip(frame["n"], frame["judged"], strict=True))
+        means = frame[metrics[0]] * sign
+        keys = [order_key(*row, several) for row in zip(frame["n"], frame["judged"], means, strict=True)]
+        frame = frame.iloc[sorted(range(len(frame)), key=keys.__getitem__)].reset_index(drop=True)
     labels = parts.short([*seen, *metrics])
     data = {column: shown(frame[column]) for column in seen}
     config: dict[str, Any] = {column: _config(column, data[column], labels[column]) for column in seen}

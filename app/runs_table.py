@@ -6,7 +6,6 @@ Frames in, frames out; no Streamlit.
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,9 @@ from analysis.logged import duration_seconds
 from analysis.ranking import RUNNING
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
 from app.runs_kept import HEARD, NAN, without_empty
-from tracking import schema
+from tracking import configurations, schema
+from tracking.configurations import identities, identity, values_of
+from tracking.labels import is_name
 from tracking.schema import Outcome, State
 
 ARCHIVED: Final = "archived"
@@ -34,7 +35,8 @@ OWN: Final = (NAME, STATE, STARTED, SECONDS)
 """Columns that every run has, whoever logged it."""
 _STATE: Final = f"tags.{schema.STATE}"
 _ACTIVE: Final = [State.QUEUED, State.RUNNING, State.PAUSING, State.STOPPING]
-_SEED: Final = re.compile(r"(^|[._\-/ ])(seeds?|random_state|rng)($|[._\-/ ])", re.IGNORECASE)
+GROUP, COUNTS = "group", "counts"
+"""Columns that say which group a run is of, and whether it is in any."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _derived(frame: pd.DataFrame, now_ms: float) -> dict[str, Any]:
         STATE: states,
         STARTED: started,
         SECONDS: duration_seconds(frame["start_time"], frame["end_time"]).to_numpy(dtype="float64", na_value=np.nan),
-        "counts": ~superseded.to_numpy(dtype=bool),
+        COUNTS: ~superseded.to_numpy(dtype=bool),
     }
 
 
@@ -101,6 +103,7 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
     kind = f"tags.{schema.KIND}"
     sweeps = (frame[kind] == schema.SWEEP_KIND).to_numpy(dtype=bool) if kind in frame else np.zeros(len(frame), bool)
     waiting = _STATE in frame and bool(frame[_STATE][sweeps].isin(_ACTIVE).any())
+    titles = dict(zip(frame["run_id"][sweeps], frame["name"][sweeps], strict=True))
     shown = ~sweeps
     if deleted:
         shown &= (frame["lifecycle"] == "deleted").to_numpy(dtype=bool)
@@ -108,7 +111,7 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
     frame = frame.iloc[np.flatnonzero(shown)[::-1]].reset_index(drop=True)
     if not shown.all():
         frame = without_empty(frame)
-    more = _derived(frame, time.time() * 1000)
+    more = _derived(frame, time.time() * 1000) | {SWEEP: [titles.get(parent, "") for parent in frame["parent"]]}
     if experiments is not None:
         more[EXPERIMENT] = frame["experiment_id"].map(experiments).fillna(frame["experiment_id"]).astype(object)
     frame = pd.concat([frame, pd.DataFrame(more, index=frame.index)], axis=1)
@@ -117,17 +120,39 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
         return [str(column) for column in frame if str(column).startswith(prefix)]
 
     params = named("params.")
-    different = {column: frame[column].nunique() for column in params}
+    changing = [column for column in params if frame[column].nunique(dropna=False) > 1]
+    values = {column: values_of(_key(column), frame[column].tolist()) for column in changing}
+    frame = frame.assign(**_grouping(frame, values))
+    different = {column: set(identities(read)) for column, read in values.items()}
     return RunTable(
         frame,
         params,
         named("metrics."),
         named("tags."),
-        [column for column, many in different.items() if many > 1 or frame[column].hasnans],
-        [column for column, many in different.items() if many > 1],
+        [column for column, texts in different.items() if len(texts) > 1],
+        [column for column, texts in different.items() if len(texts - {identity(None)}) > 1],
         OWN if experiments is None else (NAME, EXPERIMENT, *OWN[1:]),
         waiting or any(word == RUNNING for word in frame[STATE]),
     )
+
+
+def _key(column: str) -> str:
+    return column.removeprefix("params.")
+
+
+def _grouping(frame: pd.DataFrame, values: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """The group of each run, and whether it counts: what only sums up its child runs is in no group."""
+    columns = {_key(column): pd.Series(read, dtype=object) for column, read in values.items()}
+    params = pd.DataFrame(columns, index=range(len(frame)))
+    tag = f"tags.{schema.GROUP}"
+    tagged = frame[tag].fillna("").tolist() if tag in frame else [""] * len(frame)
+    parents = frame["parent"].fillna("").tolist()
+    metrics = frame[[column for column in frame if str(column).startswith("metrics.")]]
+    sums = configurations.summaries(frame["run_id"].tolist(), parents, params, metrics)
+    return {
+        GROUP: configurations.group_names(params, tagged, parents),
+        COUNTS: frame[COUNTS].to_numpy(dtype=bool) & ~np.array(sums, dtype=bool),
+    }
 
 
 def names_of(experiments: pd.DataFrame) -> dict[str, str]:
@@ -137,15 +162,17 @@ def names_of(experiments: pd.DataFrame) -> dict[str, str]:
 
 def is_seed(column: str) -> bool:
     """Whether a param is a seed by its name."""
-    return _SEED.search(column.removeprefix("params.")) is not None
+    return configurations.is_seed(_key(column))
 
 
 def typed(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Params as numbers where all that are there are numbers, so that 10 comes after 9; anything else stays."""
+    """Params as numbers where all that are there are plain numbers, so that 10 comes after 9; anything else stays."""
     if values.dtype.kind not in "OTU" and not isinstance(values.dtype, pd.StringDtype):
         return values
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    return numbers if bool(values.notna().any()) and bool((numbers.notna() == values.notna()).all()) else values
+    key, texts = _key(str(values.name)), values.dropna().unique().tolist()
+    if not configurations.all_plain_numbers(key, texts):
+        return values
+    return pd.Series(values_of(key, values.tolist()), values.index, "float64", values.name)
 
 
 def finite(values: pd.Series[Any]) -> np.ndarray:
@@ -154,7 +181,7 @@ def finite(values: pd.Series[Any]) -> np.ndarray:
 
 
 def _names_first(columns: Sequence[str]) -> list[str]:
-    return sorted(columns, key=lambda column: not column.endswith("name"))
+    return sorted(columns, key=lambda column: not is_name(_key(column)))
 
 
 def common_first(table: RunTable, columns: Sequence[str]) -> list[str]:
@@ -180,14 +207,21 @@ def default_columns(table: RunTable, main: Sequence[str], params: int = 6, metri
 
 
 def group_columns(table: RunTable) -> tuple[list[str], list[str]]:
-    """What tells groups apart that are equal in everything but the seed, and which of it is worth showing."""
+    """What a group is, if it is to be equal in everything but the seed, and which columns are worth showing of it."""
     by = _names_first([column for column in table.differing if not is_seed(column)])
     phase = f"tags.{schema.PHASE}"
     by += [phase] if phase in table.frame and table.frame[phase].nunique() > 1 else []
     shown = [column for column in by if column in table.varied or column == phase]
-    # What only lacks in some follows from another choice, unless that leaves two groups looking the same.
-    enough = len(table.frame[shown].drop_duplicates()) == len(table.frame[by].drop_duplicates()) if shown else not by
-    return by, shown if enough else by
+    counting = table.frame[table.frame[COUNTS]]
+    size = counting[GROUP].nunique()
+
+    def apart(columns: Sequence[str]) -> bool:
+        return len(set(_codes(counting, columns))) == size
+
+    # What only lacks in some follows from another choice, unless that leaves two groups looking the same; one
+    # configuration in two sweeps is two groups, which only their sweeps tell apart.
+    ways = (shown, by, [*shown, SWEEP], [*by, SWEEP])
+    return [GROUP], next((columns for columns in ways if apart(columns)), by)
 
 
 def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
@@ -215,33 +249,37 @@ def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
 def _codes(frame: pd.DataFrame, by: Sequence[str]) -> np.ndarray:
     codes = np.zeros(len(frame), dtype=np.int64)
     for column in by:
-        own, names = pd.factorize(frame[column], use_na_sentinel=False)
+        values = frame[column].tolist()
+        texts = identities(values_of(_key(column), values)) if column.startswith("params.") else values
+        own, names = pd.factorize(np.array(texts, dtype=object), use_na_sentinel=False)
         codes, _ = pd.factorize(codes * max(1, len(names)) + own)
     return codes
 
 
-def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen: Sequence[str] = ()) -> pd.DataFrame:
     """One row a group of runs that are equal in `by`, in the order of their first run.
 
     Means and intervals are over the finite runs that ended well; of the runs that did, or diverged, `finite` says how
-    many are finite ("2 of 3"), by the first of `metrics`; `others` names the rest. Superseded runs are in no group.
+    many are finite ("2 of 3"), by the first of `metrics`; `others` names the rest. Runs that do not count are in no
+    group: superseded ones, and those that only sum up their child runs.
 
     Args:
         frame: Rows of `RunTable.frame`.
         by: Columns.
         metrics: Columns to average, the one that the runs are judged by first.
+        seen: More columns of which a group shows what its first run has.
 
     Returns:
-        Columns: those of `by`; for each metric its mean under its own name and `± metric`, half of the 95% t-interval,
-        from three runs on; n, finite, others, share (of the diverged), runs (list of run ids).
+        Columns: those of `by` and `seen`; for each metric its mean under its own name and `± metric`, half of the 95%
+        t-interval, from three runs on; n, finite, others, judged (how many ended well or diverged), runs (their ids).
     """
     from analysis.intervals import t_quantile
 
-    frame = frame[frame["counts"].astype(bool)].reset_index(drop=True)
+    frame = frame[frame[COUNTS].astype(bool)].reset_index(drop=True)
     codes = _codes(frame, by)
     size = int(codes.max()) + 1 if len(codes) else 0
     first = np.unique(codes, return_index=True)[1]
-    result = {column: frame[column].iloc[first].array for column in by}
+    result = {column: frame[column].iloc[first].array for column in dict.fromkeys([*by, *seen])}
     state = frame[STATE].astype(str).to_numpy()
     well = np.isin(state, [Outcome.OK.value, "finished"])
     diverged = state == Outcome.DIVERGED.value
@@ -266,7 +304,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> pd
     good_count = np.bincount(codes[judged_finite], minlength=size)
     judged = good_count + np.bincount(codes[diverged & ~judged_finite], minlength=size)
     result["finite"] = [f"{good} of {of}" if of else "–" for good, of in zip(good_count, judged, strict=True)]
-    result["share"] = np.where(judged > 0, 1 - good_count / np.maximum(judged, 1), math.nan)
+    result["judged"] = judged
     rest = ~(judged_finite | diverged)
     words: list[dict[str, int]] = [{} for _ in range(size)]
     for code, word in zip(codes[rest], state[rest], strict=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.claims import sweep_claims
 from analysis.confirmed import confirmed_info, confirms, sweep_standings
-from analysis.ranking import distinct, ranking
+from analysis.ranking import ranking
 from sweeps.spec_model import Spec
 from tracking.schema import ACTIVE
 
@@ -39,5 +39,5 @@ def verdicts(reader: Reader, row: dict[str, Any], runs: pd.DataFrame, spec: Spec
     searched = list(row["searched"])
     search = runs[~confirms(runs)] if len(runs) else runs
     winners = confirmed_info(runs, searched, metric=row["metric"], direction=row["direction"])
-    found = sweep_standings(search, distinct(ranking(search, searched, row["direction"])), winners)
+    found = sweep_standings(search, ranking(search, searched, row["direction"]), winners)
     return [{"claim": "", "status": "", "sentence": found.sentence}] if found is not None else []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracking import schema
 from tracking.legible import one_line
+from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 from tracking.store import scrub, sqlite_path
 
@@ -167,29 +168,38 @@ def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
     """Configurations with a run that ended, by their share of diverged runs, then by the mean of the finite ones.
 
     Confirmed ones come first: their runs did not choose them.
+
+    Args:
+        runs: Those of one sweep, from `tracking.sweeps.sweep_runs`.
+        row: The sweep: direction and searched.
     """
+    from tracking.labels import labels
+
     counting = runs[runs["counts"] & runs["outcome"].isin(_OUTCOMES)]
-    groups = []
+    keys = list(row["searched"])
+    first = counting.drop_duplicates("group")
+    configurations = zip(first["group"], _rows(first[keys]), strict=True)
+    names = labels({str(group): params for group, params in configurations}, keys)
+    groups: list[Row] = []
     for group, own in counting.groupby("group", sort=False):
         finite = own.loc[(own["outcome"] == Outcome.OK.value) & own["objective"].notna(), "objective"]
-        name = one_line(own["name"].iloc[0]).rpartition(" · seed ")[0]
         diverged = int((own["outcome"] == Outcome.DIVERGED.value).sum())
         phase = str(own["phase"].iloc[0])
         groups.append(
             {
-                "group": str(group), "phase": phase, "name": name,
+                "group": str(group), "phase": phase, "name": one_line(names[str(group)]),
                 "mean": float(finite.mean()) if len(finite) else math.nan, "finite": len(finite),
                 "diverged": diverged, "runs": len(own),
             }
         )  # fmt: skip
     sign = -1 if row["direction"] == schema.MAXIMIZE else 1
 
-    def rank(group: Row) -> tuple[bool, float, float]:
+    counts = {group["group"]: (group["finite"], group["finite"] + group["diverged"]) for group in groups}
+    several = replicated(counts.values())
+
+    def rank(group: Row) -> tuple[Any, ...]:
         searched = group["phase"] != schema.CONFIRM_PHASE
-        judged = group["finite"] + group["diverged"]
-        if not group["finite"]:
-            return searched, 2.0, 0.0
-        return searched, group["diverged"] / judged, sign * group["mean"]
+        return searched, *order_key(*counts[group["group"]], sign * group["mean"], several)
 
     return sorted(groups, key=rank)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis.claims import equal
 from analysis.exact import enough_pairs
 from app.study import PAGES
 from sweeps.decidable import plan_of
@@ -12,6 +11,7 @@ from sweeps.search import count, enumerate_trials, seeds_for
 from sweeps.spec import parse, to_yaml
 from sweeps.spec_model import Spec
 from sweeps.yaml_text import read
+from tracking.configurations import identity
 
 LABS = sorted((Path(__file__).parents[1] / "labs").glob("*.yaml"))
 MOST_RUNS = 150  # at about 1.5 s a run and two workers
@@ -52,7 +52,11 @@ def test_a_lab_claims_something_about_groups_that_it_trains(file):
     trials = [trial.params for trial in enumerate_trials(spec)]
     for claim in spec.claim:
         sides = [
-            [place for place, params in enumerate(trials) if all(equal(params.get(k), v) for k, v in side.items())]
+            [
+                place
+                for place, params in enumerate(trials)
+                if all(identity(params.get(k)) == identity(v) for k, v in side.items())
+            ]
             for side in (claim.better, claim.than)
         ]
         assert all(sides), "each side is a group"

@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tracking import schema
-from tracking.frames import TEXT, Keys, Reader, Records, Selection, table
+from tracking.configurations import values_of
+from tracking.frames import TEXT, VALUES, Keys, Reader, Records, Selection, table
+from tracking.labels import label
 from tracking.legible import legible, legible_value
+from tracking.order import order_key
 from tracking.schema import Outcome
 
 RUNNING = "running"
@@ -100,7 +104,7 @@ def _children(reader: Reader, selection: Selection) -> pd.DataFrame:
 
 
 def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
-    """By sweep: its best group. The share of diverged runs comes first, then the mean of the finite ones.
+    """By sweep: its best group, in the order of `tracking.order`.
 
     A sweep with confirm runs is judged by these alone: its search runs are what chose them.
     """
@@ -113,18 +117,42 @@ def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
         {
             "parent": ended["parent"],
             "group": ended["group"],
-            "diverged": (ended["outcome"] == Outcome.DIVERGED.value).astype("float64"),
+            "finite": good.astype("int64"),
+            "judged": 1,
             "objective": ended["objective"].where(good),
             "name": ended["name"].where(good),
+            "run": ended["run_id"].where(good),
         }
     )
     groups = table_.groupby(["parent", "group"], sort=False, as_index=False).agg(
-        {"diverged": "mean", "objective": "mean", "name": "first"}
+        {"finite": "sum", "judged": "sum", "objective": "mean", "name": "first", "run": "first"}
     )
     groups = groups[groups["objective"].notna()]
     sign = groups["parent"].map(maximize).fillna(False).map({True: -1.0, False: 1.0}).astype("float64")
-    groups = groups.assign(rank=groups["objective"] * sign).sort_values(["diverged", "rank", "group"])
+    several = groups["parent"].map((groups["judged"] > 1).groupby(groups["parent"]).any()).astype(bool)
+    columns = (groups["finite"], groups["judged"], groups["objective"] * sign, several)
+    keys = [(*order_key(*row), group) for *row, group in zip(*columns, groups["group"], strict=True)]
+    groups = groups.iloc[sorted(range(len(groups)), key=keys.__getitem__)]
     return groups.drop_duplicates("parent").set_index("parent")
+
+
+def _best_names(reader: Reader, best: pd.DataFrame, searched: Iterable[list[str]]) -> list[str]:
+    """What the best groups are called, by what their sweeps search; nothing for a sweep that has none.
+
+    Args:
+        reader: The store.
+        best: From `_best`, one row per sweep.
+        searched: The keys that each of these sweeps searches.
+    """
+    lists = list(searched)
+    keys = sorted({key for listed in lists for key in listed})
+    params = reader.params(best["run"].dropna(), keys) if keys else table((), VALUES)
+    texts = {(run, key): value for run, key, value in params.itertuples(index=False)}
+    names = []
+    for run, name, listed in zip(best["run"], best["name"].fillna(""), lists, strict=True):
+        values = {key: values_of(key, [texts.get((run, key))])[0] for key in listed}
+        names.append(label(values) if name and listed else _SEED_IN_NAME.sub("", name))
+    return names
 
 
 def sweeps(reader: Reader) -> pd.DataFrame:
@@ -162,7 +190,7 @@ def sweeps(reader: Reader) -> pd.DataFrame:
     best = _best(runs, maximize).reindex(frame["sweep"].array)
     frame["best"] = best["objective"].to_numpy(dtype="float64")
     frame["best_group"] = best["group"].fillna("").array
-    frame["best_name"] = [_SEED_IN_NAME.sub("", name) for name in best["name"].fillna("")]
+    frame["best_name"] = _best_names(reader, best, frame["searched"])
     frame = frame.sort_values(["created", "sweep"], ascending=[False, True], ignore_index=True)
     return frame[list(SWEEPS)].astype(SWEEPS)
 

@@ -83,7 +83,7 @@ def best(row: dict[str, Any]) -> None:
     if not row["best_name"] or row["best"] != row["best"]:
         st.caption("no result yet" if row["state"] in ui.ACTIVE else "no result", text_alignment="right")
         return
-    words = ui.text(f"{row['best_name'].replace(' · ', ', ')}, {row['metric']}", 90)
+    words = ui.text(f"{row['best_name']}, {row['metric']}", 90)
     st.markdown(f"**{ui.text(number(row['best']))}**  \n:small[:gray[{words}]]", text_alignment="right")
 
 

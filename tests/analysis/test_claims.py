@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims import Statement, Status, claim_info, claims_info, equal, frame, matches
+from analysis.claims import Statement, Status, claim_info, claims_info, frame, matches
 from analysis.samples import sample
 from analysis.verdicts import verdict
 
@@ -54,7 +54,8 @@ def info(runs: pd.DataFrame, **more: Any) -> Any:
     ],
 )  # fmt: skip
 def test_a_value_is_the_one_named(value: Any, wanted: Any, same: bool) -> None:
-    assert equal(value, wanted) is same
+    runs = pd.DataFrame({"lr": pd.Series([value], dtype=object)})
+    assert matches(runs, {"lr": wanted}).tolist() == [same]
 
 
 def test_nothing_matches_a_param_that_the_runs_do_not_have() -> None:

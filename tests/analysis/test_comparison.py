@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison import Comparison, comparison, groups_of, shown, typed
+from analysis.comparison import Comparison, comparison, groups_of, shown
 from analysis.differences import against, side_by_side
 from analysis.samples import sample
+from tracking.configurations import values_of
 
 SWEEPS = pd.DataFrame(columns=["sweep", "name", "metric", "direction", "searched"])
 
@@ -59,6 +60,26 @@ def test_one_configuration_of_two_sweeps_is_two_groups_named_by_their_sweeps() -
     assert (found.objective, found.direction, found.searched) == ("loss", "minimize", ["lr"])
 
 
+def test_a_strangers_run_beside_a_sweep_is_called_by_what_it_has() -> None:
+    sweeps = pd.DataFrame([("a", "first", "loss", "minimize", ["optimizer.lr"])], columns=list(SWEEPS))
+    tags = [{"kind": "run", "group": group, "outcome": "ok"} for group in "gh"]
+    params = [{"optimizer.lr": "1.0"}, {"optimizer.lr": "2.0"}, {"method": "lamb"}]
+    groups, _ = groups_of(runs_of(params, [*tags, {}], [1, 2, 3], ["a", "a", ""], sweeps), "loss", "minimize")
+    labels = [group.label for group in groups]
+    assert len(set(labels)) == 3 and labels[2].startswith("lamb") and all("(2)" not in label for label in labels)
+
+
+def test_what_sums_up_its_child_runs_is_left_out_and_counted() -> None:
+    params = [{"trials": "2"}, {"lr": "0.1"}, {"lr": "0.2"}]
+    found = runs_of(params, values=[1.0, 1.0, 2.0], parents=["", "r0", "r0"])
+    assert found.runs["run_id"].tolist() == ["r1", "r2"] and found.left_out == 1
+    assert found.configurations == {
+        group: {"lr": lr} for group, lr in zip(found.runs["group"], (0.1, 0.2), strict=True)
+    }
+    alone = runs_of(params[:1], values=[1.0])
+    assert alone.runs["run_id"].tolist() == ["r0"] and alone.left_out == 0
+
+
 def test_sweeps_with_different_goals_have_none_together() -> None:
     sweeps = pd.DataFrame([("a", "", "loss", "minimize", []), ("b", "", "acc", "maximize", [])], columns=list(SWEEPS))
     tags = [{"kind": "run", "group": group} for group in "gh"]
@@ -97,9 +118,7 @@ def test_a_run_that_never_logged_the_metric_has_not_diverged() -> None:
     assert [dict(group.others) for group in groups] == [{"without a result": 1}] * 3
 
 
-def test_values_are_read_as_what_they_stand_for() -> None:
-    texts = ["1e-3", "3", "True", "None", "[64, 32]", "relu", "nan-like", "{'a': 1}"]
-    assert [typed(text) for text in texts] == [0.001, 3, True, None, [64, 32], "relu", "nan-like", "{'a': 1}"]
+def test_values_are_shown_as_texts() -> None:
     assert [shown(value) for value in (None, True, [64, 32], 0.001, "x")] == ["–", "true", "64, 32", "0.001", "x"]
 
 
@@ -125,5 +144,5 @@ def test_differences_are_paired_where_seeds_are_shared() -> None:
 
 
 def test_text_that_json_escapes_hide_is_legible() -> None:
-    assert typed('"\\u202eevil"') == "[U+202E]evil"
-    assert shown(typed('["a\\u200b", 1]')) == "a[U+200B], 1"
+    evil, listed = values_of("name", ['"\\u202eevil"', '["a\\u200b", 1]'])
+    assert evil == "[U+202E]evil" and shown(listed) == "a[U+200B], 1"

@@ -181,5 +181,5 @@ def test_other_sweeps_and_confirm_runs_without_a_result_leave_search_runs_where_
 def test_confirmed_groups_are_named_apart() -> None:
     groups, _ = groups_of(compared(), "objective", "minimize")
     assert sorted(group.label for group in groups) == [
-        "lr 0.01, adam", "lr 0.01, adam (confirmed)", "lr 0.1, sgd", "lr 0.1, sgd (confirmed)", "lr 1, sgd",
+        "adam, lr 0.01", "adam, lr 0.01 (confirmed)", "sgd, lr 0.1", "sgd, lr 0.1 (confirmed)", "sgd, lr 1",
     ]  # fmt: skip

@@ -16,12 +16,13 @@ from analysis.diagnosis import (
     VARIANCE,
     WRONG_LABELS,
     Finding,
+    best_first,
     default_threshold,
     diagnoses,
     summary,
 )
 from analysis.statistics import holm
-from analysis.waterfall import MOST_ROWS, ordered, plot_gaps, plot_waterfall, reading
+from analysis.waterfall import MOST_ROWS, plot_gaps, plot_waterfall, reading
 
 NAMES = {"train": "train_eval/error", "dev": "val/error", "train_dev": "train_dev/error"}
 
@@ -146,7 +147,7 @@ def test_diverged_runs_are_counted_drawn_and_rank_last():
     lost.loc[[0, 1], ["outcome", "train", "dev"]] = ["diverged", math.nan, math.nan]
     found = diagnoses(pd.concat([lost, group("b", 0.2, 0.3)], ignore_index=True), 0.0, 0.02)
     assert found[0].diverged == 2 and found[0].n == 4
-    assert [each.group for each in ordered(found)] == ["b", "a"]
+    assert [each.group for each in best_first(found)] == ["b", "a"]
     for figure in (plot_waterfall(found[0], NAMES), plot_gaps(found)):
         cross = next(trace for trace in figure.data if trace.name == "diverged runs")
         assert cross.customdata[0] == "2 of 6 runs"
@@ -201,7 +202,7 @@ def test_the_waterfall_steps_from_the_reference_to_the_validation_error():
 
 
 def test_the_gaps_are_a_panel_a_fault_and_a_row_a_group_filled_where_it_is_one():
-    found = ordered(diagnoses(pd.concat([group(str(k), 0.1 * k, 0.1 * k + 0.01) for k in range(50)]), 0.0, 0.02))
+    found = best_first(diagnoses(pd.concat([group(str(k), 0.1 * k, 0.1 * k + 0.01) for k in range(50)]), 0.0, 0.02))
     figure = plot_gaps(found)
     filled = [trace for trace in figure.data if trace.marker.symbol == "circle"]
     assert sum(len(trace.x) for trace in filled) == MOST_ROWS - 1, "only the first has no bias, none has variance"

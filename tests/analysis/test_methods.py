@@ -41,6 +41,28 @@ def test_a_winner_is_judged_by_its_fresh_seeds_alone(method_runs: Any) -> None:
     assert not found(method_runs(SEARCH, waiting))[0].fresh, "confirm runs without a result judge nothing"
 
 
+def test_a_trial_of_one_seed_stands_for_no_method_that_has_trials_of_several(method_runs: Any) -> None:
+    lucky = {("adam", 0.05): [0.01], ("sgd", 0.05): [0.01]}
+    (adam, sgd) = found(method_runs({**SEARCH, **lucky}))
+    assert (adam.best.label, sgd.best.label) == ("lr 0.01", "lr 1")
+    assert "adam with lr 0.05 and sgd with lr 0.05" in selection_words([adam, sgd])
+    (adam, sgd) = found(method_runs(lucky | {("adam", 0.1): [0.02]}))
+    assert (adam.best.label, sgd.best.label) == ("lr 0.05", "lr 0.05"), "all of them have one seed"
+    assert "luck" not in selection_words([adam, sgd])
+    (adam,) = found(method_runs({("adam", 0.05): [0.01], ("adam", 0.1): [None, None]}))
+    assert adam.best.label == "lr 0.05", "nothing can be said of what diverged in every seed"
+    fresh = {("adam", 0.1): [0.01], ("adam", 1.0): [0.2, 0.2]}
+    assert found(method_runs(SEARCH, fresh))[0].judged.label == "lr 1", "fresh seeds are judged alike"
+
+
+def test_trials_are_called_by_few_params_of_their_method(method_runs: Any) -> None:
+    runs = method_runs(SEARCH)
+    runs["beta"] = [0.9 if name == "adam" else None for name in runs["optimizer.name"]]
+    adam, sgd = methods_of(runs, "optimizer.name", [*KEYS, "beta"], KEYS)
+    assert adam.title == "adam, lr 0.01" and adam.best.params["beta"] == 0.9
+    assert sgd.title == "sgd, lr 1", "it has no beta that could be set"
+
+
 def test_numbers_ascend_and_words_keep_their_order(method_runs: Any) -> None:
     runs = method_runs(SEARCH)
     assert [method.name for method in found(runs, "optimizer.lr")] == ["lr 0.01", "lr 0.1", "lr 1"], (

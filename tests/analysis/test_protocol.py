@@ -99,7 +99,7 @@ def test_diverged_runs_are_counted_and_unfinished_ones_named(method_runs: Any) -
 
 
 def test_what_runs_to_come_can_mend_is_not_known_yet(method_runs: Any) -> None:
-    runs = method_runs({**FAIR, ("sgd", 1.0): [0.5, math.nan]})
+    runs = method_runs({**FAIR, ("sgd", 1.0): [0.5, 0.5, math.nan]})
     assert len(broken(info(runs))) == 4
     (left,) = info(runs, active=True).broken
     assert left.rule == "The best lies inside the range", "more seeds will not widen it"

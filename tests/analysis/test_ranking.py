@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.ranking import answer, label, ranking
+from analysis.ranking import answer, ranking
 
 SEARCHED = ["optimizer.name", "optimizer.lr"]
 
@@ -75,21 +74,6 @@ def test_superseded_runs_do_not_count() -> None:
 def test_an_infinite_objective_is_a_divergence_whatever_its_outcome_says() -> None:
     (group,) = ranking(runs(("a", 1.0, "ok", math.inf), ("a", 1.0, "ok", 1.0)), SEARCHED)
     assert (group.seeds, group.diverged, group.interval.mean) == ("1 of 2", 1, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("params", "words"),
-    [
-        ({"optimizer.name": "adam", "optimizer.lr": 0.01}, "adam, lr 0.01"),
-        ({"optimizer.lr": 0.001}, "lr 0.001"),
-        ({"model.hidden_sizes": [64, 32]}, "hidden_sizes 64-32"),
-        ({"a.x": 1, "b.x": 2}, "a.x 1, b.x 2"),
-        ({"optimizer.name": "sgd", "optimizer.momentum": None, "optimizer.alpha": math.nan}, "sgd"),
-        ({}, "the one configuration"),
-    ],
-)
-def test_labels(params: dict[str, Any], words: str) -> None:
-    assert label(params) == words
 
 
 def test_the_answer_is_one_sentence_with_its_basis() -> None:

@@ -33,6 +33,12 @@ def test_each_method_has_its_best_rate_and_an_edge_is_warned_of(method_runs: Any
     assert found.diverged == (2, 18) and found.problem == ""
 
 
+def test_a_rate_of_one_seed_is_not_the_best_beside_rates_of_several(method_runs: Any) -> None:
+    lines = info(method_runs({**SEARCH, ("adam", 0.05): [0.001], ("sgd", 10.0): [0.001]})).lines
+    assert [line.rates[line.best] for line in lines] == [0.01, 1.0] and [line.edge for line in lines] == ["", ""]
+    assert [len(line.line) for line in lines] == [len(line.trials) for line in lines], "it is drawn all the same"
+
+
 def test_a_large_factor_is_rounded(method_runs: Any) -> None:
     found = info(method_runs({("a", 1.33e-6): [1.0], ("a", 1.0): [2.0], ("b", 0.562): [1.0], ("b", 1.0): [2.0]}))
     assert "a factor of 420,000 apart" in found.sentence

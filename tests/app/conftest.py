@@ -27,11 +27,11 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import app
-from analysis.ranking import label
 from app import store
 from sweeps.client import Client, ServiceStatus
 from tracking import schema
 from tracking.frames import Records
+from tracking.labels import label
 from tracking.sweeps import EVENTS, SWEEPS
 
 RUN_COLUMNS = [

@@ -118,7 +118,7 @@ def test_the_guard_names_what_else_differs_between_two_sweeps(visitor, trained):
     visitor.open(f"/compare?sweep={trained.sweeps['rates']}").says("One pair")
     assert "may be the cause" not in visitor.text()
     visitor.open(f"/compare?sweep={trained.sweeps['rates']},{trained.sweeps['others']}").says("One pair")
-    assert re.search(r"data\.batch_size \(.*may be the cause", visitor.text())
+    assert re.search(r"but also data\.batch_size: .*may be the cause", visitor.text())
 
 
 def pick_baseline(visitor, place):

@@ -301,7 +301,7 @@ def test_list(store, capsys):
     assert cli.main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["sweep"] for row in rows} == {done, waits}
-    assert {row["name"]: row["best"] for row in rows} == {"later": None, "two-rates": pytest.approx(0.3)}
+    assert {row["name"]: row["best"] for row in rows} == {"later": None, "two-rates": pytest.approx(0.55)}
 
 
 def test_list_of_a_store_that_is_not_there_yet(tmp_path, capsys):
@@ -322,12 +322,12 @@ def test_show_ranks_configurations_and_names_what_crashed(store, capsys):
     text = capsys.readouterr().out
     assert "finished, 4 of 4 runs (3 ok, 1 crashed)" in text and "Which rate?" in text
     ranked = [line.split() for line in text.splitlines() if line.startswith("lr ")]
-    assert ranked == [["lr", "0.01", "0.3", "1", "of", "2"], ["lr", "0.1", "0.55", "2", "of", "2"]]
+    assert ranked == [["lr", "0.1", "0.55", "2", "of", "2"], ["lr", "0.01", "0.3", "1", "of", "2"]], "one may be luck"
     assert "lr 0.01 · seed 1: The  [2Jmemory was full." in text and "\x1b" not in text
     assert text.rstrip().endswith("Training.")
     assert cli.main(["show", done[:6], "--json"]) == 0
     detail = json.loads(capsys.readouterr().out)
-    assert len(detail["runs"]) == 4 and detail["groups"][0]["name"] == "lr 0.01" and detail["state"] == "finished"
+    assert len(detail["runs"]) == 4 and detail["groups"][0]["name"] == "lr 0.1" and detail["state"] == "finished"
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "stop", "retry"])
@@ -549,16 +549,16 @@ def test_progress_is_one_line_in_place_on_a_terminal_and_a_line_every_ten_second
 def test_configurations_rank_by_divergence_first_then_by_their_mean(direction, ranked):
     import pandas as pd
 
-    outcomes = {"a": ["ok", "ok"], "b": ["ok", "crashed"], "c": ["ok", "diverged"], "d": ["diverged", "diverged"]}
+    outcomes = {"a": ["ok", "ok"], "b": ["ok", "ok", "crashed"], "c": ["ok", "diverged"], "d": ["diverged", "diverged"]}
     measured = {"a": 0.5, "b": 0.4, "c": 0.1, "d": float("nan")}
     runs = pd.DataFrame(
         [
             {"group": group, "name": f"{group} · seed {seed}", "outcome": outcome, "counts": True, "phase": "search",
-             "objective": measured[group] if outcome == "ok" else float("nan")}
+             "objective": measured[group] if outcome == "ok" else float("nan"), "optimizer.name": group}
             for group, own in outcomes.items() for seed, outcome in enumerate(own)
         ]
     )  # fmt: skip
-    groups = shown.group_rows(runs, {"direction": direction})
+    groups = shown.group_rows(runs, {"direction": direction, "searched": ["optimizer.name"]})
     assert [group["name"] for group in groups] == ranked
     assert [(group["finite"], group["diverged"], group["runs"]) for group in groups[2:]] == [(1, 1, 2), (0, 2, 2)]
 

@@ -131,7 +131,7 @@ def test_sweeps(reader: Reader, filled: dict[str, Any]) -> None:
     assert counted == {"ok": 3, "diverged": 1, "pruned": 0, "stopped": 1, "crashed": 0, "running": 1, "done": 5}
     # g2 has the lower mean, but a diverged seed; g3 has no ok run that counts.
     assert first["best_group"] == "g1" and first["best"] == pytest.approx((0.5 + 0.3) / 2)
-    assert first["best_name"] == "adam · lr 1"
+    assert first["best_name"] == "adam, lr 0.1, betas 0.9-0.999"
     assert (first["trials"], first["seeds"], first["planned"]) == (3, 2, 6)
     assert first["searched"] == ["optimizer.name", "optimizer.lr", "optimizer.betas"]
     assert (first["state"], first["question"], first["experiment"]) == ("running", "Which?", "first")
@@ -151,7 +151,7 @@ def test_a_sweep_with_confirm_runs_is_judged_by_these_alone() -> None:
             ("t", "only", "search", "ok", 0.4), ("t", "begun", "confirm", "running", math.nan),
         ],
         columns=["parent", "group", "phase", "outcome", "objective"],
-    ).assign(name="x · seed 0")  # fmt: skip
+    ).assign(name="x · seed 0", run_id="r")  # fmt: skip
     best = _best(runs, pd.Series({"s": False, "t": False}))
     assert best.loc["s", ["group", "objective"]].to_list() == ["sound+", 0.3]
     assert best.loc["t", "group"] == "only"

@@ -1,0 +1,232 @@
+"""What configurations are called: `adam, lr 0.01`, by the fewest params that tell them apart."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
+from math import comb
+from typing import Any, Final
+
+from tracking.configurations import DIGITS, identity, is_missing, is_seed, words_of
+
+NOT_SET: Final = "not set"
+"""What stands for a param that a configuration does not have."""
+ONLY: Final = "the one configuration"
+LONGEST: Final = 24
+"""Characters of a value in a label."""
+_NAMES: Final = (
+    "optimizer", "optim", "model", "method", "algorithm", "algo", "architecture", "arch", "network", "net",
+    "classifier", "regressor", "estimator", "learner", "agent", "scheduler", "schedule", "dataset", "data",
+)  # fmt: skip
+"""What is called by its value alone, those that are asked about most first."""
+_KINDS: Final = frozenset({"name", "type", "class", "kind"})
+_OF_THE_RUN: Final = frozenset(
+    {"name", "title", "dir", "directory", "folder", "path", "file", "url", "uri", "host", "user", "date", "timestamp",
+     "id", "uuid", "commit", "sha", "hash"}
+)  # fmt: skip
+"""The last word of a key that says which run it is and not how it trained, unless it names a choice."""
+_MOST_TRIED: Final = 100_000
+"""Configurations that are looked at, at most, to find the fewest params; beyond it the best one is added at a time."""
+
+
+# Words
+
+
+def _name_rank(key: str) -> int | None:
+    """The place of a key among those that name a choice (`optimizer`, `model.name`); None of one that does not."""
+    words = words_of(key)
+    thing = words[-2] if len(words) > 1 and words[-1] in _KINDS else words[-1] if words else ""
+    if thing in _NAMES:
+        return _NAMES.index(thing)
+    return len(_NAMES) if key.endswith(".name") else None
+
+
+def is_name(key: str) -> bool:
+    """Whether a key names a choice, such as the optimizer or the model, which its value says alone."""
+    return _name_rank(key) is not None
+
+
+def _of_the_run(key: str) -> bool:
+    return not is_name(key) and bool(_OF_THE_RUN & set(words_of(key)[-1:]))
+
+
+def _word(value: Any, digits: int = 4) -> str:
+    """A value in a label."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.{digits}g}"
+    if isinstance(value, list | tuple):
+        members = [_word(member, digits) for member in value]
+        same = len(members) > 3 and len(set(members)) == 1
+        return (f"{len(members)} × {members[0]}" if same else "-".join(members)) or "none"
+    if isinstance(value, Mapping):
+        return json.dumps(value, default=str)
+    return "none" if value is None else " ".join(str(value).split())
+
+
+def _cut(words: Collection[str]) -> dict[str, str]:
+    """Each word cut to LONGEST characters, where words begin alike to those in which they differ."""
+    cut = {word: word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in words}
+    beginning: dict[str, list[str]] = {}
+    for word, short in cut.items():
+        beginning.setdefault(short, []).append(word)
+    for alike in beginning.values():
+        if len(alike) > 1:
+            differing = (place for place, letters in enumerate(zip(*alike, strict=False)) if len(set(letters)) > 1)
+            start = max(0, next(differing, min(map(len, alike))) - 4)
+            cut |= {word: f"…{word[start : start + LONGEST - 1]}" for word in alike}
+    return cut
+
+
+def _words(values: Sequence[Any]) -> list[str]:
+    """The values of one param in words; different values get different ones."""
+    different = {identity(value): value for value in values}
+    short = {key: _word(value) for key, value in different.items()}
+    if len(set(short.values())) < len(short):
+        short = {key: _word(value, DIGITS) for key, value in different.items()}
+    cut = _cut(set(short.values()))
+    return [cut[short[identity(value)]] for value in values]
+
+
+# The params that tell configurations apart
+
+
+def _codes(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """Key -> the number of each configuration's value; of the keys that differ, seeds apart."""
+    codes: dict[str, list[int]] = {}
+    for key in dict.fromkeys(key for row in rows for key in row if not is_seed(key)):
+        numbers: dict[str, int] = {}
+        column = [numbers.setdefault(identity(row.get(key)), len(numbers)) for row in rows]
+        if len(numbers) > 1:
+            codes[key] = column
+    return codes
+
+
+def _apart(columns: Sequence[Sequence[int]]) -> int:
+    """How many configurations these columns tell apart."""
+    return len(set(zip(*columns, strict=True))) if columns else 1
+
+
+def _short_text(value: Any) -> bool:
+    return is_missing(value) or (isinstance(value, str) and len(value) <= LONGEST)
+
+
+def _leading(rows: Sequence[Mapping[str, Any]], codes: Mapping[str, list[int]]) -> list[str]:
+    """The names of choices that tell configurations apart, without those that follow from others."""
+    named = [key for key in codes if is_name(key) and all(_short_text(row.get(key)) for row in rows)]
+    chosen: list[str] = []
+    for key in sorted(named, key=lambda key: _name_rank(key) or 0):
+        columns = [codes[name] for name in chosen]
+        if _apart([*columns, codes[key]]) > _apart(columns):
+            chosen.append(key)
+    return chosen
+
+
+def _cost(key: str, rows: Sequence[Mapping[str, Any]]) -> tuple[bool, bool, bool]:
+    """By this params are preferred: what says how it trained, what is short, what every configuration has."""
+    values = [row.get(key) for row in rows]
+    long = any(isinstance(value, Mapping) or len(_word(value)) > LONGEST for value in values)
+    return _of_the_run(key), long, any(map(is_missing, values))
+
+
+def telling(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fewest params that tell configurations apart, names such as optimizer, model or method first.
+
+    Args:
+        configurations: Key -> value, each.
+    """
+    codes = _codes(configurations)
+    target = _apart(list(codes.values()))
+    chosen = _leading(configurations, codes)
+    costs = {key: _cost(key, configurations) for key in codes}
+    others: dict[tuple[int, ...], str] = {}
+    for key in sorted((key for key in codes if key not in chosen), key=lambda key: costs[key]):
+        others.setdefault(tuple(codes[key]), key)
+    rest = list(others.values())
+
+    def apart(more: Sequence[str]) -> int:
+        return _apart([codes[key] for key in (*chosen, *more)])
+
+    for size in range(len(rest) + 1):
+        if size and comb(len(rest), size) * len(configurations) > _MOST_TRIED:
+            break
+        for few in combinations(rest, size):
+            if apart(few) == target:
+                return [*chosen, *few]
+    more: tuple[str, ...] = ()
+    while apart(more) < target:
+        more = (*more, max((key for key in rest if key not in more), key=lambda key: apart((*more, key))))
+    return [*chosen, *more]
+
+
+def meant(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The params that configurations were meant to differ in, as a grid does: those that tell them apart.
+
+    Without a param that could as well be another, since both change together, unless it names a choice.
+
+    Args:
+        configurations: Key -> value, each.
+    """
+    codes = _codes(configurations)
+    together = Counter(tuple(column) for key, column in codes.items() if not _of_the_run(key))
+    return [key for key in telling(configurations) if is_name(key) or together[tuple(codes[key])] == 1]
+
+
+# Labels
+
+
+def _lacking(key: str, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Which configurations lack a param that no other with their choice (`optimizer.name`) has: `momentum` of sgd."""
+    choice = f"{key.rpartition('.')[0]}.name"
+    chosen = [None if is_missing(row.get(choice)) else identity(row[choice]) for row in rows]
+    having = {name for name, row in zip(chosen, rows, strict=True) if not is_missing(row.get(key))}
+    return [name is not None and name not in having for name in chosen]
+
+
+def _title(key: str, keys: Sequence[str]) -> str:
+    """What a param is called among those of a label: by its last part, if that tells it apart."""
+    section, _, last = key.rpartition(".")
+    if last == "name" and section:
+        return section.rpartition(".")[2]
+    return last if [other.rpartition(".")[2] for other in keys].count(last) == 1 or not section else key
+
+
+def _speaks_for_itself(key: str, value: Any) -> bool:
+    return key.rpartition(".")[2] == "name" or (is_name(key) and isinstance(value, str))
+
+
+def labels(
+    configurations: Mapping[str, Mapping[str, Any]], keys: Sequence[str] | None = None, *, empty: str = ONLY
+) -> dict[str, str]:
+    """What each configuration is called among the others: `adam, lr 0.01`, `sgd, dropout not set`.
+
+    Args:
+        configurations: Name -> its params, key -> value.
+        keys: The params that labels hold, in their order but names first; if not given, the fewest that tell
+            configurations apart.
+        empty: What is called so that has none of them.
+    """
+    rows = list(configurations.values())
+    chosen = telling(rows) if keys is None else sorted(keys, key=lambda key: not is_name(key))
+    words = {key: _words([row.get(key) for row in rows]) for key in chosen}
+    foreign = {key: _lacking(key, rows) for key in chosen}
+    named = {}
+    for place, (name, row) in enumerate(configurations.items()):
+        phrases = []
+        for key in chosen:
+            value = row.get(key)
+            if not is_missing(value):
+                word = words[key][place]
+                phrases.append(word if _speaks_for_itself(key, value) else f"{_title(key, chosen)} {word}")
+            elif not foreign[key][place]:
+                phrases.append(f"{_title(key, chosen)} {NOT_SET}")
+        named[name] = ", ".join(phrases) or empty
+    return named
+
+
+def label(params: Mapping[str, Any]) -> str:
+    """What one configuration is called by all of these params: `adam, lr 0.01`."""
+    return labels({"": params}, list(params))[""]
