@@ -132,7 +132,7 @@ def _replicated(trials: Iterable[Trial]) -> bool:
 
 
 def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequence[str]) -> tuple[Trial, ...]:
-    """The trials of one method, search and confirm runs apart, in the order in which they first appear."""
+    """The trials among some runs of one method, in the order in which they first appear."""
     if not len(runs):
         return ()
     by_group = {sample.name: sample for sample in samples(runs, "group")}
