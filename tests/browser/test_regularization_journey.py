@@ -59,7 +59,7 @@ def test_the_verdict_of_a_lab_is_read(visitor, visit, trained):
         f"short-{LAB}",
         strengths=3,
         seeds=2,
-        verdict="3 claims: all too few seeds",
+        verdict="Too few seeds An L2 penalty",
     )
 
 
