@@ -395,10 +395,10 @@ def summary(found: Sequence[Diagnosis]) -> str:
         memorised = _count(known, WRONG_LABELS)
         return (
             f"{'One seed a group carries' if most == 1 else f'{most} seeds a group carry'} no interval: no fault is"
-            f" named{f', but {memorised}' if memorised else ''}. The lowest validation error is that of {best.label}."
+            f" named{f', but {memorised}' if memorised else ''}. {best.label} leads by its validation error."
         )
     counts = [*filter(None, (_count(judged, fault) for fault in (BIAS, VARIANCE, MISMATCH, WRONG_LABELS)))]
     if many := sum(each.untold for each in judged):
-        counts.append(f"of {_share(many, judged)} bias and variance cannot be told from wrong labels")
+        counts.append(f"in {_share(many, judged)} bias and variance cannot be told from wrong labels")
     whole = ", ".join(counts) if counts else f"in none of {len(judged)} groups a fault can be named"
     return f"{whole[0].upper()}{whole[1:]}. The best: {best.sentence}"

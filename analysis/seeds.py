@@ -157,11 +157,11 @@ class Plan:
         """Whether its seeds can decide, in plain text; nothing where nothing is compared."""
         if not self.comparisons:
             return ""
-        rule = f"an exact test takes {self.needed}"
+        rule = f"an exact test needs {self.needed}"
         if self.comparisons > 1:
             tested = f"{self.comparisons:,} {'claims' if self.claims else 'pairs of configurations'}"
-            rule = f"exact tests of {tested}, corrected for each other (Holm), take {self.needed}"
+            rule = f"exact tests of {tested}, corrected for each other (Holm), need {self.needed}"
         if not self.missing:
             return f"{self.seeds:,} {self.units} can decide: {rule}."
-        single = "" if self.claims or self.comparisons == 1 else f" One claim takes {enough_pairs(ALPHA)}."
+        single = "" if self.claims or self.comparisons == 1 else f" One claim needs {enough_pairs(ALPHA)}."
         return f"Too few {self.units}: {possible_words(self.missing)}, as {rule}.{single}"

@@ -178,7 +178,7 @@ def test_a_sweep_says_how_many_suffer_from_what_and_how_the_best_does():
     assert said.startswith("2 of 3 groups suffer from avoidable bias, 1 of 3 groups suffers from variance. The best: ")
     assert "width c suffers from variance" in said
     single = summary(diagnoses(runs.drop_duplicates("group"), 0.0, 0.02))
-    assert "One seed a group carries no interval" in single and single.endswith("that of width c.")
+    assert "One seed a group carries no interval" in single and single.endswith("width c leads by its validation error.")
 
 
 def test_the_usual_threshold_is_a_tenth_of_the_error_to_one_digit():
@@ -290,7 +290,7 @@ def test_what_cannot_be_judged_is_no_test_among_the_others():
     found = diagnoses(runs, 0.0, 0.02)
     assert [each.tests for each in found] == [2, 2] and found[1].named[0] == BIAS
     said = summary(found)
-    assert "of 1 of 2 groups bias and variance cannot be told from wrong labels" in said
+    assert "in 1 of 2 groups bias and variance cannot be told from wrong labels" in said
 
 
 def test_a_sweep_says_how_many_groups_have_memorised_wrong_labels():

@@ -178,14 +178,14 @@ def test_one_panel_has_one_test() -> None:
         (
             Plan(5, "seeds", 1, 16),
             1,
-            "Too few seeds: at least 1 more makes a verdict possible, as an exact test takes 6.",
+            "Too few seeds: at least 1 more makes a verdict possible, as an exact test needs 6.",
         ),
-        (Plan(6, "seeds", 1, 16), 0, "6 seeds can decide: an exact test takes 6."),
+        (Plan(6, "seeds", 1, 16), 0, "6 seeds can decide: an exact test needs 6."),
         (Plan(4, "training sets", 3, 4), 3, "Too few training sets: at least 3 more make a verdict possible, as exact"),
         (
             Plan(1, "seeds", 0, 2),
             5,
-            "Too few seeds: at least 5 more make a verdict possible, as an exact test takes 6.",
+            "Too few seeds: at least 5 more make a verdict possible, as an exact test needs 6.",
         ),
         (Plan(1, "seeds", 0, 1), 0, ""),
     ],
@@ -193,5 +193,5 @@ def test_one_panel_has_one_test() -> None:
 def test_a_plan_says_whether_its_seeds_can_decide(plan: Plan, missing: int, said: str) -> None:
     assert plan.missing == missing and plan.sentence.startswith(said) and bool(plan.sentence) == bool(said)
     single = plan.missing and plan.comparisons > 1 and not plan.claims
-    assert plan.sentence.endswith(" One claim takes 6.") == bool(single)
+    assert plan.sentence.endswith(" One claim needs 6.") == bool(single)
     assert math.isclose(plan.comparisons, plan.claims or plan.groups * (plan.groups - 1) / 2)

@@ -69,12 +69,12 @@ def test_the_number_of_runs_is_shown_before_the_button(open_page: Any, words: An
 
 def test_what_the_seeds_can_decide_is_said_before_anything_is_launched(fake: Any, open_page: Any, words: Any) -> None:
     at = open_page("launch")
-    assert ui.text("6 seeds can decide: an exact test takes 6.") in words(at)
+    assert ui.text("6 seeds can decide: an exact test needs 6.") in words(at)
     at.number_input(key=form_key("seeds")).set_value(3).run()
-    assert ui.text("Too few seeds: at least 3 more make a verdict possible, as an exact test takes 6.") in words(at)
+    assert ui.text("Too few seeds: at least 3 more make a verdict possible, as an exact test needs 6.") in words(at)
     at.button(key="drop-claim").click().run()
     said = "Too few seeds: at least 10 more make a verdict possible, as exact tests of 120 pairs of configurations"
-    assert ui.text(said) in words(at) and ui.text("take 13. One claim takes 6.") in words(at)
+    assert ui.text(said) in words(at) and ui.text("need 13. One claim needs 6.") in words(at)
     at.number_input(key=form_key("seeds")).set_value(13).run()
     assert ui.text("13 seeds can decide: exact tests of 120 pairs") in words(at) and not fake.client.launched
 

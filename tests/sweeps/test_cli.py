@@ -225,7 +225,7 @@ def test_check_says_what_the_service_found(client, spec_file, monkeypatch, capsy
         "mlp on iris        1,234           0.01234",
         "",
         "Note: It is late.",
-        "Too few seeds: at least 4 more make a verdict possible, as an exact test takes 6.",
+        "Too few seeds: at least 4 more make a verdict possible, as an exact test needs 6.",
     ]
     assert err == ""
     assert cli.main(["check", spec_file, "--json"]) == 0
