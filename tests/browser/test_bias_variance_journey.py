@@ -27,7 +27,8 @@ def reads_what_more_examples_cure(visitor, visit, dashboard, sweep, *, sizes, se
     visitor.open(f"/bias_variance?sweep={sweep}")
     headline = page.locator("h2").first.inner_text()
     assert re.fullmatch(r"2 claims: .+\.", headline), headline
-    visitor.says(r"suffers? from (avoidable bias|variance)").says("800 training examples give a lower validation error than 100")
+    visitor.says(r"suffers? from (avoidable bias|variance)")
+    visitor.says("800 training examples give a lower validation error than 100")
     visitor.says(f"All {sizes} groups").says(f"Holm's correction for {2 * sizes} gaps")
     assert page.locator(".js-plotly-plot").count() == 2, "the waterfall and the gaps"
     visitor.pick("Waterfall of", "train_size 25").says("Against variance").says("more training data")
