@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.standings import Standings
 from analysis.statistics import Interval, interval, plus_minus
 from analysis.units import independent
 from tracking.labels import labels
@@ -156,3 +157,17 @@ def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:
     some = f", though {best.diverged} of its {best.judged} runs diverged" if best.diverged else ""
     so_far = "" if over else " so far"
     return f"{best.label} leads {len(judged)} configurations{so_far} with {shown}{basis}{some}."
+
+
+def places(groups: Sequence[Group], found: Standings | None) -> list[str]:
+    """The place of each group as a table shows it: `1–3` where verdicts do not tell the first three apart.
+
+    Args:
+        groups: Named by their labels, from `ranking`.
+        found: The verdicts on them. Without any, the rank of each; where some were tested, the others have no place,
+            since beside places that verdicts carry a mere rank would say too much.
+    """
+    if found is None:
+        return ["–" if group.rank is None else f"{group.rank}" for group in groups]
+    known = {row.name: row.place for row in found.rows}
+    return [known.get(group.label, "–") for group in groups]

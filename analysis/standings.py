@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.ranking import Group
 from analysis.samples import Sample
 from analysis.seeds import possible_words
 from analysis.statistics import MINIMIZE, number, plus_minus
@@ -153,17 +152,3 @@ def standings(
                 behind += 1
         rows.append(Standing(group.name, group, 1 + behind, judged - before, tuple(tied)))
     return Standings(rows, _sentence(rows, found, metric, level), found)
-
-
-def places(groups: Sequence[Group], found: Standings | None) -> list[str]:
-    """The place of each group as a table shows it: `1–3` where verdicts do not tell the first three apart.
-
-    Args:
-        groups: Named by their labels, from `analysis.ranking`.
-        found: The verdicts on them. Without any, the rank of each; where some were tested, the others have no place,
-            since beside places that verdicts carry a mere rank would say too much.
-    """
-    if found is None:
-        return ["–" if group.rank is None else f"{group.rank}" for group in groups]
-    known = {row.name: row.place for row in found.rows}
-    return [known.get(group.label, "–") for group in groups]

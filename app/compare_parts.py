@@ -12,8 +12,8 @@ import streamlit as st
 from analysis import export, growth, theme
 from analysis.confounds import configurations_of, confound_sentence, confounds
 from analysis.differences import against, half, side_by_side
-from analysis.ranking import Group, answer
-from analysis.standings import Standing, Standings, places, standings
+from analysis.ranking import Group, answer, places
+from analysis.standings import Standing, Standings, standings
 from analysis.statistics import number
 from analysis.verdicts import Verdict, verdict
 from app import claims, store, ui

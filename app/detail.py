@@ -13,8 +13,8 @@ import streamlit as st
 
 from analysis import theme
 from analysis.logged import duration_seconds
-from analysis.ranking import Group
-from analysis.standings import Standings, places
+from analysis.ranking import Group, places
+from analysis.standings import Standings
 from app import store, sweep_actions, sweep_files, sweep_search, ui
 from sweeps.client import CommandError
 from tracking.legible import legible

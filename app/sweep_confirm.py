@@ -9,7 +9,8 @@ import streamlit as st
 
 from analysis import export
 from analysis.confirmed import OPTIMISTIC, ConfirmedInfo, confirmed_info, plot_confirmed, table
-from analysis.standings import Standings, places
+from analysis.ranking import places
+from analysis.standings import Standings
 from app import sweep_actions, ui
 from sweeps.spec import Spec
 
