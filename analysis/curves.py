@@ -102,10 +102,15 @@ class CurvesInfo:
     @property
     def notes(self) -> list[str]:
         """What misleads in how the runs were logged, in sentences."""
+        repeated = [line.repeats for curve in self.curves for line in curve.lines if line.repeats is not None]
+        return [*self.axis_notes, *filter(None, [repeats_sentence(repeated)])]
+
+    @property
+    def axis_notes(self) -> list[str]:
+        """Those of them that are about the horizontal axis."""
         lines = [line for curve in self.curves for line in curve.lines]
-        repeated = repeats_sentence([line.repeats for line in lines if line.repeats is not None])
         mixed = mixed_steps_sentence([(line.name, line.steps) for line in lines if line.along is None])
-        return [sentence for sentence in (self.caveat, repeated, mixed) if sentence]
+        return [*filter(None, [self.caveat, mixed])]
 
     @property
     def empty(self) -> bool:

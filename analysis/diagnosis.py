@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ from analysis.slots import DEV, MEMORISED, TRAIN, TRAIN_DEV
 from analysis.statistics import holm
 from analysis.true_labels import UNTOLD, true_errors
 from analysis.units import SEEDS, units
-from tracking.order import replicated
+from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 
 REFERENCE: Final = "reference"
@@ -73,7 +73,7 @@ class Finding(StrEnum):
     UNDECIDED = "undecided"
     TOO_FEW = "too few seeds"
     UNKNOWN = "not measured"
-    UNTOLD = "not told from wrong labels"
+    UNTOLD = "unclear: labels are noisy"
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,9 @@ class Diagnosis:
         return {fault: ADVICE[fault] for fault in self.named}
 
     @property
-    def rank(self) -> tuple[float, float]:
-        """By it groups are ordered, the best first: the share of diverged runs, then the mean validation error."""
-        found = self.levels.get(DEV)
-        return self.diverged / max(self.runs, 1), found.mean if found is not None and found.n else math.inf
+    def finite(self) -> int:
+        """Values of the validation error."""
+        return len(self.dots.get(DEV, ()))
 
     @property
     def basis(self) -> str:
@@ -362,9 +361,14 @@ def default_threshold(runs: pd.DataFrame) -> float:
 
 
 def best_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
-    """The groups, the best first; those of one run behind those of several (see `tracking.order`)."""
-    several = replicated((each.runs - each.diverged, each.runs) for each in found)
-    return sorted(found, key=lambda each: (several and each.runs == 1, *each.rank, each.label))
+    """The groups in the order of `tracking.order`, the best first."""
+    several = replicated((group.finite, group.finite + group.diverged) for group in found)
+
+    def order(group: Diagnosis) -> tuple[Any, ...]:
+        mean = group.levels[DEV].mean if group.finite else math.inf
+        return (*order_key(group.finite, group.finite + group.diverged, mean, several), group.label)
+
+    return sorted(found, key=order)
 
 
 def _share(many: int, found: Sequence[Diagnosis]) -> str:

@@ -129,16 +129,22 @@ def mixed_steps_sentence(histories: Iterable[tuple[str, np.ndarray]]) -> str:
         histories: The name of each history, a run's or a metric's, and its logged steps, ascending.
     """
     usual = [(name, steps) for name, steps in histories if len(steps) >= FEWEST_STEPS]
+    if not usual:
+        return ""
     strides = np.array([float(np.median(np.diff(steps))) for _, steps in usual])
     ends = np.array([float(steps[-1]) for _, steps in usual])
-    coarser = strides[None, :] >= FACTOR * strides[:, None]
-    further = (ends[None, :] >= FACTOR * ends[:, None]) & (ends[:, None] > 0)
-    pairs = np.argwhere(coarser & further)
-    if not len(pairs):
+    # Of those that are coarser than a history, sorted by their strides, how far the furthest goes.
+    order = np.argsort(strides)
+    furthest = np.append(np.maximum.accumulate(ends[order][::-1])[::-1], -np.inf)
+    reached = furthest[np.searchsorted(strides[order], FACTOR * strides)]
+    finer = np.flatnonzero((ends > 0) & (reached >= FACTOR * ends))
+    if not len(finer):
         return ""
+    first = finer[0]
+    other = np.flatnonzero((strides >= FACTOR * strides[first]) & (ends >= FACTOR * ends[first]))[0]
     fine, coarse = (
         f"{usual[place][0]} has one value per {_steps_words(strides[place])}, up to step {ends[place]:,.6g}"
-        for place in pairs[0]
+        for place in (first, other)
     )
     return f"These steps may not count the same thing, such as epochs and batches: {fine}; {coarse}."
 

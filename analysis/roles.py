@@ -174,7 +174,8 @@ def roles(names: Iterable[str], said: str = "", goals: Iterable[tuple[str, str]]
     if len(stated) == 1 and stated[0][0] in found:
         metric, direction = stated[0]
         better = HIGHER if direction == schema.MAXIMIZE else LOWER
-        found[metric] = replace(found[metric], better=better, source=KNOWN, quality=True, objective=True)
+        source = SAID if found[metric].source == SAID else KNOWN
+        found[metric] = replace(found[metric], better=better, source=source, quality=True, objective=True)
     return found
 
 

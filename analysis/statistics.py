@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.exact import Test, enough_pairs, permutation, resolution, sign_flip
+from analysis.exact import Test, permutation, resolution, sign_flip
 from analysis.intervals import (
     ENOUGH_FOR_AN_INTERVAL,
     Interval,
@@ -34,7 +34,6 @@ from analysis.power import seeds_needed
 
 __all__ = [
     "ENOUGH_FOR_AN_INTERVAL",
-    "ENOUGH_FOR_A_VERDICT",
     "MAXIMIZE",
     "MINIMIZE",
     "Difference",
@@ -56,8 +55,6 @@ __all__ = [
     "t_quantile",
 ]
 
-ENOUGH_FOR_A_VERDICT: Final = enough_pairs(0.05)
-"""Below this many paired seeds an exact test cannot decide between two groups at 5 %: its least p is 2 / 2^n."""
 ROUNDING: Final = 1e-12
 """Two results that differ by a smaller share of their size are the same."""
 MINIMIZE: Final = "minimize"

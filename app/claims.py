@@ -23,6 +23,8 @@ _BADGES: Final = {
     Status.TOO_FEW: ("gray", "Too few {}"),
     Status.NOT_YET: ("gray", "Not yet"),
 }
+_COUNTED: Final = {Status.TOO_FEW: "with too few {}", Status.NOT_YET: "without a result"}
+"""What claims are in a sentence that counts them, where it is not their badge."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,17 @@ class Judged:
     """Whether no more runs will come."""
 
     @property
-    def verdict(self) -> str:
-        """The verdict in a word or two."""
-        return _BADGES[self.info.status][1].format(self.info.better.sample.units)
+    def counted(self) -> str:
+        """What it is in a sentence that counts claims: `supported`, `with too few seeds`."""
+        words = _COUNTED.get(self.info.status, _BADGES[self.info.status][1].lower())
+        return words.format(self.info.better.sample.units)
 
     @property
     def badge(self) -> str:
         """The verdict in its colour."""
         so_far = "" if self.over or self.info.status is Status.NOT_YET else " so far"
-        return f":{_BADGES[self.info.status][0]}-badge[{self.verdict}{so_far}]"
+        colour, word = _BADGES[self.info.status]
+        return f":{colour}-badge[{word.format(self.info.better.sample.units)}{so_far}]"
 
 
 def headline(judged: Sequence[Judged]) -> bool:
@@ -52,9 +56,9 @@ def headline(judged: Sequence[Judged]) -> bool:
     claims. Every page that shows the sweep therefore puts it before what the page itself found in the runs.
     """
     if len(judged) > 1:
-        counts = Counter(each.verdict.lower() for each in judged)
+        counts = Counter(each.counted for each in judged)
         so_far = "" if all(each.over for each in judged) else " so far"
-        listed = joined([f"{count if len(counts) > 1 else 'all'} {verdict}" for verdict, count in counts.items()])
+        listed = joined([f"{count if len(counts) > 1 else 'all'} {words}" for words, count in counts.items()])
         st.markdown(f"## {len(judged)} claims{so_far}: {listed}.")
     for each in judged:
         with st.container(gap=None):

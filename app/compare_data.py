@@ -22,6 +22,8 @@ from tracking.schema import MAXIMIZE
 MOST_DRAWN = 60
 MOST_TESTED = 30
 """Groups that get verdicts: more pairs than theirs, and Holm's correction leaves nothing to find."""
+MOST_READ = 2_000
+"""Runs whose whole histories are read to say what is odd in them: more take seconds."""
 NO_BASELINE = "none"
 COUNTS = ["3", "5", "10", "All"]
 

@@ -18,7 +18,7 @@ from analysis.statistics import number
 from analysis.verdicts import Verdict, verdict
 from app import claims, store, ui
 from app.claims import Judged
-from app.compare_data import MOST_TESTED, View, mlflow_compare, roles_of, trained_elsewhere
+from app.compare_data import MOST_READ, MOST_TESTED, View, mlflow_compare, roles_of, trained_elsewhere
 from sweeps.client import CommandError
 
 
@@ -31,7 +31,7 @@ def grown(view: View) -> None:
     runs = view.found.runs
     strange = trained_elsewhere(runs[runs["counts"].astype(bool)], view.sweeps)
     metric = growth.training_loss(roles_of(view.found))
-    if not metric or not strange:
+    if not metric or not 0 < len(strange) <= MOST_READ:
         return
     grew = set(growth.grown(store.histories(tuple(strange), metric)))
     if words := growth.sentence([name for run, name in strange.items() if run in grew], metric):

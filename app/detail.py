@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import pandas as pd
@@ -18,6 +18,11 @@ from analysis.standings import Standings
 from app import store, sweep_actions, sweep_files, sweep_search, ui
 from sweeps.client import CommandError
 from tracking.legible import legible
+
+_PLACES: Final = {
+    "place": "1–3: it may be the first or the third",
+    "rank": "By the order of the means: no verdict stands behind it.",
+}
 
 
 def ranking_table(row: Any, groups: list[Group], found: Standings | None, winners: bool) -> None:
@@ -35,10 +40,11 @@ def ranking_table(row: Any, groups: list[Group], found: Standings | None, winner
     keys = [key for key in row["searched"] if any(key in group.params for group in groups)]
     colour_of = theme.colour_indices(group.method for group in groups)
     colours = theme.palette(ui.dark())
+    place = "rank" if found is None else "place"
     frame = pd.DataFrame(
         {
             "●": ["●"] * len(groups),
-            "place": places(groups, found),
+            place: places(groups, found),
             **{key: [_cell(group.params.get(key)) for group in groups] for key in keys},
             "mean": [group.interval.mean for group in groups],
             "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
@@ -52,7 +58,7 @@ def ranking_table(row: Any, groups: list[Group], found: Standings | None, winner
     names = {key: short[key] if list(short.values()).count(short[key]) == 1 else key for key in keys}
     config: dict[str, Any] = {
         "●": st.column_config.TextColumn("", width=28, help="Its colour in the figure"),
-        "place": st.column_config.TextColumn(width=56, help="1–3: it may be the first or the third"),
+        place: st.column_config.TextColumn(width=56, help=_PLACES[place]),
         "mean": st.column_config.NumberColumn(row["metric"], format="%.4g", help="Mean over the finite runs"),
         "±": st.column_config.NumberColumn(
             "±", format="%.2g", width=70, help="Half of the 95% t-interval; none below 3 seeds"

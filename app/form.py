@@ -54,7 +54,7 @@ TASKS: Final = {"regression": "a regression", "binary": "two classes", "multicla
 
 
 def _state() -> dict[str, Any]:
-    return st.session_state.setdefault("_form", {"base": copy.deepcopy(FIRST), "generation": 0})
+    return st.session_state.setdefault("_form", {"base": copy.deepcopy(FIRST), "generation": 0, "first": True})
 
 
 def base() -> dict[str, Any]:
@@ -76,7 +76,12 @@ def load_text(text: str) -> None:
 
 def reset() -> None:
     """Start again from the first sweep."""
-    st.session_state["_form"] = {"base": copy.deepcopy(FIRST), "generation": _state()["generation"] + 1}
+    st.session_state["_form"] = {"base": copy.deepcopy(FIRST), "generation": _state()["generation"] + 1, "first": True}
+
+
+def is_first() -> bool:
+    """Whether the form began with the first sweep, and not with one that somebody wrote."""
+    return bool(_state().get("first"))
 
 
 def drop_claim() -> None:

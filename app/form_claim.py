@@ -29,8 +29,7 @@ def claims() -> None:
 
 def drop_first(problems: Sequence[str]) -> None:
     """Drop the claim of the form's first sweep, which nobody wrote, where it alone is what is wrong."""
-    first = form.base().get("claim") == form.FIRST["claim"]
-    if first and all(problem.startswith("claim") for problem in problems):
+    if form.is_first() and "claim" in form.base() and all(problem.startswith("claim") for problem in problems):
         form.drop_claim()
         ui.rerun()
 

@@ -130,9 +130,9 @@ def curves(contest: Contest, drawn: bool) -> None:
                 shows=f"{info.metric} against {info.axis}, each method at its best configuration", n=_sizes(contest),
                 interval=info.band, reading=_reading(info),
             )  # fmt: skip
-    for note in dict.fromkeys(note for info in infos if not info.empty for note in info.notes):
-        if note != contest.study.logged_again:
-            st.caption(ui.text(note))
+    # What was logged twice stands at the page's head.
+    for note in dict.fromkeys(note for info in infos if not info.empty for note in info.axis_notes):
+        st.caption(ui.text(note))
     _rates_over_time(contest)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -141,9 +142,12 @@ def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
     )  # fmt: skip
     chosen = dict(found)
     for name, part, better in zip(edited["metric"], edited["of"], edited["better"], strict=True):
-        pair = (part or "", better or "")
-        if pair != (found[name].part, found[name].better):
-            chosen[name] = roles.Role(*pair, roles.SAID)
+        role = found[name]
+        if role.objective and (better or "") != role.better:
+            st.caption(f"{ui.text(name)} is what the sweep ranks by: {role.better} stays better.")
+        pair = (part or "", role.better if role.objective else better or "")
+        if pair != (role.part, role.better):
+            chosen[name] = replace(roles.Role(*pair, roles.SAID), objective=role.objective)
     if st.button("Keep", key="keep-roles", type="primary", disabled=chosen == found or store.read_only() is not None):
         tags = {store.ROLES_TAG: roles.remembered(chosen)}
         if act("Kept with the experiment", "edit_experiment", experiment_id, tags):

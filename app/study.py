@@ -33,8 +33,6 @@ from tracking import schema
 from tracking.legible import spelled_out
 from tracking.store import StoreError
 
-MOST_READ: Final = 2_000
-"""Runs whose whole histories are read to say what is odd in them."""
 SHOWN: Final = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 
 
@@ -159,10 +157,10 @@ class Study:
     def logged_again(self) -> str:
         """Which runs logged the error at a step more than once, in a sentence; nothing where none of them did.
 
-        Our own never do. More than MOST_READ runs are not looked through: reading them would take seconds.
+        Our own never do. More than `compare_data.MOST_READ` runs are not looked through.
         """
         elsewhere = compare_data.trained_elsewhere(self.judged, self.sweeps)
-        if not 0 < len(elsewhere) <= MOST_READ:
+        if not 0 < len(elsewhere) <= compare_data.MOST_READ:
             return ""
         return repeats_sentence(repeats_of(self.histories("dev", elsewhere), elsewhere))
 
@@ -299,7 +297,7 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
 
 
 _JUDGED_ON: Final = {
-    TEST: "Judged on test data: who chooses by them has no data left that test the choice.",
+    TEST: "Judged on test data: if you choose by them, no data are left to test the choice.",
     TRAIN: "Judged on training data: this says little about new data.",
 }
 """Part of the data -> what a choice by it means."""

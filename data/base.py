@@ -50,7 +50,7 @@ class DataModule(pl.LightningDataModule):
     Args:
         train_size: Number of training examples to use; all of them if not given. Smaller sets lie within larger ones.
         validation_fraction: Share of the examples outside the test part that is set aside for validation.
-        label_noise: How much the training labels are spoiled; validation and test labels stay clean. Classification:
+        label_noise: How much the training labels are made wrong; validation and test labels stay clean. Classification:
             the share of training examples that get another class. Regression: the standard deviation of the normal
             noise added to the target, as a share of the standard deviation of the training targets.
         standardize: Bring each input to mean 0 and standard deviation 1, both taken from the training part only.
@@ -184,9 +184,9 @@ class DataModule(pl.LightningDataModule):
         classes = int(targets.max()) + 1
         rank = stream.random(len(targets))[train].argsort()
         shift = stream.integers(1, classes, len(targets))[train]
-        spoiled = rank[: round(self.label_noise * len(train))]
+        wrong = rank[: round(self.label_noise * len(train))]
         noisy = clean.copy()
-        noisy[spoiled] = (clean[spoiled] + shift[spoiled]) % classes
+        noisy[wrong] = (clean[wrong] + shift[wrong]) % classes
         return noisy
 
     def _scaling(self, inputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from sweeps import estimate
 from sweeps.architectures import Plan
-from sweeps.architectures import plan as plan_of
+from sweeps.architectures import plan as rehearsal_plan
 from sweeps.catalogue import load
 from sweeps.estimate import Timing, size, summary
 from sweeps.fields import SpecError
@@ -126,7 +126,7 @@ class Checker:
 
     def problems(self, spec: Spec) -> tuple[str, ...]:
         """What is wrong with a sweep, in sentences, found by building it; quick, as nothing is timed."""
-        plan = plan_of(spec)
+        plan = rehearsal_plan(spec)
         with self._alone():
             return _problems(plan, self._build(plan, lambda: True))
 
@@ -135,7 +135,7 @@ class Checker:
         asked = self._tasks.get(to_yaml(spec))
         if asked and asked.answer and asked.answer["seconds"] is not None:
             return float(asked.answer["seconds"])
-        plan = plan_of(spec)
+        plan = rehearsal_plan(spec)
         timings = {key: self._timings[place] for key in plan.timed if (place := _place(spec, key)) in self._timings}
         return estimate.estimate(plan, timings, cores()).seconds if len(timings) == len(plan.timed) else None
 
@@ -186,7 +186,7 @@ class Checker:
         def wanted() -> bool:
             return time.monotonic() < task.wanted_until
 
-        plan = plan_of(task.spec)
+        plan = rehearsal_plan(task.spec)
         with self._alone():
             built = self._build(plan, wanted)
             problems = _problems(plan, built)

@@ -202,6 +202,15 @@ def test_the_waterfall_steps_from_the_reference_to_the_validation_error():
     assert plot_waterfall(found, NAMES, dark=True).layout.yaxis.ticktext[-1] == "val/error"
 
 
+def test_groups_stand_in_the_one_order_of_all_pages():
+    """What diverged wholly is last, and a lucky seed leads nothing, whatever else became of its group's runs."""
+    gone = group("gone", np.nan, np.nan).assign(outcome="diverged")
+    lucky = pd.concat([group("lucky", 0.0, 0.01, n=1), group("lucky", np.nan, np.nan, n=1).assign(outcome="crashed")])
+    single, several = group("single", 0.0, 0.02, n=1), group("several", 0.1, 0.2)
+    found = best_first(diagnoses(pd.concat([gone, lucky, single, several]), 0.0, 0.02))
+    assert [each.group for each in found] == ["several", "lucky", "single", "gone"]
+
+
 def test_the_gaps_are_a_panel_a_fault_and_a_row_a_group_filled_where_it_is_one():
     found = best_first(diagnoses(pd.concat([group(str(k), 0.1 * k, 0.1 * k + 0.01) for k in range(50)]), 0.0, 0.02))
     figure = plot_gaps(found)

@@ -89,6 +89,13 @@ def test_the_objective_of_the_sweep_judges_before_all_others(metric: str, direct
     assert chosen[metric].direction == direction and roles.assumption(metric, chosen[metric]) == ""
 
 
+def test_what_a_person_said_of_the_objective_stays_but_for_its_direction() -> None:
+    said = '{"f1": ["test", "lower"]}'
+    chosen = roles.roles(["f1", "val/loss"], said, goals=[("f1", schema.MAXIMIZE)])
+    assert chosen["f1"] == Role(TEST, HIGHER, roles.SAID, objective=True)
+    assert roles.remembered(chosen) == '{"f1":["test","higher"]}'
+
+
 def test_two_objectives_are_none() -> None:
     goals = [(schema.VAL_ERROR, schema.MINIMIZE), ("elbo", schema.MAXIMIZE)]
     chosen = roles.roles([*OURS, "elbo"], goals=goals)

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from analysis.statistics import (
-    ENOUGH_FOR_A_VERDICT,
     Interval,
     difference,
     expected_best,
@@ -192,7 +191,7 @@ def test_shared_noise_between_pairs_cancels() -> None:
 def test_a_difference_without_spread_or_seeds() -> None:
     constant = difference([2.0] * 6, [1.5] * 6, "seed")
     assert (constant.interval.low, constant.interval.high, constant.p) == (0.5, 0.5, 2 / 2**6)
-    assert constant.excludes_zero and constant.effect == math.inf and constant.needed == ENOUGH_FOR_A_VERDICT
+    assert constant.excludes_zero and constant.effect == math.inf and constant.needed == 6
     equal = difference([2.0] * 6, [2.0] * 6, "seed")
     assert equal.p == equal.smallest_p == 1.0 and not equal.excludes_zero and equal.needed is None
     assert difference([2.0] * 6, [1.5] * 6).interval == Interval(0.5, 0.5, 0.5, 6)

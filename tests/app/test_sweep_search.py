@@ -108,7 +108,7 @@ def test_what_pruning_saved_is_said_and_pruned_trials_come_last(fake: Any, open_
     assert "pruning saved about 4 seconds of training: 1 run ended early and 2 runs not begun" in words(at)
     frame = next(each.value for each in at.dataframe if "remarks" in each.value)
     assert frame["optimizer.name"].tolist() == ["b", "d", "c", "a"]
-    assert frame["remarks"].tolist()[-1] == "pruned" and frame["place"].tolist()[-2:] == ["–", "–"]
+    assert frame["remarks"].tolist()[-1] == "pruned" and frame["rank"].tolist()[-2:] == ["–", "–"]
     assert "1 was pruned and has no rank" in words(at)
 
 
