@@ -27,6 +27,7 @@ from sweeps.calls import Calls
 from sweeps.channel import Server
 from sweeps.checking import Checker
 from sweeps.commands import STOP_RUN, UNDER_WAY, Commands
+from sweeps.idle import Idle
 from sweeps.landscapes import Landscapes
 from sweeps.launching import store_sweep
 from sweeps.lease import PROBLEM_FILE, Hold, state_folder
@@ -78,7 +79,7 @@ class Service:
         self._alerts = Alerts(lambda: settings().alerts, log.warning)
         self._active: ActiveSweep | None = None
         self._started = time.time()
-        self._last_contact = time.monotonic()
+        self._idle = Idle(IDLE_SECONDS)
         self._next_poll = 0.0
         self._next_sweep_lease = 0.0
         self._seen_version = ""
@@ -128,7 +129,7 @@ class Service:
                 self._next_poll = 0.0
             elif time.monotonic() > self._next_sweep_lease:
                 self._write_lease(self._active.sweep)
-        elif time.monotonic() - self._last_contact > IDLE_SECONDS and not self._landscapes.busy:
+        if self._idle.over(busy=bool(self._active) or self._landscapes.busy or bool(self._writer.problem)):
             log.info("nothing to do")
             self._ending = True
         self._landscapes.dispatch(self._active.dispatch if self._active else None)
@@ -167,7 +168,7 @@ class Service:
     # Requests of clients, each in its own thread
 
     def _handle_request(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._last_contact = time.monotonic()
+        self._idle.used()
         action = request.get("action")
         if action == "status":
             return self._status()
