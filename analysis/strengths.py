@@ -23,7 +23,7 @@ from analysis.samples import Sample
 from analysis.statistics import number
 from analysis.units import DATASETS, SEEDS, share
 from analysis.words import some
-from tracking.configurations import identities
+from tracking.configurations import identities, is_missing
 from tracking.labels import NOT_SET
 from tracking.labels import label as label_of
 
@@ -267,7 +267,7 @@ def strengths(
     # Of many params only these: a frame is cut again and again.
     needed = [name for name in ("group", "seed", "seed_data", "phase", "outcome") if name in kept]
     methods = methods_of(kept[[*needed, axis, *others]].assign(objective=kept[value]), axis, [axis, *others])
-    methods = [replace(each, value=None) if each.name == NOT_SET else each for each in methods]
+    methods = [replace(each, value=None) if is_missing(each.value) else each for each in methods]
     if all(each.value is None or is_number(each.value) for each in methods):
         methods.sort(key=lambda each: math.inf if each.value is None else float(each.value))
     else:
