@@ -87,8 +87,8 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     if more := fewest_more(found.values()):
         asked = number(round(1 - level, 12) / m, 2)
         return (
-            f"Too few {leader.sample.units}: {possible_words(more, 'a group')} between any two of {len(rows)} groups"
-            f" (Holm's correction for {m} pairs asks for an exact p of {asked}); so far {leader.name} leads with"
+            f"Too few {leader.sample.units}: {possible_words(more, 'a group')} on at least one of {m} pairs"
+            f" (Holm's correction asks for an exact p of {asked}); so far {leader.name} leads with"
             f" {value}{though}."
         )
     better = [verdict for verdict in own if verdict.decision is Decision.BETTER]
@@ -103,6 +103,25 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     return (
         f"{leader.name} leads with {value}{though}{beaten}{' and' if better else ', but'} cannot be told from"
         f" {some(leader.tied, NAMED)} (exact tests, Holm's correction for {m} pairs)."
+    )
+
+
+def _better_but_diverged(rows: Sequence[Standing], sign: float, metric: str) -> str:
+    """Which group has a better mean than the one that leads, and why it does not lead; nothing where none has."""
+    judged = [row for row in rows if row.sample.values]
+    if not judged:
+        return ""
+    leads = sign * judged[0].sample.interval.mean
+    ahead = [
+        row for row in judged[1:]
+        if row.sample.diverged and sign * row.sample.interval.mean < leads
+    ]  # fmt: skip
+    if not ahead:
+        return ""
+    best = min(ahead, key=lambda row: sign * row.sample.interval.mean)
+    return (
+        f" {best.name} has the better mean, {metric} {number(best.sample.interval.mean)}, but"
+        f" {len(best.sample.diverged)} of its {best.sample.n} runs diverged, and those count first."
     )
 
 
@@ -151,4 +170,5 @@ def standings(
             else:
                 behind += 1
         rows.append(Standing(group.name, group, 1 + behind, judged - before, tuple(tied)))
-    return Standings(rows, _sentence(rows, found, metric, level), found)
+    sentence = _sentence(rows, found, metric, level) + _better_but_diverged(rows, sign, metric)
+    return Standings(rows, sentence, found)

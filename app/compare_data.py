@@ -13,7 +13,7 @@ import streamlit as st
 from analysis.comparison import Comparison, comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
 from analysis.ranking import RUNNING, Group
-from analysis.roles import HIGHER, LOWER, Role, assumption, judges, nothing_to_judge_by, ordered
+from analysis.roles import HIGHER, LOWER, Role, assumption, judged_on, judges, nothing_to_judge_by, ordered
 from analysis.samples import Sample, samples
 from app import claims, store, sweep_actions, ui
 from tracking import schema
@@ -122,6 +122,8 @@ class View:
     """The sweeps' names, by id."""
     assumption: str = ""
     """A sentence where nobody said which direction is better; nothing where it is known."""
+    judged_on: str = ""
+    """A sentence where the metric is not of validation data; nothing elsewhere."""
 
     @property
     def maximize(self) -> bool:
@@ -235,7 +237,9 @@ def controls(found: Comparison) -> View | None:
     if baseline is not None and baseline not in drawn:
         drawn = [*drawn, baseline]
     unsaid = "" if asked else assumption(metric, role)
-    return View(found, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps, unsaid)
+    return View(
+        found, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps, unsaid, judged_on(role)
+    )
 
 
 def link(page: str = "compare") -> str:

@@ -84,6 +84,8 @@ def headline(view: View, found: Standings | None, judged: Sequence[Judged]) -> N
         st.markdown(f"All pairs against each other: {words}" if found is not None and len(found.rows) > 2 else words)
     else:
         st.markdown(f"## {words}")
+    if view.judged_on:
+        st.caption(view.judged_on)
     if found is not None:
         return
     if len(view.groups) > MOST_TESTED:

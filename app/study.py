@@ -22,7 +22,7 @@ from analysis import export
 from analysis.comparison import Comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
 from analysis.logged import repeats_of, repeats_sentence
-from analysis.roles import TEST, TRAIN, nothing_to_judge_by, ordered
+from analysis.roles import Role, judged_on, nothing_to_judge_by, ordered
 from analysis.slots import SLOTS, TRUTH, Slots
 from app import claims, compare_data, compare_parts, documents, service, store, sweep_actions, ui
 from app.compare_data import View
@@ -296,13 +296,6 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
     return study
 
 
-_JUDGED_ON: Final = {
-    TEST: "Judged on test data: if you choose by them, no data are left to test the choice.",
-    TRAIN: "Judged on training data: this says little about new data.",
-}
-"""Part of the data -> what a choice by it means."""
-
-
 def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
     """What the sweeps claim with the verdict, else the page's answer in one sentence; in red what else differs.
 
@@ -318,7 +311,7 @@ def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
         st.markdown(f"## {words}")
     elif not pairwise:
         st.markdown(words)
-    for note in filter(None, [*notes, _JUDGED_ON.get(study.slots.part, ""), study.logged_again]):
+    for note in filter(None, [*notes, judged_on(Role(study.slots.part)), study.logged_again]):
         st.caption(ui.text(note))
     compare_parts.grown(study.view)
     compare_parts.guard(study.view)

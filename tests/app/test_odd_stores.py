@@ -156,7 +156,7 @@ def test_the_same_runs_are_judged_by_the_same_metric_on_every_page(
         assert (
             head.startswith(("## adam is better than sgd", "## optimizer adam is better")) and "test\\_loss" in head
         ), page
-    for page in ("optimizers", "bias_variance", "regularization"):
+    for page in ("compare", "optimizers", "bias_variance", "regularization"):
         assert "Judged on test data" in words(visit(page, runs=ids)), page
 
 
