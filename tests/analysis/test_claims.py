@@ -119,7 +119,8 @@ def test_each_side_stands_at_its_best_and_that_flatters_both() -> None:
     found = info(runs)
     assert found.verdict.difference.interval.mean == pytest.approx(-0.2)
     said = (
-        "Each at its own best learning rate: adam at 0.01; sgd at 0.3, chosen in this search on the same runs, which flatters both."
+        "Each at its own best learning rate: adam at 0.01; sgd at 0.3, chosen in this search on the same runs, which"
+        " flatters both."
     )
     assert found.sentence.endswith(said)
     one = info(runs, better={**ADAM, "optimizer.lr": 0.1})
