@@ -67,10 +67,7 @@ class Comparison:
     @cached_property
     def differing(self) -> list[str]:
         """The params in which the runs differ, seeds apart."""
-        return [
-            key for key in map(str, self.params)
-            if not is_seed(key) and len(set(identities(self.params[key].tolist()))) > 1
-        ]  # fmt: skip
+        return [key for key in map(str, self.params) if _differs(key, self.params)]
 
     @cached_property
     def configurations(self) -> dict[str, dict[str, Any]]:
@@ -168,6 +165,11 @@ def _free_names(keys: Sequence[str]) -> list[str]:
     return names
 
 
+def _differs(key: str, params: pd.DataFrame) -> bool:
+    """Whether runs with these params differ in one that is no seed."""
+    return not is_seed(key) and len(set(identities(params[key].tolist()))) > 1
+
+
 def _one(values: Sequence[str]) -> str:
     known = sorted({value for value in values if value})
     return known[0] if len(known) == 1 else ""
@@ -230,11 +232,11 @@ def comparison(
     known = len(goals) == 1 and set(parent) <= set(about["sweep"])
     metric, direction = next(iter(goals)) if known else ("", schema.MINIMIZE)
     commit, left_out = _one(tag(schema.COMMIT).tolist()), int(sums.sum())
-    found = Comparison(frame, values, last, metric, direction, [], logged, commit, left_out)
     searched = dict.fromkeys(key for row in about.to_dict("records") for key in row["searched"])
+    differing = [key for key in searched if key in values and _differs(key, values)]
     # What a choice is called leads: "adam, lr 0.01".
-    ordered = sorted((key for key in searched if key in found.differing), key=lambda key: not key.endswith(".name"))
-    return replace(found, searched=ordered)
+    ordered = sorted(differing, key=lambda key: not key.endswith(".name"))
+    return Comparison(frame, values, last, metric, direction, ordered, logged, commit, left_out)
 
 
 def _distinct(groups: Sequence[Group], names: Mapping[str, str]) -> list[Group]:

@@ -262,7 +262,7 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
     """
     chosen = compare_data.selection()
     st.title(PAGES[page].title, anchor=False)
-    found = None if chosen.empty else compare_data.load(chosen, whole=True)
+    found = None if chosen.empty else compare_data.load(chosen)
     if found is None:
         _nothing(page, chosen, otherwise)
     assert found is not None

@@ -143,23 +143,33 @@ def _structured(text: str) -> Any:
 
 def canonical(value: Any) -> Any:
     """The value with its numbers to nine significant digits, member by member of a list; None for a missing one."""
+    # Most values are of these types, which is known ten times sooner.
+    if type(value) in (str, int, bool):
+        return value
+    if type(value) is float:
+        return None if math.isnan(value) else _rounded(value)
     if isinstance(value, Mapping):
         return {str(key): canonical(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [canonical(inner) for inner in value]
-    if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()
+    if not isinstance(value, float) and hasattr(value, "item"):
+        return canonical(value.item())
     if is_missing(value):
         return None
-    if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
-        return float(f"{value:.{DIGITS}g}")
-    return value
+    return _rounded(value) if isinstance(value, float) else value
+
+
+def _rounded(value: float) -> float:
+    """The number to nine significant digits."""
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) and not value.is_integer() else value
 
 
 def identity(value: Any) -> str:
     """A text that is the same for equal values and another for different ones."""
     written = _whole(canonical(value))
-    if written is None or isinstance(written, str | int | float):
+    if type(written) in (int, float):
+        return repr(written)
+    if written is None or isinstance(written, str | bool):
         return json.dumps(written)
     return json.dumps(written, sort_keys=True, default=str)
 
@@ -178,11 +188,8 @@ def identities(values: Sequence[Any]) -> list[str]:
     texts: dict[tuple[type, Any], str] = {}
     column = []
     for value in values:
-        if type(value) in (dict, list):
-            column.append(identity(value))
-            continue
-        # 1, 1.0 and True are equal keys of a dictionary, and not one value.
-        key = (type(value), value)
+        # 1, 1.0 and True are equal keys of a dictionary, and not one value. Equal lists are mostly one list.
+        key = (type(value), id(value) if type(value) in (dict, list) else value)
         if key not in texts:
             texts[key] = identity(value)
         column.append(texts[key])
