@@ -82,13 +82,8 @@ def phases(chosen: Selection, found: Comparison) -> None:
         )  # fmt: skip
 
 
-def load(chosen: Selection, *, whole: bool = False) -> Comparison | None:
-    """The runs that are chosen; None where none of them is there.
-
-    Args:
-        chosen: What the URL names.
-        whole: Search runs too, where winners were confirmed.
-    """
+def load(chosen: Selection) -> Comparison | None:
+    """The runs that are chosen, search and confirm runs alike; None where none of them is there."""
     among = chosen.groups if chosen.sweeps else ()
     found = store.records(chosen.sweeps, chosen.runs, () if among else chosen.groups)
     if found is None or not len(found.runs):
@@ -97,9 +92,17 @@ def load(chosen: Selection, *, whole: bool = False) -> Comparison | None:
     if among:
         own = made.runs["group"].str.partition("@")[0]
         made = made.only(made.runs[own.isin(among) | made.runs["run_id"].isin(chosen.runs)]["run_id"].tolist())
-    if not whole and not chosen.as_they_are and not _all_phases():
-        made = judged_by_confirm(made)
     return made if made.runs["counts"].any() else None
+
+
+def compared(chosen: Selection, whole: Comparison) -> Comparison:
+    """What is compared of the runs that are chosen: without search runs where winners were confirmed, unless asked for.
+
+    Args:
+        chosen: What the URL names.
+        whole: From `load`.
+    """
+    return whole if chosen.as_they_are or _all_phases() else judged_by_confirm(whole)
 
 
 @dataclass(frozen=True)
@@ -176,12 +179,15 @@ def roles_of(found: Comparison) -> dict[str, Role]:
     return store.roles(names, list(dict.fromkeys(found.runs["experiment_id"])), found.goals)
 
 
-def judged_claims(chosen: Selection) -> list[claims.Judged]:
-    """The claims of the sweeps that the address names whole, with the verdict of all their runs."""
+def judged_claims(chosen: Selection, whole: Comparison) -> list[claims.Judged]:
+    """The claims of the sweeps that the address names whole, with the verdict of all their runs.
+
+    Args:
+        chosen: What the URL names.
+        whole: From `load`.
+    """
     specs = {} if chosen.as_they_are else {sweep: sweep_actions.spec_of(sweep) for sweep in chosen.sweeps}
-    stated = {sweep: spec for sweep, spec in specs.items() if spec is not None and spec.claim}
-    found = load(chosen, whole=True) if stated else None
-    return claims.of_comparison(found, stated) if found is not None else []
+    return claims.of_comparison(whole, {sweep: spec for sweep, spec in specs.items() if spec is not None})
 
 
 def controls(found: Comparison) -> View | None:
@@ -271,7 +277,7 @@ WORDS = {
 
 
 def opened(page: str) -> tuple[Selection, Comparison]:
-    """What the URL names and its runs; where there is nothing, one sentence and one button, and the page ends.
+    """What the URL names and all its runs; where there is nothing, one sentence and one button, and the page ends.
 
     Args:
         page: "compare" or "quality".

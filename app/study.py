@@ -92,21 +92,18 @@ class Study:
         """One row a run that counts.
 
         Columns: run_id, name, experiment_id, parent, trial, seed, seed_data, seed_init (-1: unknown), group, label,
-        method, phase, outcome, start_time, end_time, objective; a column a slot with its last value as an error (nan
+        phase, outcome, start_time, end_time, objective; a column a slot with its last value as an error (nan
         where it was not logged); a column a param, by its dotted key.
         """
         runs, groups = self._whole
         labels = {group.group: group.label for group in groups}
-        methods = {group.group: group.method for group in groups}
         keep = runs["counts"].to_numpy(dtype=bool)
         own = self.found.runs.drop(columns=["counts"]).assign(
-            group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy(),
-            method=runs["group"].map(methods).to_numpy(),
+            group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy()
         )  # fmt: skip
         names = {slot: self.slots[slot] for slot in (*SLOTS, *TRUTH)}
         slots = {slot: self.slots.error(name, self.found.last(name)) for slot, name in names.items()}
-        params = self.found.params.drop(columns=[*slots, *own], errors="ignore")
-        return pd.concat([own, pd.DataFrame(slots), params], axis=1)[keep].reset_index(drop=True)
+        return pd.concat([own, pd.DataFrame(slots), self.found.params], axis=1)[keep].reset_index(drop=True)
 
     @cached_property
     def _whole(self) -> tuple[pd.DataFrame, Sequence[Any]]:
@@ -263,7 +260,7 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
     """
     chosen = compare_data.selection()
     st.title(PAGES[page].title, anchor=False)
-    found = None if chosen.empty else compare_data.load(chosen, whole=True)
+    found = None if chosen.empty else compare_data.load(chosen)
     if found is None:
         _nothing(page, chosen, otherwise)
     assert found is not None

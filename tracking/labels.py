@@ -9,7 +9,7 @@ from itertools import combinations
 from math import comb
 from typing import Any, Final
 
-from tracking.configurations import DIGITS, identity, is_missing, is_seed, words_of
+from tracking.configurations import DIGITS, identities, identity, is_missing, is_seed, words_of
 
 NOT_SET: Final = "not set"
 """What stands for a param that a configuration does not have."""
@@ -97,9 +97,11 @@ def _words(values: Sequence[Any]) -> list[str]:
 def _codes(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
     """Key -> the number of each configuration's value; of the keys that differ, seeds apart."""
     codes: dict[str, list[int]] = {}
-    for key in dict.fromkeys(key for row in rows for key in row if not is_seed(key)):
+    for key in dict.fromkeys(key for row in rows for key in row):
+        if is_seed(key):
+            continue
         numbers: dict[str, int] = {}
-        column = [numbers.setdefault(identity(row.get(key)), len(numbers)) for row in rows]
+        column = [numbers.setdefault(text, len(numbers)) for text in identities([row.get(key) for row in rows])]
         if len(numbers) > 1:
             codes[key] = column
     return codes
