@@ -5,7 +5,7 @@ p-value of the sign-flip test halves; with k more results in each of two indepen
 all others, that of the permutation test shrinks by C(n_a + n_b, n_a) / C(n_a + n_b + 2 k, n_a + k). So the p-value that
 is there tells the least one that k more seeds could give. Pairs without a difference do not lower it, and pairs that
 point the other way have to be outweighed. Where runs diverged, the ranks are tested again with k more seeds in which
-one group alone diverges.
+one group alone diverges, as long as all deals can be counted; beyond that the same floor is named.
 
 Pairs of groups that are compared together get the same number of further seeds, and Holm's correction is applied to the
 least p-value of each: the smallest is held against alpha / pairs, the next against alpha / (pairs - 1), and so on.
@@ -75,17 +75,21 @@ class Prospect:
             return 1 << (self.test.size + more)
         return math.comb(self.n_a + self.n_b + 2 * more, self.n_a + more)
 
+    def drawn(self, more: int) -> bool:
+        """Whether the test with `more` further seeds in each group is too large to count all deals."""
+        return self.test.size + more * (1 if self.n_b is None else 2) > EXACT_UP_TO
+
     def least_p(self, more: int) -> float:
         """The p-value, or the least that it could be with `more` further seeds in each group."""
         if not more:
             return self.test.p
-        if self.ranks:
+        drawn = self.drawn(more)
+        if self.ranks and not drawn:
             tails = {True: self.test.upper, False: self.test.lower}  # by whether it is the first group that is behind
             behind = [which for which, tail in tails.items() if tail == min(tails.values())]
             return min(_least_p_of_ranks(self.ranks, more, which) for which in behind)
         least = min(1.0, 2 * min(self.test.upper, self.test.lower) * self.deals(0) / self.deals(more))
-        size = self.test.size + more if self.n_b is None else self.test.size + 2 * more
-        return least if size <= EXACT_UP_TO else max(least, LEAST_DRAWN)
+        return max(least, LEAST_DRAWN) if drawn else least
 
 
 def seeds_missing(prospects: Sequence[Prospect], alpha: float = ALPHA) -> list[int | None]:
@@ -103,6 +107,8 @@ def seeds_missing(prospects: Sequence[Prospect], alpha: float = ALPHA) -> list[i
     for more in range(MOST + 1):
         if not waiting:
             break
+        if len(prospects) * LEAST_DRAWN > alpha and all(prospect.drawn(more) for prospect in prospects):
+            break  # no p of drawn deals is as small as Holm's correction asks of the first
         if all(2 * len(prospects) > alpha * prospect.deals(more) for prospect in prospects):
             continue  # not even one deal of all is as rare as Holm's correction asks of the first
         least = holm(prospect.least_p(more) for prospect in prospects)
