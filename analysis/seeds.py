@@ -30,6 +30,8 @@ ALPHA: Final = 0.05
 """The chance of any wrong verdict where groups do not differ."""
 MOST: Final = 64
 """More further seeds than this are not named."""
+MOST_COMPARED: Final = 30
+"""Groups of which every pair gets a verdict: in more pairs Holm's correction leaves nothing to find."""
 
 Ranks = tuple[tuple[float, ...], ...]
 """What is tested where runs of one group alone diverged: the signed ranks of the pairs, or the ranks of each of two
@@ -130,6 +132,23 @@ def possible_words(more: int, of: str = "") -> str:
     return f"at least {more:,} more{f' {of}' if of else ''} make{'s' if more == 1 else ''} a verdict possible"
 
 
+def too_many(groups: int) -> bool:
+    """Whether there are more groups than those of which all pairs are compared."""
+    return groups > MOST_COMPARED
+
+
+def too_many_words(groups: int, of: str = "configurations", instead: str = "") -> str:
+    """`5,000 configurations are too many to compare all pairs: state a claim, or name up to 30 of them on Compare.`
+
+    Args:
+        groups: How many there are.
+        of: What they are called.
+        instead: What the reader can do; by default what can be done from any page.
+    """
+    instead = instead or f"state a claim, or name up to {MOST_COMPARED} of them on Compare"
+    return f"{groups:,} {of} are too many to compare all pairs: {instead}."
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a sweep is to decide, and with how many seeds, before there is a result."""
@@ -144,9 +163,14 @@ class Plan:
     """Configurations of which every pair is compared where it states none."""
 
     @property
+    def too_many(self) -> bool:
+        """Whether it states no claim, and has too many configurations to compare all pairs."""
+        return not self.claims and too_many(self.groups)
+
+    @property
     def comparisons(self) -> int:
-        """How many comparisons are corrected for each other."""
-        return self.claims or math.comb(self.groups, 2)
+        """How many comparisons are corrected for each other; 0 where there are too many pairs to compare."""
+        return self.claims or (0 if self.too_many else math.comb(self.groups, 2))
 
     @property
     def needed(self) -> int:
@@ -160,7 +184,9 @@ class Plan:
 
     @property
     def sentence(self) -> str:
-        """Whether its seeds can decide, in plain text; nothing where nothing is compared."""
+        """Whether its seeds can decide, in plain text; nothing where there is nothing to compare."""
+        if self.too_many:
+            return too_many_words(self.groups)
         if not self.comparisons:
             return ""
         rule = f"an exact test needs {self.needed}"

@@ -69,6 +69,14 @@ def _plan(row: Any, groups: list[Group]) -> Plan:
     return Plan(int(row["seeds"]), SEEDS, 0, len(groups)) if spec is None else plan_of(spec)
 
 
+def _lacking(row: Any, found: Found, over: bool, claimed: bool) -> str:
+    """What keeps a sweep from a verdict: too few seeds as long as it trains, or too many configurations."""
+    if over:
+        return "" if claimed else confirmed.not_compared(found.groups, found.winners)
+    plan = _plan(row, found.winners.groups if found.winners.judged else found.groups)
+    return plan.sentence if plan.missing or plan.too_many else ""
+
+
 def _answer(row: Any, found: Found, over: bool, claimed: bool) -> str:
     """The verdict on all pairs once every run is there; before that, or below a claim's verdict, who leads."""
     if found.standings is not None and not claimed:
@@ -99,10 +107,8 @@ def headline(row: Any, found: Found, over: bool, judged: Sequence[Judged]) -> No
             f"The best of a search is too good on average, since luck helped to choose it:"
             f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
         )
-    plan = _plan(row, winners.groups if winners.judged else found.groups)
-    never_compared = found.standings is None and not judged and len(found.groups) > confirmed.MOST_COMPARED
-    if plan.missing and (not over or never_compared):
-        st.caption(ui.text(plan.sentence))
+    if lacking := _lacking(row, found, over, bool(judged)):
+        st.caption(ui.text(lacking))
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.exact import enough_pairs
 from analysis.samples import Sample, sample
-from analysis.seeds import MOST, Plan, Prospect, seeds_missing
+from analysis.seeds import MOST, MOST_COMPARED, Plan, Prospect, seeds_missing
 from analysis.standings import standings
 from analysis.statistics import holm
 from analysis.verdicts import Decision, Verdict, verdict, verdicts
@@ -217,3 +217,15 @@ def test_a_plan_says_whether_its_seeds_can_decide(plan: Plan, missing: int, said
     single = plan.missing and plan.comparisons > 1 and not plan.claims
     assert plan.sentence.endswith(" One claim needs 6.") == bool(single)
     assert math.isclose(plan.comparisons, plan.claims or plan.groups * (plan.groups - 1) / 2)
+
+
+def test_a_plan_of_more_configurations_than_are_compared_asks_for_no_seeds() -> None:
+    """5,000 random trials were told that 12,497,500 pairs need 29 seeds; no page compares so many."""
+    plan = Plan(3, "seeds", 0, 5000)
+    assert (plan.comparisons, plan.needed, plan.missing) == (0, 0, 0)
+    assert plan.sentence == (
+        f"5,000 configurations are too many to compare all pairs: state a claim, or name up to {MOST_COMPARED} of"
+        " them on Compare."
+    )
+    assert Plan(3, "seeds", 0, MOST_COMPARED).missing > 0, "so many are compared"
+    assert Plan(3, "seeds", 1, 5000).sentence.startswith("Too few seeds: at least 3 more"), "a claim is one comparison"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from analysis.seeds import MOST_COMPARED
 from app import ui
 from sweeps.judged import verdicts
 from sweeps.shown import verdict_lines
@@ -55,6 +56,25 @@ def test_configurations_lack_as_many_seeds_on_every_page(fake: Any, open_page: A
     assert said in command_line(fake, fake.spec)
     for page in ("sweep", "compare"):
         assert ui.text(said) in words(open_page(page, sweep="s")), page
+
+
+@pytest.mark.parametrize("groups", [MOST_COMPARED, MOST_COMPARED + 1])
+def test_so_many_configurations_are_too_many_on_every_page(fake: Any, open_page: Any, words: Any, groups: int) -> None:
+    """The page of a sweep once decided what Compare called too many."""
+    fake.spec = SPEC.replace("values: [0.01, 0.1]", f"values: {list(range(1, groups + 1))}").replace(
+        "adam, sgd", "adam"
+    )
+    fake.add("s", "finished", {("adam", float(lr)): ["ok"] * 3 for lr in range(1, groups + 1)})
+    for text in (
+        words(open_page("sweep", sweep="s")),
+        words(open_page("compare", sweep="s")),
+        command_line(fake, fake.spec),
+    ):
+        assert ("are too many to compare all pairs" in text) == (groups > MOST_COMPARED)
+        assert ("between any two of" in text) == (groups <= MOST_COMPARED)
+    fake.rows[0]["state"] = "running"
+    text = words(open_page("sweep", sweep="s"))
+    assert ("are too many to compare all pairs" in text) == (groups > MOST_COMPARED)
 
 
 def test_the_panel_of_one_pair_has_one_test(fake: Any, open_page: Any, words: Any) -> None:
