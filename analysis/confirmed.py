@@ -9,7 +9,6 @@ different ones, so the interval of that difference is Welch's.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import pandas as pd
 
 from analysis import theme
 from analysis.comparison import Comparison, shown
-from analysis.ranking import Group, ranking
+from analysis.ranking import Group, sweep_ranking
 from analysis.samples import Sample, key_words, samples
 from analysis.search_figures import log_range
 from analysis.seeds import too_many, too_many_words
@@ -176,12 +175,7 @@ def confirmed_info(
         per: The searched key each of whose values has winners of its own.
     """
     fresh = runs[confirms(runs)] if len(runs) else runs
-    groups = ranking(fresh, searched, direction) if len(fresh) else []
-    labels = Counter(group.label for group in groups)
-    groups = [
-        replace(group, label=f"{group.label}, trial {group.trial}") if labels[group.label] > 1 else group
-        for group in groups
-    ]
+    groups = sweep_ranking(fresh, searched, direction) if len(fresh) else []
     # The search runs of a trial and its confirm runs are different groups: the trial is what they share.
     first = {sample.name: sample for sample in samples(runs[~confirms(runs)], "trial")} if groups else {}
     second = {sample.name: sample for sample in samples(fresh)} if groups else {}
@@ -216,7 +210,7 @@ def not_compared(groups: Sequence[Group], info: ConfirmedInfo) -> str:
     """Why no pairs of a sweep's winners, or of all that it tried, are compared: too many; else nothing.
 
     Args:
-        groups: Of the search, from `ranking`.
+        groups: Of the search, from `sweep_ranking`.
         info: The winners.
     """
     compared = info.groups if info.judged else groups
@@ -230,7 +224,7 @@ def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: Confirm
 
     Args:
         search: The runs of the search.
-        groups: Of the search, from `ranking`.
+        groups: Of the search, from `sweep_ranking`.
         info: The winners.
     """
     finite_winners = sum(group.interval.n > 0 for group in info.groups) if info.judged else 0

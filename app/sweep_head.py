@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import confirmed
-from analysis.ranking import Group, answer, ranking
+from analysis.ranking import Group, answer, sweep_ranking
 from analysis.search_figures import pruning_saved
 from analysis.seeds import Plan
 from analysis.standings import Standings
@@ -55,7 +55,7 @@ def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
     """Rank what there is; pairs are compared when all runs are there, which takes too long to do at every refresh."""
     search = runs[~confirmed.confirms(runs)] if len(runs) else runs
     spec = sweep_confirm.expected(row)
-    groups = ranking(search, list(row["searched"]), row["direction"])
+    groups = sweep_ranking(search, list(row["searched"]), row["direction"])
     fresh = runs[confirmed.confirms(runs)] if len(runs) else runs
     began = float(fresh["start_time"].min()) if len(fresh) else math.inf
     winners = sweep_confirm.info_of(row, runs, spec)
