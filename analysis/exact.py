@@ -235,7 +235,7 @@ def _mid_ranks(values: np.ndarray, close: float) -> np.ndarray:
 
 def _doubled(ranks: np.ndarray) -> np.ndarray:
     """Twice the ranks, which shared ones make whole numbers too."""
-    return np.rint(2 * ranks).astype(np.int64)
+    return np.asarray(np.rint(2 * ranks), dtype=np.int64)
 
 
 def _ways_of_sums(numbers: np.ndarray) -> np.ndarray:
@@ -257,7 +257,7 @@ def _ways_of_sized_sums(numbers: np.ndarray, size: int) -> np.ndarray:
     ways[0, 0] = 1
     for number in numbers:
         ways[1:, number:] += ways[:-1, :-number]
-    return ways[size]
+    return np.asarray(ways[size])
 
 
 def signed_ranks(differences: Iterable[float], resolution: float = 0.0) -> np.ndarray:
