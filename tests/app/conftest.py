@@ -290,6 +290,15 @@ def now() -> int:
 class Fake:
     """Sweeps by hand: `add` one, then look at its pages."""
 
+    two_optimizers = """
+name: x
+model: {name: mlp}
+data: {name: digits}
+search:
+  optimizer.name: {values: [adam, sgd]}
+"""
+    """The beginning of a spec, as far as what is searched beside the optimizer."""
+
     def __init__(self, client: Any) -> None:
         self.rows: list[dict[str, Any]] = []
         self.runs_of: dict[str, pd.DataFrame] = {}
