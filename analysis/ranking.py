@@ -136,6 +136,22 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
     ]
 
 
+def sweep_ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
+    """The groups of one sweep, best first; those of one label, such as a configuration drawn twice, name their trial.
+
+    Args:
+        runs: As for `ranking`.
+        searched: The dotted keys that tell the groups apart.
+        direction: "minimize" or "maximize".
+    """
+    groups = ranking(runs, searched, direction)
+    alike = Counter(group.label for group in groups)
+    return [
+        replace(group, label=f"{group.label}, trial {group.trial}") if alike[group.label] > 1 else group
+        for group in groups
+    ]
+
+
 def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:
     """Who leads so far, in one sentence of plain text; whether it is a difference `standings` says.
 
@@ -163,7 +179,7 @@ def places(groups: Sequence[Group], found: Standings | None) -> list[str]:
     """The place of each group as a table shows it: `1–3` where verdicts do not tell the first three apart.
 
     Args:
-        groups: Named by their labels, from `ranking`.
+        groups: With labels that differ, by which the verdicts name them.
         found: The verdicts on them. Without any, the rank of each; where some were tested, the others have no place,
             since beside places that verdicts carry a mere rank would say too much.
     """

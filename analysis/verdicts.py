@@ -262,9 +262,10 @@ class Verdict:
     @property
     def about(self) -> int | None:
         """The number of seeds in all that would find a difference of this size four times in five; None without one."""
-        e, needed = self.evidence, self.difference.needed
+        e = self.evidence
         if e.one_diverged or e.diverged_both:
             return None
+        needed = self.difference.needed
         if needed is None or self.settled:
             return needed
         enough = max(needed, e.telling + (self.more or 0))

@@ -15,13 +15,12 @@ from analysis.confirmed import confirms, judged_by_confirm
 from analysis.ranking import RUNNING, Group
 from analysis.roles import HIGHER, LOWER, Role, assumption, judged_on, judges, nothing_to_judge_by, ordered
 from analysis.samples import Sample, samples
+from analysis.seeds import too_many
 from app import claims, store, sweep_actions, ui
 from tracking import schema
 from tracking.schema import MAXIMIZE
 
 MOST_DRAWN = 60
-MOST_TESTED = 30
-"""Groups that get verdicts: more pairs than theirs, and Holm's correction leaves nothing to find."""
 MOST_READ = 2_000
 """Runs whose whole histories are read to say what is odd in them: more take seconds."""
 NO_BASELINE = "none"
@@ -142,7 +141,7 @@ class View:
     def tested(self) -> list[Group]:
         """The groups that are tested: those that a person named, else all; nothing if they are too many."""
         chosen = self.drawn if self.named and len(self.drawn) > 1 else self.groups
-        return chosen if len(chosen) <= MOST_TESTED else []
+        return [] if too_many(len(chosen)) else chosen
 
     def samples(self, groups: Sequence[Group]) -> list[Sample]:
         """The results of these groups, named by their labels, in their order."""
