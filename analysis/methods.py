@@ -19,7 +19,7 @@ import pandas as pd
 
 from analysis.comparison import shown
 from analysis.ranking import Group, ranking
-from analysis.samples import Sample, samples
+from analysis.samples import Sample, ordering_means, samples
 from analysis.standings import Standings, standings
 from analysis.words import chained, some
 from tracking.configurations import identity, is_missing
@@ -122,9 +122,13 @@ def best_first(trials: Iterable[Trial]) -> list[Trial]:
     """
     done = [trial for trial in trials if trial.sample.n]
     several = _replicated(done)
-    return sorted(
-        done, key=lambda trial: order_key(len(trial.sample.values), trial.sample.n, trial.sample.interval.mean, several)
-    )
+    means = ordering_means([trial.sample for trial in done])
+
+    def order(place: int) -> tuple[Any, ...]:
+        sample = done[place].sample
+        return order_key(len(sample.values), sample.n, means[place], several)
+
+    return [done[place] for place in sorted(range(len(done)), key=order)]
 
 
 def _replicated(trials: Iterable[Trial]) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.exact import precision
+from analysis.exact import level_ties, precision, resolution
 from analysis.statistics import Interval, finite, interval
 from analysis.units import DATASETS, SEEDS, means, share
 from tracking.schema import CONFIRM_PHASE, SEARCH_PHASE, Outcome
@@ -126,6 +126,23 @@ def shared_precision(*groups: Sample) -> float | None:
     if all(group.precision is None for group in groups):
         return None
     return min(precision(group.values.values()) if group.precision is None else group.precision for group in groups)
+
+
+def _resolution(groups: Sequence[Sample]) -> float:
+    """The least difference between results of any of these groups that is more than rounding."""
+    return resolution((value for group in groups for value in group.values.values()), shared_precision(*groups))
+
+
+def ordering_means(groups: Sequence[Sample]) -> list[float]:
+    """The mean of each group's finite results, equal where rounding alone tells them apart; nan without any."""
+    return level_ties([group.interval.mean for group in groups], _resolution(groups))
+
+
+def alike(groups: Sequence[Sample]) -> bool:
+    """Whether all groups have results, and all of these are the same but for rounding."""
+    values = [value for group in groups for value in group.values.values()]
+    complete = all(group.values and not group.diverged for group in groups)
+    return complete and len(values) > 1 and max(values) - min(values) <= _resolution(groups)
 
 
 def outcomes_by(values: pd.Series[Any], outcomes: pd.Series[Any], logged: Iterable[bool]) -> pd.Series[Any]:

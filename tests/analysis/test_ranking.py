@@ -113,3 +113,15 @@ def test_an_interval_is_over_training_sets_where_runs_share_them() -> None:
     low, high = stats.t.interval(0.95, 2, 2.5, stats.sem([1.5, 2.5, 3.5]))
     assert (group.interval.n, group.interval.mean) == (3, 2.5) and group.seeds == "6 of 6"
     assert (group.interval.low, group.interval.high) == pytest.approx((low, high))
+
+
+def test_rounding_decides_no_rank_and_names_no_leader() -> None:
+    rows = [(f"g{k}", k, seed, "ok", True, value)
+            for k, value in enumerate((0.1 + 0.2, 0.3, 0.30000000000000004)) for seed in range(2)]  # fmt: skip
+    runs = pd.DataFrame(rows, columns=["group", "trial", "seed", "outcome", "counts", "objective"])
+    for direction in ("minimize", "maximize"):
+        groups = ranking(runs, [], direction)
+        assert [group.group for group in groups] == ["g0", "g1", "g2"]
+        said = answer(groups, "val/loss", over=True)
+        assert said == "All results are the same: val/loss 0.3 in each of 3 configurations."
+    assert "leads 3 configurations" in answer(ranking(runs.assign(objective=range(6)), []), "val/loss", over=True)
