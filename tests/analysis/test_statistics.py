@@ -310,5 +310,5 @@ def test_rounding_is_no_spread(of: str) -> None:
 
 
 def test_the_rounding_of_a_difference_is_that_of_the_results() -> None:
-    gaps = [(100.3 + 0.07 * k) - (100 + 0.07 * k) for k in range(7)]
-    assert interval(gaps).half > 0 and interval(gaps, rounding=100.3 * 2.0**-50).half == 0
+    gaps = [(100.3 + 7 * k) - (100 + 7 * k) for k in range(7)]
+    assert interval(gaps).half > 0 and interval(gaps, rounding=142.3 * 2.0**-50).half == 0
