@@ -135,6 +135,11 @@ def _replicated(trials: Iterable[Trial]) -> bool:
     return replicated((len(trial.sample.values), trial.sample.n) for trial in trials)
 
 
+def maybe_lucky(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials of one seed, where others have several: what such a trial reached may be the luck of its seed."""
+    return [trial for trial in trials if trial.sample.n == 1] if _replicated(trials) else []
+
+
 def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequence[str]) -> tuple[Trial, ...]:
     """The trials among some runs of one method, in the order in which they first appear."""
     if not len(runs):
@@ -241,8 +246,7 @@ def _single_words(methods: Sequence[Method]) -> str:
     titles = [
         f"{method.name} with {trial.label}" if trial.label else method.name
         for method in methods
-        for trial in method.trials
-        if trial.sample.n == 1 and _replicated(method.trials)
+        for trial in maybe_lucky(method.trials)
     ]
     if not titles:
         return ""

@@ -222,6 +222,8 @@ def budget(contest: Contest, drawn: bool) -> None:
     st.markdown(f"**{ui.text(info.sentence(chosen))}**")
     if info.unequal:
         red(info.unequal)
+    if info.luck:
+        st.caption(ui.text(info.luck))
     failed = any(line.failed for line in info.lines)
     lines = "Thin lines are seeds" + (f", bands the {info.band}" if info.band else "") if any(
         len(line.seeds) > 1 for line in info.lines
