@@ -76,8 +76,9 @@ class BudgetsInfo:
             return "No trial has ended yet."
         if self.most < 2:
             few = min(self.lines, key=lambda line: line.trials)
-            needed = "what more trials would bring takes at least two of every method."
-            return f"{few.method} has one trial{' that counts' if self.maybe_lucky else ' only'}: {needed} {self.luck}".strip()
+            one = "one trial that counts" if self.maybe_lucky else "one trial only"
+            words = f"{few.method} has {one}: what more trials would bring takes at least two of every method."
+            return f"{words} {self.luck}".strip()
         return ""
 
     @property

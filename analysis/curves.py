@@ -171,8 +171,8 @@ def _means(lines: Sequence[Line]) -> tuple[np.ndarray, list[Interval], np.ndarra
         shared &= set(line.steps.tolist())
     steps = np.array(sorted(shared))
     at = [dict(zip(line.steps.tolist(), line.y.tolist(), strict=True)) for line in counted]
-    sets = [line.data for line in counted]
-    means = [interval(independent([values[step] for values in at], sets)) for step in steps.tolist()]
+    sets, seeds = [line.data for line in counted], [line.seed for line in counted]
+    means = [interval(independent([values[step] for values in at], sets, seeds)) for step in steps.tolist()]
     if all(line.along is None for line in counted):
         return steps, means, None
     places = [dict(zip(line.steps.tolist(), line.x.tolist(), strict=True)) for line in counted]

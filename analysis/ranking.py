@@ -81,6 +81,12 @@ def _method(params: Mapping[str, Any], trial: int) -> str:
     return f"trial {trial}"
 
 
+def _independent(ended: Sequence[Mapping[Any, Any]]) -> list[float]:
+    """The independent results of runs that ended ok."""
+    sets, seeds = ([int(row.get(key, -1)) for row in ended] for key in ("seed_data", "seed"))
+    return independent([float(row["objective"]) for row in ended], sets, seeds)
+
+
 def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
     """The groups, best first; then what diverged wholly, then what has no result yet, then what was pruned.
 
@@ -92,7 +98,7 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
     sign = -1.0 if direction == "maximize" else 1.0
     members: dict[str, list[dict[Any, Any]]] = {}
     if len(runs):
-        optional = [key for key in ("seed_data", *searched) if key in runs]
+        optional = [key for key in ("seed", "seed_data", *searched) if key in runs]
         wanted = dict.fromkeys(["group", "trial", "outcome", "objective", *optional])
         for row in runs.loc[runs["counts"].astype(bool), list(wanted)].to_dict("records"):
             members.setdefault(str(row["group"]), []).append(row)
@@ -119,7 +125,7 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
                 params=params,
                 method=_method(params, trial),
                 rank=None,
-                interval=interval(independent(ok, [row.get("seed_data", -1) for row in ended])),
+                interval=interval(_independent(ended)),
                 judged=len(finite) + diverged,
                 diverged=diverged,
                 others=dict(outcomes),
