@@ -17,11 +17,11 @@ import pandas as pd
 
 from analysis import theme
 from analysis.comparison import Comparison, shown
-from analysis.ranking import Group, sweep_ranking
+from analysis.ranking import Group, alike, sweep_ranking
 from analysis.samples import Sample, key_words, samples
 from analysis.search_figures import log_range
 from analysis.seeds import too_many, too_many_words
-from analysis.standings import Standings, standings
+from analysis.standings import Standings, same_words, standings
 from analysis.statistics import (
     ENOUGH_FOR_AN_INTERVAL,
     MAXIMIZE,
@@ -203,6 +203,8 @@ def answer(info: ConfirmedInfo, *, over: bool) -> str:
     so_far = "" if over else " so far"
     if len(info.groups) == 1:
         return f"{best.label}: {score}{so_far}{some}."
+    if alike(judged):
+        return same_words(info.metric, best.interval.mean, f"{len(judged)} confirmed winners")
     return f"{best.label} leads {len(info.groups)} confirmed winners{so_far} with {score}{some}."
 
 

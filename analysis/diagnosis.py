@@ -25,6 +25,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from analysis.exact import level_ties, resolution
 from analysis.intervals import ENOUGH_FOR_AN_INTERVAL, Interval, interval, number, plus_minus
 from analysis.slots import DEV, MEMORISED, TRAIN, TRAIN_DEV
 from analysis.statistics import holm
@@ -343,7 +344,8 @@ def diagnoses(runs: pd.DataFrame, reference: float = 0.0, threshold: float = 0.0
     ps[tested] = holm(ps[tested])
     judged: dict[str, list[Gap]] = {name: [] for name in groups}
     for (name, fault, start, end, values), p in zip(gaps, ps.tolist(), strict=True):
-        mean = interval(values)
+        results = measured[name].slots.to_numpy(dtype=float)
+        mean = interval(values, rounding=resolution([reference, *results.ravel()]))
         finding = _finding(fault, mean, p, threshold, measured[name])
         judged[name].append(Gap(fault, start, end, tuple(values), mean, finding, p))
     return [
@@ -363,12 +365,14 @@ def default_threshold(runs: pd.DataFrame) -> float:
 def best_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
     """The groups in the order of `tracking.order`, the best first."""
     several = replicated((group.finite, group.finite + group.diverged) for group in found)
+    errors = [group.levels[DEV].mean if group.finite else math.inf for group in found]
+    means = level_ties(errors, resolution(value for group in found for value in group.dots[DEV]))
 
-    def order(group: Diagnosis) -> tuple[Any, ...]:
-        mean = group.levels[DEV].mean if group.finite else math.inf
-        return (*order_key(group.finite, group.finite + group.diverged, mean, several), group.label)
+    def order(place: int) -> tuple[Any, ...]:
+        group = found[place]
+        return (*order_key(group.finite, group.finite + group.diverged, means[place], several), group.label)
 
-    return sorted(found, key=order)
+    return [found[place] for place in sorted(range(len(found)), key=order)]
 
 
 def _share(many: int, found: Sequence[Diagnosis]) -> str:
@@ -380,6 +384,14 @@ def _count(found: Sequence[Diagnosis], fault: str) -> str:
     many = sum(fault in each.named for each in found)
     verb = ("has" if many == 1 else "have") if fault == WRONG_LABELS else f"{'suffers' if many == 1 else 'suffer'} from"
     return f"{_share(many, found)} {verb} {fault}" if many else ""
+
+
+def _leader_words(found: Sequence[Diagnosis]) -> str:
+    """Which group has the least validation error, in a sentence; that none has where all are the same."""
+    errors = np.array([value for group in found for value in group.dots[DEV]])
+    if np.ptp(errors) <= resolution(errors) and not any(group.diverged for group in found):
+        return "All validation errors are the same."
+    return f"{best_first(found)[0].label} leads by its validation error."
 
 
 def summary(found: Sequence[Diagnosis]) -> str:
@@ -399,7 +411,7 @@ def summary(found: Sequence[Diagnosis]) -> str:
         memorised = _count(known, WRONG_LABELS)
         return (
             f"{'One seed a group carries' if most == 1 else f'{most} seeds a group carry'} no interval: no fault is"
-            f" named{f', but {memorised}' if memorised else ''}. {best.label} leads by its validation error."
+            f" named{f', but {memorised}' if memorised else ''}. {_leader_words(known)}"
         )
     counts = [*filter(None, (_count(judged, fault) for fault in (BIAS, VARIANCE, MISMATCH, WRONG_LABELS)))]
     if many := sum(each.untold for each in judged):

@@ -21,7 +21,7 @@ the diverged ones last, tied, and test the ranks (Lachin 1999, Controlled Clinic
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -96,6 +96,23 @@ def resolution(values: Iterable[float], of: float | None = None) -> float:
     x = np.asarray(list(values), dtype=float)
     x = x[np.isfinite(x)]
     return (precision(x) if of is None else of) * float(np.abs(x).max(initial=0.0))
+
+
+def level_ties(values: Sequence[float], close: float) -> list[float]:
+    """The values, those that rounding alone tells apart as the lowest of them; what is not finite stays as it is.
+
+    Args:
+        values: Means or results that are to be ordered.
+        close: Their `resolution`: sorted values that follow each other within it are tied.
+    """
+    x = np.asarray(values, dtype=float)
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    with np.errstate(invalid="ignore"):
+        begins = np.concatenate([[True], ~(np.diff(ordered) <= close)])[: len(x)]
+    levelled = np.empty(len(x))
+    levelled[order] = ordered[np.maximum.accumulate(np.where(begins, np.arange(len(x)), 0))]
+    return [float(value) for value in levelled]
 
 
 def _two_sided(upper: float, lower: float) -> float:

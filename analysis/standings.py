@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.samples import Sample
+from analysis.samples import Sample, alike, ordering_means
 from analysis.seeds import possible_words
 from analysis.statistics import MINIMIZE, number, plus_minus
 from analysis.verdicts import Decision, Verdict, fewest_more, verdicts
@@ -65,6 +65,17 @@ class Standings:
         return pd.DataFrame(rows, columns=columns)
 
 
+def same_words(metric: str, mean: float, groups: str) -> str:
+    """Says that no group leads, since nothing but rounding tells their results apart.
+
+    Args:
+        metric: What the results are called.
+        mean: What all of them are.
+        groups: The groups, counted.
+    """
+    return f"All results are the same: {metric} {number(mean)} in each of {groups}."
+
+
 def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], metric: str, level: float) -> str:
     judged = [row for row in rows if row.sample.n]
     if not judged:
@@ -80,6 +91,8 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     though = f", though {lost} of its {leader.sample.n} runs diverged" if lost else ""
     if len(judged) == 1:
         return f"Only {leader.name} has results: {value}{though}."
+    if alike([row.sample for row in judged]):
+        return same_words(metric, mean.mean, f"{len(judged)} groups")
     if len(rows) == 2:
         return found[0, 1].sentence
     own = [found[0, j] for j in range(1, len(rows)) if rows[j].sample.n]
@@ -145,11 +158,13 @@ def standings(
     sign = 1.0 if direction == MINIMIZE else -1.0
 
     several = replicated((len(group.values), group.n) for group in groups)
+    means = ordering_means(groups)
 
-    def order(group: Sample) -> tuple[Any, ...]:
-        return order_key(len(group.values), group.n, sign * group.interval.mean, several)
+    def order(place: int) -> tuple[Any, ...]:
+        group = groups[place]
+        return order_key(len(group.values), group.n, sign * means[place], several)
 
-    ordered = sorted(groups, key=order)
+    ordered = [groups[place] for place in sorted(range(len(groups)), key=order)]
     found = verdicts(ordered, direction=direction, margin=margin, level=level, metric=metric)
     judged = sum(group.n > 0 for group in ordered)
     rows = []

@@ -13,6 +13,7 @@ from analysis import export, growth, theme
 from analysis.confounds import configurations_of, confound_sentence, confounds
 from analysis.differences import against, half, side_by_side
 from analysis.ranking import Group, answer, places
+from analysis.samples import repeats_words
 from analysis.seeds import MOST_COMPARED, too_many, too_many_words
 from analysis.standings import Standing, Standings, standings
 from analysis.statistics import number
@@ -83,7 +84,8 @@ def headline(view: View, found: Standings | None, judged: Sequence[Judged]) -> N
         judged: The claims of the sweeps that the address names.
     """
     words = found.sentence if found is not None else answer(view.groups, view.metric, over=True)
-    words = ui.text(f"{words} {view.assumption}".strip())
+    repeats = repeats_words(view.samples(view.groups))
+    words = ui.text(" ".join(filter(None, (words, repeats, view.assumption))))
     if claims.headline(judged):
         st.markdown(f"All pairs against each other: {words}" if found is not None and len(found.rows) > 2 else words)
     else:

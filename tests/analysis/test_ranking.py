@@ -128,3 +128,15 @@ def test_a_configuration_that_was_drawn_twice_has_two_labels_and_its_own_places(
     assert [group.label for group in groups] == ["adam, lr 0.1, trial 0", "adam, lr 0.1, trial 1", "adam, lr 0.2"]
     found = standings(samples(frame, names={group.group: group.label for group in groups}))
     assert places(groups, found) == ["1", "2", "3"]
+
+
+def test_rounding_decides_no_rank_and_names_no_leader() -> None:
+    rows = [(f"g{k}", k, seed, "ok", True, value)
+            for k, value in enumerate((0.1 + 0.2, 0.3, 0.30000000000000004)) for seed in range(2)]  # fmt: skip
+    runs = pd.DataFrame(rows, columns=["group", "trial", "seed", "outcome", "counts", "objective"])
+    for direction in ("minimize", "maximize"):
+        groups = ranking(runs, [], direction)
+        assert [group.group for group in groups] == ["g0", "g1", "g2"]
+        said = answer(groups, "val/loss", over=True)
+        assert said == "All results are the same: val/loss 0.3 in each of 3 configurations."
+    assert "leads 3 configurations" in answer(ranking(runs.assign(objective=range(6)), []), "val/loss", over=True)

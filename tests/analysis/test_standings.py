@@ -102,3 +102,11 @@ def test_groups_within_a_margin_are_tied() -> None:
     groups = [seeded(name, NOISE[0] + 0.001 * k * np.linspace(0.9, 1.1, 12)) for k, name in enumerate("abc")]
     assert [row.place for row in standings(groups).rows] == ["1", "2", "3"]
     assert [row.place for row in standings(groups, margin=0.1).rows] == ["1–3"] * 3
+
+
+def test_where_all_results_are_the_same_none_leads() -> None:
+    rounded = [seeded("none", [1 - 0.6] * 5), seeded("b", [0.4] * 5), seeded("a", [0.1 + 0.3] * 5)]
+    for groups in (rounded, rounded[:2]):
+        found = standings(groups, metric="1 − acc")
+        assert found.sentence == f"All results are the same: 1 − acc 0.4 in each of {len(groups)} groups."
+        assert [row.name for row in found.rows] == [group.name for group in groups], "rounding decides no rank"
