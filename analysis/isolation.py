@@ -23,6 +23,7 @@ from analysis.strengths import Strengths, is_number, strength_axis, strengths
 from analysis.true_labels import label_noise
 from analysis.units import units
 from analysis.verdicts import Verdict, verdicts
+from analysis.words import listed
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -151,12 +152,12 @@ class IsolationInfo:
         words += ["grey is training data"] if any(point.train for point in self.points) else []
         words += [wrong] if (wrong := self._wrong_labels) else []
         words += ["the best is ringed"] if self.best is not None else []
-        words += ["the dotted line is the mean of none"] if self._reference else []
+        words += [f"the dotted line is the mean of {self.strengths.reference}"] if self._reference else []
         words += ["triangles stand for means beyond the scale"] if math.isfinite(self.top) else []
         lost = sum(len(point.dev.diverged) for point in self.points)
         words += [f"red crosses at the upper edge: {lost} diverged"] if lost else []
         silent = [point.name for point in self.points if not point.dev.n]
-        words += [f"without a result: {', '.join(silent)}"] if silent else []
+        words += [f"without a result: {listed(silent)}"] if silent else []
         said = "; ".join(words) + "."
         return f"{said} {self.strengths.choice}".strip()
 

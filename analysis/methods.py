@@ -21,7 +21,7 @@ from analysis.comparison import shown
 from analysis.ranking import Group, ranking
 from analysis.samples import Sample, ordering_means, samples
 from analysis.standings import Standings, standings
-from analysis.words import chained, some
+from analysis.words import chained, listed, some
 from tracking.configurations import identity, is_missing
 from tracking.labels import NOT_SET, labels
 from tracking.order import order_key, replicated
@@ -100,14 +100,28 @@ def in_words(value: Any) -> str:
 def names_of(values: Iterable[Any], method: str) -> list[str]:
     """What the method of each run is called: `adam`, but `batch_size 32`, since a number alone says nothing.
 
+    Long values are cut as in all labels, and a run without the param is `optimizer not set`.
+
     Args:
         values: Those of the runs.
         method: The param.
     """
-    listed = list(values)
-    words = all(isinstance(value, str) or is_missing(value) for value in listed)
-    lead = "" if words else f"{method.rpartition('.')[2]} "
-    return [f"{lead}{NOT_SET if is_missing(value) else in_words(value)}" for value in listed]
+    rows = [{"name": value} for value in values]
+    words = all(isinstance(row["name"], str) or is_missing(row["name"]) for row in rows)
+    short = _short(method)
+    lead = "" if words else f"{short} "
+    # The value of a name is its whole label.
+    texts = labels({str(place): row for place, row in enumerate(rows)}, ["name"]).values()
+    return [
+        f"{short} {NOT_SET}" if is_missing(row["name"]) else f"{lead}{text}"
+        for row, text in zip(rows, texts, strict=True)
+    ]
+
+
+def _short(method: str) -> str:
+    """The param without its section: `optimizer` of `optimizer.name`, `batch_size` of `data.batch_size`."""
+    section, _, last = method.rpartition(".")
+    return section.rpartition(".")[2] if last == "name" and section else last
 
 
 def seed_name(key: Hashable) -> str:
@@ -268,7 +282,7 @@ def _choice_words(methods: Sequence[Method]) -> str:
     if not any(len(method.trials) > 1 for method in judged):
         return ""
     if fresh:
-        left = ", ".join(method.name for method in judged if not method.fresh)
+        left = listed([method.name for method in judged if not method.fresh])
         return f"Not retrained with fresh seeds: {left}, whose results are too good on average."
     return (
         "Each method stands at its best configuration, chosen by the same runs that judge it: such results are too"

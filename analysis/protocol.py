@@ -18,7 +18,7 @@ import pandas as pd
 from analysis import roles
 from analysis.methods import Method, in_words
 from analysis.rates import RatesInfo
-from analysis.samples import repeats_words
+from analysis.samples import NO_RESULT, repeats_words
 from analysis.words import counted, joined
 from tracking.schema import Outcome
 
@@ -204,10 +204,12 @@ def _counted(runs: pd.DataFrame) -> Check:
     diverged = outcomes.pop(Outcome.DIVERGED.value, 0)
     ok = outcomes.pop(Outcome.OK.value, 0)
     pruned = outcomes.pop(Outcome.PRUNED.value, 0)
-    words = f"{diverged} of {ok + diverged} runs diverged and rank last."
+    last = "ranks" if diverged == 1 else "rank"
+    words = f"{diverged} of {ok + diverged} runs diverged and {last} last." if diverged else "No run diverged."
     words += f" {pruned} {'was' if pruned == 1 else 'were'} ended early by the pruner." if pruned else ""
     if outcomes:
-        others = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items()))
+        names = {NO_RESULT: "that logged none"}
+        others = ", ".join(f"{count} {names.get(name, name)}" for name, count in sorted(outcomes.items()))
         return Check(rule, False, f"{words} Without a result: {others}.")
     return Check(rule, True, words)
 

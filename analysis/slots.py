@@ -45,7 +45,7 @@ _OURS: Final = {
     schema.VAL_ERROR: {TRAIN: schema.TRAIN_EVAL_ERROR},
     schema.VAL_LOSS: {TRAIN: schema.TRAIN_EVAL_LOSS, TRAINING: schema.TRAIN_LOSS},
 }
-PLAIN, COMPLEMENT, NEGATIVE = "", "1 − ", "−"
+PLAIN, COMPLEMENT, NEGATIVE = "", "1 − ", "-"
 
 
 @dataclass(frozen=True)

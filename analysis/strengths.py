@@ -16,16 +16,18 @@ import numpy as np
 import pandas as pd
 
 from analysis import theme
+from analysis.arguments import choice_of, having
 from analysis.comparison import shown
 from analysis.forest import REGULARIZERS, idle
 from analysis.methods import Method, best_first, methods_of, selection_words
 from analysis.samples import Sample
 from analysis.statistics import number
 from analysis.units import DATASETS, SEEDS, share
-from analysis.words import some
-from tracking.configurations import identities
-from tracking.labels import NOT_SET
+from analysis.words import counted, some
+from tracking.configurations import identities, is_missing
+from tracking.labels import NOT_SET, is_name
 from tracking.labels import label as label_of
+from tracking.order import replicated
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -148,6 +150,8 @@ class Strengths:
     """The runs that the strengths are judged by, with the column `level`: its position."""
     absent: tuple[str, ...] = ()
     """Strengths without a run at what is held fast."""
+    left_out: str = ""
+    """Which runs are left out since their choice has no such argument, in plain text; often nothing."""
 
     @property
     def short(self) -> str:
@@ -157,6 +161,15 @@ class Strengths:
     def name(self, place: int) -> str:
         """What a strength is called in a sentence: `l2 0.01`."""
         return _name(self.axis, self.levels[place].value)
+
+    @property
+    def reference(self) -> str:
+        """What the strength that others are compared with is called: `none` if it is that, else by its value."""
+        if self.none is None:
+            return ""
+        value = self.levels[self.none].value
+        off = shown(value) in _NONE_WORDS or (self.axis in REGULARIZERS and idle(self.axis, value))
+        return "none" if off else self.name(self.none)
 
     def sample(self, place: int) -> Sample:
         """The results of a strength by seed, under its name."""
@@ -197,6 +210,7 @@ class Strengths:
             tried = sorted({len(level.trials) for level in self.levels if level.trials})
             unequal = len(tried) > 1 and said[0]
             said += [f"Some had {tried[0]}, others {tried[-1]} to choose from: more choice flatters."] * bool(unequal)
+        said += [self.left_out]
         if self.absent:
             said += [f"Not shown, without a run at what is held fast: {some(self.absent, MOST_NAMED)}."]
         return " ".join(filter(None, said))
@@ -215,9 +229,10 @@ def _name(axis: str, value: Any) -> str:
 def held_of(runs: pd.DataFrame, axis: str, keys: Sequence[str]) -> dict[str, str]:
     """The params beside the strength that stand at one value unless told otherwise, as `shown` writes it.
 
-    Regularizers do nothing, so that none is none. All else but a learning rate, which is retuned, is the same at all
-    strengths: the value that most strengths have runs of, and among equals that of the most runs. What would leave
-    fewer than two strengths is not held.
+    An argument that only some choices have is not held, or the other choices would be gone. Regularizers do nothing,
+    so that none is none. All else but a learning rate, which is retuned, is the same at all strengths: the value that
+    most strengths have runs of, and among equals that of the most runs. What would leave fewer than two strengths is
+    not held.
 
     Args:
         runs: A column a param.
@@ -225,8 +240,11 @@ def held_of(runs: pd.DataFrame, axis: str, keys: Sequence[str]) -> dict[str, str
         keys: The params in which the runs differ.
     """
     others = [key for key in keys if key != axis and key in runs and key.rpartition(".")[2] not in RATES]
-    kept, held = runs, dict[str, str]()
-    for key in sorted(others, key=lambda key: key not in REGULARIZERS):
+    kept, held = having(runs, axis, keys), dict[str, str]()
+    # Choices first: at one of them its arguments are params like others.
+    for key in sorted(others, key=lambda key: (key not in REGULARIZERS, not is_name(key))):
+        if choice_of(kept, key, keys):
+            continue
         texts = kept[key].map(shown)
         off = {shown(value) for value in kept[key] if key in REGULARIZERS and idle(key, value)}
         found = kept[axis].map(shown).groupby(texts).agg(["nunique", "size"])
@@ -260,14 +278,15 @@ def strengths(
     """
     if axis not in runs.columns:
         raise ValueError(f"axis: {axis!r} is not allowed; allowed: a param of the runs")
-    kept = runs
+    comparable = having(runs, axis, keys)
+    kept = comparable
     for key, wanted in (pinned or {}).items():
         kept = kept[[shown(each) == wanted for each in kept[key]]]
     others = tuple(key for key in keys if key != axis and key in kept and _count(kept[key]) > 1)
     # Of many params only these: a frame is cut again and again.
     needed = [name for name in ("group", "seed", "seed_data", "phase", "outcome") if name in kept]
     methods = methods_of(kept[[*needed, axis, *others]].assign(objective=kept[value]), axis, [axis, *others])
-    methods = [replace(each, value=None) if each.name == NOT_SET else each for each in methods]
+    methods = [replace(each, value=None) if is_missing(each.value) else each for each in methods]
     if all(each.value is None or is_number(each.value) for each in methods):
         methods.sort(key=lambda each: math.inf if each.value is None else float(each.value))
     else:
@@ -278,9 +297,28 @@ def strengths(
     own = kept.assign(level=pd.Series(level, index=kept.index, dtype=int))
     own = own[own["level"] >= 0].reset_index(drop=True)
     left = {shown(each) for each in kept[axis]}
-    gone = {shown(each): _name(axis, each) for each in runs[axis] if shown(each) not in left}
+    gone = {shown(each): _name(axis, each) for each in comparable[axis] if shown(each) not in left}
     absent = tuple(gone[text] for text in sorted(gone, key=lambda text: (len(text), text)))
-    return Strengths(axis, tuple(methods), places_of(values), none_of(axis, values), others, own, absent)
+    left_out = _left_out(len(runs) - len(comparable), axis, choice_of(runs, axis, keys))
+    return Strengths(axis, tuple(methods), places_of(values), _baseline(axis, methods), others, own, absent, left_out)
+
+
+def _left_out(lacking: int, axis: str, choice: str) -> str:
+    """How many runs lack an argument, and whose argument it is."""
+    if not lacking:
+        return ""
+    verb = "is" if lacking == 1 else "are"
+    chooser = choice.removesuffix(".name").rpartition(".")[2]
+    return f"{counted(lacking, 'run')} without {_short(axis)} {verb} left out: not every {chooser} has it."
+
+
+def _baseline(axis: str, methods: Sequence[Method]) -> int | None:
+    """Which strength the others are compared with: never one of a single seed where there are replicated ones."""
+    counts = [(len(method.sample.values), method.sample.n) for method in methods]
+    several = replicated(counts)
+    usable = [place for place, (_, judged) in enumerate(counts) if not (several and judged == 1)]
+    weakest = none_of(axis, [methods[place].value for place in usable])
+    return None if weakest is None else usable[weakest]
 
 
 def _count(column: pd.Series[Any]) -> int:

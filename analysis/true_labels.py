@@ -132,9 +132,12 @@ def note(runs: pd.DataFrame, *, judge: str = "") -> str:
         runs: As `true_errors` takes them.
         judge: The metric by which the runs would have to be judged for their errors on the true labels to be known.
     """
+    errors = true_errors(runs)
+    if not (_finite(_numbers(errors, TRAIN)) & _finite(_numbers(errors, DEV))).any():
+        return ""  # Nothing is judged.
     if "data.name" not in runs or runs["data.name"].isna().any():
         return _NOT_SAID
-    untold = true_errors(runs)[UNTOLD].any()
+    untold = errors[UNTOLD].any()
     if validated_on_curves(runs) and not untold:
         return "All errors are those against the curve itself, without the noise of its targets."
     most = label_noise(runs)
@@ -143,8 +146,5 @@ def note(runs: pd.DataFrame, *, judge: str = "") -> str:
     lead = f"Training labels were made noisy (data.label_noise up to {number(most)}), validation labels were not."
     if not untold:
         return f"{lead} Bias and variance are read from the errors on the true labels."
-    cure = f"Judged by {judge}, they can." if judge else "Built-in models measure it when they are trained again."
-    return (
-        f"{lead} The error on the true training labels is not known, so that bias and variance cannot be told from"
-        f" wrong labels. {cure}"
-    )
+    cure = f"Judged by {judge}, it is." if judge else "Built-in models measure it when they are trained again."
+    return f"{lead} The error on the true training labels is not known. {cure}"

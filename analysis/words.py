@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def _separator(words: Sequence[str]) -> str:
+    return "; " if any(", " in word for word in words) else ", "
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b, c`; `a, lr 1; b` where a member holds a comma itself; nothing of none."""
+    return _separator(words).join(words)
+
+
 def joined(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`; nothing of none."""
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+    """`a`, `a and b`, `a, b and c`; `a, lr 1; and b` where a member holds a comma itself; nothing of none."""
+    if len(words) < 2:
+        return "".join(words)
+    separator = _separator(words)
+    last = " and " if separator == ", " else "; and "
+    return f"{separator.join(words[:-1])}{last}{words[-1]}"
 
 
 def some(words: Sequence[str], most: int, more: str = "{} more") -> str:
@@ -24,6 +37,13 @@ def some(words: Sequence[str], most: int, more: str = "{} more") -> str:
 def chained(words: Sequence[str]) -> str:
     """`10-10` of the members of a list; `8 × 32` where more than three are all the same; nothing of none."""
     return f"{len(words)} × {words[0]}" if len(words) > 3 and len(set(words)) == 1 else "-".join(words)
+
+
+def share(many: int, total: int, one: str) -> str:
+    """`1 of 2 groups`, `both groups`, `all 3 groups`."""
+    if many < total or total < 2:
+        return f"{many:,} of {counted(total, one)}"
+    return f"both {one}s" if total == 2 else f"all {counted(total, one)}"
 
 
 def counted(number: int, one: str) -> str:

@@ -8,17 +8,20 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis import export
+from analysis import export, roles
 from analysis.along import is_size, size_like
-from analysis.diagnosis import Diagnosis, best_first, default_threshold, diagnoses, summary
+from analysis.diagnosis import Diagnosis, best_first, default_threshold, diagnoses
+from analysis.diagnosis_words import summary
 from analysis.intervals import number
 from analysis.learning_curve import LearningCurveInfo, learning_curve_info
 from analysis.learning_curve_figure import plot_learning_curve
 from analysis.slots import DEV, TRAIN
 from analysis.true_labels import names, noise_floor, note
 from analysis.waterfall import MOST_ROWS, plot_gaps, plot_waterfall, reading
+from analysis.words import share
 from app import study, ui
 from app.study import Study
+from app.study_metrics import Metrics
 from tracking.labels import labels
 from tracking.schema import TRAIN_EVAL_CLEAN_ERROR, VAL_ERROR
 
@@ -31,6 +34,10 @@ APART: Final = (
     " from two errors, and a network that follows the noise of a few examples hides its bias from them. The"
     " decomposition measures bias² and variance themselves, where training sets were replicated."
 )
+
+_NO_TRAINING_METRIC: Final = "These runs logged no training metric: bias cannot be told from variance."
+_NO_CHOICE: Final = "No metric is known to be the error on training data: choose one under Metrics."
+_NOTHING_DRAWN: Final = "The gaps are drawn once a group has both a training and a validation error."
 
 # Settings
 
@@ -82,6 +89,11 @@ def _judged(found: Study, aim: Aim, of: str) -> list[Diagnosis]:
 # Diagnosis
 
 
+def _measures_training(found: Study) -> bool:
+    """Whether a metric of training data exists, among which a user can choose."""
+    return any(role.part == roles.TRAIN for role in Metrics.of(found.found).roles.values())
+
+
 def _advice(each: Diagnosis) -> None:
     for fault, ways in each.advice.items():
         st.markdown(f"**Against {fault}**\n\n" + "\n".join(f"- {ui.text(way)}" for way in ways))
@@ -104,12 +116,12 @@ def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
         )  # fmt: skip
     answer = summary(every)
     if not found.slots.train and any(each.diverged < each.runs for each in every):
-        answer = "No metric is known to be the error on training data: choose one under Metrics."
+        answer = _NO_CHOICE if _measures_training(found) else _NO_TRAINING_METRIC
     if not drawn:
         return answer
     chosen = next((each for each in every if each.label == one), None)
     if chosen is None or not found.slots.train or not any(each.n for each in every):
-        study.empty(answer, "bias_variance", ["width", "training-set-size"])
+        study.empty(_NOTHING_DRAWN, "bias_variance", ["width", "training-set-size"])
         return answer
     with st.container(horizontal=True, gap="large"):
         with st.container(width=620):
@@ -131,7 +143,8 @@ def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
     if found.slots.train:
         st.caption(APART)
     if len(every) > 1:
-        st.subheader(f"All {len(every)} {of}", anchor=False)
+        everything = share(len(every), len(every), of.removesuffix("s"))
+        st.subheader(everything.capitalize(), anchor=False)
         study.figure(
             found, "gaps", lambda dark: plot_gaps(every, dark=dark),
             pd.concat([each.frame() for each in every], ignore_index=True),

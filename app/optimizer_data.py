@@ -13,11 +13,11 @@ import streamlit as st
 
 from analysis.comparison import shown
 from analysis.curves import CurvesInfo, curves_info
+from analysis.intervals import plus_minus
 from analysis.logged import SINCE_START, foreign_steps_sentence, since_start
 from analysis.methods import Method, groups_of, in_words, judged_runs, methods_of, names_of, verdict_of
 from analysis.ranking import Group
 from analysis.rates import LR
-from analysis.samples import outcomes_by
 from analysis.slots import SLOTS
 from analysis.standings import Standings
 from app.compare_data import trained_elsewhere
@@ -77,6 +77,23 @@ class Contest:
     def standings(self) -> Standings:
         """The methods with their verdicts."""
         return verdict_of(self.methods, metric=self.metric)
+
+    @property
+    def sentence(self) -> str:
+        """The verdict on the methods, in plain text; what the best configuration reaches where there is one method."""
+        if self.key != ALL:
+            return self.standings.sentence
+        results = self.methods[0].sample
+        if not results.n:
+            return "No run has a result yet."
+        if not results.values:
+            return "No param tells methods apart, and all runs of the best configuration diverged."
+        mean = results.interval
+        basis = mean.kind if mean.shown else f"n={mean.n}"
+        return (
+            "No param tells methods apart: the runs of the best configuration reach"
+            f" {self.metric} {plus_minus(mean)} ({basis})."
+        )
 
     @cached_property
     def rate(self) -> str:
@@ -162,9 +179,7 @@ def _runs(study: Study) -> pd.DataFrame:
     if metric == study.found.objective:
         # The objective may be that of the best epoch.
         values = study.slots.error(metric, runs["objective"]).fillna(values)
-    logged = ((run, metric) in study.found.logged for run in runs["run_id"])
-    outcome = outcomes_by(values, runs["outcome"], logged)
-    return runs.assign(objective=values, outcome=outcome)
+    return runs.assign(objective=values)
 
 
 def _options(runs: pd.DataFrame, axes: Iterable[str]) -> list[str]:

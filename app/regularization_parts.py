@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from analysis.arguments import having
 from analysis.comparison import shown
 from analysis.factorial import FACTORS, factorial_info, plot_factorial
 from analysis.forest import NONE, REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
@@ -17,6 +18,7 @@ from analysis.strengths import Strengths, held_of
 from app import study as studies
 from app import ui
 from app.study import Study
+from tracking.configurations import identities
 
 ITS_BEST: Final = "its best"
 """What another param has that is not held fast: at each strength the value that suits it."""
@@ -79,7 +81,8 @@ class Look:
 
 def axes_of(study: Study) -> list[str]:
     """The params that the page can look along, the likeliest first."""
-    known = study.axes
+    # An argument of one choice that has one value there compares nothing.
+    known = [key for key in study.axes if len(set(identities(having(study.runs, key, study.axes)[key].tolist()))) > 1]
     first = [key for key in known if key in REGULARIZERS] + [key for key in MORE_DATA if key in known]
     return list(dict.fromkeys([*first, *known]))
 

@@ -92,14 +92,15 @@ class Study:
         """One row a run that counts.
 
         Columns: run_id, name, experiment_id, parent, trial, seed, seed_data, seed_init (-1: unknown), group, label,
-        phase, outcome, start_time, end_time, objective; a column a slot with its last value as an error (nan
-        where it was not logged); a column a param, by its dotted key.
+        phase, outcome (by the metric in the slot `dev`), start_time, end_time, objective; a column a slot with its last
+        value as an error (nan where it was not logged); a column a param, by its dotted key.
         """
         runs, groups = self._whole
         labels = {group.group: group.label for group in groups}
         keep = runs["counts"].to_numpy(dtype=bool)
         own = self.found.runs.drop(columns=["counts"]).assign(
-            group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy()
+            group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy(),
+            outcome=runs["outcome"].to_numpy(),
         )  # fmt: skip
         names = {slot: self.slots[slot] for slot in (*SLOTS, *TRUTH)}
         slots = {slot: self.slots.error(name, self.found.last(name)) for slot, name in names.items()}

@@ -33,7 +33,7 @@ def answer(contest: Contest) -> tuple[str, ...]:
         return ("A learning-rate range test: which rates the loss falls at is read from its curve, below.",)
     titles = [method.title for method in contest.methods if method.judged and method.judged.label]
     at = f"At their best: {'; '.join(titles)}." if titles else ""
-    return contest.standings.sentence, selection_words(contest.methods), at
+    return contest.sentence, selection_words(contest.methods), at
 
 
 seen = live.begin()

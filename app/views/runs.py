@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -35,23 +37,45 @@ CURVES_AT_ONCE = 2_000
 """More runs than this get sparklines only when asked for."""
 
 
+def unknown_experiment(ids: Mapping[str, str], options: Sequence[str]) -> str:
+    """What the address asks for that is no experiment; nothing otherwise. An id becomes the name that the widget takes.
+
+    Args:
+        ids: Name -> id of the experiments.
+        options: What the widget takes.
+    """
+    asked = st.query_params.get("experiment", "")
+    if not asked or asked in options:
+        return ""
+    named = {experiment_id: name for name, experiment_id in ids.items()}
+    if asked not in named:
+        return asked
+    st.session_state["experiment"] = named[asked]
+    return ""
+
+
 def chosen_experiment() -> tuple[str | None, str] | None:
     """Id and name of the experiment that the URL names, else of the newest; no id for all of them, None without any."""
     found = store.experiments()
     found = found[found["lifecycle"] == "active"]
-    ids = dict(zip(found["name"], found["experiment_id"], strict=True))
-    names = [str(name) for name in found["name"]]
+    ids = {str(name): str(number) for name, number in zip(found["name"], found["experiment_id"], strict=True)}
+    names = list(ids)
     # MLflow's own, mostly empty, last.
     names = [name for name in reversed(names) if name != "Default"] + [name for name in names if name == "Default"]
     if not names:
         return None
     every = ALL if ALL not in names else f"{ALL} of the store"
+    options = [*names, every] if len(names) > 1 else names
+    if unknown := unknown_experiment(ids, options):
+        st.error(f"There is no experiment {ui.text(unknown, 80)} in this store.")
     name = st.selectbox(
-        "Experiment", [*names, every] if len(names) > 1 else names, key="experiment", bind="query-params",
-        on_change=view.forget, width=320,
+        "Experiment", options, None if unknown else 0, key="experiment", bind="query-params", on_change=view.forget,
+        width=320, placeholder="choose an experiment",
         help="One question, with all its sweeps and runs; or all experiments at once.",
     )  # fmt: skip
-    return (None if name == every else str(ids[name]), name) if name else None
+    if name is None:
+        st.stop()
+    return None if name == every else ids[name], name
 
 
 def nothing(text: str) -> None:
@@ -195,7 +219,7 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
         st.markdown("No run matches this filter.")
         return table.active
     hidden = len(table.columns) - 1 - len(columns)
-    rest = f" {hidden:,} more columns can be shown." if hidden > 0 else ""
+    rest = f" {ui.count(hidden, 'more column')} can be shown." if hidden > 0 else ""
     if by_groups:
         metrics = [column for column in columns if column.startswith("metrics.")] or main[:1]
         role = found.get(metrics[0].removeprefix("metrics."), roles.Role()) if metrics else roles.Role()

@@ -19,8 +19,8 @@ from analysis.diagnosis import (
     best_first,
     default_threshold,
     diagnoses,
-    summary,
 )
+from analysis.diagnosis_words import summary
 from analysis.statistics import holm
 from analysis.waterfall import MOST_ROWS, plot_gaps, plot_waterfall, reading
 
@@ -182,6 +182,24 @@ def test_a_sweep_says_how_many_suffer_from_what_and_how_the_best_does():
     assert single.endswith(" width c leads by its validation error.")
 
 
+def test_faults_are_counted_among_all_groups_and_what_is_not_judged_is_named():
+    """One group of two that has values is never all groups."""
+    gone = group("10", math.nan, math.nan, n=3).assign(outcome="diverged")
+    worse = gone.assign(group="100", label="width 100")
+    biased, single = group("0.1", 0.4, 0.4), group("1", 0.3, 0.3, n=1)
+    first = "1 of {} groups suffers from avoidable bias"
+
+    def clauses(*groups):
+        return summary(diagnoses(pd.concat(groups), 0.0, 0.02)).partition(". The best: ")[0].split("; ")
+
+    assert clauses(biased, gone) == [first.format(2), "width 10 diverged in all its runs"]
+    assert clauses(biased, gone, worse)[1:] == ["width 10 and width 100 diverged in all their runs"]
+    assert clauses(biased, single) == [first.format(2), "width 1 has too few seeds"]
+    running = group("10", math.nan, math.nan, outcome="running")
+    assert clauses(biased, running)[1] == "width 10 has no run with both a training and a validation error yet"
+    assert clauses(biased, group("2", 0.4, 0.4)) == ["Both groups suffer from avoidable bias"]
+
+
 def test_the_usual_threshold_is_a_tenth_of_the_error_to_one_digit():
     assert default_threshold(group("a", 0.1, 0.234, spread=0.0)) == pytest.approx(0.02)
     assert default_threshold(group("a", 0.1, math.nan)) == 0.0 and default_threshold(group("a", 0, 0).head(0)) == 0.0
@@ -307,7 +325,7 @@ def test_a_sweep_says_how_many_groups_have_memorised_wrong_labels():
     runs = pd.concat([noisy("25", share=0.1, error=0.0, clean=0.1, dev=0.4),
                       noisy("800", share=0.1, error=0.107, clean=0.007, dev=0.06)], ignore_index=True)  # fmt: skip
     said = summary(diagnoses(runs, 0.0, 0.02))
-    assert said.startswith("All 2 groups suffer from variance, 1 of 2 groups has memorised wrong labels. The best: ")
+    assert said.startswith("Both groups suffer from variance, 1 of 2 groups has memorised wrong labels. The best: ")
     single = summary(diagnoses(runs.drop_duplicates("group"), 0.0, 0.02))
     assert "no fault is named, but 1 of 2 groups has memorised wrong labels" in single
 

@@ -48,6 +48,19 @@ def test_the_best_against_none_is_paired_and_corrected_for_all_strengths(strengt
     assert info.verdict.p == pytest.approx(3 * alone.p)
 
 
+def test_one_lucky_seed_is_neither_the_best_nor_the_baseline(strength_runs: Any) -> None:
+    results = {(0.05,): [0.1], (0.1,): seeds(0.4), (0.2,): [0.5]}
+    info = isolation_info(strength_runs(results, [LR]), LR, metric="val/error")
+    assert info.best == 1 and info.verdict is None and info.sentence.startswith("Best at lr 0.1: val/error 0.4")
+    assert "dotted" not in info.reading and not plot_isolation(info).layout.shapes
+
+
+def test_the_dotted_line_is_named_by_what_it_is(strength_runs: Any) -> None:
+    info = isolation_info(strength_runs({(0.05,): seeds(0.3), (0.1,): seeds(0.4)}, [LR]), LR, metric="val/error")
+    assert "the dotted line is the mean of lr 0.05" in info.reading
+    assert "is the mean of none" in info_of(strength_runs({(0.0,): seeds(0.3), (0.1,): seeds(0.4)}, [L2])).reading
+
+
 def test_where_none_is_the_best_the_sentence_says_so(strength_runs: Any) -> None:
     info = info_of(strength_runs({(0.0,): seeds(0.1), (0.01,): seeds(0.2), (0.1,): seeds(0.4)}, [L2]))
     assert info.best == info.none == 0

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.methods import groups_of, judged_runs, methods_of, selection_words, verdict_of
+from analysis.methods import groups_of, judged_runs, methods_of, names_of, selection_words, verdict_of
 from analysis.verdicts import Decision
+from tracking.labels import LONGEST
 
 KEYS = ["optimizer.name", "optimizer.lr"]
 SEARCH = {
@@ -74,7 +75,16 @@ def test_numbers_ascend_and_words_keep_their_order(method_runs: Any) -> None:
         "hidden_sizes none", "hidden_sizes 32-32",
     ]  # fmt: skip
     runs["optimizer.name"] = [None, *runs["optimizer.name"][1:]]
-    assert "not set" in [method.name for method in found(runs)]
+    assert "optimizer not set" in [method.name for method in found(runs)]
+
+
+def test_methods_are_cut_like_labels_and_a_missing_one_is_named_by_its_param() -> None:
+    long = ["x" * 400 + end for end in "ab"]
+    names = names_of([*long, None, "sgd"], "opt")
+    assert names[2:] == ["opt not set", "sgd"] and names[0] != names[1]
+    assert all(len(name) <= LONGEST for name in names[:2])
+    assert names_of(["y" * 400, "y" * 400], "opt") == ["y" * (LONGEST - 1) + "…"] * 2
+    assert names_of([0.1, None], "model.lr") == ["lr 0.1", "lr not set"]
 
 
 def test_edges(method_runs: Any) -> None:

@@ -11,6 +11,7 @@ from analysis.methods import methods_of
 from analysis.protocol import protocol_info, tried
 from analysis.rates import rates_info
 from analysis.roles import guess
+from analysis.samples import NO_RESULT
 
 KEYS = ["optimizer.name", "optimizer.lr"]
 RATES = (0.01, 0.1, 1.0)
@@ -95,9 +96,16 @@ def test_winners_that_are_not_retrained_or_not_with_fresh_seeds(method_runs: Any
 
 def test_diverged_runs_are_counted_and_unfinished_ones_named(method_runs: Any) -> None:
     (check,) = info(method_runs({**FAIR, ("sgd", 0.01): [3.0, math.nan, None]}, FRESH)).broken[-1:]
-    assert "1 of 37 runs diverged" in check.words and "1 running" in check.words
+    assert "1 of 37 runs diverged and ranks last." in check.words and "1 running" in check.words
     whole = info(method_runs({**FAIR, ("sgd", 1.0): [None] * 3}, FRESH))
     assert not whole.broken and whole.frame()["diverged"].tolist() == [0, 3]
+
+
+def test_that_none_diverged_or_logged_no_result_is_said_in_plain_words(method_runs: Any) -> None:
+    runs = method_runs(FAIR, FRESH)
+    assert info(runs).checks[-2].words == "No run diverged."
+    runs.loc[runs.index[0], "outcome"] = NO_RESULT
+    assert info(runs).checks[-2].words == "No run diverged. Without a result: 1 that logged none."
 
 
 def test_what_runs_to_come_can_mend_is_not_known_yet(method_runs: Any) -> None:

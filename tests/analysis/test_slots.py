@@ -72,6 +72,7 @@ def test_more_is_better_becomes_an_error_of_which_less_is():
     percent = found(["train_acc", "val_acc"], {"val_acc": [90.0], "train_acc": [1.0]})
     assert percent.turned == {"val_acc": NEGATIVE, "train_acc": NEGATIVE}, "one way for both"
     assert percent.error("val_acc", pd.Series([90.0])).tolist() == [-90.0]
+    assert percent.label("dev") == f"{-90:.0f}"[0] + "val_acc", "the minus sign of the numbers beside it"
     assert found(OURS).error(schema.VAL_ERROR, pd.Series([0.3])).tolist() == [0.3]
 
 

@@ -151,6 +151,52 @@ def test_what_is_held_fast_unless_told_otherwise(
     assert held_of(strength_runs(trials, keys), axis, keys) == held
 
 
+OPTIMIZER, MOMENTUM, BETA = "optimizer.name", "optimizer.momentum", "optimizer.beta1"
+ARGUMENTS = {
+    ("sgd", None, None): [0.3] * 3, ("momentum", 0.9, None): [0.1] * 3, ("adam", None, 0.9): [0.2] * 3,
+    ("adam", None, 0.5): [0.4] * 3,
+}  # fmt: skip
+
+
+def test_along_an_argument_of_one_choice_only_runs_that_have_it_are_compared(strength_runs: Any) -> None:
+    keys = [OPTIMIZER, MOMENTUM, BETA]
+    runs = strength_runs(ARGUMENTS, keys)
+    found = strengths(runs, BETA, keys)
+    assert [found.name(place) for place in range(len(found.levels))] == ["beta1 0.5", "beta1 0.9"]
+    assert found.left_out == "6 runs without beta1 are left out: not every optimizer has it." and not found.absent
+    assert found.left_out in found.choice
+    assert strengths(runs, MOMENTUM, keys).left_out.startswith("9 runs without momentum are")
+    assert held_of(runs, BETA, keys) == {OPTIMIZER: "adam", MOMENTUM: "–"}
+
+
+def test_an_argument_of_one_choice_is_not_held_fast_along_the_choice(strength_runs: Any) -> None:
+    keys = [MOMENTUM, BETA, OPTIMIZER]
+    runs = strength_runs(ARGUMENTS, [OPTIMIZER, MOMENTUM, BETA])
+    assert held_of(runs, OPTIMIZER, keys) == {}
+    found = strengths(runs, OPTIMIZER, keys)
+    assert {level.name for level in found.levels} == {"sgd", "momentum", "adam"} and not found.left_out
+    # A regularizer that half of the runs of every choice lack is off there.
+    crossed = {(name, l2): [0.1] for name in ("sgd", "adam") for l2 in (None, 0.1)}
+    assert len(strengths(strength_runs(crossed, [OPTIMIZER, L2]), L2, [OPTIMIZER, L2]).levels) == 2
+
+
+def test_a_strength_of_one_seed_is_no_baseline_where_others_have_several(strength_runs: Any) -> None:
+    rates = strength_runs({(0.05,): [0.3], (0.1,): [0.4] * 3, (0.2,): [0.5]}, [LR])
+    assert strengths(rates, LR).none is None and strengths(rates, LR).reference == ""
+    several = strengths(strength_runs({(0.05,): [0.3], (0.1,): [0.4] * 3, (0.2,): [0.5] * 3}, [LR]), LR)
+    assert several.none == 1 and several.reference == "lr 0.1"
+    single = strengths(strength_runs({(0.05,): [0.3], (0.1,): [0.4]}, [LR]), LR)
+    assert single.none == 0, "all of them have one seed"
+
+
+def test_what_others_are_compared_with_is_called_none_only_if_it_is_that(strength_runs: Any) -> None:
+    def reference(axis: str, *values: Any) -> str:
+        return strengths(strength_runs({(value,): [0.1, 0.2] for value in values}, [axis]), axis).reference
+
+    assert reference(L2, 0.0, 0.1) == "none" == reference("model.norm", "none", "batch")
+    assert reference(L2, 0.01, 0.1) == "l2 0.01" and reference("data.train_size", 10, 20) == "train_size 10"
+
+
 def test_words_truth_values_and_what_is_not_set(strength_runs: Any) -> None:
     runs = strength_runs({(True,): [0.1], (False,): [0.2]}, ["data.flip"])
     found = strengths(runs, "data.flip")

@@ -74,16 +74,20 @@ def test_what_is_said_of_the_labels():
     told = note(frame({**DIGITS, "train_clean": 0.01, "memorised": 0.0}))
     assert told.startswith("Training labels were made noisy (data.label_noise up to 0.1)")
     assert told.endswith("read from the errors on the true labels.")
-    assert "cannot be told from wrong labels. Built-in models measure it when" in note(frame(DIGITS))
+    assert "The error on the true training labels is not known. Built-in models measure it when" in note(frame(DIGITS))
     assert note(frame({**DIGITS, "train": math.nan, "outcome": "running"})) == "", "nothing is read yet"
     curve = {**CURVE, "train_clean": 0.15, "memorised": 0.05, "dev_clean": 0.25}
     assert note(frame(curve)).startswith("All errors are those against the curve itself") and note(frame(CURVE)) == ""
-    assert "wrong labels. Judged by val/error, they can." in note(frame(DIGITS), judge=schema.VAL_ERROR)
+    assert "is not known. Judged by val/error, it is." in note(frame(DIGITS), judge=schema.VAL_ERROR)
 
 
 def test_of_strangers_runs_it_is_said_that_their_labels_are_not_known():
     for stranger in (frame({"dev": 0.2, "train": 0.1}), frame(DIGITS, {"dev": 0.2, "train": 0.1})):
         assert note(stranger).startswith("These runs do not say whether some of their labels are wrong")
+
+
+def test_nothing_is_said_of_labels_where_no_run_has_both_errors():
+    assert note(frame({"dev": 0.2})) == "" == note(frame({"train": 0.2, "dev": math.nan}))
 
 
 def test_frames_without_runs_or_columns():

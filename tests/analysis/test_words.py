@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.words import chained, counted, joined, some
+from analysis.words import chained, counted, joined, listed, share, some
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,21 @@ from analysis.words import chained, counted, joined, some
 )
 def test_a_list_is_joined_as_in_a_sentence(words, text):
     assert joined(words) == text
+
+
+def test_members_that_hold_commas_are_parted_by_semicolons():
+    rates = ["adam, lr 0.05", "sgd, lr 0.1"]
+    assert (
+        listed(["a", "b"]) == "a, b" and listed([]) == "" and listed(["a", *rates]) == "a; adam, lr 0.05; sgd, lr 0.1"
+    )
+    assert joined(rates) == "adam, lr 0.05; and sgd, lr 0.1" and joined(rates[:1]) == rates[0]
+    assert joined(["a", "b", rates[0]]) == "a; b; and adam, lr 0.05"
+    assert some([*rates, "a", "b"], 2) == "adam, lr 0.05; sgd, lr 0.1; and 2 more"
+
+
+def test_a_part_of_a_number_of_things_agrees_with_it():
+    assert [share(many, 3, "group") for many in (1, 2, 3)] == ["1 of 3 groups", "2 of 3 groups", "all 3 groups"]
+    assert share(2, 2, "run") == "both runs" and share(1, 1, "run") == "1 of 1 run"
 
 
 def test_a_long_list_names_some_and_counts_the_others():

@@ -45,7 +45,7 @@ def records(rows: Sequence[dict[str, Any]], names: tuple[str, str] = ("val/error
         tags += [(run, key, str(value)) for key, value in own.items()]
         last = zip(names, (each["dev"], each["train"]), strict=True)
         for name, value in [*last, *each["metrics"].items()]:
-            if math.isfinite(value):
+            if not math.isnan(value):
                 metrics.append((run, name, value, 5, 1))
     return Records(
         pd.DataFrame(runs, columns=["run_id", "name", "experiment_id", "status", "start_time", "end_time", "parent"]),
@@ -189,7 +189,7 @@ def test_runs_from_before_say_that_bias_is_not_told_from_wrong_labels(shown: Any
         assert "against avoidable bias" not in said and "more examples" not in said
     by_loss = noisy(sizes(), 0.04, **{"val/error": 0.1, "train_eval/error": 0.1, "train_eval/clean_error": 0.0})
     said = words(shown(by_loss, names=("val/loss", "train_eval/loss")))
-    assert ui.text("Judged by val/error, they can.") in said
+    assert ui.text("Judged by val/error, it is.") in said
 
 
 def test_of_strangers_runs_it_says_what_it_cannot_know(shown: Any, words: Any) -> None:
@@ -326,9 +326,33 @@ def test_all_diverged_and_nan_ridden_sweeps_say_so(shown: Any, words: Any, look:
     assert not shown(mixed, files=answers, look=look).exception
 
 
-def test_a_missing_training_error_is_asked_for(shown: Any, words: Any) -> None:
-    at = shown([each | {"train": math.nan} for each in sizes()])
-    assert "choose one under Metrics" in words(at)
+def test_runs_that_ended_well_with_an_infinite_error_are_counted_as_diverged(shown: Any, words: Any) -> None:
+    rows = [row(f"{lr}-{seed}", {"lr": lr}, 0.4 if lr == 0.1 else math.inf, 0.39, seed=seed)
+            for lr in (0.1, 10) for seed in range(3)]  # fmt: skip
+    at = shown(rows, threshold="0.05")
+    assert headline(at).startswith(
+        f"## {ui.text('1 of 2 groups suffers from avoidable bias; lr 10 diverged in all its runs. The best: lr 0.1')}"
+    )
+    (crosses,) = [trace for trace in figure(at, 1)["data"] if trace.get("name") == "diverged runs"]
+    assert crosses["customdata"] == ["3 of 3 runs"] and "Both groups" in words(at)
+
+
+def test_a_missing_training_error_is_asked_for_once_where_another_metric_may_be_it(shown: Any, words: Any) -> None:
+    said = words(shown([each | {"train": math.nan, "metrics": {"train/top5": 0.1}} for each in sizes()]))
+    assert said.count("choose one under Metrics") == 1
+
+
+def test_runs_without_a_training_metric_are_told_so_once_and_nothing_of_labels(shown: Any, words: Any) -> None:
+    rows = [each | {"train": math.nan, "params": {"n": each["params"]["data.train_size"]}} for each in sizes()]
+    said = words(shown(rows, names=("val_acc", "train_acc")))
+    assert said.count(ui.text("These runs logged no training metric: bias cannot be told from variance.")) == 1
+    assert "choose one under Metrics" not in said and "look like avoidable bias" not in said
+
+
+def test_that_labels_are_noisy_is_said_at_the_head_and_of_the_chosen_group_alone(shown: Any, words: Any) -> None:
+    said = words(shown(noisy(sizes(), 0.04)))
+    assert said.lower().count("cannot be told from wrong labels") == 2
+    assert headline(shown(noisy(sizes(), 0.04))).startswith("## In all 3 groups bias and variance cannot be told")
 
 
 def test_names_are_text(shown: Any, bare: Any) -> None:

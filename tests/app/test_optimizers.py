@@ -234,3 +234,16 @@ def test_a_sweep_of_500_runs_has_few_reads(fake: Any, open_page: Any, monkeypatc
     fake.add("s", "finished", {(name, 10.0**-k): ["ok"] * 5 for name in "abcde" for k in range(20)})
     open_page("optimizers", sweep="s")
     assert max(asked) == 25 and len(asked) <= 8
+
+
+def test_without_a_method_the_answer_is_a_sentence_all_the_same(
+    fake: Any, open_page: Any, words: Any, monkeypatch: Any
+) -> None:
+    fake.add("s", "finished", {("adam", 0.1): ["ok"] * 3})
+    found = store.records(("s",), ())
+    renamed = found.params[found.params["key"] == "optimizer.lr"].assign(key="hparams/eta")
+    other = type(found)(found.runs, renamed, found.tags, found.metrics)
+    monkeypatch.setattr(store, "records", lambda *chosen: other)
+    said = words(open_page("optimizers", sweep="s"))
+    assert "Only all runs" not in said
+    assert "No param tells methods apart\\: the runs of the best configuration reach val/loss" in said

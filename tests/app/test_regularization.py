@@ -271,6 +271,14 @@ def test_another_network_is_no_weaker_strength(swept: Swept, open_page: Any) -> 
     assert charts(at)[0]["layout"]["xaxis"]["ticktext"] == ["0", "0.5"], "what was usual along the other one is left"
 
 
+def test_an_argument_of_one_optimizer_is_no_strength(swept: Swept, open_page: Any, words: Any) -> None:
+    names = ["optimizer.name", "optimizer.momentum", "optimizer.beta1"]
+    swept.add({("sgd", None, None): EIGHT, ("momentum", 0.9, None): EIGHT, ("adam", None, 0.9): EIGHT}, names)
+    at = open_page("regularization", sweep="s")
+    assert charts(at)[0]["layout"]["xaxis"]["ticktext"] == ["sgd", "momentum", "adam"]
+    assert ui.text("beta1 not set") not in words(at)
+
+
 def test_words_are_strengths_too(swept: Swept, open_page: Any, words: Any) -> None:
     swept.add({("none",): EIGHT, ("batch",): EIGHT}, [NORM])
     at = open_page("regularization", sweep="s")

@@ -208,6 +208,30 @@ def test_all_experiments_at_once(made: Any, opened: Any, rows: Any) -> None:
     assert shown(grouped)["experiment"].tolist() == ["e", "strange"]
 
 
+def test_the_address_takes_an_experiments_id_too(made: Any, opened: Any, rows: Any) -> None:
+    made("a")
+    rows.log_run(rows.create_experiment("newest"), "b", status=None)
+    at = opened(experiment=made.experiment)
+    assert at.selectbox(key="experiment").value == "e" and shown(at)["name"].tolist() == ["a"]
+    assert "There is no experiment" not in said(at)
+
+
+def test_an_experiment_that_is_not_there_is_said_and_no_other_is_shown(made: Any, opened: Any) -> None:
+    made("a")
+    at = opened(experiment="12")
+    assert "There is no experiment 12 in this store." in said(at).replace("\\", "") and not at.dataframe
+    at.selectbox(key="experiment").set_value("e").run()
+    assert shown(at)["name"].tolist() == ["a"] and "There is no experiment" not in said(at)
+
+
+def test_one_more_column_is_one(made: Any, opened: Any) -> None:
+    made("a", {"x": "1", "y": "1"})
+    at = opened()
+    hidden = [name for name in at.multiselect(key="columns").options if name not in at.multiselect(key="columns").value]
+    at.multiselect(key="columns").set_value([*at.multiselect(key="columns").value, *hidden[1:]]).run()
+    assert "1 more column can be shown." in said(at)
+
+
 def test_columns_order_and_pins_are_remembered_for_the_experiment(made: Any, opened: Any) -> None:
     for name in "abc":
         made(name, {"k": name}, {"val/loss": float(ord(name)), "other": 1.0})
