@@ -4,6 +4,8 @@ The best of k trials drawn at random from the N that were run has the expectatio
 (`analysis.statistics.expected_best`). Trials are chosen by the mean of their seeds, as a sampler sees them; with the
 same weights each seed has a line of its own, and the expectation is exactly the mean of these lines.
 
+A trial of one seed does not count where others have several, as it stands for no method (`analysis.methods`).
+
 A trial with a diverged seed has failed, and so has one that was pruned. While k is no larger than their number, all k
 may have failed: there is no expectation then, and the chance of it is stated. Methods are compared up to the smallest
 number of trials that any had.
@@ -20,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import theme
-from analysis.methods import Method, seed_name
+from analysis.methods import Method, Trial, maybe_lucky, seed_name
 from analysis.search_figures import EDGE, cross, log_range, scale, value_axis
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, ROUNDING, Interval, best_weights, interval, number, plus_minus
 from analysis.words import counted
@@ -63,7 +65,9 @@ class BudgetsInfo:
     most: int
     """The largest budget that is compared: the smallest number of trials of any method."""
     waiting: list[str]
-    """Methods no trial of which has ended."""
+    """Methods no trial of which has ended, or none that counts."""
+    maybe_lucky: int = 0
+    """Trials of one seed, which do not count since others have several."""
 
     @property
     def problem(self) -> str:
@@ -72,8 +76,17 @@ class BudgetsInfo:
             return "No trial has ended yet."
         if self.most < 2:
             few = min(self.lines, key=lambda line: line.trials)
-            return f"{few.method} has one trial only: what more trials would bring takes at least two of every method."
+            one = "one trial that counts" if self.maybe_lucky else "one trial only"
+            words = f"{few.method} has {one}: what more trials would bring takes at least two of every method."
+            return f"{words} {self.luck}".strip()
         return ""
+
+    @property
+    def luck(self) -> str:
+        """Which trials do not count, in one sentence; nothing where all do."""
+        if not self.maybe_lucky:
+            return ""
+        return f"Not counted, since one seed may be luck: {counted(self.maybe_lucky, 'trial')} of one seed."
 
     @property
     def equal(self) -> bool:
@@ -135,8 +148,7 @@ class BudgetsInfo:
         return pd.DataFrame(rows, columns=["method", "trials", self.metric, "low", "high", "seeds", "all_fail"])
 
 
-def _line(method: Method, most: int) -> BudgetLine:
-    ended = [trial for trial in method.trials if trial.ended]
+def _line(method: Method, ended: Sequence[Trial], most: int) -> BudgetLine:
     told = sorted((trial for trial in ended if trial.told), key=lambda trial: trial.sample.interval.mean)
     paired = all(trial.sample.paired_on for trial in told)
     shared = set.intersection(*(set(trial.sample.values) for trial in told)) if told and paired else set()
@@ -165,11 +177,15 @@ def budgets_info(methods: Sequence[Method], *, metric: str) -> BudgetsInfo:
         methods: From `analysis.methods.methods_of`.
         metric: What the results are called.
     """
-    counts = {method.name: sum(trial.ended for trial in method.trials) for method in methods}
-    some = [method for method in methods if counts[method.name]]
-    most = min((counts[method.name] for method in some), default=0)
-    lines = [_line(method, most) for method in some]
-    return BudgetsInfo(lines, metric, most, [method.name for method in methods if not counts[method.name]])
+    lucky = {trial.group for trial in maybe_lucky([trial for method in methods for trial in method.trials])}
+    ended = {
+        method.name: [trial for trial in method.trials if trial.ended and trial.group not in lucky]
+        for method in methods
+    }
+    most = min((len(trials) for trials in ended.values() if trials), default=0)
+    lines = [_line(method, ended[method.name], most) for method in methods if ended[method.name]]
+    waiting = [name for name, trials in ended.items() if not trials]
+    return BudgetsInfo(lines, metric, most, waiting, len(lucky))
 
 
 def plot_budgets(info: BudgetsInfo, *, budget: int | None = None, dark: bool = False, height: int = 400) -> go.Figure:

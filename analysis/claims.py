@@ -180,7 +180,8 @@ def _selection(sides: Sequence[Side]) -> str:
     values = [", ".join(shown(side.params.get(key)) for key in side.free) for side in choosing]
     words = [joined([_word(key) for key in side.free]) for side in choosing]
     if len(choosing) == 2 and words[0] == words[1]:
-        where = f"Each at its own best {words[0]}: {' and '.join(values)}"
+        places = "; ".join(f"{side.name} at {value}" for side, value in zip(choosing, values, strict=True))
+        where = f"Each at its own best {words[0]}: {places}"
     else:
         each = zip(choosing, words, values, strict=True)
         where = "At its best: " + "; ".join(f"{side.name} with {what} {value}" for side, what, value in each)

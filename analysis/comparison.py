@@ -18,10 +18,18 @@ import pandas as pd
 
 from analysis.ranking import RUNNING, Group, ranking
 from analysis.samples import outcomes_by
+from analysis.slots import SLOTS, TRUTH
 from tracking import labels, schema
 from tracking.configurations import group_names, identities, is_missing, is_seed, summaries, values_of
 from tracking.schema import Outcome
 
+COLUMNS: Final = (
+    "run_id", "name", "experiment_id", "parent", "trial", "seed", "seed_data", "seed_init", "group", "phase", "outcome",
+    "counts", "start_time", "end_time", "objective",
+)  # fmt: skip
+"""The columns of `Comparison.runs`."""
+TAKEN: Final = frozenset({*COLUMNS, "status", "label", "side", *SLOTS, *TRUTH})
+"""What pages and figures call columns of their own beside the params; no param may be called so."""
 _STATUS: Final = {"FINISHED": Outcome.OK.value, "FAILED": Outcome.CRASHED.value, "KILLED": Outcome.STOPPED.value}
 
 
@@ -33,7 +41,10 @@ class Comparison:
     """run_id, name, experiment_id, parent, trial, seed, seed_data and seed_init (-1: unknown), group, phase, outcome,
     counts, start_time, end_time, objective (nan where there is none)."""
     params: pd.DataFrame
-    """Dotted key -> Python value (see `tracking.configurations`), None where a run has no such param."""
+    """Dotted key -> Python value (see `tracking.configurations`), None where a run has no such param.
+
+    A param that is called like one of TAKEN has `param ` before its key.
+    """
     metrics: pd.DataFrame
     """Metric -> its last value."""
     objective: str
@@ -56,10 +67,7 @@ class Comparison:
     @cached_property
     def differing(self) -> list[str]:
         """The params in which the runs differ, seeds apart."""
-        return [
-            key for key in map(str, self.params)
-            if not is_seed(key) and len(set(identities(self.params[key].tolist()))) > 1
-        ]  # fmt: skip
+        return [key for key in map(str, self.params) if _differs(key, self.params)]
 
     @cached_property
     def configurations(self) -> dict[str, dict[str, Any]]:
@@ -135,10 +143,31 @@ def _seeds(tags: pd.DataFrame, params: pd.DataFrame) -> list[int]:
     return [int(value) for value in pd.to_numeric(column, errors="coerce").fillna(-1)]
 
 
-def _values(texts: pd.DataFrame) -> pd.DataFrame:
-    """The params as what their texts stand for."""
-    columns = {str(key): pd.Series(values_of(str(key), texts[key].tolist()), dtype=object) for key in texts}
+def _values(texts: pd.DataFrame, ours: Sequence[bool]) -> pd.DataFrame:
+    """The params as what their texts stand for; one that is called like a column of the runs gets another name."""
+    keys = [str(key) for key in texts]
+    names = dict(zip(keys, _free_names(keys), strict=True))
+    columns = {
+        names[key]: pd.Series(values_of(key, texts[key].tolist(), ours), dtype=object) for key in keys
+    }  # fmt: skip
     return pd.DataFrame(columns, index=range(len(texts)))
+
+
+def _free_names(keys: Sequence[str]) -> list[str]:
+    """The names of params beside the columns of runs: XGBoost's `objective` is `param objective`."""
+    taken = {*keys} | TAKEN
+    names = []
+    for key in keys:
+        name = key
+        while name in TAKEN or (name != key and name in taken):
+            name = f"param {name}"
+        names.append(name)
+    return names
+
+
+def _differs(key: str, params: pd.DataFrame) -> bool:
+    """Whether runs with these params differ in one that is no seed."""
+    return not is_seed(key) and len(set(identities(params[key].tolist()))) > 1
 
 
 def _one(values: Sequence[str]) -> str:
@@ -164,7 +193,8 @@ def comparison(
     keep = (kind != schema.SWEEP_KIND).to_numpy(dtype=bool)
     runs, own = runs[keep].reset_index(drop=True), own[keep].reset_index(drop=True)
     ids, parents = list(runs["run_id"]), runs["parent"].fillna("").astype(str).tolist()
-    values, last = _values(_wide(params[params["run_id"].isin(ids)], ids)), _wide(metrics, ids)
+    ours = (own[schema.KIND] == schema.RUN_KIND if schema.KIND in own else pd.Series(False, index=own.index)).tolist()
+    values, last = _values(_wide(params[params["run_id"].isin(ids)], ids), ours), _wide(metrics, ids)
     sums = np.array(summaries(ids, parents, values, last), dtype=bool)
     runs, own, values, last = (frame[~sums].reset_index(drop=True) for frame in (runs, own, values, last))
     ids = list(runs["run_id"])
@@ -176,8 +206,9 @@ def comparison(
         return pd.to_numeric(tag(name, "-1"), errors="coerce").fillna(-1).astype(int)
 
     status = runs["status"].map(_STATUS).fillna(RUNNING).astype(str)
-    ours = tag(schema.KIND) == schema.RUN_KIND
-    outcome = tag(schema.OUTCOME).where(tag(schema.OUTCOME) != "", status.where(~ours, RUNNING))
+    outcome = tag(schema.OUTCOME).where(
+        tag(schema.OUTCOME) != "", status.where(tag(schema.KIND) != schema.RUN_KIND, RUNNING)
+    )
     parent = runs["parent"].fillna("").astype(str) if len(runs) else pd.Series([], dtype=str)
     group = pd.Series(group_names(values, tag(schema.GROUP).tolist(), parent.tolist()), dtype=str)
     trials = [int(value) for value in pd.to_numeric(tag(schema.TRIAL, "-1"), errors="coerce").fillna(-1)]
@@ -201,11 +232,11 @@ def comparison(
     known = len(goals) == 1 and set(parent) <= set(about["sweep"])
     metric, direction = next(iter(goals)) if known else ("", schema.MINIMIZE)
     commit, left_out = _one(tag(schema.COMMIT).tolist()), int(sums.sum())
-    found = Comparison(frame, values, last, metric, direction, [], logged, commit, left_out)
     searched = dict.fromkeys(key for row in about.to_dict("records") for key in row["searched"])
+    differing = [key for key in searched if key in values and _differs(key, values)]
     # What a choice is called leads: "adam, lr 0.01".
-    ordered = sorted((key for key in searched if key in found.differing), key=lambda key: not key.endswith(".name"))
-    return replace(found, searched=ordered)
+    ordered = sorted(differing, key=lambda key: not key.endswith(".name"))
+    return Comparison(frame, values, last, metric, direction, ordered, logged, commit, left_out)
 
 
 def _distinct(groups: Sequence[Group], names: Mapping[str, str]) -> list[Group]:

@@ -9,19 +9,19 @@ different ones, so the interval of that difference is Welch's.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from analysis import theme
 from analysis.comparison import Comparison, shown
-from analysis.ranking import Group, ranking
+from analysis.ranking import Group, alike, sweep_ranking
 from analysis.samples import Sample, key_words, samples
 from analysis.search_figures import log_range
-from analysis.standings import Standings, standings
+from analysis.seeds import too_many, too_many_words
+from analysis.standings import Standings, same_words, standings
 from analysis.statistics import (
     ENOUGH_FOR_AN_INTERVAL,
     MAXIMIZE,
@@ -36,8 +36,6 @@ from tracking.schema import CONFIRM_PHASE, Outcome
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MOST_COMPARED: Final = 100
-"""Groups of which every pair gets a verdict: beyond this a reader would wait for it."""
 OPTIMISTIC = (
     "Search scores are too good on average: they chose the winners. Winners are judged by their confirm runs alone."
 )
@@ -177,12 +175,7 @@ def confirmed_info(
         per: The searched key each of whose values has winners of its own.
     """
     fresh = runs[confirms(runs)] if len(runs) else runs
-    groups = ranking(fresh, searched, direction) if len(fresh) else []
-    labels = Counter(group.label for group in groups)
-    groups = [
-        replace(group, label=f"{group.label}, trial {group.trial}") if labels[group.label] > 1 else group
-        for group in groups
-    ]
+    groups = sweep_ranking(fresh, searched, direction) if len(fresh) else []
     # The search runs of a trial and its confirm runs are different groups: the trial is what they share.
     first = {sample.name: sample for sample in samples(runs[~confirms(runs)], "trial")} if groups else {}
     second = {sample.name: sample for sample in samples(fresh)} if groups else {}
@@ -210,22 +203,36 @@ def answer(info: ConfirmedInfo, *, over: bool) -> str:
     so_far = "" if over else " so far"
     if len(info.groups) == 1:
         return f"{best.label}: {score}{so_far}{some}."
+    if alike(judged):
+        return same_words(info.metric, best.interval.mean, f"{len(judged)} confirmed winners")
     return f"{best.label} leads {len(info.groups)} confirmed winners{so_far} with {score}{some}."
+
+
+def not_compared(groups: Sequence[Group], info: ConfirmedInfo) -> str:
+    """Why no pairs of a sweep's winners, or of all that it tried, are compared: too many; else nothing.
+
+    Args:
+        groups: Of the search, from `sweep_ranking`.
+        info: The winners.
+    """
+    compared = info.groups if info.judged else groups
+    return too_many_words(len(compared)) if too_many(len(compared)) else ""
 
 
 def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: ConfirmedInfo) -> Standings | None:
     """The verdicts on a sweep's winners by their fresh seeds; before one has a result, on all that the search tried.
 
-    None where fewer than two have a finite result, or there are more than MOST_COMPARED.
+    None where fewer than two have a finite result, or there are too many of them (see `not_compared`).
 
     Args:
         search: The runs of the search.
-        groups: Of the search, from `ranking`.
+        groups: Of the search, from `sweep_ranking`.
         info: The winners.
     """
     finite_winners = sum(group.interval.n > 0 for group in info.groups) if info.judged else 0
     # Where all winners diverged with fresh seeds, that is the verdict on what the search had found.
-    if not 1 < (finite_winners or sum(group.interval.n > 0 for group in groups)) <= MOST_COMPARED:
+    finite = finite_winners or sum(group.interval.n > 0 for group in groups)
+    if finite < 2 or not_compared(groups, info):
         return None
     results = info.samples if info.judged else samples(search, names={group.group: group.label for group in groups})
     return standings(results, direction=info.direction, metric=info.metric)

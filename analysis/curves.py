@@ -21,6 +21,8 @@ import pandas as pd
 from analysis import theme
 from analysis.logged import Repeats, latest, mixed_steps_sentence, repeats, repeats_sentence, unplaced_sentence
 from analysis.ranking import RUNNING, Group
+from analysis.search_figures import cross
+from analysis.spans import Span, edge_words, fit, span_of
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
 from analysis.units import DATASETS, independent, share
 from tracking.schema import Outcome
@@ -112,6 +114,18 @@ class CurvesInfo:
         mixed = mixed_steps_sentence([(line.name, line.steps) for line in lines if line.along is None])
         return [*filter(None, [self.caveat, mixed])]
 
+    def span(self, log: bool) -> Span | None:
+        """The vertical axis that the curves need; None where there is nothing to draw."""
+        return span_of((line.values for curve in self.curves for line in curve.lines), log)
+
+    def marks(self, log: bool) -> list[str]:
+        """What a caption says of the crosses, and of the values at the edge, that are drawn on such a scale."""
+        lines = [line for curve in self.curves for line in curve.lines if len(line.values)]
+        crossed = any(line.outcome == Outcome.DIVERGED and (line.values[-1] > 0 or not log) for line in lines)
+        span = self.span(log)
+        beyond = edge_words(span.beyond) if span else ""
+        return [*filter(None, ["a red cross is where a run diverged" if crossed else "", beyond])]
+
     @property
     def empty(self) -> bool:
         """Whether there is no point to draw."""
@@ -171,8 +185,8 @@ def _means(lines: Sequence[Line]) -> tuple[np.ndarray, list[Interval], np.ndarra
         shared &= set(line.steps.tolist())
     steps = np.array(sorted(shared))
     at = [dict(zip(line.steps.tolist(), line.y.tolist(), strict=True)) for line in counted]
-    sets = [line.data for line in counted]
-    means = [interval(independent([values[step] for values in at], sets)) for step in steps.tolist()]
+    sets, seeds = [line.data for line in counted], [line.seed for line in counted]
+    means = [interval(independent([values[step] for values in at], sets, seeds)) for step in steps.tolist()]
     if all(line.along is None for line in counted):
         return steps, means, None
     places = [dict(zip(line.steps.tolist(), line.x.tolist(), strict=True)) for line in counted]
@@ -288,8 +302,18 @@ def _unit(metric: str) -> str:
     return "s" if metric.startswith("time/") else ""
 
 
-def plot_curves(info: CurvesInfo, *, dark: bool = False, log: bool = False, height: int = 380) -> go.Figure:
-    """The figure: seeds faint, means strong, intervals as bands, diverged runs ended by a red cross."""
+def plot_curves(
+    info: CurvesInfo, *, dark: bool = False, log: bool = False, height: int = 380, span: Span | None = None
+) -> go.Figure:
+    """The figure: seeds faint, means strong, intervals as bands, diverged runs ended by a red cross.
+
+    Args:
+        info: What is drawn.
+        dark: Whether the page is dark.
+        log: A logarithmic vertical axis.
+        height: In pixels.
+        span: The vertical axis that it shares with other figures, on the same scale.
+    """
     import plotly.graph_objects as go
 
     colours = theme.palette(dark)
@@ -350,29 +374,20 @@ def plot_curves(info: CurvesInfo, *, dark: bool = False, log: bool = False, heig
             text=[f"{plus_minus(texts[step])} (n={texts[step].n})" for step in steps.tolist()] or None,
             hovertemplate=f"<b>{name}</b><br>{info.axis} %{{x:.6g}}: %{{text}}<extra></extra>",
         )
-        for line in curve.lines:
-            if line.outcome == Outcome.PRUNED and len(line.steps):
+        for line in (line for line in curve.lines if len(line.steps)):
+            last = {"x": [line.x[-1]], "y": [line.values[-1]], "mode": "markers", "showlegend": False}
+            if line.outcome == Outcome.PRUNED:
                 figure.add_scatter(
-                    x=[line.x[-1]],
-                    y=[line.values[-1]],
-                    mode="markers",
+                    **last,
                     marker={"symbol": "line-ns", "size": 10, "line": {"width": 2, "color": colour}},
                     hovertemplate=f"<b>{name}</b><br>{_seed(line)}pruned after {info.axis} %{{x:.6g}}<extra></extra>",
-                    showlegend=False,
                     legendgroup=key,
                 )
-            if line.outcome == Outcome.DIVERGED and len(line.steps):
+            if line.outcome == Outcome.DIVERGED:
                 figure.add_scatter(
-                    x=[line.x[-1]],
-                    y=[line.values[-1]],
-                    mode="markers",
-                    marker={
-                        "symbol": "x-thin",
-                        "size": 9,
-                        "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
-                    },
+                    **last,
+                    marker=cross(dark),
                     hovertemplate=f"<b>{name}</b><br>{_seed(line)}diverged after {info.axis} %{{x:.6g}}<extra></extra>",
-                    showlegend=False,
                     legendgroup=key,
                 )
     unit = _unit(info.metric)
@@ -380,12 +395,9 @@ def plot_curves(info: CurvesInfo, *, dark: bool = False, log: bool = False, heig
     if info.baseline:
         named += f", minus {theme.shortened(info.baseline, 30)}"
     figure.update_layout(**theme.layout(dark, x=info.axis, y=named, log_y=log, height=height))
-    if log:
-        shown = [
-            line.values[line.values > 0] for curve in info.curves for line in curve.lines if (line.values > 0).any()
-        ]
-        if shown:
-            figure.update_yaxes(theme.log_ticks(min(v.min() for v in shown), max(v.max() for v in shown)))
+    fitting = span or info.span(log)
+    if fitting:
+        fit(figure, fitting, fixed=span is not None)
     # The reader's zoom and hidden lines stay while points arrive; another metric or scale starts afresh.
     figure.update_layout(uirevision=f"{info.metric} {log} {info.axis} {info.baseline}")
     return figure

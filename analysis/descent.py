@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from analysis.exact import resolution
 from analysis.intervals import Interval, interval, number, plus_minus
 from analysis.units import DATASETS
 
@@ -67,7 +68,9 @@ class Descent:
 
 
 def _paired(a: Mapping[Any, float], b: Mapping[Any, float], level: float) -> Interval:
-    return interval([a[key] - b[key] for key in a if key in b], level)
+    shared = [key for key in a if key in b]
+    rounding = resolution([value for key in shared for value in (a[key], b[key])])
+    return interval([a[key] - b[key] for key in shared], level, rounding=rounding)
 
 
 def descent(names: Sequence[str], risks: Sequence[Mapping[Any, float]], over: str = DATASETS) -> Descent | None:

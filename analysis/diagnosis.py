@@ -25,6 +25,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from analysis.exact import level_ties, resolution
 from analysis.intervals import ENOUGH_FOR_AN_INTERVAL, Interval, interval, number, plus_minus
 from analysis.slots import DEV, MEMORISED, TRAIN, TRAIN_DEV
 from analysis.statistics import holm
@@ -343,7 +344,8 @@ def diagnoses(runs: pd.DataFrame, reference: float = 0.0, threshold: float = 0.0
     ps[tested] = holm(ps[tested])
     judged: dict[str, list[Gap]] = {name: [] for name in groups}
     for (name, fault, start, end, values), p in zip(gaps, ps.tolist(), strict=True):
-        mean = interval(values)
+        results = measured[name].slots.to_numpy(dtype=float)
+        mean = interval(values, rounding=resolution([reference, *results.ravel()]))
         finding = _finding(fault, mean, p, threshold, measured[name])
         judged[name].append(Gap(fault, start, end, tuple(values), mean, finding, p))
     return [
@@ -363,9 +365,11 @@ def default_threshold(runs: pd.DataFrame) -> float:
 def best_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
     """The groups in the order of `tracking.order`, the best first."""
     several = replicated((group.finite, group.finite + group.diverged) for group in found)
+    errors = [group.levels[DEV].mean if group.finite else math.inf for group in found]
+    means = level_ties(errors, resolution(value for group in found for value in group.dots[DEV]))
 
-    def order(group: Diagnosis) -> tuple[Any, ...]:
-        mean = group.levels[DEV].mean if group.finite else math.inf
-        return (*order_key(group.finite, group.finite + group.diverged, mean, several), group.label)
+    def order(place: int) -> tuple[Any, ...]:
+        group = found[place]
+        return (*order_key(group.finite, group.finite + group.diverged, means[place], several), group.label)
 
-    return sorted(found, key=order)
+    return [found[place] for place in sorted(range(len(found)), key=order)]

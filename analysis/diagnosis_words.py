@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from analysis.diagnosis import BIAS, MISMATCH, VARIANCE, WRONG_LABELS, Diagnosis, best_first
+from analysis.exact import resolution
+from analysis.slots import DEV
 from analysis.words import share, some
 
 MOST_NAMED: Final = 3
@@ -44,12 +48,20 @@ def _without_an_error(groups: Sequence[Diagnosis]) -> str:
     return "No run has both a training and a validation error yet."
 
 
-def _without_an_interval(groups: Sequence[Diagnosis], best: Diagnosis) -> str:
+def _leader(groups: Sequence[Diagnosis]) -> str:
+    """Which group has the least validation error, in a sentence; that none has where all are the same."""
+    errors = np.array([value for group in groups for value in group.dots[DEV]])
+    if np.ptp(errors) <= resolution(errors) and not any(group.diverged for group in groups):
+        return "All validation errors are the same."
+    return f"{best_first(groups)[0].label} leads by its validation error."
+
+
+def _without_an_interval(groups: Sequence[Diagnosis], measured: Sequence[Diagnosis]) -> str:
     most = max(group.n for group in groups)
     memorised = _suffering(groups, WRONG_LABELS)
     return (
         f"{'One seed a group carries' if most == 1 else f'{most} seeds a group carry'} no interval: no fault is"
-        f" named{f', but {memorised}' if memorised else ''}. {best.label} leads by its validation error."
+        f" named{f', but {memorised}' if memorised else ''}. {_leader(measured)}"
     )
 
 
@@ -62,7 +74,7 @@ def summary(groups: Sequence[Diagnosis]) -> str:
     if len(groups) == 1:
         return best.sentence
     if not any(group.judged for group in measured):
-        return _without_an_interval(groups, best)
+        return _without_an_interval(groups, measured)
     counts = [*filter(None, (_suffering(groups, fault) for fault in (BIAS, VARIANCE, MISMATCH, WRONG_LABELS)))]
     if untold := sum(group.untold for group in measured if group.judged):
         where = share(untold, len(groups), "group")

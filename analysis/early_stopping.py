@@ -80,8 +80,9 @@ class EarlyStoppingInfo:
         return sum(course.cut for course in self.courses)
 
     def mean(self, values: Iterable[float]) -> Interval:
-        """The mean of a value of each course, those on one training set being one, and its 95 % t-interval."""
-        return interval(independent(values, [course.data for course in self.courses]))
+        """The mean of a value of each course, those on one training set or seed being one, and its 95 % t-interval."""
+        sets, seeds = [course.data for course in self.courses], [course.seed for course in self.courses]
+        return interval(independent(values, sets, seeds))
 
     @property
     def n(self) -> str:

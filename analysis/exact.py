@@ -21,7 +21,7 @@ the diverged ones last, tied, and test the ranks (Lachin 1999, Controlled Clinic
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -96,6 +96,23 @@ def resolution(values: Iterable[float], of: float | None = None) -> float:
     x = np.asarray(list(values), dtype=float)
     x = x[np.isfinite(x)]
     return (precision(x) if of is None else of) * float(np.abs(x).max(initial=0.0))
+
+
+def level_ties(values: Sequence[float], close: float) -> list[float]:
+    """The values, those that rounding alone tells apart as the lowest of them; what is not finite stays as it is.
+
+    Args:
+        values: Means or results that are to be ordered.
+        close: Their `resolution`: sorted values that follow each other within it are tied.
+    """
+    x = np.asarray(values, dtype=float)
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    with np.errstate(invalid="ignore"):
+        begins = np.concatenate([[True], ~(np.diff(ordered) <= close)])[: len(x)]
+    levelled = np.empty(len(x))
+    levelled[order] = ordered[np.maximum.accumulate(np.where(begins, np.arange(len(x)), 0))]
+    return [float(value) for value in levelled]
 
 
 def _two_sided(upper: float, lower: float) -> float:
@@ -233,6 +250,33 @@ def _mid_ranks(values: np.ndarray, close: float) -> np.ndarray:
     return np.asarray((last - (counts - 1) / 2)[place], dtype=float)
 
 
+def _doubled(ranks: np.ndarray) -> np.ndarray:
+    """Twice the ranks, which shared ones make whole numbers too."""
+    return np.asarray(np.rint(2 * ranks), dtype=np.int64)
+
+
+def _ways_of_sums(numbers: np.ndarray) -> np.ndarray:
+    """How many subsets have each sum, from 0 on: of small whole numbers there are far fewer sums than subsets.
+
+    Args:
+        numbers: At most EXACT_UP_TO whole numbers above zero.
+    """
+    ways = np.zeros(int(numbers.sum()) + 1, dtype=np.int64)
+    ways[0] = 1
+    for number in numbers:
+        ways[number:] += ways[:-number]
+    return ways
+
+
+def _ways_of_sized_sums(numbers: np.ndarray, size: int) -> np.ndarray:
+    """The same of the subsets of one size."""
+    ways = np.zeros((size + 1, int(numbers.sum()) + 1), dtype=np.int64)
+    ways[0, 0] = 1
+    for number in numbers:
+        ways[1:, number:] += ways[:-1, :-number]
+    return np.asarray(ways[size])
+
+
 def signed_ranks(differences: Iterable[float], resolution: float = 0.0) -> np.ndarray:
     """The ranks of the sizes of paired differences, with their signs; differences that are none are left out.
 
@@ -254,7 +298,14 @@ def worst_rank_flip(differences: Iterable[float], resolution: float = 0.0) -> Te
         differences: One number a pair, or an infinite one.
         resolution: As for `signed_ranks`.
     """
-    return sign_flip(signed_ranks(differences, resolution), "worst-rank sign-flip test")
+    what, ranks = "worst-rank sign-flip test", signed_ranks(differences, resolution)
+    n = len(ranks)
+    if not 0 < n <= EXACT_UP_TO:
+        return sign_flip(ranks, what)
+    doubled = _doubled(ranks)
+    ways, positive = _ways_of_sums(np.abs(doubled)), int(doubled[doubled > 0].sum())
+    upper, lower = int(ways[positive:].sum()) / 2**n, int(ways[: positive + 1].sum()) / 2**n
+    return Test(_two_sided(upper, lower), upper, lower, min(1.0, 2 / 2**n), n, f"exact {what}")
 
 
 def shared_ranks(a: Iterable[float], b: Iterable[float], resolution: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -281,7 +332,15 @@ def worst_rank_permutation(a: Iterable[float], b: Iterable[float], resolution: f
         b: Those of the other.
         resolution: Of both.
     """
-    return permutation(*shared_ranks(a, b, resolution), "worst-rank permutation test")
+    what, (first, second) = "worst-rank permutation test", shared_ranks(a, b, resolution)
+    n, chosen = len(first) + len(second), len(first)
+    if not len(first) or not len(second) or n > EXACT_UP_TO:
+        return permutation(first, second, what)
+    ways = _ways_of_sized_sums(_doubled(np.concatenate([first, second])), chosen)
+    total, observed, ends = math.comb(n, chosen), int(_doubled(first).sum()), np.flatnonzero(ways)[[0, -1]]
+    upper, lower = int(ways[observed:].sum()) / total, int(ways[: observed + 1].sum()) / total
+    smallest_p = min(1.0, 2 * int(ways[ends].min()) / total)
+    return Test(_two_sided(upper, lower), upper, lower, smallest_p, n, f"exact {what}")
 
 
 def one_sided_binomial(hits: int, n: int) -> float:

@@ -3,6 +3,7 @@
 A mean carries Student's t-interval at every n: mean +- t(1 - alpha/2, n - 1) s / sqrt(n), s the standard deviation with
 ddof 1. At the sizes that seeds come in (3, 5, 10) the percentile bootstrap covers 74, 83 and 89 % instead of 95 %.
 Medians and interquartile means carry the BCa bootstrap (Efron 1987, JASA 82, 171-185), which covers .917 at n = 20.
+Rounding is no spread: a half-width at or below the resolution of the values (`analysis.exact`) is 0.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+
+from analysis.exact import resolution
 
 ENOUGH_FOR_AN_INTERVAL: Final = 3
 """Below this many seeds a figure shows the dots only."""
@@ -130,7 +133,12 @@ _OF: Final = {"mean": "mean", "median": "median", "iqm": "interquartile mean"}
 _STATISTICS: Final = {"median": lambda rows: np.median(rows, axis=-1), "iqm": _iqm_rows}
 
 
-def _bca(x: np.ndarray, of: str, level: float) -> Interval:
+def _around(estimate: float, low: float, high: float, rounding: float) -> tuple[float, float]:
+    """The bounds of an interval; both the estimate itself where it is no wider than rounding."""
+    return (estimate, estimate) if (high - low) / 2 <= rounding else (low, high)
+
+
+def _bca(x: np.ndarray, of: str, level: float, rounding: float) -> Interval:
     """Efron's bias-corrected and accelerated bootstrap interval.
 
     The bounds are the quantiles Phi(z0 + (z0 + z) / (1 - a (z0 + z))), z = Phi^-1(alpha / 2) and Phi^-1(1 - alpha / 2),
@@ -141,7 +149,7 @@ def _bca(x: np.ndarray, of: str, level: float) -> Interval:
 
     statistic = _STATISTICS[of]
     estimate, n = float(statistic(x)), len(x)
-    if x.min() == x.max():
+    if np.ptp(x) <= rounding:
         return Interval(estimate, estimate, estimate, n, level, of)
     generator = np.random.default_rng(0)
     at_once = max(1, 4_000_000 // n)
@@ -157,16 +165,20 @@ def _bca(x: np.ndarray, of: str, level: float) -> Interval:
     a = float((counts * u**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
     z = z0 + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
     low, high = np.quantile(resampled, ndtr(z0 + z / (1 - a * z)))
-    return Interval(estimate, float(low), float(high), n, level, of)
+    return Interval(estimate, *_around(estimate, float(low), float(high), rounding), n, level, of)
 
 
-def interval(values: Iterable[float], level: float = 0.95, of: str = "mean") -> Interval:
+def interval(
+    values: Iterable[float], level: float = 0.95, of: str = "mean", *, rounding: float | None = None
+) -> Interval:
     """The mean of `values` and its t-interval, or their median or interquartile mean and its BCa interval.
 
     Args:
         values: Finite numbers, one a seed. What diverged is counted by the caller, not averaged here.
         level: The share of repetitions in which such an interval holds the true value.
         of: "mean", "median" or "iqm".
+        rounding: The `analysis.exact.resolution` of the results where `values` are differences or means of results; by
+            default that of `values`.
     """
     check_share("level", level)
     if of not in _OF:
@@ -176,8 +188,9 @@ def interval(values: Iterable[float], level: float = 0.95, of: str = "mean") -> 
         return Interval(math.nan, math.nan, math.nan, 0, level, of)
     if len(x) == 1:
         return Interval(float(x[0]), math.nan, math.nan, 1, level, of)
+    least = resolution(x) if rounding is None else rounding
     if of != "mean":
-        return _bca(x, of, level)
+        return _bca(x, of, level, least)
     mean = float(x.mean())
     half = float(t_quantile((1 + level) / 2, len(x) - 1)) * float(x.std(ddof=1)) / math.sqrt(len(x))
-    return Interval(mean, mean - half, mean + half, len(x), level)
+    return Interval(mean, *_around(mean, mean - half, mean + half, least), len(x), level)

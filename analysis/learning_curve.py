@@ -21,6 +21,7 @@ from analysis.along import Along, along, is_size, size
 from analysis.capacity import FITTED, FITTED_SHARE, fitted_from
 from analysis.descent import Descent, descent
 from analysis.diagnosis import BIAS, VARIANCE, Diagnosis, Finding, diagnoses
+from analysis.exact import resolution
 from analysis.intervals import Interval, interval, number, plus_minus
 from analysis.slots import DEV, TRAIN
 from analysis.statistics import Difference, difference
@@ -155,7 +156,9 @@ class LearningCurveInfo:
 def _gap(at: Dots) -> Interval:
     """Validation minus training error, within runs."""
     dev, train = at.seeds[DEV], at.seeds[TRAIN]
-    return interval([dev[seed] - train[seed] for seed in dev if seed in train])
+    shared = [seed for seed in dev if seed in train]
+    rounding = resolution([value for seed in shared for value in (dev[seed], train[seed])])
+    return interval([dev[seed] - train[seed] for seed in shared], rounding=rounding)
 
 
 def _slope(before: Dots, last: Dots) -> Difference:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from analysis.comparison import shown
 from analysis.ranking import Group, ranking
-from analysis.samples import Sample, samples
+from analysis.samples import Sample, ordering_means, samples
 from analysis.standings import Standings, standings
 from analysis.words import chained, listed, some
 from tracking.configurations import identity, is_missing
@@ -136,13 +136,22 @@ def best_first(trials: Iterable[Trial]) -> list[Trial]:
     """
     done = [trial for trial in trials if trial.sample.n]
     several = _replicated(done)
-    return sorted(
-        done, key=lambda trial: order_key(len(trial.sample.values), trial.sample.n, trial.sample.interval.mean, several)
-    )
+    means = ordering_means([trial.sample for trial in done])
+
+    def order(place: int) -> tuple[Any, ...]:
+        sample = done[place].sample
+        return order_key(len(sample.values), sample.n, means[place], several)
+
+    return [done[place] for place in sorted(range(len(done)), key=order)]
 
 
 def _replicated(trials: Iterable[Trial]) -> bool:
     return replicated((len(trial.sample.values), trial.sample.n) for trial in trials)
+
+
+def maybe_lucky(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials of one seed, where others have several: what such a trial reached may be the luck of its seed."""
+    return [trial for trial in trials if trial.sample.n == 1] if _replicated(trials) else []
 
 
 def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequence[str]) -> tuple[Trial, ...]:
@@ -251,8 +260,7 @@ def _single_words(methods: Sequence[Method]) -> str:
     titles = [
         f"{method.name} with {trial.label}" if trial.label else method.name
         for method in methods
-        for trial in method.trials
-        if trial.sample.n == 1 and _replicated(method.trials)
+        for trial in maybe_lucky(method.trials)
     ]
     if not titles:
         return ""

@@ -172,16 +172,17 @@ def _gaps(training: Curve, evaluation: Curve) -> tuple[Interval, float, Interval
         for curve in (training, evaluation)
     )
     both = [line for line in training.lines if line.run_id in first and line.run_id in second]
-    pairs, sets = [(first[line.run_id], second[line.run_id]) for line in both], [line.data for line in both]
+    pairs = [(first[line.run_id], second[line.run_id]) for line in both]
+    sets, seeds = [line.data for line in both], [line.seed for line in both]
     shared = set.intersection(*(set(a) & set(b) for a, b in pairs)) if pairs else set()
     if not shared:
         return interval([]), math.nan, interval([])
     last = max(shared)
-    gap = interval(independent([a[last] - b[last] for a, b in pairs], sets))
+    gap = interval(independent([a[last] - b[last] for a, b in pairs], sets, seeds))
     before = [(max((step for step in b if step < last), default=None), b) for _, b in pairs]
     # Over its epoch the loss fell from the value at its start to that at its end: its mean lies half way.
     lags = [math.nan if step is None else (b[step] - b[last]) / 2 for step, b in before]
-    return gap, last, interval(independent(lags, sets))
+    return gap, last, interval(independent(lags, sets, seeds))
 
 
 def modes_info(

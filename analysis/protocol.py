@@ -18,7 +18,7 @@ import pandas as pd
 from analysis import roles
 from analysis.methods import Method, in_words
 from analysis.rates import RatesInfo
-from analysis.samples import NO_RESULT
+from analysis.samples import NO_RESULT, repeats_words
 from analysis.words import counted, joined
 from tracking.schema import Outcome
 
@@ -149,9 +149,11 @@ def _seeds(methods: Sequence[Method]) -> Check:
     if unpaired:
         return Check(rule, None, "The runs do not say which seed they had: they are compared as independent.")
     sizes = sorted({len(each) for each in sets})
+    repeats = repeats_words([trial.sample for method in methods for trial in method.trials])
+    repeats = f" {repeats}" if repeats else ""
     if len(sets) <= 1:
-        return Check(rule, True, f"{sizes[0] if sizes else 0} in each trial of the search.")
-    return Check(rule, False, f"{sizes[0]} to {sizes[-1]} in a trial, not the same in all.")
+        return Check(rule, True, f"{sizes[0] if sizes else 0} in each trial of the search.{repeats}")
+    return Check(rule, False, f"{sizes[0]} to {sizes[-1]} in a trial, not the same in all.{repeats}")
 
 
 def _edges(rates: RatesInfo | None) -> Check:

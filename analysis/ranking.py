@@ -15,7 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.standings import Standings
+from analysis.exact import level_ties, resolution
+from analysis.standings import Standings, same_words
 from analysis.statistics import Interval, interval, plus_minus
 from analysis.units import independent
 from tracking.labels import labels
@@ -80,6 +81,12 @@ def _method(params: Mapping[str, Any], trial: int) -> str:
     return f"trial {trial}"
 
 
+def _independent(ended: Sequence[Mapping[Any, Any]]) -> list[float]:
+    """The independent results of runs that ended ok."""
+    sets, seeds = ([int(row.get(key, -1)) for row in ended] for key in ("seed_data", "seed"))
+    return independent([float(row["objective"]) for row in ended], sets, seeds)
+
+
 def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
     """The groups, best first; then what diverged wholly, then what has no result yet, then what was pruned.
 
@@ -91,19 +98,21 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
     sign = -1.0 if direction == "maximize" else 1.0
     members: dict[str, list[dict[Any, Any]]] = {}
     if len(runs):
-        optional = [key for key in ("seed_data", *searched) if key in runs]
+        optional = [key for key in ("seed", "seed_data", *searched) if key in runs]
         wanted = dict.fromkeys(["group", "trial", "outcome", "objective", *optional])
         for row in runs.loc[runs["counts"].astype(bool), list(wanted)].to_dict("records"):
             members.setdefault(str(row["group"]), []).append(row)
     keys = [key for key in searched if key in runs]
     configurations = {name: {key: rows[0][key] for key in keys} for name, rows in members.items()}
     named = labels(configurations, keys)
-    groups = []
+    groups: list[Group] = []
+    results: list[float] = []
     for name, rows in members.items():
         outcomes = Counter(str(row["outcome"]) for row in rows)
         ended = [row for row in rows if row["outcome"] == Outcome.OK]
         ok = [float(row["objective"]) for row in ended]
         finite = [value for value in ok if math.isfinite(value)]
+        results += finite
         # An objective that is not finite has diverged, whatever its outcome says.
         diverged = outcomes.pop(str(Outcome.DIVERGED), 0) + len(ok) - len(finite)
         outcomes.pop(str(Outcome.OK), None)
@@ -116,7 +125,7 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
                 params=params,
                 method=_method(params, trial),
                 rank=None,
-                interval=interval(independent(ok, [row.get("seed_data", -1) for row in ended])),
+                interval=interval(_independent(ended)),
                 judged=len(finite) + diverged,
                 diverged=diverged,
                 others=dict(outcomes),
@@ -124,16 +133,43 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
         )
 
     several = replicated((group.judged - group.diverged, group.judged) for group in groups)
+    means = level_ties([group.interval.mean for group in groups], resolution(results))
 
-    def order(group: Group) -> tuple[Any, ...]:
-        mean = sign * group.interval.mean
-        key = order_key(group.judged - group.diverged, group.judged, mean, several)
+    def order(place: int) -> tuple[Any, ...]:
+        group = groups[place]
+        key = order_key(group.judged - group.diverged, group.judged, sign * means[place], several)
         return (*key, group.pruned, group.trial)
 
     return [
-        replace(group, rank=place if group.judged else None, single=several and group.judged == 1)
-        for place, group in enumerate(sorted(groups, key=order), start=1)
+        replace(
+            groups[place], rank=rank if groups[place].judged else None, single=several and groups[place].judged == 1
+        )
+        for rank, place in enumerate(sorted(range(len(groups)), key=order), start=1)
     ]
+
+
+def sweep_ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
+    """The groups of one sweep, best first; those of one label, such as a configuration drawn twice, name their trial.
+
+    Args:
+        runs: As for `ranking`.
+        searched: The dotted keys that tell the groups apart.
+        direction: "minimize" or "maximize".
+    """
+    groups = ranking(runs, searched, direction)
+    labels = Counter(group.label for group in groups)
+    return [
+        replace(group, label=f"{group.label}, trial {group.trial}") if labels[group.label] > 1 else group
+        for group in groups
+    ]
+
+
+def alike(groups: Sequence[Group]) -> bool:
+    """Whether there are several groups, and all their results are the same but for rounding."""
+    finite = all(group.interval.n and not group.diverged for group in groups)
+    means = [group.interval.mean for group in groups]
+    spread = any(group.interval.half > 0 for group in groups)  # nan of a single seed is not above 0
+    return len(groups) > 1 and finite and not spread and max(means) - min(means) <= resolution(means)
 
 
 def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:
@@ -154,6 +190,8 @@ def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:
     basis = f" ({best.interval.kind})" if best.interval.shown else f" (n={best.interval.n})"
     if len(judged) == 1:
         return f"{best.label}: {shown}{basis}."
+    if alike(judged):
+        return same_words(metric, best.interval.mean, f"{len(judged)} configurations")
     some = f", though {best.diverged} of its {best.judged} runs diverged" if best.diverged else ""
     so_far = "" if over else " so far"
     return f"{best.label} leads {len(judged)} configurations{so_far} with {shown}{basis}{some}."
@@ -163,7 +201,7 @@ def places(groups: Sequence[Group], found: Standings | None) -> list[str]:
     """The place of each group as a table shows it: `1–3` where verdicts do not tell the first three apart.
 
     Args:
-        groups: Named by their labels, from `ranking`.
+        groups: With labels that differ, by which the verdicts name them.
         found: The verdicts on them. Without any, the rank of each; where some were tested, the others have no place,
             since beside places that verdicts carry a mere rank would say too much.
     """

@@ -234,6 +234,14 @@ def assumption(name: str, role: Role) -> str:
     return "" if role.better else f"It is assumed that lower {name} is better."
 
 
+def judged_on(role: Role) -> str:
+    """A sentence on what a choice by this metric is worth; nothing for validation data."""
+    return {
+        TEST: "Judged on test data: if you choose by them, no data are left to test the choice.",
+        TRAIN: "Judged on training data: this says little about new data.",
+    }.get(role.part, "")
+
+
 def nothing_to_judge_by(chosen: Mapping[str, Role]) -> str:
     """Why no metric is taken where `judges` has none."""
     if any(role.quality for role in chosen.values()):

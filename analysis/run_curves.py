@@ -18,6 +18,7 @@ from analysis import theme
 from analysis.curves import thin
 from analysis.logged import Repeats, clock_sentence, in_time, latest, mixed_steps_sentence, repeats, repeats_sentence
 from analysis.roles import SYSTEM, TEST, TRAIN, VALIDATION, Role, is_part, ordered
+from analysis.spans import Span, fit, span_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -58,6 +59,10 @@ class Panel:
     def over_time(self) -> Panel:
         """The panel without the metrics that have no place on an axis of time."""
         return replace(self, traces=[trace for trace in self.traces if trace.misdated is None])
+
+    def span(self, log: bool) -> Span | None:
+        """The vertical axis that the curves need; None where there is nothing to draw."""
+        return span_of((trace.values for trace in self.traces), log)
 
     @property
     def flat(self) -> bool:
@@ -199,8 +204,6 @@ def plot_panel(panel: Panel, *, dark: bool = False, log: bool = False, x: str = 
             )
     figure.update_layout(**theme.layout(dark, x=x, y=theme.shortened(panel.title), log_y=log, height=height))
     figure.update_layout(showlegend=len(panel.traces) > 1, legend={"y": -0.28})
-    if log:
-        shown = [trace.values[trace.values > 0] for trace in panel.traces if (trace.values > 0).any()]
-        if shown:
-            figure.update_yaxes(theme.log_ticks(min(v.min() for v in shown), max(v.max() for v in shown)))
+    if span := panel.span(log):
+        fit(figure, span)
     return figure

@@ -1,7 +1,8 @@
 """The results of one group, as a comparison takes them: what is finite by its seed, what diverged, what has no result.
 
 Where a group has confirm runs it is judged by these alone: its search runs are what it was chosen by, and a winner's
-search result is too good on average. Runs that share a training set are one result, their mean: see `analysis.units`.
+search result is too good on average. Runs that share a training set or a seed are one result, their mean: see
+`analysis.units`.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.exact import precision
+from analysis.exact import level_ties, precision, resolution
 from analysis.statistics import Interval, finite, interval
-from analysis.units import DATASETS, SEEDS, means, share
+from analysis.units import DATASETS, SEEDS, means, repeat_words, share
 from tracking.schema import CONFIRM_PHASE, SEARCH_PHASE, Outcome
 
 TRAINING_SET: Final = "training set"
 """What groups are paired on whose runs share training sets."""
 NO_RESULT: Final = "without a result"
 """What a run is called that ended well but has no value."""
+MOST_NAMED: Final = 3
+"""Groups that a sentence on repeated seeds names."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Sample:
     precision: float | None = None
     """The precision of the runs' results (see `analysis.exact`) where `values` are means of several runs; None where
     `values` tell it themselves."""
+    repeats: Mapping[int, int] = field(default_factory=dict)
+    """Seed -> how many runs its result is the mean of; nothing where each has one."""
 
     def __post_init__(self) -> None:
         finite(f"{self.name}, values", self.values.values())
@@ -121,11 +126,38 @@ def sample(
     return Sample(name, by_key, frozenset(lost), paired_on=paired_on)
 
 
+def repeats_words(groups: Sequence[Sample]) -> str:
+    """In which groups seeds are repeated, and how they count, in sentences; nothing where none is."""
+    repeated = [group for group in groups if group.repeats]
+    lead = [f"In {group.name} " if len(groups) > 1 else "" for group in repeated]
+    if len(repeated) > MOST_NAMED:
+        return f"In {len(repeated)} groups seeds come several times: the mean of each seed's runs counts once."
+    words = [f"{start}{repeat_words(group.repeats)}." for start, group in zip(lead, repeated, strict=True)]
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}" for sentence in words)
+
+
 def shared_precision(*groups: Sample) -> float | None:
     """Returns the precision that the results of all groups have; None where their values tell it themselves."""
     if all(group.precision is None for group in groups):
         return None
     return min(precision(group.values.values()) if group.precision is None else group.precision for group in groups)
+
+
+def _resolution(groups: Sequence[Sample]) -> float:
+    """The least difference between results of any of these groups that is more than rounding."""
+    return resolution((value for group in groups for value in group.values.values()), shared_precision(*groups))
+
+
+def ordering_means(groups: Sequence[Sample]) -> list[float]:
+    """The mean of each group's finite results, equal where rounding alone tells them apart; nan without any."""
+    return level_ties([group.interval.mean for group in groups], _resolution(groups))
+
+
+def alike(groups: Sequence[Sample]) -> bool:
+    """Whether all groups have results, and all of these are the same but for rounding."""
+    values = [value for group in groups for value in group.values.values()]
+    complete = all(group.values and not group.diverged for group in groups)
+    return complete and len(values) > 1 and max(values) - min(values) <= _resolution(groups)
 
 
 def outcomes_by(values: pd.Series[Any], outcomes: pd.Series[Any], logged: Iterable[bool]) -> pd.Series[Any]:
@@ -159,6 +191,12 @@ def _known(key: Any) -> bool:
     return not (pd.api.types.is_scalar(key) and pd.isna(key)) and key != -1
 
 
+def _whole_seeds(keys: Sequence[Any]) -> list[int]:
+    """The seed of each key; nothing where one has none, or none that is a whole number."""
+    seeds = [key[0] for key in keys]
+    return [int(seed) for seed in seeds] if all(isinstance(seed, int | np.integer) for seed in seeds) else []
+
+
 def _of(name: str, rows: pd.DataFrame, value: str, paired_on: Sequence[str]) -> Sample:
     phases = set(rows["phase"]) if "phase" in rows else set()
     if CONFIRM_PHASE in phases:
@@ -185,6 +223,10 @@ def _of(name: str, rows: pd.DataFrame, value: str, paired_on: Sequence[str]) -> 
     if shared:
         # The mean of a part of a set's runs would be no partner for that of all.
         judged = [(key, each) for key, each in means(judged).items() if key not in waiting or math.isinf(each)]
+    seeds = _whole_seeds([key for key, _ in judged]) if list(on) == ["seed"] else []
+    repeated = share(seeds)
+    if repeated:
+        judged = list(means(judged).items())
     found = [key for key, _ in judged]
     paired = bool(on) and len(set(found)) == len(found) and all(_known(x) for key in found for x in key)  # type: ignore[attr-defined]
     by_key = {key if paired else position: result for position, (key, result) in enumerate(judged)}
@@ -195,7 +237,8 @@ def _of(name: str, rows: pd.DataFrame, value: str, paired_on: Sequence[str]) -> 
         dict(unfinished),
         (TRAINING_SET if shared else " and ".join(on)) if paired else None,
         phases.pop() if len(phases) == 1 else "",
-        precision(numbers) if shared else None,
+        precision(numbers) if shared or repeated else None,
+        Counter(seeds) if repeated else {},
     )
 
 
@@ -218,7 +261,7 @@ def samples(
         by: The column or columns that tell groups apart.
         value: The column of results.
         paired_on: The columns that runs of different groups share. Where they are missing, unknown (-1) or name two
-            runs of one group, the group is compared as independent.
+            runs of one group, the group is compared as independent; runs that repeat seeds are one result per seed.
         names: What a group is called, by its value of `by` (a tuple if there are several columns); else that value.
     """
     columns = [by] if isinstance(by, str) else list(by)

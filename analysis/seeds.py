@@ -5,7 +5,7 @@ p-value of the sign-flip test halves; with k more results in each of two indepen
 all others, that of the permutation test shrinks by C(n_a + n_b, n_a) / C(n_a + n_b + 2 k, n_a + k). So the p-value that
 is there tells the least one that k more seeds could give. Pairs without a difference do not lower it, and pairs that
 point the other way have to be outweighed. Where runs diverged, the ranks are tested again with k more seeds in which
-one group alone diverges.
+one group alone diverges, as long as all deals can be counted; beyond that the same floor is named.
 
 Pairs of groups that are compared together get the same number of further seeds, and Holm's correction is applied to the
 least p-value of each: the smallest is held against alpha / pairs, the next against alpha / (pairs - 1), and so on.
@@ -30,6 +30,8 @@ ALPHA: Final = 0.05
 """The chance of any wrong verdict where groups do not differ."""
 MOST: Final = 64
 """More further seeds than this are not named."""
+MOST_COMPARED: Final = 30
+"""Groups of which every pair gets a verdict: in more pairs Holm's correction leaves nothing to find."""
 
 Ranks = tuple[tuple[float, ...], ...]
 """What is tested where runs of one group alone diverged: the signed ranks of the pairs, or the ranks of each of two
@@ -75,17 +77,21 @@ class Prospect:
             return 1 << (self.test.size + more)
         return math.comb(self.n_a + self.n_b + 2 * more, self.n_a + more)
 
+    def drawn(self, more: int) -> bool:
+        """Whether the test with `more` further seeds in each group is too large to count all deals."""
+        return self.test.size + more * (1 if self.n_b is None else 2) > EXACT_UP_TO
+
     def least_p(self, more: int) -> float:
         """The p-value, or the least that it could be with `more` further seeds in each group."""
         if not more:
             return self.test.p
-        if self.ranks:
+        drawn = self.drawn(more)
+        if self.ranks and not drawn:
             tails = {True: self.test.upper, False: self.test.lower}  # by whether it is the first group that is behind
             behind = [which for which, tail in tails.items() if tail == min(tails.values())]
             return min(_least_p_of_ranks(self.ranks, more, which) for which in behind)
         least = min(1.0, 2 * min(self.test.upper, self.test.lower) * self.deals(0) / self.deals(more))
-        size = self.test.size + more if self.n_b is None else self.test.size + 2 * more
-        return least if size <= EXACT_UP_TO else max(least, LEAST_DRAWN)
+        return max(least, LEAST_DRAWN) if drawn else least
 
 
 def seeds_missing(prospects: Sequence[Prospect], alpha: float = ALPHA) -> list[int | None]:
@@ -103,6 +109,8 @@ def seeds_missing(prospects: Sequence[Prospect], alpha: float = ALPHA) -> list[i
     for more in range(MOST + 1):
         if not waiting:
             break
+        if len(prospects) * LEAST_DRAWN > alpha and all(prospect.drawn(more) for prospect in prospects):
+            break  # no p of drawn deals is as small as Holm's correction asks of the first
         if all(2 * len(prospects) > alpha * prospect.deals(more) for prospect in prospects):
             continue  # not even one deal of all is as rare as Holm's correction asks of the first
         least = holm(prospect.least_p(more) for prospect in prospects)
@@ -124,6 +132,23 @@ def possible_words(more: int, of: str = "") -> str:
     return f"at least {more:,} more{f' {of}' if of else ''} make{'s' if more == 1 else ''} a verdict possible"
 
 
+def too_many(groups: int) -> bool:
+    """Whether there are more groups than those of which all pairs are compared."""
+    return groups > MOST_COMPARED
+
+
+def too_many_words(groups: int, of: str = "configurations", instead: str = "") -> str:
+    """`5,000 configurations are too many to compare all pairs: state a claim, or name up to 30 of them on Compare.`
+
+    Args:
+        groups: How many there are.
+        of: What they are called.
+        instead: What the reader can do; by default what can be done from any page.
+    """
+    instead = instead or f"state a claim, or name up to {MOST_COMPARED} of them on Compare"
+    return f"{groups:,} {of} are too many to compare all pairs: {instead}."
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a sweep is to decide, and with how many seeds, before there is a result."""
@@ -138,9 +163,14 @@ class Plan:
     """Configurations of which every pair is compared where it states none."""
 
     @property
+    def too_many(self) -> bool:
+        """Whether it states no claim, and has too many configurations to compare all pairs."""
+        return not self.claims and too_many(self.groups)
+
+    @property
     def comparisons(self) -> int:
-        """How many comparisons are corrected for each other."""
-        return self.claims or math.comb(self.groups, 2)
+        """How many comparisons are corrected for each other; 0 where there are too many pairs to compare."""
+        return self.claims or (0 if self.too_many else math.comb(self.groups, 2))
 
     @property
     def needed(self) -> int:
@@ -154,7 +184,9 @@ class Plan:
 
     @property
     def sentence(self) -> str:
-        """Whether its seeds can decide, in plain text; nothing where nothing is compared."""
+        """Whether its seeds can decide, in plain text; nothing where there is nothing to compare."""
+        if self.too_many:
+            return too_many_words(self.groups)
         if not self.comparisons:
             return ""
         rule = f"an exact test needs {self.needed}"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.samples import Sample
+from analysis.samples import Sample, alike, ordering_means
 from analysis.seeds import possible_words
 from analysis.statistics import MINIMIZE, number, plus_minus
 from analysis.verdicts import Decision, Verdict, fewest_more, verdicts
@@ -65,6 +65,17 @@ class Standings:
         return pd.DataFrame(rows, columns=columns)
 
 
+def same_words(metric: str, mean: float, groups: str) -> str:
+    """Says that no group leads, since nothing but rounding tells their results apart.
+
+    Args:
+        metric: What the results are called.
+        mean: What all of them are.
+        groups: The groups, counted.
+    """
+    return f"All results are the same: {metric} {number(mean)} in each of {groups}."
+
+
 def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], metric: str, level: float) -> str:
     judged = [row for row in rows if row.sample.n]
     if not judged:
@@ -80,6 +91,8 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     though = f", though {lost} of its {leader.sample.n} runs diverged" if lost else ""
     if len(judged) == 1:
         return f"Only {leader.name} has results: {value}{though}."
+    if alike([row.sample for row in judged]):
+        return same_words(metric, mean.mean, f"{len(judged)} groups")
     if len(rows) == 2:
         return found[0, 1].sentence
     own = [found[0, j] for j in range(1, len(rows)) if rows[j].sample.n]
@@ -87,8 +100,8 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     if more := fewest_more(found.values()):
         asked = number(round(1 - level, 12) / m, 2)
         return (
-            f"Too few {leader.sample.units}: {possible_words(more, 'a group')} between any two of {len(rows)} groups"
-            f" (Holm's correction for {m} pairs asks for an exact p of {asked}); so far {leader.name} leads with"
+            f"Too few {leader.sample.units}: {possible_words(more, 'a group')} on at least one of {m} pairs"
+            f" (Holm's correction asks for an exact p of {asked}); so far {leader.name} leads with"
             f" {value}{though}."
         )
     better = [verdict for verdict in own if verdict.decision is Decision.BETTER]
@@ -103,6 +116,25 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     return (
         f"{leader.name} leads with {value}{though}{beaten}{' and' if better else ', but'} cannot be told from"
         f" {some(leader.tied, NAMED)} (exact tests, Holm's correction for {m} pairs)."
+    )
+
+
+def _better_but_diverged(rows: Sequence[Standing], sign: float, metric: str) -> str:
+    """Which group has a better mean than the one that leads, and why it does not lead; nothing where none has."""
+    judged = [row for row in rows if row.sample.values]
+    if not judged:
+        return ""
+    leads = sign * judged[0].sample.interval.mean
+    ahead = [
+        row for row in judged[1:]
+        if row.sample.diverged and sign * row.sample.interval.mean < leads
+    ]  # fmt: skip
+    if not ahead:
+        return ""
+    best = min(ahead, key=lambda row: sign * row.sample.interval.mean)
+    return (
+        f" {best.name} has the better mean, {metric} {number(best.sample.interval.mean)}, but"
+        f" {len(best.sample.diverged)} of its {best.sample.n} runs diverged, and those count first."
     )
 
 
@@ -126,11 +158,13 @@ def standings(
     sign = 1.0 if direction == MINIMIZE else -1.0
 
     several = replicated((len(group.values), group.n) for group in groups)
+    means = ordering_means(groups)
 
-    def order(group: Sample) -> tuple[Any, ...]:
-        return order_key(len(group.values), group.n, sign * group.interval.mean, several)
+    def order(place: int) -> tuple[Any, ...]:
+        group = groups[place]
+        return order_key(len(group.values), group.n, sign * means[place], several)
 
-    ordered = sorted(groups, key=order)
+    ordered = [groups[place] for place in sorted(range(len(groups)), key=order)]
     found = verdicts(ordered, direction=direction, margin=margin, level=level, metric=metric)
     judged = sum(group.n > 0 for group in ordered)
     rows = []
@@ -151,4 +185,5 @@ def standings(
             else:
                 behind += 1
         rows.append(Standing(group.name, group, 1 + behind, judged - before, tuple(tied)))
-    return Standings(rows, _sentence(rows, found, metric, level), found)
+    sentence = _sentence(rows, found, metric, level) + _better_but_diverged(rows, sign, metric)
+    return Standings(rows, sentence, found)

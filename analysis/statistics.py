@@ -213,7 +213,7 @@ def difference(
     # The same method under two names may add in another order: that is no difference, however often it is seen.
     x[np.abs(x) <= np.maximum(least, ROUNDING * np.abs(pairs).max(axis=1, initial=0.0))] = 0.0
     x = _level(x, 2 * least)
-    found = _apart(interval(x, level), least)
+    found = _apart(interval(x, level, rounding=least), least)
     spread = float(x.std(ddof=1)) if len(x) > 1 else math.nan
     effect = _effect(found.mean, spread)
     test = sign_flip(x, resolution=least)

@@ -1,6 +1,7 @@
 """Time to target: which share of a method's runs has reached an error, against updates, epochs or seconds.
 
-A run reaches the target where its error is first at or below it. A run that never does, and one that diverged, has
+A run reaches the target where its error is first at or below it; a value that differs from the target by no more than
+rounding (`analysis.exact.resolution`) is at it. A run that never does, and one that diverged, has
 missed it: it stays in the denominator, and the curve of its method ends below 1. Runs that have not ended are left out
 and counted. With every run followed to its end the curve is the empirical distribution of the time; a share carries
 Clopper and Pearson's exact interval.
@@ -21,6 +22,7 @@ import pandas as pd
 
 from analysis import theme
 from analysis.curves import Curve, CurvesInfo, Line
+from analysis.exact import precision, resolution
 from analysis.samples import Sample
 from analysis.seeds import possible_words
 from analysis.statistics import number
@@ -235,7 +237,8 @@ def default_target(curves: CurvesInfo) -> float:
 
 def _reached(line: Line, target: float) -> Reached:
     diverged = line.outcome == Outcome.DIVERGED
-    hits = np.flatnonzero(line.values <= target)
+    close = resolution([target], precision(line.values))
+    hits = np.flatnonzero(line.values <= target + close)
     at = float(line.x[hits[0]]) if len(hits) and not diverged else math.inf
     return Reached(line.run_id, line.seed, at, diverged)
 

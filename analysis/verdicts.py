@@ -68,7 +68,7 @@ def _gap(e: Evidence, metric: str, whose: str) -> str:
     if abs(found.mean) <= 1e-9 * (found.high - found.low):
         return f"{metric} is the same on average ({_interval(e, flip=False)})"
     lower = found.mean < 0
-    always = ", the same in every seed" if found.low == found.high else ""
+    always = f", the same in every {'seed' if e.paired else 'run'}" if found.low == found.high else ""
     return (
         f"{metric} {number(abs(found.mean), 3)} {'lower' if lower else 'higher'}{whose}"
         f" ({_interval(e, flip=lower)}{always})"
@@ -262,9 +262,10 @@ class Verdict:
     @property
     def about(self) -> int | None:
         """The number of seeds in all that would find a difference of this size four times in five; None without one."""
-        e, needed = self.evidence, self.difference.needed
+        e = self.evidence
         if e.one_diverged or e.diverged_both:
             return None
+        needed = self.difference.needed
         if needed is None or self.settled:
             return needed
         enough = max(needed, e.telling + (self.more or 0))

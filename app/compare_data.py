@@ -13,15 +13,14 @@ import streamlit as st
 from analysis.comparison import Comparison, comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
 from analysis.ranking import RUNNING, Group
-from analysis.roles import HIGHER, LOWER, Role, assumption, judges, nothing_to_judge_by, ordered
+from analysis.roles import HIGHER, LOWER, Role, assumption, judged_on, judges, nothing_to_judge_by, ordered
 from analysis.samples import Sample, samples
+from analysis.seeds import too_many
 from app import claims, store, sweep_actions, ui
 from tracking import schema
 from tracking.schema import MAXIMIZE
 
 MOST_DRAWN = 60
-MOST_TESTED = 30
-"""Groups that get verdicts: more pairs than theirs, and Holm's correction leaves nothing to find."""
 MOST_READ = 2_000
 """Runs whose whole histories are read to say what is odd in them: more take seconds."""
 NO_BASELINE = "none"
@@ -82,13 +81,8 @@ def phases(chosen: Selection, found: Comparison) -> None:
         )  # fmt: skip
 
 
-def load(chosen: Selection, *, whole: bool = False) -> Comparison | None:
-    """The runs that are chosen; None where none of them is there.
-
-    Args:
-        chosen: What the URL names.
-        whole: Search runs too, where winners were confirmed.
-    """
+def load(chosen: Selection) -> Comparison | None:
+    """The runs that are chosen, search and confirm runs alike; None where none of them is there."""
     among = chosen.groups if chosen.sweeps else ()
     found = store.records(chosen.sweeps, chosen.runs, () if among else chosen.groups)
     if found is None or not len(found.runs):
@@ -97,9 +91,17 @@ def load(chosen: Selection, *, whole: bool = False) -> Comparison | None:
     if among:
         own = made.runs["group"].str.partition("@")[0]
         made = made.only(made.runs[own.isin(among) | made.runs["run_id"].isin(chosen.runs)]["run_id"].tolist())
-    if not whole and not chosen.as_they_are and not _all_phases():
-        made = judged_by_confirm(made)
     return made if made.runs["counts"].any() else None
+
+
+def compared(chosen: Selection, whole: Comparison) -> Comparison:
+    """What is compared of the runs that are chosen: without search runs where winners were confirmed, unless asked for.
+
+    Args:
+        chosen: What the URL names.
+        whole: From `load`.
+    """
+    return whole if chosen.as_they_are or _all_phases() else judged_by_confirm(whole)
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ class View:
     """The sweeps' names, by id."""
     assumption: str = ""
     """A sentence where nobody said which direction is better; nothing where it is known."""
+    judged_on: str = ""
+    """A sentence where the metric is not of validation data; nothing elsewhere."""
 
     @property
     def maximize(self) -> bool:
@@ -137,7 +141,7 @@ class View:
     def tested(self) -> list[Group]:
         """The groups that are tested: those that a person named, else all; nothing if they are too many."""
         chosen = self.drawn if self.named and len(self.drawn) > 1 else self.groups
-        return chosen if len(chosen) <= MOST_TESTED else []
+        return [] if too_many(len(chosen)) else chosen
 
     def samples(self, groups: Sequence[Group]) -> list[Sample]:
         """The results of these groups, named by their labels, in their order."""
@@ -174,12 +178,15 @@ def roles_of(found: Comparison) -> dict[str, Role]:
     return store.roles(names, list(dict.fromkeys(found.runs["experiment_id"])), found.goals)
 
 
-def judged_claims(chosen: Selection) -> list[claims.Judged]:
-    """The claims of the sweeps that the address names whole, with the verdict of all their runs."""
+def judged_claims(chosen: Selection, whole: Comparison) -> list[claims.Judged]:
+    """The claims of the sweeps that the address names whole, with the verdict of all their runs.
+
+    Args:
+        chosen: What the URL names.
+        whole: From `load`.
+    """
     specs = {} if chosen.as_they_are else {sweep: sweep_actions.spec_of(sweep) for sweep in chosen.sweeps}
-    stated = {sweep: spec for sweep, spec in specs.items() if spec is not None and spec.claim}
-    found = load(chosen, whole=True) if stated else None
-    return claims.of_comparison(found, stated) if found is not None else []
+    return claims.of_comparison(whole, {sweep: spec for sweep, spec in specs.items() if spec is not None})
 
 
 def controls(found: Comparison) -> View | None:
@@ -235,7 +242,9 @@ def controls(found: Comparison) -> View | None:
     if baseline is not None and baseline not in drawn:
         drawn = [*drawn, baseline]
     unsaid = "" if asked else assumption(metric, role)
-    return View(found, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps, unsaid)
+    return View(
+        found, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps, unsaid, judged_on(role)
+    )
 
 
 def link(page: str = "compare") -> str:
@@ -267,7 +276,7 @@ WORDS = {
 
 
 def opened(page: str) -> tuple[Selection, Comparison]:
-    """What the URL names and its runs; where there is nothing, one sentence and one button, and the page ends.
+    """What the URL names and all its runs; where there is nothing, one sentence and one button, and the page ends.
 
     Args:
         page: "compare" or "quality".

@@ -128,8 +128,7 @@ def _reading(info: CurvesInfo, log: bool) -> str:
         words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
     words += ["means are of the smoothed values, thin lines are raw"] if info.smoothing else []
     words += [f"zero is {info.baseline}, seed from seed where both have it"] if info.baseline else []
-    if any(curve.group.diverged for curve in info.curves):
-        words += ["a red cross is where a run diverged"]
+    words += info.marks(log)
     hidden = sum(int((line.values <= 0).sum()) for curve in info.curves for line in curve.lines)
     if log and hidden:
         words += [f"{ui.count(hidden, 'value')} at or below zero cannot be shown on this scale"]

@@ -13,12 +13,14 @@ from analysis import export, growth, theme
 from analysis.confounds import configurations_of, confound_sentence, confounds
 from analysis.differences import against, half, side_by_side
 from analysis.ranking import Group, answer, places
+from analysis.samples import repeats_words
+from analysis.seeds import MOST_COMPARED, too_many, too_many_words
 from analysis.standings import Standing, Standings, standings
 from analysis.statistics import number
 from analysis.verdicts import Verdict, verdict
 from app import claims, store, ui
 from app.claims import Judged
-from app.compare_data import MOST_READ, MOST_TESTED, View, mlflow_compare, roles_of, trained_elsewhere
+from app.compare_data import MOST_READ, View, mlflow_compare, roles_of, trained_elsewhere
 from sweeps.client import CommandError
 
 
@@ -70,6 +72,9 @@ def ranked(view: View) -> Standings | None:
     return standings(groups, direction=view.direction, metric=view.metric) if len(groups) > 1 else None
 
 
+_NAME_SOME = f"name up to {MOST_COMPARED} of them, chosen before you look at their results"
+
+
 def headline(view: View, found: Standings | None, judged: Sequence[Judged]) -> None:
     """What the sweeps claim with the verdict, then how all pairs stand: the head of the page where nothing is claimed.
 
@@ -79,18 +84,16 @@ def headline(view: View, found: Standings | None, judged: Sequence[Judged]) -> N
         judged: The claims of the sweeps that the address names.
     """
     words = found.sentence if found is not None else answer(view.groups, view.metric, over=True)
-    words = ui.text(f"{words} {view.assumption}".strip())
+    repeats = repeats_words(view.samples(view.groups))
+    words = ui.text(" ".join(filter(None, (words, repeats, view.assumption))))
     if claims.headline(judged):
         st.markdown(f"All pairs against each other: {words}" if found is not None and len(found.rows) > 2 else words)
     else:
         st.markdown(f"## {words}")
-    if found is not None:
-        return
-    if len(view.groups) > MOST_TESTED:
-        st.caption(
-            f"{len(view.groups)} groups are too many for verdicts: name up to {MOST_TESTED} of them, chosen before"
-            " you look at their results."
-        )
+    if view.judged_on:
+        st.caption(view.judged_on)
+    if found is None and too_many(len(view.groups)):
+        st.caption(too_many_words(len(view.groups), "groups", _NAME_SOME))
 
 
 def _between(found: Standings | None, a: str, b: str) -> Verdict | None:

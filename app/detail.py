@@ -79,7 +79,8 @@ def ranking_table(row: Any, groups: list[Group], found: Standings | None, winner
     )  # fmt: skip
     pruned = sum(group.pruned for group in groups)
     words = f" {pruned} {'were' if pruned > 1 else 'was'} pruned and {'have' if pruned > 1 else 'has'} no rank."
-    tied = " 1–3: these cannot be told apart." if found is not None and any(each.tied for each in found.rows) else ""
+    shared = next((row.place for row in found.rows if row.tied), "") if found is not None else ""
+    tied = f" {shared}: with these seeds their order cannot be told." if shared else ""
     by = "Ranked by the share of diverged runs, then by the mean of the finite ones."
     st.caption(f"{by}{tied}{words if pruned else ''}")
 

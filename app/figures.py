@@ -123,8 +123,7 @@ def mostly_zero(info: CurvesInfo) -> bool:
 def axis_reading(info: CurvesInfo, log: bool, wanted: bool) -> str:
     words = ["Thin lines are seeds, thick ones their mean"]
     words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
-    if any(curve.group.diverged for curve in info.curves):
-        words += ["a red cross is where a run diverged"]
+    words += info.marks(log)
     if any(line.outcome == Outcome.PRUNED for curve in info.curves for line in curve.lines):
         words += ["a bar is where the pruner ended a run"]
     hidden, _ = _zeros(info)

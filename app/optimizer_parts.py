@@ -15,6 +15,7 @@ from analysis.curves import CurvesInfo, plot_curves
 from analysis.protocol import Check, protocol_info
 from analysis.range_test import LIMITS, plot_range, range_info
 from analysis.rates import LR, RatesInfo, plot_rates, rates_info
+from analysis.spans import Span, span_of
 from analysis.statistics import number
 from analysis.targets import default_target, plot_targets, targets_info
 from app import study as study_page
@@ -45,22 +46,8 @@ def _sizes(contest: Contest) -> str:
 # Curves
 
 
-def _span(infos: list[CurvesInfo], log: bool) -> list[float] | None:
-    """The range of the vertical axis that several figures share; None where there is nothing to draw."""
-    parts = [line.values for info in infos for curve in info.curves for line in curve.lines if len(line.values)]
-    values = np.concatenate(parts) if parts else np.array([])
-    values = values[values > 0] if log else values
-    if not len(values):
-        return None
-    low, high = float(values.min()), float(values.max())
-    low, high = (math.log10(low), math.log10(high)) if log else (low, high)
-    room = 0.05 * (high - low) or 0.5
-    return [low - room, high + room]
-
-
-def _curve(info: CurvesInfo, *, dark: bool, log: bool, span: list[float] | None, target: float | None) -> Any:
-    figure = plot_curves(info, dark=dark, log=log, height=HEIGHT)
-    figure.update_yaxes(range=span)
+def _curve(info: CurvesInfo, *, dark: bool, log: bool, span: Span | None, target: float | None) -> Any:
+    figure = plot_curves(info, dark=dark, log=log, height=HEIGHT, span=span)
     ends = [float(line.x[-1]) for curve in info.curves for line in curve.lines if len(line.x) and line.x[0] > 0]
     # Single examples take a hundred times the updates of the whole batch: beside them it would be a stroke.
     if ends and max(ends) >= 10 * min(ends):
@@ -72,11 +59,10 @@ def _curve(info: CurvesInfo, *, dark: bool, log: bool, span: list[float] | None,
     return figure
 
 
-def _reading(info: CurvesInfo) -> str:
+def _reading(info: CurvesInfo, log: bool) -> str:
     words = ["Thin lines are seeds, thick ones their mean"]
     words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
-    if any(curve.group.diverged for curve in info.curves):
-        words += ["a red cross is where a run diverged"]
+    words += info.marks(log)
     return "; ".join(words) + "."
 
 
@@ -117,7 +103,7 @@ def curves(contest: Contest, drawn: bool) -> None:
     log = scale == "log" and all(
         (line.values > 0).mean() > 0.5 for curve in infos[0].curves for line in curve.lines if len(line.values)
     )
-    span = _span(infos, log)
+    span = span_of((line.values for info in infos for curve in info.curves for line in curve.lines), log)
     target = _target(contest) if goal else None
     for column, key, info in zip(st.columns(2, gap="medium"), ("by-updates", "by-seconds"), infos, strict=True):
         with column:
@@ -128,7 +114,7 @@ def curves(contest: Contest, drawn: bool) -> None:
                 contest.study, key,
                 lambda dark, info=info: _curve(info, dark=dark, log=log, span=span, target=target), curve_table(info),
                 shows=f"{info.metric} against {info.axis}, each method at its best configuration", n=_sizes(contest),
-                interval=info.band, reading=_reading(info),
+                interval=info.band, reading=_reading(info, log),
             )  # fmt: skip
     # What was logged twice stands at the page's head.
     for note in dict.fromkeys(note for info in infos if not info.empty for note in info.axis_notes):
@@ -222,6 +208,8 @@ def budget(contest: Contest, drawn: bool) -> None:
     st.markdown(f"**{ui.text(info.sentence(chosen))}**")
     if info.unequal:
         red(info.unequal)
+    if info.luck:
+        st.caption(ui.text(info.luck))
     failed = any(line.failed for line in info.lines)
     lines = "Thin lines are seeds" + (f", bands the {info.band}" if info.band else "") if any(
         len(line.seeds) > 1 for line in info.lines

@@ -73,8 +73,10 @@ class Look:
         if not self.study.claims:
             st.markdown(f"**{ui.text(sentence)}**")
             return
-        many = f", so corrected for {comparisons} comparisons" if comparisons > 1 else ""
-        st.caption(f"Found by looking at the runs{many}: {ui.text(sentence)}")
+        corrected = (
+            f", so it is corrected for {comparisons} comparisons; a claim is stated before" if comparisons > 1 else ""
+        )
+        st.caption(ui.text(f"{sentence} This was found by looking at the runs{corrected}."))
 
 
 def axes_of(study: Study) -> list[str]:

@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 import pandas as pd
 
 from tracking import schema
+from tracking.configurations import parse_value
 from tracking.frames import Selection
 from tracking.legible import legible
 from tracking.schema import WEIGHTS_FILE
 from tracking.store import StoreError
-from tracking.sweeps import parse_value
 
 
 @dataclass(frozen=True)

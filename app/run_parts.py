@@ -13,6 +13,7 @@ import streamlit as st
 
 from analysis import roles
 from analysis.run_curves import notes_of, panel_info, plot_panel, quantities
+from analysis.spans import edge_words
 from app import store, ui
 from app.run_data import OneRun, events_of, snippet
 from app.runs_drawn import shown as number_column
@@ -71,12 +72,14 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
     single = [panel for panel in panels if panel not in drawn and panel.traces]
     flat = [panel for panel in drawn if panel.flat] if chosen == first else []
     drawn = [panel for panel in drawn if panel not in flat] or drawn
-    broken = False
+    broken, beyond = False, 0
     with st.grid("auto", min_column_width=330, gap="medium"):
         for place, panel in enumerate(drawn):
             broken = broken or any(trace.broken for trace in panel.traces)
             log = scale == "log" and panel.positive
             along_x = "seconds" if along == "time" else "epoch" if run.ours else "step"
+            span = panel.span(log)
+            beyond += span.beyond if span else 0
             figure = plot_panel(panel, dark=ui.dark(), log=log, x=along_x)
             st.plotly_chart(
                 figure, key=f"run-panel-{place}", theme=None, alt=f"{panel.title} of this run",
@@ -85,6 +88,7 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
     words = ["One run: no mean, no interval"] if drawn else []
     if broken:
         words += ["a red cross is the last number before one that was none"]
+    words += [edge_words(beyond)] if beyond else []
     if single:
         names = ", ".join(trace.metric for panel in single for trace in panel.traces)
         words += [f"logged at one step, so in the table only: {names if len(names) < 160 else names[:159] + '…'}"]

@@ -121,7 +121,7 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
 
     params = named("params.")
     changing = [column for column in params if frame[column].nunique(dropna=False) > 1]
-    values = {column: values_of(_key(column), frame[column].tolist()) for column in changing}
+    values = {column: values_of(_key(column), frame[column].tolist(), ours(frame)) for column in changing}
     frame = frame.assign(**_grouping(frame, values))
     different = {column: set(identities(read)) for column, read in values.items()}
     return RunTable(
@@ -138,6 +138,12 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
 
 def _key(column: str) -> str:
     return column.removeprefix("params.")
+
+
+def ours(frame: pd.DataFrame) -> list[bool]:
+    """Which of the runs a sweep of ours has trained."""
+    kind = f"tags.{schema.KIND}"
+    return (frame[kind] == schema.RUN_KIND).tolist() if kind in frame else [False] * len(frame)
 
 
 def _grouping(frame: pd.DataFrame, values: Mapping[str, list[Any]]) -> dict[str, Any]:
@@ -250,7 +256,8 @@ def _codes(frame: pd.DataFrame, by: Sequence[str]) -> np.ndarray:
     codes = np.zeros(len(frame), dtype=np.int64)
     for column in by:
         values = frame[column].tolist()
-        texts = identities(values_of(_key(column), values)) if column.startswith("params.") else values
+        is_param = column.startswith("params.")
+        texts = identities(values_of(_key(column), values, ours(frame))) if is_param else values
         own, names = pd.factorize(np.array(texts, dtype=object), use_na_sentinel=False)
         codes, _ = pd.factorize(codes * max(1, len(names)) + own)
     return codes

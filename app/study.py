@@ -22,7 +22,7 @@ from analysis import export
 from analysis.comparison import Comparison, groups_of
 from analysis.confirmed import confirms, judged_by_confirm
 from analysis.logged import repeats_of, repeats_sentence
-from analysis.roles import TEST, TRAIN, nothing_to_judge_by, ordered
+from analysis.roles import Role, judged_on, nothing_to_judge_by, ordered
 from analysis.slots import SLOTS, TRUTH, Slots
 from app import claims, compare_data, compare_parts, documents, service, store, sweep_actions, ui
 from app.compare_data import View
@@ -92,21 +92,19 @@ class Study:
         """One row a run that counts.
 
         Columns: run_id, name, experiment_id, parent, trial, seed, seed_data, seed_init (-1: unknown), group, label,
-        method, phase, outcome (by the metric in the slot `dev`), start_time, end_time, objective; a column a slot with
-        its last value as an error (nan where it was not logged); a column a param, by its dotted key.
+        phase, outcome (by the metric in the slot `dev`), start_time, end_time, objective; a column a slot with its last
+        value as an error (nan where it was not logged); a column a param, by its dotted key.
         """
         runs, groups = self._whole
         labels = {group.group: group.label for group in groups}
-        methods = {group.group: group.method for group in groups}
         keep = runs["counts"].to_numpy(dtype=bool)
         own = self.found.runs.drop(columns=["counts"]).assign(
             group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy(),
-            method=runs["group"].map(methods).to_numpy(), outcome=runs["outcome"].to_numpy(),
+            outcome=runs["outcome"].to_numpy(),
         )  # fmt: skip
         names = {slot: self.slots[slot] for slot in (*SLOTS, *TRUTH)}
         slots = {slot: self.slots.error(name, self.found.last(name)) for slot, name in names.items()}
-        params = self.found.params.drop(columns=[*slots, *own], errors="ignore")
-        return pd.concat([own, pd.DataFrame(slots), params], axis=1)[keep].reset_index(drop=True)
+        return pd.concat([own, pd.DataFrame(slots), self.found.params], axis=1)[keep].reset_index(drop=True)
 
     @cached_property
     def _whole(self) -> tuple[pd.DataFrame, Sequence[Any]]:
@@ -263,7 +261,7 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
     """
     chosen = compare_data.selection()
     st.title(PAGES[page].title, anchor=False)
-    found = None if chosen.empty else compare_data.load(chosen, whole=True)
+    found = None if chosen.empty else compare_data.load(chosen)
     if found is None:
         _nothing(page, chosen, otherwise)
     assert found is not None
@@ -296,13 +294,6 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
     return study
 
 
-_JUDGED_ON: Final = {
-    TEST: "Judged on test data: if you choose by them, no data are left to test the choice.",
-    TRAIN: "Judged on training data: this says little about new data.",
-}
-"""Part of the data -> what a choice by it means."""
-
-
 def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
     """What the sweeps claim with the verdict, else the page's answer in one sentence; in red what else differs.
 
@@ -318,7 +309,7 @@ def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
         st.markdown(f"## {words}")
     elif not pairwise:
         st.markdown(words)
-    for note in filter(None, [*notes, _JUDGED_ON.get(study.slots.part, ""), study.logged_again]):
+    for note in filter(None, [*notes, judged_on(Role(study.slots.part)), study.logged_again]):
         st.caption(ui.text(note))
     compare_parts.grown(study.view)
     compare_parts.guard(study.view)

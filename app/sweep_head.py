@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import confirmed
-from analysis.ranking import Group, answer, ranking
+from analysis.ranking import Group, answer, sweep_ranking
 from analysis.search_figures import pruning_saved
 from analysis.seeds import Plan
 from analysis.standings import Standings
@@ -55,7 +55,7 @@ def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
     """Rank what there is; pairs are compared when all runs are there, which takes too long to do at every refresh."""
     search = runs[~confirmed.confirms(runs)] if len(runs) else runs
     spec = sweep_confirm.expected(row)
-    groups = ranking(search, list(row["searched"]), row["direction"])
+    groups = sweep_ranking(search, list(row["searched"]), row["direction"])
     fresh = runs[confirmed.confirms(runs)] if len(runs) else runs
     began = float(fresh["start_time"].min()) if len(fresh) else math.inf
     winners = sweep_confirm.info_of(row, runs, spec)
@@ -67,6 +67,14 @@ def _plan(row: Any, groups: list[Group]) -> Plan:
     """What the sweep is to decide and with how many seeds, as far as its specification can be read."""
     spec = sweep_actions.spec_of(row["sweep"])
     return Plan(int(row["seeds"]), SEEDS, 0, len(groups)) if spec is None else plan_of(spec)
+
+
+def _lacking(row: Any, found: Found, over: bool, claimed: bool) -> str:
+    """What keeps a sweep from a verdict: too few seeds as long as it trains, or too many configurations."""
+    if over:
+        return "" if claimed else confirmed.not_compared(found.groups, found.winners)
+    plan = _plan(row, found.winners.groups if found.winners.judged else found.groups)
+    return plan.sentence if plan.missing or plan.too_many else ""
 
 
 def _answer(row: Any, found: Found, over: bool, claimed: bool) -> str:
@@ -99,10 +107,8 @@ def headline(row: Any, found: Found, over: bool, judged: Sequence[Judged]) -> No
             f"The best of a search is too good on average, since luck helped to choose it:"
             f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
         )
-    plan = _plan(row, winners.groups if winners.judged else found.groups)
-    never_compared = found.standings is None and not judged and len(found.groups) > confirmed.MOST_COMPARED
-    if plan.missing and (not over or never_compared):
-        st.caption(ui.text(plan.sentence))
+    if lacking := _lacking(row, found, over, bool(judged)):
+        st.caption(ui.text(lacking))
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:

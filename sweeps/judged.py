@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from analysis.claims import sweep_claims
-from analysis.confirmed import confirmed_info, confirms, sweep_standings
-from analysis.ranking import ranking
+from analysis.confirmed import confirmed_info, confirms, not_compared, sweep_standings
+from analysis.ranking import sweep_ranking
 from sweeps.spec_model import Spec
 from tracking.schema import ACTIVE
 
@@ -39,5 +39,7 @@ def verdicts(reader: Reader, row: dict[str, Any], runs: pd.DataFrame, spec: Spec
     searched = list(row["searched"])
     search = runs[~confirms(runs)] if len(runs) else runs
     winners = confirmed_info(runs, searched, metric=row["metric"], direction=row["direction"])
-    found = sweep_standings(search, ranking(search, searched, row["direction"]), winners)
-    return [{"claim": "", "status": "", "sentence": found.sentence}] if found is not None else []
+    groups = sweep_ranking(search, searched, row["direction"])
+    found = sweep_standings(search, groups, winners)
+    sentence = not_compared(groups, winners) if found is None else found.sentence
+    return [{"claim": "", "status": "", "sentence": sentence}] if sentence else []

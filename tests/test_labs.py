@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from analysis.claims import Status, compared
+from analysis.comparison import comparison
 from analysis.exact import enough_pairs
 from app.study import PAGES
 from sweeps.decidable import plan_of
-from sweeps.search import count, enumerate_trials, seeds_for
+from sweeps.search import count, enumerate_trials, flatten, seeds_for
 from sweeps.spec import parse, to_yaml
 from sweeps.spec_model import Spec
 from sweeps.yaml_text import read
+from tracking import schema
 from tracking.configurations import identity
 
 LABS = sorted((Path(__file__).parents[1] / "labs").glob("*.yaml"))
@@ -69,6 +73,36 @@ def test_a_lab_has_the_seeds_to_decide_all_its_claims(file):
     """The exact test of m claims, corrected for each other, needs 2 / 2^n <= 0.05 / m."""
     plan = plan_of(spec_of(file))
     assert plan.claims and plan.seeds >= enough_pairs(0.05 / plan.claims) and not plan.missing
+
+
+def long(rows):
+    """Run -> key -> value, as [run_id, key, value]."""
+    found = [(run, key, value) for run, row in enumerate(rows) for key, value in row.items()]
+    return pd.DataFrame(found, columns=["run_id", "key", "value"]).astype({"run_id": str})
+
+
+@every_lab
+def test_the_claims_of_a_lab_are_judged_on_the_params_that_its_runs_log(file):
+    spec = spec_of(file)
+    trials = list(enumerate_trials(spec))
+    runs = pd.DataFrame({"run_id": [str(place) for place in range(len(trials))]}).assign(
+        name="", experiment_id="1", status="FINISHED", start_time=0, end_time=1, parent="sweep"
+    )
+    tags = [
+        {schema.KIND: schema.RUN_KIND, schema.GROUP: f"g{place}", schema.SEED: "0", schema.OUTCOME: "ok"}
+        for place in range(len(trials))
+    ]
+    metrics = {schema.OBJECTIVE: 1.0, **{claim.metric: 1.0 for claim in spec.claim}}
+    sweeps = pd.DataFrame(
+        [("sweep", spec.name, spec.objective.metric, spec.objective.direction, list(spec.search))],
+        columns=["sweep", "name", "metric", "direction", "searched"],
+    )
+    params = long([flatten(trial.configuration) for trial in trials])
+    found = comparison(runs, params, long(tags), long([metrics] * len(trials)), sweeps)
+    judged = compared(found, "sweep", spec.claim, list(spec.search), objective=spec.objective.metric)
+    assert len(judged) == len(spec.claim)
+    for info in judged:
+        assert info.better.sample.n and info.than.sample.n and info.status is not Status.NOT_YET, info.sentence
 
 
 MOST_EXAMPLES = 64

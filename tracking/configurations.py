@@ -1,8 +1,10 @@
 """What the params of any runs stand for, and which runs are one group: those equal in everything but the seed.
 
-MLflow keeps a param as text, and scripts write one value in several ways ("0.003", "3e-3", 0.0030000000000000005). A
-param is read as numbers if every value of it in view is a plain number; else its values stay texts, so that of hashes
-and versions none is taken for a number. Numbers that agree to nine significant digits are one value.
+MLflow keeps a param as text. How our own runs write it is known, so that each text is read back as what it was: "none"
+is a choice, and 32 is a number beside "full". Strangers write one value in several ways ("0.003", "3e-3",
+0.0030000000000000005): a param is read as numbers if every value that they logged in view is a plain number; else its
+values stay texts, so that of hashes and versions none is taken for a number. Their "none" says that there is no value
+only where all other values are numbers. Numbers that agree to nine significant digits are one value.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -23,7 +25,10 @@ DIGITS: Final = 9
 """Numbers that agree to so many significant digits are one value."""
 _PLAIN: Final = re.compile(r"[-+]?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)(e[-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
 """A number without a leading zero; whole numbers of more than 15 digits are identifiers."""
-_ABSENT: Final = frozenset({"", "none", "null", "nan"})
+_NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+_EMPTY: Final = frozenset({"", "nan"})
+_NONE: Final = frozenset({"none", "null"})
+_WORDS: Final = {"None": None, "True": True, "False": False}
 _TRUTH: Final = {"true": True, "false": False}
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEEDS: Final = frozenset({"seed", "seeds", "rng"})
@@ -62,28 +67,58 @@ def all_plain_numbers(key: str, texts: Iterable[Any]) -> bool:
     """
     if set(words_of(key)[-1:]) & _IDENTIFIERS:
         return False
-    there = [text.strip() for text in texts if isinstance(text, str) and text.strip().lower() not in _ABSENT]
+    there = _there(text for text in texts if isinstance(text, str))
     return bool(there) and all(_PLAIN.fullmatch(text) for text in there)
 
 
-def values_of(key: str, texts: Iterable[Any]) -> list[Any]:
+def _there(texts: Iterable[str]) -> list[str]:
+    """Those of the texts that say a value, without the spaces around it."""
+    return [text.strip() for text in texts if text.strip().lower() not in _EMPTY | _NONE]
+
+
+def values_of(key: str, texts: Iterable[Any], ours: Iterable[bool] | None = None) -> list[Any]:
     """The values that the texts of one param stand for, in their order.
 
     Args:
         key: The param.
         texts: Its values in all runs in view; what is not text is taken for what it is.
+        ours: Which of these runs a sweep of ours has trained (`parse_value`); none of them if not given.
     """
     listed = list(texts)
-    different = {text for text in listed if isinstance(text, str)}
-    numeric = all_plain_numbers(key, different)
-    read = {text: _value(text, numeric) for text in different}
-    return [read[text] if isinstance(text, str) else canonical(text) for text in listed]
+    trained = [False] * len(listed) if ours is None else list(ours)
+    pairs = {(text, own) for text, own in zip(listed, trained, strict=True) if isinstance(text, str)}
+    by_us = {text: canonical(parse_value(text)) for text, own in pairs if own}
+    by_others = _values_of_strangers(key, {text for text, own in pairs if not own}, by_us.values())
+    return [
+        (by_us if own else by_others)[text] if isinstance(text, str) else canonical(text)
+        for text, own in zip(listed, trained, strict=True)
+    ]
+
+
+def parse_value(text: str) -> Any:
+    """A param of our own run as the Python value that it was written from: what is no text was written as JSON."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _NUMBER.fullmatch(text) and not text.lstrip("+-").isdigit():
+        return float(text)
+    try:
+        return legible_value(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def _values_of_strangers(key: str, texts: Collection[str], beside: Iterable[Any]) -> dict[str, Any]:
+    """What the texts that strangers logged as one param stand for, beside these values of our own runs."""
+    numeric = all_plain_numbers(key, texts)
+    numbers = all(value is None or type(value) in (int, float) for value in beside)
+    none = None if numbers and (numeric or not _there(texts)) else "none"
+    return {text: none if text.strip().lower() in _NONE else _value(text, numeric) for text in texts}
 
 
 def _value(text: str, numeric: bool) -> Any:
-    """What one text stands for, where it is known whether its param is numeric."""
+    """What a stranger's text stands for, where it is known whether its param is numeric."""
     text = text.strip()
-    if text.lower() in _ABSENT:
+    if text.lower() in _EMPTY:
         return None
     if text.lower() in _TRUTH:
         return _TRUTH[text.lower()]
@@ -108,23 +143,33 @@ def _structured(text: str) -> Any:
 
 def canonical(value: Any) -> Any:
     """The value with its numbers to nine significant digits, member by member of a list; None for a missing one."""
+    # Most values are of these types, which is known ten times sooner.
+    if type(value) in (str, int, bool):
+        return value
+    if type(value) is float:
+        return None if math.isnan(value) else _rounded(value)
     if isinstance(value, Mapping):
         return {str(key): canonical(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [canonical(inner) for inner in value]
-    if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()
+    if not isinstance(value, float) and hasattr(value, "item"):
+        return canonical(value.item())
     if is_missing(value):
         return None
-    if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
-        return float(f"{value:.{DIGITS}g}")
-    return value
+    return _rounded(value) if isinstance(value, float) else value
+
+
+def _rounded(value: float) -> float:
+    """The number to nine significant digits."""
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) and not value.is_integer() else value
 
 
 def identity(value: Any) -> str:
     """A text that is the same for equal values and another for different ones."""
     written = _whole(canonical(value))
-    if written is None or isinstance(written, str | int | float):
+    if type(written) in (int, float):
+        return repr(written)
+    if written is None or isinstance(written, str | bool):
         return json.dumps(written)
     return json.dumps(written, sort_keys=True, default=str)
 
@@ -143,11 +188,8 @@ def identities(values: Sequence[Any]) -> list[str]:
     texts: dict[tuple[type, Any], str] = {}
     column = []
     for value in values:
-        if type(value) in (dict, list):
-            column.append(identity(value))
-            continue
-        # 1, 1.0 and True are equal keys of a dictionary, and not one value.
-        key = (type(value), value)
+        # 1, 1.0 and True are equal keys of a dictionary, and not one value. Equal lists are mostly one list.
+        key = (type(value), id(value) if type(value) in (dict, list) else value)
         if key not in texts:
             texts[key] = identity(value)
         column.append(texts[key])
@@ -189,7 +231,8 @@ def summaries(
     """Which of the runs only sum up their child runs in view, as a search logs its best trial: they are no results.
 
     Such a run has no configuration and no seed of its own: what it shares with its children is what one of them has.
-    Its metrics are values of theirs, or it has only params and metrics that they have too (the mean over folds).
+    Its metrics are values of theirs, or it has only params that they have too, and each of its metrics lies between the
+    least and the largest of theirs (the mean over folds).
 
     Args:
         run_ids: The runs.
@@ -223,5 +266,12 @@ def _sums_up(parent: int, children: Sequence[int], values: pd.DataFrame, metrics
     copied = {value for result in results for value in result.values()}
     if set(logged.values()) <= copied:
         return True
-    names, keys = {name for result in results for name in result}, {key for child in theirs for key in child}
-    return set(logged) <= names and set(params) <= keys
+    keys = {key for child in theirs for key in child}
+    return set(params) <= keys and all(
+        _between(value, [result[name] for result in results if name in result]) for name, value in logged.items()
+    )
+
+
+def _between(value: float, others: Sequence[float]) -> bool:
+    """Whether a number lies between the least and the largest of others, to nine digits."""
+    return bool(others) and canonical(min(others)) <= canonical(value) <= canonical(max(others))

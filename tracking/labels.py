@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, count
 from math import comb
 from typing import Any, Final
 
-from tracking.configurations import DIGITS, identity, is_missing, is_seed, words_of
+from tracking.configurations import DIGITS, identities, identity, is_missing, is_seed, words_of
 
 NOT_SET: Final = "not set"
 """What stands for a param that a configuration does not have."""
@@ -67,28 +67,51 @@ def _word(value: Any, digits: int = 4) -> str:
     return "none" if value is None else " ".join(str(value).split())
 
 
+def _alike(words: Mapping[str, str]) -> list[list[str]]:
+    """The keys that have the same word, together, if they are several."""
+    keys: dict[str, list[str]] = {}
+    for key, word in words.items():
+        keys.setdefault(word, []).append(key)
+    return [together for together in keys.values() if len(together) > 1]
+
+
+def _where_they_differ(words: Sequence[str], length: int) -> dict[str, str]:
+    """So many letters of each word, from a little before the first place in which they differ."""
+    differing = (place for place, letters in enumerate(zip(*words, strict=False)) if len(set(letters)) > 1)
+    start = max(0, next(differing, min(map(len, words))) - 4)
+    return {word: f"…{word[start : start + length]}" for word in words}
+
+
 def _cut(words: Collection[str]) -> dict[str, str]:
-    """Each word cut to LONGEST characters, where words begin alike to those in which they differ."""
+    """Each word cut to LONGEST characters, where words begin alike to those in which they differ: one place, or two."""
     cut = {word: word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in words}
-    beginning: dict[str, list[str]] = {}
-    for word, short in cut.items():
-        beginning.setdefault(short, []).append(word)
-    for alike in beginning.values():
-        if len(alike) > 1:
-            differing = (place for place, letters in enumerate(zip(*alike, strict=False)) if len(set(letters)) > 1)
-            start = max(0, next(differing, min(map(len, alike))) - 4)
-            cut |= {word: f"…{word[start : start + LONGEST - 1]}" for word in alike}
+    for alike in _alike(cut):
+        cut |= _where_they_differ(alike, LONGEST - 1)
+    half = LONGEST // 2
+    for alike in _alike(cut):
+        cut |= {word: f"{cut[word][:half]}{end}" for word, end in _where_they_differ(alike, half - 1).items()}
     return cut
 
 
+def _numbered(words: Mapping[str, str]) -> dict[str, str]:
+    """The words by their keys, those that are alike with a number behind."""
+    numbered, taken = dict(words), set(words.values())
+    for keys in _alike(words):
+        free = (word for number in count(1) if (word := f"{words[keys[0]]} ({number})") not in taken)
+        numbered |= dict(zip(sorted(keys), free, strict=False))
+    return numbered
+
+
 def _words(values: Sequence[Any]) -> list[str]:
-    """The values of one param in words; different values get different ones."""
-    different = {identity(value): value for value in values}
+    """The values of one param in words, nothing for one that is missing; different values get different ones."""
+    keys = ["" if is_missing(value) else identity(value) for value in values]
+    different = {key: value for key, value in zip(keys, values, strict=True) if key}
     short = {key: _word(value) for key, value in different.items()}
     if len(set(short.values())) < len(short):
         short = {key: _word(value, DIGITS) for key, value in different.items()}
     cut = _cut(set(short.values()))
-    return [cut[short[identity(value)]] for value in values]
+    named = _numbered({key: cut[word] for key, word in short.items()})
+    return [named.get(key, "") for key in keys]
 
 
 # The params that tell configurations apart
@@ -97,9 +120,11 @@ def _words(values: Sequence[Any]) -> list[str]:
 def _codes(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
     """Key -> the number of each configuration's value; of the keys that differ, seeds apart."""
     codes: dict[str, list[int]] = {}
-    for key in dict.fromkeys(key for row in rows for key in row if not is_seed(key)):
+    for key in dict.fromkeys(key for row in rows for key in row):
+        if is_seed(key):
+            continue
         numbers: dict[str, int] = {}
-        column = [numbers.setdefault(identity(row.get(key)), len(numbers)) for row in rows]
+        column = [numbers.setdefault(text, len(numbers)) for text in identities([row.get(key) for row in rows])]
         if len(numbers) > 1:
             codes[key] = column
     return codes

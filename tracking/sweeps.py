@@ -15,18 +15,16 @@ import numpy as np
 import pandas as pd
 
 from tracking import schema
-from tracking.configurations import values_of
+from tracking.configurations import parse_value, values_of
 from tracking.frames import TEXT, VALUES, Keys, Reader, Records, Selection, table
 from tracking.labels import label
-from tracking.legible import legible, legible_value
+from tracking.legible import legible
 from tracking.order import order_key
 from tracking.schema import Outcome
 
 RUNNING = "running"
 """Stands for the outcome of a run that has not ended."""
 _SEED_IN_NAME = re.compile(r"\s*·\s*seed \S+$")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
-_WORDS = {"None": None, "True": True, "False": False}
 _OUTCOMES = [outcome.value for outcome in Outcome]
 _CHILD_TAGS = (schema.KIND, schema.SUPERSEDED_BY, schema.OUTCOME, schema.GROUP, schema.PHASE)
 SWEEPS: dict[str, Any] = {
@@ -150,7 +148,7 @@ def _best_names(reader: Reader, best: pd.DataFrame, searched: Iterable[list[str]
     texts = {(run, key): value for run, key, value in params.itertuples(index=False)}
     names = []
     for run, name, listed in zip(best["run"], best["name"].fillna(""), lists, strict=True):
-        values = {key: values_of(key, [texts.get((run, key))])[0] for key in listed}
+        values = {key: values_of(key, [texts.get((run, key))], [True])[0] for key in listed}
         names.append(label(values) if name and listed else _SEED_IN_NAME.sub("", name))
     return names
 
@@ -193,18 +191,6 @@ def sweeps(reader: Reader) -> pd.DataFrame:
     frame["best_name"] = _best_names(reader, best, frame["searched"])
     frame = frame.sort_values(["created", "sweep"], ascending=[False, True], ignore_index=True)
     return frame[list(SWEEPS)].astype(SWEEPS)
-
-
-def parse_value(text: str) -> Any:
-    """A param as the Python value that it was written from: number, truth value, list, None, else the text."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if _NUMBER.fullmatch(text) and not text.lstrip("+-").isdigit():
-        return float(text)
-    try:
-        return legible_value(json.loads(text))
-    except ValueError:
-        return text
 
 
 def _parsed(values: pd.Series[Any]) -> pd.Series[Any]:

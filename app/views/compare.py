@@ -7,7 +7,8 @@ import streamlit as st
 from app import compare_data, compare_figures, compare_parts, live, ui
 
 seen = live.begin()
-chosen, found = compare_data.opened("compare")
+chosen, whole = compare_data.opened("compare")
+found = compare_data.compared(chosen, whole)
 bar = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
 view = compare_data.controls(found)
 if view is None:
@@ -24,7 +25,7 @@ with bar:
             ui.go("quality", where)
         compare_parts.open_in_mlflow(view.members)
 ranked = compare_parts.ranked(view)
-compare_parts.headline(view, ranked, compare_data.judged_claims(chosen))
+compare_parts.headline(view, ranked, compare_data.judged_claims(chosen, whole))
 compare_parts.grown(view)
 compare_data.phases(chosen, found)
 compare_parts.guard(view)

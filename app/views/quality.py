@@ -28,7 +28,8 @@ def content(uri: str, run_id: str, ended: float) -> bytes | None:
         return None
 
 
-chosen, found = compare_data.opened("quality")
+chosen, whole = compare_data.opened("quality")
+found = compare_data.compared(chosen, whole)
 about = store.sweeps()
 names = dict(zip(about["sweep"], about["name"], strict=True)) if len(about) else {}
 metric = found.objective or schema.VAL_LOSS

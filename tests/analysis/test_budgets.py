@@ -98,8 +98,8 @@ def test_edges(method_runs: Any) -> None:
     assert (line.trials, line.failed) == (3, 1) and line.at(2).mean == pytest.approx(
         expected_best([1.0, 2.0], 2, diverged=1)
     )
-    ragged = info(method_runs(trials("a", [[1.0, 2.0], [1.0, math.nan]])))
-    assert ragged.lines[0].seeds == () and ragged.lines[0].at(2).mean == 1.0
+    ragged = info(method_runs(trials("a", [[1.0, 2.0, 3.0], [1.0, 2.0, math.nan]])))
+    assert ragged.lines[0].seeds == () and ragged.lines[0].at(2).mean == 1.5
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -110,3 +110,16 @@ def test_the_figure_shows_seeds_means_bands_and_the_budget(method_runs: Any, dar
     assert sum(trace.fill == "toself" for trace in figure.data) == 2 and found.band == "95% t-interval, n=3"
     assert len(figure.data) == 2 * (1 + 3 + 1) and figure.layout.shapes[0].x0 == 2
     assert len(found.frame()) == 10
+
+
+def test_a_trial_of_one_seed_does_not_count_where_others_have_several(method_runs: Any) -> None:
+    replicated = {"sgd": [[0.5, 0.51], [0.6, 0.61]], "adam": [[0.4, 0.41], [0.7, 0.71]]}
+    lucky = trials("adam", [*replicated["adam"], [0.1]]) | trials("sgd", [*replicated["sgd"], [0.2], [0.3]])
+    found, alone = info(method_runs(lucky)), info(method_runs({k: v for k, v in lucky.items() if len(v) > 1}))
+    assert found.frame().equals(alone.frame()) and found.equal and not alone.luck
+    assert found.luck == "Not counted, since one seed may be luck: 3 trials of one seed."
+    assert found.sentence(1).startswith("With 1 trial adam is expected to reach val/loss 0.555 (n=2)")
+    few = info(method_runs(trials("sgd", [[0.5, 0.51], [0.2]]) | trials("adam", [[0.4]])))
+    assert few.waiting == ["adam"], "another method has trials of several seeds"
+    assert few.problem.startswith("sgd has one trial that counts: ") and few.problem.endswith("2 trials of one seed.")
+    assert info(method_runs(trials("sgd", [[0.5], [0.2]]))).lines[0].trials == 2, "none has several"

@@ -119,7 +119,8 @@ def test_each_side_stands_at_its_best_and_that_flatters_both() -> None:
     found = info(runs)
     assert found.verdict.difference.interval.mean == pytest.approx(-0.2)
     said = (
-        "Each at its own best learning rate: 0.01 and 0.3, chosen in this search on the same runs, which flatters both."
+        "Each at its own best learning rate: adam at 0.01; sgd at 0.3, chosen in this search on the same runs, which"
+        " flatters both."
     )
     assert found.sentence.endswith(said)
     one = info(runs, better={**ADAM, "optimizer.lr": 0.1})
@@ -144,7 +145,7 @@ def test_confirm_runs_are_used_alone() -> None:
     assert found.status is Status.REFUTED and found.better.fresh and found.than.fresh
     assert found.verdict.difference.interval.mean == pytest.approx(0.1)
     assert found.sentence.endswith(
-        "Each at its own best learning rate: 0.01 and 0.3, chosen by the search and judged by fresh seeds."
+        "Each at its own best learning rate: adam at 0.01; sgd at 0.3, chosen by the search and judged by fresh seeds."
     )
 
 

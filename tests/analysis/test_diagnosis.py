@@ -328,3 +328,12 @@ def test_a_sweep_says_how_many_groups_have_memorised_wrong_labels():
     assert said.startswith("Both groups suffer from variance, 1 of 2 groups has memorised wrong labels. The best: ")
     single = summary(diagnoses(runs.drop_duplicates("group"), 0.0, 0.02))
     assert "no fault is named, but 1 of 2 groups has memorised wrong labels" in single
+
+
+def test_the_rounding_of_errors_is_no_spread_of_their_gap() -> None:
+    runs = pd.DataFrame({
+        "group": "a", "label": "a", "outcome": "ok", "seed": range(7), "dev": [100.3 + 7 * k for k in range(7)],
+        "train": [100 + 7 * k for k in range(7)],
+    })  # fmt: skip
+    (found,) = diagnoses(runs, 0.0, 0.01)
+    assert np.ptp(found.gaps[1].values) > 0 and found.gaps[1].interval.half == 0

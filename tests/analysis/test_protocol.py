@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
+
 from analysis.methods import methods_of
 from analysis.protocol import protocol_info, tried
 from analysis.rates import rates_info
@@ -129,3 +131,11 @@ def test_tried_values_are_listed_or_their_range_is_said() -> None:
 def test_no_runs(method_runs: Any) -> None:
     found = info(method_runs({}))
     assert found.checks == [] and found.sentence == "" and found.frame().empty
+
+
+def test_repeats_of_a_seed_are_said_where_the_seeds_are_listed(method_runs: Any) -> None:
+    runs = method_runs({("sgd", 1.0): [2.0] * 3})
+    checks = info(pd.concat([runs, runs], ignore_index=True)).checks
+    (check,) = [check for check in checks if check.rule == "The same seeds for all"]
+    said = "Seeds 0 to 2 come 2 times each: their mean counts once."
+    assert check.holds and check.words == f"3 in each trial of the search. {said}"

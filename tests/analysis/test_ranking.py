@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.ranking import answer, ranking
+from analysis.ranking import answer, places, ranking, sweep_ranking
+from analysis.samples import samples
+from analysis.standings import standings
 
 SEARCHED = ["optimizer.name", "optimizer.lr"]
 
@@ -113,3 +115,28 @@ def test_an_interval_is_over_training_sets_where_runs_share_them() -> None:
     low, high = stats.t.interval(0.95, 2, 2.5, stats.sem([1.5, 2.5, 3.5]))
     assert (group.interval.n, group.interval.mean) == (3, 2.5) and group.seeds == "6 of 6"
     assert (group.interval.low, group.interval.high) == pytest.approx((low, high))
+
+
+def test_a_configuration_that_was_drawn_twice_has_two_labels_and_its_own_places() -> None:
+    """By one label both had the place of the last."""
+    values = [[0.1, 0.5, 0.9][trial] + seed / 1000 for trial in range(3) for seed in range(8)]
+    frame = runs(*(("adam", 0.1, "ok", value) for value in values))
+    frame = frame.assign(trial=[k // 8 for k in range(24)], seed=[k % 8 for k in range(24)])
+    frame = frame.assign(group=[f"g{trial}" for trial in frame["trial"]])
+    frame.loc[frame["trial"] == 2, "optimizer.lr"] = 0.2
+    groups = sweep_ranking(frame, SEARCHED)
+    assert [group.label for group in groups] == ["adam, lr 0.1, trial 0", "adam, lr 0.1, trial 1", "adam, lr 0.2"]
+    found = standings(samples(frame, names={group.group: group.label for group in groups}))
+    assert places(groups, found) == ["1", "2", "3"]
+
+
+def test_rounding_decides_no_rank_and_names_no_leader() -> None:
+    rows = [(f"g{k}", k, seed, "ok", True, value)
+            for k, value in enumerate((0.1 + 0.2, 0.3, 0.30000000000000004)) for seed in range(2)]  # fmt: skip
+    runs = pd.DataFrame(rows, columns=["group", "trial", "seed", "outcome", "counts", "objective"])
+    for direction in ("minimize", "maximize"):
+        groups = ranking(runs, [], direction)
+        assert [group.group for group in groups] == ["g0", "g1", "g2"]
+        said = answer(groups, "val/loss", over=True)
+        assert said == "All results are the same: val/loss 0.3 in each of 3 configurations."
+    assert "leads 3 configurations" in answer(ranking(runs.assign(objective=range(6)), []), "val/loss", over=True)

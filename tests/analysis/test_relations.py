@@ -147,3 +147,14 @@ def test_a_csv_is_harmless_and_whole() -> None:
 def test_a_csv_holds_legible_text_only() -> None:
     text = export.csv(pd.DataFrame({"na\u202eme": ["\u200badam", "\x1b[31m"]}), CAPTION).decode()
     assert text.splitlines()[1:] == ["na[U+202E]me", "[U+200B]adam", "[U+001B][31m"]
+
+
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+def test_a_number_of_which_few_values_were_tried_is_a_category(evaluator: str) -> None:
+    # The usual protocol: two optimizers at three rates with one seed each, at the middle one with ten.
+    rates = [0.1] * 10 + [0.05, 0.2]
+    params = pd.DataFrame({"optimizer": ["sgd"] * 12 + ["adam"] * 12, "lr": rates * 2}, dtype=object)
+    noise = np.random.default_rng(0).normal(0, 0.01, 10).tolist()
+    values = [mean + change for mean in (0.5, 0.4) for change in (*noise, -0.02, 0.1)]
+    info = importance_info(runs(values), params, direction="minimize", evaluator=evaluator)
+    assert info.shares["optimizer"] > 0.5, "all of the best quarter have adam"

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.samples import sample, samples
+from analysis.ranking import ranking
+from analysis.samples import repeats_words, sample, samples
 
 
 def frame(*rows: tuple[str, int, str, float | None], **columns: Any) -> pd.DataFrame:
@@ -119,3 +120,18 @@ def test_a_training_set_is_waited_for_until_all_its_runs_have_ended() -> None:
     rows = [("a", 0, "ok", 1.0), ("a", 1, "ok", 2.0), ("a", 2, "ok", 3.0), ("a", 3, "running", None)]
     (own,) = samples(frame(*rows, seed_data=[0, 1, 0, 1]))
     assert (own.values, own.diverged, own.unfinished) == ({(0,): 2.0}, frozenset(), {"running": 1})
+
+
+def test_repeats_of_a_seed_count_once_and_are_said() -> None:
+    rows = [("a", seed, "ok", 0.5 + seed + again) for again in (0.0, 0.25, 0.5) for seed in range(5)]
+    lost = [("b", 0, "ok", 1.0), ("b", 0, "diverged", None), ("b", 1, "ok", 2.0)]
+    a, b = samples(frame(*rows, *lost))
+    assert a.values == {(seed,): 0.75 + seed for seed in range(5)} and a.paired_on == "seed" and a.interval.n == 5
+    assert b.values == {(1,): 2.0} and b.diverged == {(0,)}, "a seed is lost if one of its repeats diverged"
+    assert repeats_words([a]) == "Seeds 0 to 4 come 3 times each: their mean counts once."
+    assert repeats_words([a, b]).startswith("In a seeds 0 to 4 come 3 times each: ")
+    assert repeats_words([a] * 4).startswith("In 4 groups seeds come several times")
+    (once,) = samples(frame(*rows[:5], ("a", 0, "crashed", None)))
+    assert repeats_words([once]) == "" and once.n == 5, "a crashed run is no repeat"
+    (group,) = ranking(frame(*rows, trial=0), [])
+    assert (group.interval.mean, group.interval.half) == pytest.approx((a.interval.mean, a.interval.half))

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.exact import enough_pairs
 from analysis.samples import Sample, sample
-from analysis.seeds import MOST, Plan, Prospect, seeds_missing
+from analysis.seeds import MOST, MOST_COMPARED, Plan, Prospect, seeds_missing
 from analysis.standings import standings
 from analysis.statistics import holm
 from analysis.verdicts import Decision, Verdict, verdict, verdicts
@@ -150,6 +150,28 @@ def test_no_number_is_named_where_random_deals_can_never_decide() -> None:
     assert set(seeds_missing(many)) == {None} and set(seeds_missing(many[:400])) == {0} and MOST > 40
 
 
+def test_no_number_costs_drawn_deals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare waited 20 s for 45 pairs of 40 seeds of which some had diverged: each pair was drawn 64 times anew."""
+    noise = np.random.default_rng(2).normal(size=(2, 40))
+    values = [{k: x for k, x in enumerate(own.tolist()) if k % 10 != place} for place, own in enumerate(noise)]
+    lost = [range(place, 40, 10) for place in (0, 1)]
+    pairs = [
+        [sample(name, own, diverged=gone, paired_on="seed") for name, own, gone in zip("ab", values, lost, strict=True)]
+    ]
+    pairs += [[sample(name, list(own.values()), diverged=4) for name, own in zip("ab", values, strict=True)]]
+    found = [verdict(*pair) for pair in pairs]
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: pytest.fail("deals are drawn"))
+    assert all(one.evidence.ranks and one.more for one in found)
+
+
+def test_the_search_for_a_number_ends_where_drawn_deals_can_never_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = verdict(*groups_of([[0.0] * 35, np.random.default_rng(3).normal(size=35).tolist()]))
+    asked = set()
+    least_p = Prospect.least_p
+    monkeypatch.setattr(Prospect, "least_p", lambda own, more: (asked.add(more), least_p(own, more))[1])
+    assert set(seeds_missing([found.evidence.better] * 600)) == {None} and asked == {0, 1}
+
+
 def test_what_is_advised_is_never_fewer_than_what_makes_it_possible() -> None:
     random = np.random.default_rng(4)
     for n in range(2, 13):
@@ -195,3 +217,15 @@ def test_a_plan_says_whether_its_seeds_can_decide(plan: Plan, missing: int, said
     single = plan.missing and plan.comparisons > 1 and not plan.claims
     assert plan.sentence.endswith(" One claim needs 6.") == bool(single)
     assert math.isclose(plan.comparisons, plan.claims or plan.groups * (plan.groups - 1) / 2)
+
+
+def test_a_plan_of_more_configurations_than_are_compared_asks_for_no_seeds() -> None:
+    """5,000 random trials were told that 12,497,500 pairs need 29 seeds; no page compares so many."""
+    plan = Plan(3, "seeds", 0, 5000)
+    assert (plan.comparisons, plan.needed, plan.missing) == (0, 0, 0)
+    assert plan.sentence == (
+        f"5,000 configurations are too many to compare all pairs: state a claim, or name up to {MOST_COMPARED} of"
+        " them on Compare."
+    )
+    assert Plan(3, "seeds", 0, MOST_COMPARED).missing > 0, "so many are compared"
+    assert Plan(3, "seeds", 1, 5000).sentence.startswith("Too few seeds: at least 3 more"), "a claim is one comparison"

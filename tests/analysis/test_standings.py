@@ -66,10 +66,20 @@ def test_the_diverged_rank_last_and_are_counted() -> None:
     assert found.rows[2].worst_place == 3
 
 
+def test_a_group_with_a_better_mean_that_does_not_lead_is_named_with_the_reason() -> None:
+    better = sample("adam", {seed: 0.7 + seed / 100 for seed in range(4)}, diverged=(4,), paired_on="seed")
+    worse = sample("sgd", {seed: 0.6 + seed / 100 for seed in range(5)}, paired_on="seed")
+    text = standings([better, worse], direction="maximize", metric="acc").sentence
+    assert text.endswith(" adam has the better mean, acc 0.715, but 1 of its 5 runs diverged, and those count first.")
+    assert "better mean" not in standings([better, worse], direction="minimize", metric="acc").sentence
+
+
 def test_too_few_seeds_for_so_many_pairs() -> None:
     groups = [seeded(name, NOISE[k][:3] + k) for k, name in enumerate("abcd")]
     found = standings(groups, metric="val/loss")
-    assert found.sentence.startswith("Too few seeds: at least 5 more a group make a verdict possible between any two")
+    assert found.sentence.startswith(
+        "Too few seeds: at least 5 more a group make a verdict possible on at least one of"
+    )
     assert "asks for an exact p of 0.0083" in found.sentence and "so far a leads with val/loss" in found.sentence
     assert {row.place for row in found.rows} == {"1–4"}
     assert {each.decision for each in found.verdicts.values()} == {Decision.TOO_FEW}
@@ -92,3 +102,11 @@ def test_groups_within_a_margin_are_tied() -> None:
     groups = [seeded(name, NOISE[0] + 0.001 * k * np.linspace(0.9, 1.1, 12)) for k, name in enumerate("abc")]
     assert [row.place for row in standings(groups).rows] == ["1", "2", "3"]
     assert [row.place for row in standings(groups, margin=0.1).rows] == ["1–3"] * 3
+
+
+def test_where_all_results_are_the_same_none_leads() -> None:
+    rounded = [seeded("none", [1 - 0.6] * 5), seeded("b", [0.4] * 5), seeded("a", [0.1 + 0.3] * 5)]
+    for groups in (rounded, rounded[:2]):
+        found = standings(groups, metric="1 − acc")
+        assert found.sentence == f"All results are the same: 1 − acc 0.4 in each of {len(groups)} groups."
+        assert [row.name for row in found.rows] == [group.name for group in groups], "rounding decides no rank"

@@ -298,3 +298,17 @@ def test_expected_best_of_many_trials_stays_finite() -> None:
     # The mean minimum of k of 1..N is (N + 1) / (k + 1).
     for k in (1, 10, 2500, 5000):
         assert float(expected_best(values, k)) == pytest.approx(5001 / (k + 1), rel=1e-9)
+
+
+@pytest.mark.parametrize("of", ["mean", "median", "iqm"])
+def test_rounding_is_no_spread(of: str) -> None:
+    values = [0.1 + 0.2, 0.3, 0.3, 0.3, 0.1 + 0.2]
+    assert interval(values, of=of).half == 0 and plus_minus(interval(values, of=of)).endswith("± 0")
+    single = [float(np.float32(0.3)), float(np.nextafter(np.float32(0.3), np.float32(1)))] * 3
+    assert interval(single, of=of).half == 0, "single precision rounds more coarsely"
+    assert interval([0.3, 0.3 + 1e-9, 0.3, 0.3 + 1e-9], of=of).half > 0
+
+
+def test_the_rounding_of_a_difference_is_that_of_the_results() -> None:
+    gaps = [(100.3 + 7 * k) - (100 + 7 * k) for k in range(7)]
+    assert interval(gaps).half > 0 and interval(gaps, rounding=142.3 * 2.0**-50).half == 0

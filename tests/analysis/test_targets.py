@@ -147,3 +147,12 @@ def test_misses_are_visible(dark: bool) -> None:
     assert any(max(trace.y) == 1 for trace in lines.values())
     table = found.table().set_index("method")
     assert table.loc["a", ["reached", "runs"]].tolist() == [1, 3] and len(found.frame()) == 6
+
+
+def test_rounding_does_not_miss_a_target() -> None:
+    assert 0.4 + 0.02 > 0.42
+    single = float(np.float32(0.3))
+    assert single > 0.3
+    for reached, missed, target in ((0.4 + 0.02, 0.42 + 1e-9, 0.42), (single, single + 1e-6, 0.3)):
+        (line,) = targets_info(curves({"a": [[64.0, reached], [64.0, missed]]}), target).lines
+        assert [run.at for run in line.runs] == [2, math.inf]

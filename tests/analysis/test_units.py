@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.units import DATASETS, SEEDS, gap, independent, kind, units
+from analysis.units import DATASETS, SEEDS, gap, independent, kind, repeat_words, units
 
 
 def test_runs_on_one_training_set_are_one_value():
@@ -51,3 +51,26 @@ def test_a_gap_is_paired_where_keys_mean_the_same_and_are_shared():
     welch = stats.ttest_ind(list(after.values()), list(before.values()), equal_var=False).confidence_interval()
     assert (free.low, free.high) == pytest.approx((welch.low, welch.high))
     assert gap({0: 1.0, 5: 2.0}, {0: 1.0, 6: 2.0}, paired=True).interval.mean == 0, "half of the keys is too few"
+
+
+def test_repeats_of_a_seed_are_one_value_and_a_seed_that_all_have_is_none() -> None:
+    seeds, none = [0, 0, 1, 1, 2], [-1] * 5
+    assert independent([1.0, 3.0, 5.0, np.nan, 7.0], none, seeds) == [2.0, 5.0, 7.0]
+    assert independent([1.0, 3.0, 5.0, np.nan, 7.0], [8, 8, 8, 9, 9], seeds) == [3.0, 7.0], "training sets lead"
+    assert independent([1.0, 3.0], none[:2], [4, 4]) == [1.0, 3.0]
+    runs = pd.DataFrame({"dev": [1.0, 3.0, 5.0, 7.0, 9.0], "seed": seeds})
+    found, over, shared = units(runs, ["dev"])
+    assert found["dev"].to_dict() == {0: 2.0, 1: 6.0, 2: 9.0} and over == SEEDS and shared
+
+
+@pytest.mark.parametrize(
+    ("repeats", "words"),
+    [
+        ({0: 3, 1: 3, 2: 3, 3: 3, 4: 3}, "seeds 0 to 4 come 3 times each: their mean counts once"),
+        ({0: 1, 7: 2, 9: 4}, "seeds 7 and 9 come 2 to 4 times each: their mean counts once"),
+        ({0: 1, 7: 2}, "seed 7 comes 2 times: its mean counts once"),
+        ({0: 1, 7: 1}, ""),
+    ],
+)
+def test_repeats_are_said(repeats: dict[int, int], words: str) -> None:
+    assert repeat_words(repeats) == words

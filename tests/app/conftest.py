@@ -290,6 +290,15 @@ def now() -> int:
 class Fake:
     """Sweeps by hand: `add` one, then look at its pages."""
 
+    two_optimizers = """
+name: x
+model: {name: mlp}
+data: {name: digits}
+search:
+  optimizer.name: {values: [adam, sgd]}
+"""
+    """The beginning of a spec, as far as what is searched beside the optimizer."""
+
     def __init__(self, client: Any) -> None:
         self.rows: list[dict[str, Any]] = []
         self.runs_of: dict[str, pd.DataFrame] = {}
@@ -298,19 +307,33 @@ class Fake:
         self.labs: dict[str, dict[str, Any]] = {}
         self.now = int(time.time() * 1000)
 
-    def add(self, sweep: str, state: str, outcomes: dict[tuple[str, float], list[str]], **more: Any) -> None:
-        """`outcomes`: (optimizer, lr) -> the outcome of each seed."""
+    def add(
+        self,
+        sweep: str,
+        state: str,
+        outcomes: dict[tuple[str, float], list[str]],
+        objectives: Mapping[tuple[str, float], list[float]] | None = None,
+        **more: Any,
+    ) -> None:
+        """Add a sweep with its runs.
+
+        Args:
+            outcomes: (optimizer, lr) -> the outcome of each seed.
+            objectives: (optimizer, lr) -> the objective of each seed; by default each is higher than the one before.
+            more: columns of the sweep's row that are to differ.
+        """
         runs = []
         for trial, ((name, lr), seeds) in enumerate(outcomes.items()):
             for seed, outcome in enumerate(seeds):
                 start = self.now - 60_000 + 1000 * len(runs)
+                objective = (trial + 1) / 10 + seed / 100 if objectives is None else objectives[name, lr][seed]
                 runs.append(
                     {
                         "run_id": f"{sweep}-{trial}-{seed}", "name": f"{name} · lr {lr} · seed {seed}", "status": "",
                         "trial": trial, "seed": seed, "group": f"g{trial}", "phase": "search", "outcome": outcome,
                         "counts": True, "start_time": start,
                         "end_time": math.nan if outcome == "running" else start + 2000,
-                        "objective": (trial + 1) / 10 + seed / 100 if outcome == "ok" else math.nan,
+                        "objective": objective if outcome == "ok" else math.nan,
                         "error": "ValueError: <b>broken</b>" if outcome == "crashed" else "",
                         "optimizer.name": name, "optimizer.lr": lr,
                     }

@@ -138,19 +138,18 @@ def test_several_claims_are_counted_and_listed(fake: Any, open_page: Any, words:
 
 
 def test_ties_share_a_place_and_nothing_is_the_lowest_of_a_tie(fake: Any, open_page: Any, words: Any) -> None:
-    """Three configurations, of which the made-up objectives tell the last alone apart."""
-    fake.add(
-        "s",
-        "finished",
-        {("adam", 0.01): ["ok"] * 8, ("adam", 0.0100001): ["ok"] * 8, ("sgd", 1.0): ["ok"] * 8},
-        seeds=8,
-    )
-    at = open_page("sweep", sweep="s")
-    ranking = next(frame.value for frame in at.dataframe if "remarks" in frame.value)
-    standings = next(
-        frame.value
-        for frame in open_page("compare", sweep="s").dataframe
-        if "cannot be told" in str(frame.proto.columns)
-    )
-    assert ranking["place"].tolist() == standings["place"].tolist()
-    assert "lowest" not in words(at)
+    """Three configurations, of which the last alone is told apart: which of the others is lower changes by seed."""
+    rising = [seed / 100 for seed in range(8)]
+    objectives = {
+        ("adam", 0.01): [0.1 + noise for noise in rising],
+        ("adam", 0.02): [0.101 + noise + (0.02 if seed % 2 else -0.02) for seed, noise in enumerate(rising)],
+        ("sgd", 1.0): [0.9 + noise for noise in rising],
+    }
+    fake.add("s", "finished", {configuration: ["ok"] * 8 for configuration in objectives}, objectives, seeds=8)
+    sweep, compare = open_page("sweep", sweep="s"), open_page("compare", sweep="s")
+    ranking = next(frame.value for frame in sweep.dataframe if "remarks" in frame.value)
+    standings = next(frame.value for frame in compare.dataframe if "cannot be told" in str(frame.proto.columns))
+    assert ranking["place"].tolist() == standings["place"].tolist() == ["1–2", "1–2", "3"]
+    for page in (sweep, compare):
+        (head,) = [each.value for each in page.main.markdown if each.value.startswith("## ")]
+        assert "cannot be told from" in head and "lowest" not in words(page)

@@ -77,6 +77,18 @@ def params(store: Store) -> None:
         store.run(f"long {end}", {"long": "x" * 400 + end, "opt": "sgd"}, {"acc": [0.5, 0.6]})
 
 
+RUN_COLUMNS = (
+    "objective", "group", "trial", "phase", "outcome", "parent", "counts", "run_id", "start_time", "seed", "name",
+    "end_time", "label", "method", "side", "dev", "train",
+)  # fmt: skip
+
+
+def named_like_columns(store: Store) -> None:
+    for place in range(6):
+        both = dict.fromkeys(RUN_COLUMNS, ("binary:logistic", "reg:squarederror")[place % 2])
+        store.run(f"run {place}", {**both, "param objective": "x"}, {"val_loss": [0.9, 0.5 + place / 100]})
+
+
 def parents(store: Store) -> None:
     parent = store.run("deleted parent")
     for seed in range(3):
@@ -112,7 +124,8 @@ def nothing_but_training(store: Store) -> None:
 
 
 EXPERIMENTS = (
-    no_numbers, resumed, steps_and_times, names, params, parents, missing_keys, hostile, one_run, nothing_but_training,
+    no_numbers, resumed, steps_and_times, names, params, named_like_columns, parents, missing_keys, hostile, one_run,
+    nothing_but_training,
 )  # fmt: skip
 
 
@@ -156,7 +169,7 @@ def test_the_same_runs_are_judged_by_the_same_metric_on_every_page(
         assert (
             head.startswith(("## adam is better than sgd", "## optimizer adam is better")) and "test\\_loss" in head
         ), page
-    for page in ("optimizers", "bias_variance", "regularization"):
+    for page in ("compare", "optimizers", "bias_variance", "regularization"):
         assert "Judged on test data" in words(visit(page, runs=ids)), page
 
 

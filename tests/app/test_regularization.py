@@ -166,7 +166,7 @@ claim: {text: It helps., better: {regularization.l2: 0.1}, than: {regularization
 """
     swept.add({(0.0,): EIGHT, (0.01,): EIGHT, (0.1,): EIGHT}, [L2])
     said = words(open_page("regularization", sweep="s"))
-    assert "Found by looking at the runs, so corrected for 2 comparisons: l2 0" in said
+    assert "This was found by looking at the runs, so it is corrected for 2 comparisons" in said.replace("\\", "")
     assert "Supported" in said and ui.text("It helps.") in said
 
 

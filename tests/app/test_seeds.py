@@ -7,17 +7,13 @@ from typing import Any
 
 import pytest
 
+from analysis.seeds import MOST_COMPARED
 from app import ui
 from sweeps.judged import verdicts
 from sweeps.shown import verdict_lines
 from sweeps.spec import SpecError, parse
 
-SPEC = """
-name: x
-model: {name: mlp}
-data: {name: digits}
-search:
-  optimizer.name: {values: [adam, sgd]}
+REST = """\
   optimizer.lr: {values: [0.01, 0.1]}
 seeds: 3
 """
@@ -36,7 +32,7 @@ def command_line(fake: Any, text: str) -> str:
 
 @pytest.mark.parametrize("seeds", [1, 3, 5])
 def test_a_claim_lacks_as_many_seeds_on_every_page(fake: Any, open_page: Any, words: Any, seeds: int) -> None:
-    fake.spec = SPEC + CLAIM
+    fake.spec = fake.two_optimizers + REST + CLAIM
     fake.add("s", "finished", {("adam", 0.01): ["ok"] * seeds, ("sgd", 0.01): ["ok"] * seeds})
     said = f"at least {6 - seeds} more make{'s' if seeds == 5 else ''} a verdict possible"
     assert f"Adam wins. [too few seeds] Too few seeds: {said} between adam and sgd" in command_line(fake, fake.spec)
@@ -57,6 +53,24 @@ def test_configurations_lack_as_many_seeds_on_every_page(fake: Any, open_page: A
         assert ui.text(said) in words(open_page(page, sweep="s")), page
 
 
+@pytest.mark.parametrize("groups", [MOST_COMPARED, MOST_COMPARED + 1])
+def test_so_many_configurations_are_too_many_on_every_page(fake: Any, open_page: Any, words: Any, groups: int) -> None:
+    """The page of a sweep once decided what Compare called too many."""
+    lrs = list(range(1, groups + 1))
+    fake.spec = fake.two_optimizers.replace("adam, sgd", "adam") + REST.replace("[0.01, 0.1]", str(lrs))
+    fake.add("s", "finished", {("adam", float(lr)): ["ok"] * 3 for lr in lrs})
+    for text in (
+        words(open_page("sweep", sweep="s")),
+        words(open_page("compare", sweep="s")),
+        command_line(fake, fake.spec),
+    ):
+        assert ("are too many to compare all pairs" in text) == (groups > MOST_COMPARED)
+        assert ("between any two of" in text) == (groups <= MOST_COMPARED)
+    fake.rows[0]["state"] = "running"
+    text = words(open_page("sweep", sweep="s"))
+    assert ("are too many to compare all pairs" in text) == (groups > MOST_COMPARED)
+
+
 def test_the_panel_of_one_pair_has_one_test(fake: Any, open_page: Any, words: Any) -> None:
     """A group whose runs all diverged is compared by ranks: their test has the p and the least p."""
     fake.add("s", "finished", {("adam", 0.01): ["ok"] * 3, ("sgd", 0.01): ["diverged"] * 3})
@@ -71,7 +85,7 @@ def test_the_panel_of_one_pair_has_one_test(fake: Any, open_page: Any, words: An
 def test_a_sweep_that_trains_names_what_it_lacks_when_all_its_seeds_are_there(
     fake: Any, open_page: Any, words: Any
 ) -> None:
-    fake.spec = SPEC
+    fake.spec = fake.two_optimizers + REST
     fake.add("s", "running", {("adam", 0.01): ["ok"], ("sgd", 0.1): ["ok", "running"]})
     said = "Too few seeds: at least 5 more make a verdict possible, as exact tests of 6 pairs of configurations"
-    assert ui.text(said) in words(open_page("sweep", sweep="s")) and command_line(fake, SPEC) == ""
+    assert ui.text(said) in words(open_page("sweep", sweep="s")) and command_line(fake, fake.spec) == ""

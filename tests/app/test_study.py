@@ -114,7 +114,7 @@ def test_ours_are_judged_by_their_objective_and_confirm_runs(fake: Any, open_pag
     made = seen[0]
     assert made.slots.dev == "val/loss" and len(made.runs) == 5
     assert set(made.judged["phase"]) == {"confirm"} and set(made.search["phase"]) == {"search"}
-    assert set(made.runs["method"]) == {"adam", "sgd"}
+    assert set(made.runs["optimizer.name"]) == {"adam", "sgd"}
 
 
 @every_page

@@ -11,12 +11,7 @@ import pytest
 
 from app import ui
 
-SPEC = """
-name: x
-model: {name: mlp}
-data: {name: digits}
-search:
-  optimizer.name: {values: [adam, sgd]}
+REST = """\
   optimizer.lr: {low: 0.001, high: 1.0, log: true}
 sampler: tpe
 trials: 3
@@ -31,7 +26,7 @@ FRESH = {0: 0.30, 1: 0.15}
 
 def confirmed(fake: Any, state: str = "finished", outcomes: dict[int, str] | None = None) -> None:
     """A sweep of which two trials were retrained."""
-    fake.spec = SPEC
+    fake.spec = fake.two_optimizers + REST
     fake.add("s", state, TRIALS, planned=25)
     runs = fake.runs_of["s"]
     rows = []
@@ -115,7 +110,7 @@ def test_an_extended_search_says_that_its_winners_are_chosen_again(fake: Any, op
 
 
 def test_a_sweep_without_confirm_has_no_such_section(fake: Any, open_page: Any, words: Any) -> None:
-    fake.spec = SPEC.replace("confirm", "# confirm")
+    fake.spec = fake.two_optimizers + REST.replace("confirm", "# confirm")
     fake.add("s", "finished", TRIALS)
     at = open_page("sweep", sweep="s")
     assert "Ranking" in {each.value for each in at.subheader} and "fresh" not in words(at)

@@ -20,7 +20,7 @@ from sweeps.search import (
     trials_to_json,
 )
 from sweeps.spec import FIELDS, check
-from tracking.sweeps import parse_value
+from tracking.configurations import parse_value
 
 BASE = {"name": "a sweep", "model": {"name": "mlp"}, "data": {"name": "digits"}}
 

@@ -63,10 +63,30 @@ def test_a_param_is_numeric_if_all_its_values_in_view_are_plain_numbers() -> Non
     assert values_of("gamma", ["0.1", "scale"]) == ["0.1", "scale"]
     assert values_of("code", ["007", "8"]) == ["007", "8"]
     assert values_of("x", ["True", "None", "[64, 32]", "relu", "nan-like", "[1"]) == [
-        True, None, [64, 32], "relu", "nan-like", "[1",
+        True, "none", [64, 32], "relu", "nan-like", "[1",
     ]  # fmt: skip
     assert values_of("deep", ["[" * 5000]) == ["[" * 5000]
     assert values_of("lr", ["0.0030000000000000005"]) == [0.003], "nine digits everywhere, not only in groups"
+
+
+def test_none_of_a_stranger_is_a_choice_unless_all_other_values_are_numbers() -> None:
+    assert values_of("momentum", ["none", "0.9", "None"]) == [None, 0.9, None]
+    assert values_of("norm", ["none", "batch", "None", "null"]) == ["none", "batch", "none", "none"]
+    assert values_of("norm", ["none", None, ""]) == [None, None, None]
+    assert values_of("norm", ["none", "batch", "", "nan"]) == ["none", "batch", None, None]
+
+
+def test_a_param_of_our_own_runs_is_what_it_was_written_from() -> None:
+    texts = ["1", "32", "full", "none", "null", "0.1", "[64, 32]", "true", "[" * 5000]
+    values = [1, 32, "full", "none", None, 0.1, [64, 32], True, "[" * 5000]
+    assert values_of("x", texts, [True] * len(texts)) == values
+
+
+def test_a_strangers_value_beside_ours_is_the_same_value() -> None:
+    ours = [True, True, False]
+    assert values_of("batch_size", ["32", "full", "32.0"], ours) == [32, "full", 32]
+    assert values_of("norm", ["none", "batch", "none"], ours) == ["none", "batch", "none"]
+    assert values_of("momentum", ["0.9", "null", "none"], ours) == [0.9, None, None]
 
 
 def test_seeds_are_known_by_their_names() -> None:
@@ -134,6 +154,17 @@ def test_a_parent_with_a_configuration_or_a_result_of_its_own_is_one(
     params: dict[str, Any], metrics: dict[str, float]
 ) -> None:
     assert not held((params, metrics), *TRIALS)
+
+
+def test_a_pretrained_parent_with_a_result_unlike_its_fine_tuned_childs_is_a_run() -> None:
+    child = ({"lr": 0.1, "stage": "ft"}, {"val_loss": 0.5})
+    assert not held(({"lr": 0.1}, {"val_loss": 0.7}), child)
+    assert not held(({"lr": 0.1}, {"val_loss": 0.3}), child)
+
+
+def test_the_mean_of_equal_folds_sums_them_up_however_it_is_rounded() -> None:
+    folds = [({"lr": 0.1, "fold": fold}, {"val_loss": 0.1}) for fold in range(3)]
+    assert held(({"lr": 0.1}, {"val_loss": (0.1 + 0.1 + 0.1) / 3}), *folds)
 
 
 def test_without_its_children_in_view_a_parent_is_a_run() -> None:

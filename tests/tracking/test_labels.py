@@ -86,6 +86,23 @@ def test_different_values_have_different_words_and_long_ones_are_cut() -> None:
     assert "\n" not in label({"note": "two\nlines"})
 
 
+def test_words_that_are_cut_alike_show_both_places_in_which_they_differ_or_a_number() -> None:
+    """Four paths once had two labels, and two of them the places of the other two."""
+    between = "/a/folder/with/a/long/name/"
+    paths = [f"/data/experiments/run-{one}{between}split-{two}.csv" for one, two in itertools.product("12", "34")]
+    found = titles(*({"path": path} for path in paths))
+    assert len(set(found)) == 4 and all(len(text) <= len("path ") + LONGEST for text in found)
+    assert all(
+        one in text and f"{two}.csv" in text
+        for text, (one, two) in zip(found, itertools.product("12", "34"), strict=True)
+    )
+    thrice = [f"{one}{between}{two}{between}{three}{between}" for one, two, three in itertools.product("12", repeat=3)]
+    found = titles(*({"path": path * 2} for path in thrice))
+    assert len(set(found)) == 8 and titles(*({"path": path * 2} for path in reversed(thrice))) == found[::-1]
+    assert len(set(titles({"note": "a b"}, {"note": "a  b"}, {"note": "a b (1)"}))) == 3
+    assert titles({"decay": "none"}, {"decay": None}) == ["decay none", "decay not set"], "no number beside what lacks"
+
+
 def test_a_grid_was_meant_to_differ_in_its_keys() -> None:
     grid = [{"optimizer": name, "lr": lr} for name, lr in itertools.product(("adam", "sgd"), (0.1, 0.2, 0.3))]
     assert meant(grid) == meant(grid[:-1]) == ["optimizer", "lr"], "a cell may be missing"

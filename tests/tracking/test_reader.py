@@ -17,10 +17,11 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from tracking import schema
+from tracking.configurations import parse_value
 from tracking.reader import ClientReader, Reader, SqliteReader, commands, events, open_reader, sweep_runs, sweeps
 from tracking.schema import MASK
 from tracking.store import StoreError, sqlite_path, sqlite_uri
-from tracking.sweeps import _best, parse_value
+from tracking.sweeps import _best
 
 ASKED: dict[str, Callable[[Reader, dict[str, Any]], pd.DataFrame]] = {
     "experiments": lambda r, s: r.experiments(),
