@@ -45,7 +45,7 @@ def address_names_one(names: Mapping[str, str], options: Sequence[str]) -> bool:
         options: What the widget takes.
     """
     address = st.query_params.get("experiment")
-    if address is None or address in options:
+    if not address or address in options:
         return True
     if address in names:
         others = {key: st.query_params.get_all(key) for key in st.query_params}
