@@ -26,8 +26,11 @@ DIGITS: Final = 9
 _PLAIN: Final = re.compile(r"[-+]?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)(e[-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
 """A number without a leading zero; whole numbers of more than 15 digits are identifiers."""
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+"""A number as Python or JSON writes it."""
 _EMPTY: Final = frozenset({"", "nan"})
+"""What a stranger's run has that has no value."""
 _NONE: Final = frozenset({"none", "null"})
+"""The same among numbers; among words a choice of its own."""
 _WORDS: Final = {"None": None, "True": True, "False": False}
 _TRUTH: Final = {"true": True, "false": False}
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
