@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, Final
 
 import pandas as pd
@@ -121,10 +121,11 @@ def _values_of_strangers(key: str, texts: Collection[str], beside: Iterable[Any]
 def _value(text: str, numeric: bool) -> Any:
     """What a stranger's text stands for, where it is known whether its param is numeric."""
     text = text.strip()
-    if text.lower() in _EMPTY:
+    word = text.lower()
+    if word in _EMPTY:
         return None
-    if text.lower() in _TRUTH:
-        return _TRUTH[text.lower()]
+    if word in _TRUTH:
+        return _TRUTH[word]
     if _PLAIN.fullmatch(text):
         whole = text.lstrip("+-").isdigit()
         return text if not numeric else int(text) if whole else canonical(float(text))
@@ -186,6 +187,10 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+_MISSING: Final = identity(None)
+"""The identity of a value that is not there."""
+
+
 def identities(values: Sequence[Any]) -> list[str]:
     """The identity of each of many values, of which most are equal."""
     texts: dict[tuple[type, Any], str] = {}
@@ -213,19 +218,40 @@ def group_names(values: pd.DataFrame, tagged: Sequence[str], parents: Sequence[s
         tagged: The group that a sweep's run is tagged with; nothing for a stranger's run.
         parents: The parent run of each; nothing without one.
     """
-    columns = [(str(key), identities(values[key].tolist())) for key in values if not is_seed(str(key))]
-    absent = identity(None)
+    return groups_of_identities({str(key): identities(values[key].tolist()) for key in values}, tagged, parents)
+
+
+def groups_of_identities(
+    identities_of: Mapping[str, Sequence[str]], tagged: Sequence[str], parents: Sequence[str]
+) -> list[str]:
+    """The same where the identity of each run's value is there already.
+
+    Args:
+        identities_of: By param, one for each run.
+        tagged: As for `group_names`.
+        parents: As for `group_names`.
+    """
+    keys = [key for key in identities_of if not is_seed(key)]
     sweeps: dict[str, set[str]] = {}
     for tag, parent in zip(tagged, parents, strict=True):
         sweeps.setdefault(tag, set()).add(parent)
+    rows = zip(*(identities_of[key] for key in keys), strict=True) if keys else repeat((), len(tagged))
+    hashes: dict[tuple[str, ...], str] = {}
     names = []
-    for row, (tag, parent) in enumerate(zip(tagged, parents, strict=True)):
+    for tag, parent, row in zip(tagged, parents, rows, strict=True):
         if tag:
             names.append(f"{tag}@{parent[:8]}" if len(sweeps[tag]) > 1 else tag)
             continue
-        present = [(key, column[row]) for key, column in columns if column[row] != absent]
-        names.append(hashlib.sha1(json.dumps(present).encode()).hexdigest()[:12])
+        if row not in hashes:
+            hashes[row] = _hash(keys, row)
+        names.append(hashes[row])
     return names
+
+
+def _hash(keys: Sequence[str], row: Sequence[str]) -> str:
+    """The name of a configuration, made of the params that it has."""
+    present = [(key, text) for key, text in zip(keys, row, strict=True) if text != _MISSING]
+    return hashlib.sha1(json.dumps(present).encode()).hexdigest()[:12]
 
 
 def summaries(
