@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis import theme
 from analysis.ranking import RUNNING
+from analysis.spans import LARGEST
 from analysis.statistics import MAXIMIZE, ROUNDING, number
 from tracking.labels import labels
 from tracking.schema import Outcome
@@ -253,13 +254,15 @@ def scale(heights: Sequence[float], direction: str) -> Scale:
     """An axis on which the better half of the values can be told apart.
 
     It is logarithmic where the values ask for it. Where the worst value would leave the better half less than a sixth
-    of the axis, it ends three times as far from the best as the median lies: what is worse stands at the edge.
+    of the axis, it ends three times as far from the best as the median lies: what is worse stands at the edge. So does
+    what no axis reaches (`analysis.spans`).
 
     Args:
         heights: All values, not all of them finite.
         direction: "minimize" or "maximize".
     """
     known = np.array([value for value in heights if math.isfinite(value)])
+    known = known[np.abs(known) <= LARGEST]
     if not len(known):
         return Scale(0.0, 1.0, False)
     log = log_range(known.tolist())

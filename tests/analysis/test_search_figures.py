@@ -174,3 +174,10 @@ def test_what_pruning_saved() -> None:
     assert pruning_saved(runs, 1) == Saved(2, 0, pytest.approx(8))
     assert pruning_saved(pd.DataFrame(), 3).ended == 0
     assert math.isnan(pruning_saved(runs[runs["outcome"] != "ok"], 3).seconds)
+
+
+def test_a_scale_leaves_out_what_no_axis_can_show() -> None:
+    for direction in ("minimize", "maximize"):
+        found = scale([0.5, 0.6, 1e308, -1e308], direction)
+        assert (found.low, found.high) == pytest.approx((0.5, 0.6)) and not found.holds(1e308)
+    assert scale([1e308, 1e308], "minimize") == scale([], "minimize")
