@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import theme
+from analysis.exact import resolution
 from analysis.ranking import RUNNING
 from analysis.spans import LARGEST
 from analysis.statistics import MAXIMIZE, ROUNDING, number
@@ -165,6 +166,9 @@ class HistoryInfo:
             return "No trial has a result yet."
         last = max(trial.number for trial in self.trials)
         words = [f"The best of {told} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
+        values = [value for trial in self.trials if trial.told for value in trial.values]
+        if told > 1 and max(values) - min(values) <= resolution(values):
+            words = [f"All results are the same: {self.metric} {number(self.winner.mean)} in each of {told} trials"]
         for outcome in (Outcome.PRUNED, Outcome.DIVERGED):
             count = sum(trial.outcome == outcome for trial in self.trials)
             words += [f"{count} {'were' if count > 1 else 'was'} pruned"] if count and outcome == Outcome.PRUNED else []
