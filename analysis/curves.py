@@ -392,8 +392,7 @@ def plot_curves(
     if info.baseline:
         named += f", minus {theme.shortened(info.baseline, 30)}"
     figure.update_layout(**theme.layout(dark, x=info.axis, y=named, log_y=log, height=height))
-    fitting = span or info.span(log)
-    if fitting:
+    if fitting := span or info.span(log):
         fit(figure, fitting, fixed=span is not None)
     # The reader's zoom and hidden lines stay while points arrive; another metric or scale starts afresh.
     figure.update_layout(uirevision=f"{info.metric} {log} {info.axis} {info.baseline}")
