@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from analysis.statistics import number
 from analysis.units import DATASETS, SEEDS, share
 from analysis.words import counted, some
 from tracking.configurations import identities, is_missing
-from tracking.labels import NOT_SET, is_name
+from tracking.labels import NOT_SET, is_name, labels
 from tracking.labels import label as label_of
 from tracking.order import replicated
 
@@ -159,8 +160,14 @@ class Strengths:
         return _short(self.axis)
 
     def name(self, place: int) -> str:
-        """What a strength is called in a sentence: `l2 0.01`."""
-        return _name(self.axis, self.levels[place].value)
+        """What a strength is called in a sentence, apart from the others: `l2 0.01`."""
+        return self._names[place]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [
+            *labels({str(k): {self.axis: level.value} for k, level in enumerate(self.levels)}, [self.axis]).values()
+        ]
 
     @property
     def reference(self) -> str:
@@ -205,7 +212,7 @@ class Strengths:
             # Of many strengths those that are compared are named.
             first = [self.none, *self.ranked] if len(judged) > MOST_NAMED else []
             at = [place for place in dict.fromkeys([*first, *judged]) if place in judged]
-            best = [f"{self.name(place)} with {judged[place] or NOT_SET}" for place in at]
+            best = [" with ".join(filter(None, [self.name(place), judged[place]])) for place in at]
             said += [f"Searched beside it: {', '.join(self.others)}; at its best stands {some(best, MOST_NAMED)}."]
             tried = sorted({len(level.trials) for level in self.levels if level.trials})
             unequal = len(tried) > 1 and said[0]

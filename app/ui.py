@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
@@ -67,7 +67,7 @@ def style() -> None:
     st.html(_CSS)
 
 
-def go(page: str, params: Mapping[str, str]) -> NoReturn:
+def go(page: str, params: Mapping[str, str | Sequence[str]]) -> NoReturn:
     """Open another page from the script, in a run of the whole page; a link does it better where it can.
 
     A refresh that the browser asks for by its clock is run on the next page if that has begun, and empties it. It stops

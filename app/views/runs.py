@@ -37,28 +37,28 @@ CURVES_AT_ONCE = 2_000
 """More runs than this get sparklines only when asked for."""
 
 
-def unknown_experiment(ids: Mapping[str, str], options: Sequence[str]) -> str:
-    """What the address asks for that is no experiment; nothing otherwise. An id becomes the name that the widget takes.
+def address_names_one(names: Mapping[str, str], options: Sequence[str]) -> bool:
+    """Whether the address names an experiment, or none at all; says so where not, and leads from an id to its name.
 
     Args:
-        ids: Name -> id of the experiments.
+        names: Id -> name of the experiments.
         options: What the widget takes.
     """
-    asked = st.query_params.get("experiment", "")
-    if not asked or asked in options:
-        return ""
-    named = {experiment_id: name for name, experiment_id in ids.items()}
-    if asked not in named:
-        return asked
-    st.session_state["experiment"] = named[asked]
-    return ""
+    address = st.query_params.get("experiment")
+    if address is None or address in options:
+        return True
+    if address in names:
+        others = {key: st.query_params.get_all(key) for key in st.query_params}
+        ui.go("runs", {**others, "experiment": names[address]})
+    st.error(f"There is no experiment {ui.text(address, 80)} in this store.")
+    return False
 
 
 def chosen_experiment() -> tuple[str | None, str] | None:
     """Id and name of the experiment that the URL names, else of the newest; no id for all of them, None without any."""
     found = store.experiments()
     found = found[found["lifecycle"] == "active"]
-    ids = {str(name): str(number) for name, number in zip(found["name"], found["experiment_id"], strict=True)}
+    ids = dict(zip(map(str, found["name"]), map(str, found["experiment_id"]), strict=True))
     names = list(ids)
     # MLflow's own, mostly empty, last.
     names = [name for name in reversed(names) if name != "Default"] + [name for name in names if name == "Default"]
@@ -66,11 +66,10 @@ def chosen_experiment() -> tuple[str | None, str] | None:
         return None
     every = ALL if ALL not in names else f"{ALL} of the store"
     options = [*names, every] if len(names) > 1 else names
-    if unknown := unknown_experiment(ids, options):
-        st.error(f"There is no experiment {ui.text(unknown, 80)} in this store.")
+    first = 0 if address_names_one({number: name for name, number in ids.items()}, options) else None
     name = st.selectbox(
-        "Experiment", options, None if unknown else 0, key="experiment", bind="query-params", on_change=view.forget,
-        width=320, placeholder="choose an experiment",
+        "Experiment", options, first, key="experiment", bind="query-params", on_change=view.forget, width=320,
+        placeholder="choose an experiment",
         help="One question, with all its sweeps and runs; or all experiments at once.",
     )  # fmt: skip
     if name is None:

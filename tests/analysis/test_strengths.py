@@ -112,6 +112,18 @@ def test_what_differs_beside_the_strengths_is_said_though_nothing_was_chosen(str
     assert strengths(runs.assign(**{LR: 0.1}), L2, [L2, LR]).choice == ""
 
 
+def test_long_strengths_are_cut_where_they_still_differ(strength_runs: Any) -> None:
+    long = ["x" * 400 + end for end in "ab"]
+    found = strengths(strength_runs({(value,): [0.1, 0.2] for value in (*long, None)}, ["note"]), "note")
+    names = [found.name(place) for place in range(3)]
+    assert len(set(names)) == 3 and max(map(len, names)) < 40 and names[2] == "note not set"
+
+
+def test_a_strength_that_has_nothing_beside_it_is_named_alone(strength_runs: Any) -> None:
+    runs = strength_runs({(0.0, 0.1): [0.3], (0.1, None): [0.2]}, [L2, LR])
+    assert strengths(runs, L2, [L2, LR]).choice.endswith("at its best stands l2 0 with lr 0.1 and l2 0.1.")
+
+
 def test_of_many_strengths_those_that_are_compared_are_named(strength_runs: Any) -> None:
     runs = strength_runs({(0.1 * k, 0.01 * (k % 2)): [0.9 - 0.02 * k] for k in range(12)}, [L2, LR])
     said = strengths(runs, L2, [L2, LR]).choice

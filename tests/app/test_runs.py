@@ -213,7 +213,7 @@ def test_the_address_takes_an_experiments_id_too(made: Any, opened: Any, rows: A
     rows.log_run(rows.create_experiment("newest"), "b", status=None)
     at = opened(experiment=made.experiment)
     assert at.selectbox(key="experiment").value == "e" and shown(at)["name"].tolist() == ["a"]
-    assert "There is no experiment" not in said(at)
+    assert at.query_params["experiment"] == "e" and "There is no experiment" not in said(at)
 
 
 def test_an_experiment_that_is_not_there_is_said_and_no_other_is_shown(made: Any, opened: Any) -> None:
