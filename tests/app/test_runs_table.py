@@ -32,9 +32,9 @@ def test_each_different_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> No
     """The page once read 10,000 texts of each param several times, at every look at the groups."""
     read: list[Any] = []
 
-    def spied(key: str, texts: Iterable[Any]) -> list[Any]:
+    def spied(key: str, texts: Iterable[Any], ours: Iterable[bool]) -> list[Any]:
         read.extend(listed := list(texts))
-        return values_of(key, listed)
+        return values_of(key, listed, ours)
 
     monkeypatch.setattr(runs_table, "values_of", spied)
     table = table_of(logged(lr=["0.1", "0.2", "0.1", "1e-1"] * 5, depth=["2"] * 20, seed=["1", "2", "3", "4"] * 5))
