@@ -24,6 +24,7 @@ import pandas as pd
 from analysis import theme
 from analysis.methods import Method, Trial, maybe_lucky, seed_name
 from analysis.search_figures import EDGE, cross, log_range, scale, value_axis
+from analysis.standings import same_words
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, ROUNDING, Interval, best_weights, interval, number, plus_minus
 from analysis.words import counted
 
@@ -106,6 +107,14 @@ class BudgetsInfo:
         known = [line for line in self.lines if line.at(budget).n]
         return min(known, key=lambda line: line.at(budget).mean) if known else None
 
+    @property
+    def alike(self) -> bool:
+        """Whether several methods are compared, and all their expectations are the same but for rounding."""
+        means = [mean for line in self.lines for mean in line.means]
+        spread = any(not mean.n or mean.half > 0 for mean in means)  # nan of a single seed is not above 0
+        values = [mean.mean for mean in means]
+        return len(self.lines) > 1 and not spread and max(values) - min(values) <= ROUNDING * max(map(abs, values))
+
     def sentence(self, budget: int) -> str:
         """What a budget buys, and how long the leader leads: plain text."""
         trials = counted(budget, "trial")
@@ -113,6 +122,8 @@ class BudgetsInfo:
         if leader is None:
             return f"With {trials} all trials of every method may fail: there is no expectation."
         found = leader.at(budget)
+        if self.alike:
+            return same_words(self.metric, found.mean, counted(len(self.lines), "method"))
         basis = f" ({found.kind})" if found.shown else f" (n={found.n})"
         words = f"With {trials} {leader.method} is expected to reach {self.metric} {plus_minus(found)}{basis}"
         if len(self.lines) == 1:

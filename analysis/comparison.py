@@ -28,7 +28,7 @@ COLUMNS: Final = (
     "counts", "start_time", "end_time", "objective",
 )  # fmt: skip
 """The columns of `Comparison.runs`."""
-TAKEN: Final = frozenset({*COLUMNS, "status", "label", "side", *SLOTS, *TRUTH})
+TAKEN: Final = frozenset({*COLUMNS, "label", "side", "level", "place", *SLOTS, *TRUTH})
 """What pages and figures call columns of their own beside the params; no param may be called so."""
 _STATUS: Final = {"FINISHED": Outcome.OK.value, "FAILED": Outcome.CRASHED.value, "KILLED": Outcome.STOPPED.value}
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.statistics import number
 from analysis.words import chained, some
-from tracking.configurations import identity, is_seed, values_of, words_of
+from tracking.configurations import canonical, identity, is_seed, words_of
 from tracking.labels import NOT_SET
 
 NAMED: Final = 4
@@ -78,7 +78,7 @@ def confounds(
     the sets of their values differ.
 
     Args:
-        groups: Name -> its configuration, or those of all its runs: dotted key -> value, or the text of a param.
+        groups: Name -> its configuration, or those of all its runs: dotted key -> value, read from its text already.
         varied: The dotted keys that the comparison varies.
         ignored: Keys that may differ beside the seeds.
     """
@@ -89,9 +89,9 @@ def confounds(
     for key in keys:
         if key in varied or key in ignored or is_seed(key):
             continue
-        read = iter(values_of(key, [row.get(key) for configurations in listed.values() for row in configurations]))
         values = {
-            name: dict.fromkeys(_shown(next(read)) for _ in configurations) for name, configurations in listed.items()
+            name: dict.fromkeys(_shown(canonical(row.get(key))) for row in configurations)
+            for name, configurations in listed.items()
         }
         compared = {frozenset(own) for own in values.values()}
         if _brought_along(key, varied):
@@ -125,7 +125,7 @@ def configurations_of(frame: pd.DataFrame, by: str, prefix: str = "params.") -> 
     Params that are the same in every run are left out: they cannot differ between groups.
 
     Args:
-        frame: One row a run, params in columns named `params.<key>`.
+        frame: One row a run, values of params in columns named `params.<key>`.
         by: The column that tells groups apart.
         prefix: What the columns of params begin with.
     """

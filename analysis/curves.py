@@ -327,11 +327,8 @@ def plot_curves(
             low = np.array([mean.low for mean in curve.means])
             if log:
                 # A bound at or below zero has no place on a logarithmic axis: the band ends at the smallest value seen.
-                floor = min(
-                    (line.values[line.values > 0].min() for line in curve.lines if (line.values > 0).any()),
-                    default=1e-9,
-                )
-                low = np.where(low > 0, low, floor)
+                seen = span_of((line.values for line in curve.lines), log)
+                low = np.where(low > 0, low, seen.low if seen else 1e-9)
             high = np.array([mean.high for mean in curve.means])
             figure.add_scatter(
                 x=np.concatenate([curve.x, curve.x[::-1]]),
@@ -395,8 +392,7 @@ def plot_curves(
     if info.baseline:
         named += f", minus {theme.shortened(info.baseline, 30)}"
     figure.update_layout(**theme.layout(dark, x=info.axis, y=named, log_y=log, height=height))
-    fitting = span or info.span(log)
-    if fitting:
+    if fitting := span or info.span(log):
         fit(figure, fitting, fixed=span is not None)
     # The reader's zoom and hidden lines stay while points arrive; another metric or scale starts afresh.
     figure.update_layout(uirevision=f"{info.metric} {log} {info.axis} {info.baseline}")

@@ -106,6 +106,8 @@ class Diagnosis:
     dots: dict[str, tuple[float, ...]]
     """Slot -> a value a seed."""
     runs: int
+    ended: int
+    """Runs that ended well."""
     diverged: int
     over: str
     """What the values are of: seeds, or training sets where several runs share one."""
@@ -142,11 +144,6 @@ class Diagnosis:
     def advice(self) -> dict[str, tuple[str, ...]]:
         """What is named -> what may help against it."""
         return {fault: ADVICE[fault] for fault in self.named}
-
-    @property
-    def finite(self) -> int:
-        """Values of the validation error."""
-        return len(self.dots.get(DEV, ()))
 
     @property
     def basis(self) -> str:
@@ -310,6 +307,7 @@ def _diagnosis(
         levels={slot: interval(values) for slot, values in dots.items()},
         dots=dots,
         runs=len(runs),
+        ended=int((runs["outcome"] == Outcome.OK).sum()),
         diverged=int((runs["outcome"] == Outcome.DIVERGED).sum()),
         over=measured.over,
         tests=tests,
@@ -364,12 +362,12 @@ def default_threshold(runs: pd.DataFrame) -> float:
 
 def best_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
     """The groups in the order of `tracking.order`, the best first."""
-    several = replicated((group.finite, group.finite + group.diverged) for group in found)
-    errors = [group.levels[DEV].mean if group.finite else math.inf for group in found]
-    means = level_ties(errors, resolution(value for group in found for value in group.dots[DEV]))
+    several = replicated((group.ended, group.ended + group.diverged) for group in found)
+    errors = [group.levels[DEV].mean if group.dots.get(DEV) else math.inf for group in found]
+    means = level_ties(errors, resolution(value for group in found for value in group.dots.get(DEV, ())))
 
     def order(place: int) -> tuple[Any, ...]:
         group = found[place]
-        return (*order_key(group.finite, group.finite + group.diverged, means[place], several), group.label)
+        return (*order_key(group.ended, group.ended + group.diverged, means[place], several), group.label)
 
     return [found[place] for place in sorted(range(len(found)), key=order)]

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import theme
+from analysis.exact import resolution
 from analysis.ranking import RUNNING
+from analysis.spans import LARGEST
 from analysis.statistics import MAXIMIZE, ROUNDING, number
 from tracking.labels import labels
 from tracking.schema import Outcome
@@ -164,6 +166,9 @@ class HistoryInfo:
             return "No trial has a result yet."
         last = max(trial.number for trial in self.trials)
         words = [f"The best of {told} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
+        values = [value for trial in self.trials if trial.told for value in trial.values]
+        if told > 1 and max(values) - min(values) <= resolution(values):
+            words = [f"All results are the same: {self.metric} {number(self.winner.mean)} in each of {told} trials"]
         for outcome in (Outcome.PRUNED, Outcome.DIVERGED):
             count = sum(trial.outcome == outcome for trial in self.trials)
             words += [f"{count} {'were' if count > 1 else 'was'} pruned"] if count and outcome == Outcome.PRUNED else []
@@ -253,13 +258,15 @@ def scale(heights: Sequence[float], direction: str) -> Scale:
     """An axis on which the better half of the values can be told apart.
 
     It is logarithmic where the values ask for it. Where the worst value would leave the better half less than a sixth
-    of the axis, it ends three times as far from the best as the median lies: what is worse stands at the edge.
+    of the axis, it ends three times as far from the best as the median lies: what is worse stands at the edge. So does
+    what no axis reaches (`analysis.spans`).
 
     Args:
         heights: All values, not all of them finite.
         direction: "minimize" or "maximize".
     """
     known = np.array([value for value in heights if math.isfinite(value)])
+    known = known[np.abs(known) <= LARGEST]
     if not len(known):
         return Scale(0.0, 1.0, False)
     log = log_range(known.tolist())

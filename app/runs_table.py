@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -57,11 +58,89 @@ class RunTable:
     own: tuple[str, ...] = OWN
     active: bool = False
     """Whether a run of these trains, or a sweep is about to train some."""
+    codes: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    """The number of each run's value, by param, of those that are not the same in all of them."""
 
     @property
     def columns(self) -> list[str]:
         """Everything that can be shown."""
         return [*self.own, *self.params, *self.metrics, *self.tags]
+
+    @cached_property
+    def telling(self) -> list[str]:
+        """Which columns are worth showing of groups that are equal in everything but the seed."""
+        by = _names_first([column for column in self.differing if not is_seed(column)])
+        phase = f"tags.{schema.PHASE}"
+        by += [phase] if phase in self.frame and self.frame[phase].nunique() > 1 else []
+        shown = [column for column in by if column in self.varied or column == phase]
+        counting = self.frame[COUNTS].to_numpy(dtype=bool)
+        size = self.frame[GROUP][counting].nunique()
+
+        def apart(columns: Sequence[str]) -> bool:
+            codes = [
+                self.codes[name] if name in self.codes else _numbers(self.frame[name], ours(self.frame))
+                for name in columns
+            ]
+            return len(np.unique(_combined([numbers[counting] for numbers in codes], int(counting.sum())))) == size
+
+        # What only lacks in some follows from another choice, unless that leaves two groups looking the same; one
+        # configuration in two sweeps is two groups, which only their sweeps tell apart.
+        ways = (shown, by, [*shown, SWEEP], [*by, SWEEP])
+        return next((columns for columns in ways if apart(columns)), by)
+
+
+@dataclass(frozen=True)
+class _Param:
+    """What one param is in all runs, each different value read once."""
+
+    codes: np.ndarray
+    """The number of each run's value."""
+    values: list[Any]
+    """The different values."""
+    identities: list[str]
+    """Their identities (see `configurations.identity`)."""
+
+    @property
+    def of_runs(self) -> np.ndarray:
+        """The value of each run."""
+        return pd.Series(self.values, dtype=object).to_numpy()[self.codes]
+
+    @property
+    def identities_of_runs(self) -> list[str]:
+        """The identity of each run's value."""
+        texts: list[str] = np.array(self.identities, dtype=object)[self.codes].tolist()
+        return texts
+
+
+def _read(column: pd.Series[Any], trained: np.ndarray) -> _Param:
+    """One param as its texts are read: several texts may stand for one value.
+
+    Args:
+        column: The text of each run.
+        trained: Which of the runs a sweep of ours has trained.
+    """
+    text_codes, texts = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=False)
+    # One text may stand for two values: in our runs and in a stranger's.
+    pair_codes, pairs = pd.factorize(2 * text_codes + trained)
+    values = values_of(_key(str(column.name)), texts[pairs // 2].tolist(), (pairs % 2).astype(bool).tolist())
+    codes, different = pd.factorize(np.array(identities(values), dtype=object))
+    first = np.unique(codes, return_index=True)[1]
+    return _Param(codes[pair_codes], [values[place] for place in first], different.tolist())
+
+
+def _numbers(column: pd.Series[Any], trained: np.ndarray) -> np.ndarray:
+    """The number of each run's value in a column of any kind."""
+    if str(column.name).startswith("params."):
+        return _read(column, trained).codes
+    return pd.factorize(np.array(column.tolist(), dtype=object), use_na_sentinel=False)[0]
+
+
+def _combined(columns: Iterable[np.ndarray], rows: int) -> np.ndarray:
+    """One number for each combination of the columns' numbers."""
+    codes = np.zeros(rows, dtype=np.int64)
+    for numbers in columns:
+        codes, _ = pd.factorize(codes * (numbers.max(initial=0) + 1) + numbers)
+    return codes
 
 
 def _word(status: str, outcome: Any, superseded: bool, silence_s: float) -> str:
@@ -121,9 +200,10 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
 
     params = named("params.")
     changing = [column for column in params if frame[column].nunique(dropna=False) > 1]
-    values = {column: values_of(_key(column), frame[column].tolist(), ours(frame)) for column in changing}
-    frame = frame.assign(**_grouping(frame, values))
-    different = {column: set(identities(read)) for column, read in values.items()}
+    trained = ours(frame)
+    read = {column: _read(frame[column], trained) for column in changing}
+    frame = frame.assign(**_grouping(frame, read))
+    different = {column: set(param.identities) for column, param in read.items()}
     return RunTable(
         frame,
         params,
@@ -133,6 +213,7 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
         [column for column, texts in different.items() if len(texts - {identity(None)}) > 1],
         OWN if experiments is None else (NAME, EXPERIMENT, *OWN[1:]),
         waiting or any(word == RUNNING for word in frame[STATE]),
+        {column: param.codes for column, param in read.items()},
     )
 
 
@@ -140,23 +221,23 @@ def _key(column: str) -> str:
     return column.removeprefix("params.")
 
 
-def ours(frame: pd.DataFrame) -> list[bool]:
+def ours(frame: pd.DataFrame) -> np.ndarray:
     """Which of the runs a sweep of ours has trained."""
     kind = f"tags.{schema.KIND}"
-    return (frame[kind] == schema.RUN_KIND).tolist() if kind in frame else [False] * len(frame)
+    return (frame[kind] == schema.RUN_KIND).to_numpy(dtype=bool) if kind in frame else np.zeros(len(frame), dtype=bool)
 
 
-def _grouping(frame: pd.DataFrame, values: Mapping[str, list[Any]]) -> dict[str, Any]:
+def _grouping(frame: pd.DataFrame, read: Mapping[str, _Param]) -> dict[str, Any]:
     """The group of each run, and whether it counts: what only sums up its child runs is in no group."""
-    columns = {_key(column): pd.Series(read, dtype=object) for column, read in values.items()}
-    params = pd.DataFrame(columns, index=range(len(frame)))
+    params = pd.DataFrame({_key(column): param.of_runs for column, param in read.items()}, index=range(len(frame)))
+    texts = {_key(column): param.identities_of_runs for column, param in read.items()}
     tag = f"tags.{schema.GROUP}"
     tagged = frame[tag].fillna("").tolist() if tag in frame else [""] * len(frame)
     parents = frame["parent"].fillna("").tolist()
     metrics = frame[[column for column in frame if str(column).startswith("metrics.")]]
     sums = configurations.summaries(frame["run_id"].tolist(), parents, params, metrics)
     return {
-        GROUP: configurations.group_names(params, tagged, parents),
+        GROUP: configurations.groups_of_identities(texts, tagged, parents),
         COUNTS: frame[COUNTS].to_numpy(dtype=bool) & ~np.array(sums, dtype=bool),
     }
 
@@ -212,24 +293,6 @@ def default_columns(table: RunTable, main: Sequence[str], params: int = 6, metri
     return [*chosen, *seeds, *telling[:metrics]]
 
 
-def group_columns(table: RunTable) -> tuple[list[str], list[str]]:
-    """What a group is, if it is to be equal in everything but the seed, and which columns are worth showing of it."""
-    by = _names_first([column for column in table.differing if not is_seed(column)])
-    phase = f"tags.{schema.PHASE}"
-    by += [phase] if phase in table.frame and table.frame[phase].nunique() > 1 else []
-    shown = [column for column in by if column in table.varied or column == phase]
-    counting = table.frame[table.frame[COUNTS]]
-    size = counting[GROUP].nunique()
-
-    def apart(columns: Sequence[str]) -> bool:
-        return len(set(_codes(counting, columns))) == size
-
-    # What only lacks in some follows from another choice, unless that leaves two groups looking the same; one
-    # configuration in two sweeps is two groups, which only their sweeps tell apart.
-    ways = (shown, by, [*shown, SWEEP], [*by, SWEEP])
-    return [GROUP], next((columns for columns in ways if apart(columns)), by)
-
-
 def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
     """Of one metric, by run id: `min`, `max` and `curve` (at most POINTS values, both ends among them)."""
     if histories.empty:
@@ -252,17 +315,6 @@ def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _codes(frame: pd.DataFrame, by: Sequence[str]) -> np.ndarray:
-    codes = np.zeros(len(frame), dtype=np.int64)
-    for column in by:
-        values = frame[column].tolist()
-        is_param = column.startswith("params.")
-        texts = identities(values_of(_key(column), values, ours(frame))) if is_param else values
-        own, names = pd.factorize(np.array(texts, dtype=object), use_na_sentinel=False)
-        codes, _ = pd.factorize(codes * max(1, len(names)) + own)
-    return codes
-
-
 def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen: Sequence[str] = ()) -> pd.DataFrame:
     """One row a group of runs that are equal in `by`, in the order of their first run.
 
@@ -283,7 +335,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
     from analysis.intervals import t_quantile
 
     frame = frame[frame[COUNTS].astype(bool)].reset_index(drop=True)
-    codes = _codes(frame, by)
+    codes = _combined((_numbers(frame[column], ours(frame)) for column in by), len(frame))
     size = int(codes.max()) + 1 if len(codes) else 0
     first = np.unique(codes, return_index=True)[1]
     result = {column: frame[column].iloc[first].array for column in dict.fromkeys([*by, *seen])}

@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, Final
 
 import pandas as pd
@@ -26,8 +26,11 @@ DIGITS: Final = 9
 _PLAIN: Final = re.compile(r"[-+]?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)(e[-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
 """A number without a leading zero; whole numbers of more than 15 digits are identifiers."""
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+"""A number as Python or JSON writes it."""
 _EMPTY: Final = frozenset({"", "nan"})
+"""What a stranger's run has that has no value."""
 _NONE: Final = frozenset({"none", "null"})
+"""The same among numbers; among words a choice of its own."""
 _WORDS: Final = {"None": None, "True": True, "False": False}
 _TRUTH: Final = {"true": True, "false": False}
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -118,10 +121,11 @@ def _values_of_strangers(key: str, texts: Collection[str], beside: Iterable[Any]
 def _value(text: str, numeric: bool) -> Any:
     """What a stranger's text stands for, where it is known whether its param is numeric."""
     text = text.strip()
-    if text.lower() in _EMPTY:
+    word = text.lower()
+    if word in _EMPTY:
         return None
-    if text.lower() in _TRUTH:
-        return _TRUTH[text.lower()]
+    if word in _TRUTH:
+        return _TRUTH[word]
     if _PLAIN.fullmatch(text):
         whole = text.lstrip("+-").isdigit()
         return text if not numeric else int(text) if whole else canonical(float(text))
@@ -183,6 +187,10 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+_MISSING: Final = identity(None)
+"""The identity of a value that is not there."""
+
+
 def identities(values: Sequence[Any]) -> list[str]:
     """The identity of each of many values, of which most are equal."""
     texts: dict[tuple[type, Any], str] = {}
@@ -210,19 +218,40 @@ def group_names(values: pd.DataFrame, tagged: Sequence[str], parents: Sequence[s
         tagged: The group that a sweep's run is tagged with; nothing for a stranger's run.
         parents: The parent run of each; nothing without one.
     """
-    columns = [(str(key), identities(values[key].tolist())) for key in values if not is_seed(str(key))]
-    absent = identity(None)
+    return groups_of_identities({str(key): identities(values[key].tolist()) for key in values}, tagged, parents)
+
+
+def groups_of_identities(
+    identities_of: Mapping[str, Sequence[str]], tagged: Sequence[str], parents: Sequence[str]
+) -> list[str]:
+    """The same where the identity of each run's value is there already.
+
+    Args:
+        identities_of: By param, one for each run.
+        tagged: As for `group_names`.
+        parents: As for `group_names`.
+    """
+    keys = [key for key in identities_of if not is_seed(key)]
     sweeps: dict[str, set[str]] = {}
     for tag, parent in zip(tagged, parents, strict=True):
         sweeps.setdefault(tag, set()).add(parent)
+    rows = zip(*(identities_of[key] for key in keys), strict=True) if keys else repeat((), len(tagged))
+    hashes: dict[tuple[str, ...], str] = {}
     names = []
-    for row, (tag, parent) in enumerate(zip(tagged, parents, strict=True)):
+    for tag, parent, row in zip(tagged, parents, rows, strict=True):
         if tag:
             names.append(f"{tag}@{parent[:8]}" if len(sweeps[tag]) > 1 else tag)
             continue
-        present = [(key, column[row]) for key, column in columns if column[row] != absent]
-        names.append(hashlib.sha1(json.dumps(present).encode()).hexdigest()[:12])
+        if row not in hashes:
+            hashes[row] = _hash(keys, row)
+        names.append(hashes[row])
     return names
+
+
+def _hash(keys: Sequence[str], row: Sequence[str]) -> str:
+    """The name of a configuration, made of the params that it has."""
+    present = [(key, text) for key, text in zip(keys, row, strict=True) if text != _MISSING]
+    return hashlib.sha1(json.dumps(present).encode()).hexdigest()[:12]
 
 
 def summaries(

@@ -15,6 +15,7 @@ from app import runs_view as view
 from app.runs_table import (
     ARCHIVED,
     EXPERIMENT,
+    GROUP,
     NAME,
     SECONDS,
     STARTED,
@@ -22,7 +23,6 @@ from app.runs_table import (
     RunTable,
     common_first,
     default_columns,
-    group_columns,
     is_seed,
     typed,
 )
@@ -171,8 +171,7 @@ def grouped(
         "Grouped by", options, key="by", bind="query-params",
         placeholder="everything but the seed", help="Runs equal in all of these are one group.",
     )  # fmt: skip
-    everything, telling = group_columns(table)
-    listed, marked = draw.groups_table(rows, by or everything, by or telling, metrics, role, name)
+    listed, marked = draw.groups_table(rows, by or [GROUP], by or table.telling, metrics, role, name)
     ids = [run for place in marked for run in listed["runs"].iloc[place]]
     return ids, f"{ui.count(len(marked), 'group')}, "
 

@@ -123,3 +123,10 @@ def test_a_trial_of_one_seed_does_not_count_where_others_have_several(method_run
     assert few.waiting == ["adam"], "another method has trials of several seeds"
     assert few.problem.startswith("sgd has one trial that counts: ") and few.problem.endswith("2 trials of one seed.")
     assert info(method_runs(trials("sgd", [[0.5], [0.2]]))).lines[0].trials == 2, "none has several"
+
+
+def test_where_all_results_are_the_same_no_method_is_named(method_runs: Any) -> None:
+    same = info(method_runs(trials("a", [[0.1 + 0.2] * 3] * 2) | trials("b", [[0.3] * 3] * 2)))
+    assert same.sentence(1) == "All results are the same: val/loss 0.3 in each of 2 methods."
+    noisy = info(method_runs(trials("a", [[0.1, 0.5]] * 2) | trials("b", [[0.1, 0.5]] * 2)))
+    assert noisy.sentence(1).endswith("as does b."), "the same on average, but not in every seed"

@@ -102,6 +102,16 @@ def test_labels_differ_and_single_runs_have_their_own() -> None:
     assert [group.group for group in single] == ["r2", "r1", "r0"] and runs["group"].tolist() == ["r0", "r1", "r2"]
 
 
+def test_params_that_are_called_like_columns_of_runs_get_names_of_their_own() -> None:
+    losses = ("binary:logistic", "reg:squarederror")
+    found = runs_of([{"objective": loss, "param objective": "x", "seed": "3"} for loss in losses], values=[1, 2])
+    assert set(found.params) == {"param param objective", "param objective", "param seed"}
+    assert found.differing == ["param param objective"] and found.runs["seed"].tolist() == [3, 3]
+    groups, runs = groups_of(found, "loss", "minimize")
+    assert [group.label.rpartition(" ")[2] for group in groups] == list(losses)
+    assert runs["objective"].tolist() == [1, 2] and not set(found.params) & set(found.runs)
+
+
 def test_no_runs_no_params_no_metrics() -> None:
     assert runs_of([]).differing == [] and groups_of(runs_of([]), "loss", "minimize")[0] == []
     found = runs_of([{}, {}])

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from analysis.confounds import Confound, configurations_of, confound_sentence, confounds
+from analysis.confounds import Confound, configurations_of, confound_sentence
+from analysis.confounds import confounds as confounds_of_values
+from tracking.configurations import values_of
 
 ADAM = {"optimizer.name": "adam", "optimizer.lr": "0.001", "optimizer.eps": "1e-08", "data.batch_size": "64"}
 SGD = {"optimizer.name": "sgd", "optimizer.lr": "0.1", "data.batch_size": "64"}
+
+
+def confounds(groups: Mapping[str, Any], varied: Collection[str], ignored: Collection[str] = ()) -> list[Confound]:
+    """The confounds of groups whose params are texts, read as those of any run."""
+    rows = [(name, row) for name, group in groups.items() for row in (group if isinstance(group, list) else [group])]
+    names = dict.fromkeys(key for _, row in rows for key in row)
+    read = {key: values_of(key, [row.get(key) for _, row in rows]) for key in names}
+    values: dict[str, list[dict[str, Any]]] = {name: [] for name in groups}
+    for place, (name, row) in enumerate(rows):
+        values[name].append({key: read[key][place] for key in row})
+    return confounds_of_values(values, varied, ignored)
 
 
 def keys(found: list[Confound]) -> list[str]:
@@ -94,6 +109,11 @@ def test_a_balanced_design_is_no_confound_and_an_unbalanced_one_is() -> None:
     assert found == [Confound("optimizer.lr", {"adam": ("0.1", "0.2"), "sgd": ("0.1",)})]
     assert not confounds({"adam": grid("adam", [0.1]), "waiting": []}, ["optimizer.name"])
     assert not confounds({}, [])
+
+
+def test_a_text_that_was_read_is_not_read_again() -> None:
+    (found,) = confounds_of_values({"a": {"x": "none"}, "b": {"x": 0.5}}, [])
+    assert found.values == {"a": ("none",), "b": ("0.5",)}
 
 
 def test_long_lists_are_counted() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app import ui
+from analysis.comparison import comparison
+from app import compare_data, ui
 
 CLAIM = "Adam comes lower than plain gradient descent."
 SPEC = f"""
@@ -58,6 +59,20 @@ def test_the_badge_is_the_verdict(
         "gray": "Too few seeds: at least 3 more",
     }
     assert ui.text(reason[badge[1:].partition("-")[0]]) in words(at)
+
+
+def test_compare_reads_the_params_of_its_runs_once(fake: Any, open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def counted(*frames: Any) -> Any:
+        built.append(comparison(*frames))
+        return built[-1]
+
+    monkeypatch.setattr(compare_data, "comparison", counted)
+    fake.spec = SPEC
+    fake.add("s", "finished", ADAM_FIRST, seeds=8)
+    assert badges(open_page("compare", sweep="s")) == [f":green-badge[Supported] {ui.text(CLAIM)}"]
+    assert len(built) == 1
 
 
 def test_without_results_it_says_what_is_missing(fake: Any, open_page: Any, words: Any) -> None:

@@ -93,7 +93,7 @@ def test_a_lucky_seed_is_shown_and_marked_and_leads_nowhere(logged: Any, visit: 
     ]  # fmt: skip
     assert ranked["remarks"].tolist() == ["", "", *["one seed"] * 4]
     assert table(visit("runs", rows="Groups"), "finite")["n"].tolist() == [10, 10, 1, 1, 1, 1]
-    assert ui.text("more make a verdict possible between lr 0.1 and") in words(visit("regularization", runs=runs))
+    assert ui.text("Best at lr 0.1: val_loss 0.4") in words(visit("regularization", runs=runs))
     assert visit("bias_variance", runs=runs).selectbox(key="waterfall-of").options[0] == "adam, lr 0.1"
 
 

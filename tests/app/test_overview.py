@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app import ui
+from tracking import schema
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :material/bug_report: $x$ " + "W" * 300
 LAB = {"text": "name: a lab", "name": "a-lab", "question": "Does it?", "trials": 4, "runs": 12}
@@ -98,3 +99,16 @@ def test_a_store_that_cannot_be_read_is_one_sentence(fake: Any, open_page: Any, 
     for page in ("overview", "launch", "sweep"):
         at = open_page(page)
         assert [error.value for error in at.error] == [ui.text("The store is of a newer MLflow.")], page
+
+
+def test_the_best_group_of_a_sweep_may_have_chosen_none(rows: Any, client: Any, visit: Any, words: Any) -> None:
+    experiment = rows.create_experiment("norms")
+    tags = {schema.KIND: schema.SWEEP_KIND, schema.STATE: "finished", schema.SEARCHED: '["model.norm"]'}
+    sweep = rows.log_run(experiment, "norms", tags=tags)
+    for norm, loss in (("none", 0.1), ("batch", 0.2)):
+        rows.log_run(
+            experiment, norm, {"model.norm": norm}, {schema.OBJECTIVE: loss},
+            {schema.KIND: schema.RUN_KIND, schema.PARENT: sweep, schema.GROUP: norm, schema.OUTCOME: "ok"},
+        )  # fmt: skip
+    said = words(visit("overview"))
+    assert "norm none" in said and "not set" not in said

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import streamlit as st
 
+from analysis.curves import Curve, CurvesInfo, Line
 from app import figures, ui
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300
@@ -55,9 +56,9 @@ def test_the_ranking_puts_the_diverged_last_and_says_of_how_many(fake: Any, open
 
 def test_errors_of_zero_are_drawn_on_a_linear_scale() -> None:
     def info(values: list[float]) -> Any:
-        line = SimpleNamespace(values=np.array(values), outcome="ok")
-        curve = SimpleNamespace(lines=[line], group=SimpleNamespace(diverged=0))
-        return SimpleNamespace(curves=[curve], band="")
+        steps = np.arange(len(values))
+        line = Line("run", 0, "ok", steps, np.array(values))
+        return CurvesInfo("val/loss", [Curve(cast(Any, SimpleNamespace(diverged=0)), [line], steps, [])])
 
     most, few = info([0.0, 0.0, 0.5]), info([0.0, 0.2, 0.5])
     assert figures.mostly_zero(most) and not figures.mostly_zero(few)
