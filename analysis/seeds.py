@@ -129,6 +129,7 @@ def possible_words(more: int, of: str = "") -> str:
         more: From `seeds_missing`; 1 or more.
         of: Of what so many more, if the sentence does not say it before: "paired seeds", "a group".
     """
+    of = of.removesuffix("s") if more == 1 else of
     return f"at least {more:,} more{f' {of}' if of else ''} make{'s' if more == 1 else ''} a verdict possible"
 
 

@@ -18,7 +18,7 @@ from analysis.samples import Sample, alike, ordering_means
 from analysis.seeds import possible_words
 from analysis.statistics import MINIMIZE, number, plus_minus
 from analysis.verdicts import Decision, Verdict, fewest_more, verdicts
-from analysis.words import some
+from analysis.words import listed, some
 from tracking.order import order_key, replicated
 
 NAMED = 3
@@ -61,7 +61,7 @@ class Standings:
         for row in self.rows:
             found, own = row.sample.interval, row.sample
             seeds = (own.runs, len(own.diverged))
-            rows.append((row.place, row.name, found.mean, found.low, found.high, *seeds, ", ".join(row.tied)))
+            rows.append((row.place, row.name, found.mean, found.low, found.high, *seeds, listed(row.tied)))
         return pd.DataFrame(rows, columns=columns)
 
 

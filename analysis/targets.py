@@ -145,7 +145,7 @@ class TargetsInfo:
             found = self._compared(judged, first, ", ")
             return f"{goal} is reached first by {first.method}: {reached}, half of all {half}{found}."
         most = [line.method for line in tied if line.share == first.share]
-        often = f", most often by {joined(most)}" if len(most) < len(tied) else ""
+        often = f", of these most often by {joined(most)}" if len(most) < len(tied) else ""
         names = joined([line.method for line in tied])
         found = self._compared(judged, first, f"; {first.method} is ")
         return f"{goal} is reached equally soon by {names}: half of the runs of each {half}{often}{found}."

@@ -18,6 +18,7 @@ from analysis.seeds import MOST_COMPARED, too_many, too_many_words
 from analysis.standings import Standing, Standings, standings
 from analysis.statistics import number
 from analysis.verdicts import Verdict, verdict
+from analysis.words import listed
 from app import claims, store, ui
 from app.claims import Judged
 from app.compare_data import MOST_READ, View, mlflow_compare, roles_of, trained_elsewhere
@@ -119,7 +120,7 @@ def _judged(found: Standings | None, label: str, base: str) -> str:
 def _tied(row: Standing | None, groups: int) -> str:
     if row is None:
         return "not among those named"
-    return "all others" if len(row.tied) == groups - 1 > 1 else ", ".join(row.tied)
+    return "all others" if len(row.tied) == groups - 1 > 1 else listed(row.tied)
 
 
 def table(view: View, found: Standings | None) -> None:
@@ -281,7 +282,7 @@ def params(view: View) -> None:
     everything = st.toggle("Those that are equal too", False, key="equal", bind="query-params")
     found = side_by_side(view.found, view.runs, view.drawn, everything=everything)
     if not len(found.frame):
-        words = "have no parameters" if not found.same else f"agree in all {found.same} parameters"
+        words = "have no parameters" if not found.same else f"agree in {ui.count(found.same, 'parameter')}"
         st.caption(f"These {'runs' if view.single else 'groups'} {words}.")
         return
     base = view.baseline.label if view.baseline is not None else None
