@@ -109,7 +109,9 @@ _ERRNOS = {
 
 
 def explain(error: BaseException, uri: str) -> str:
-    """One sentence that says why the store does not answer or cannot be written."""
+    """What is wrong with a store that does not answer or cannot be written, and what to do where that is known."""
+    if sqlite_path(uri) is None and (why := _unsuitable(uri)):
+        return why
     where = f"The store {scrub(uri)} cannot be used now: "
     chain = list(causes(error))
     text = " ".join(str(cause) for cause in chain if isinstance(cause, sqlite3.Error)).lower()
@@ -218,7 +220,8 @@ def ensure_store(uri: str) -> None:
     """
     path = sqlite_path(uri)
     if path is None:
-        _refuse_unsuitable(uri)
+        if why := _unsuitable(uri):
+            raise StoreError(why)
         return
     if _check(path, uri):
         return
@@ -233,14 +236,18 @@ def ensure_store(uri: str) -> None:
         raise StoreError(explain(error, uri)) from error
 
 
-def _refuse_unsuitable(uri: str) -> None:
+def _unsuitable(uri: str) -> str:
+    """Why no store can be at this address, in one sentence; nothing where one can."""
     if _SQLITE.fullmatch(uri):
-        raise StoreError(f"The store {uri} lives in one process's memory: name a file, such as sqlite:///mlflow.db.")
+        return f"The store {uri} lives in one process's memory: name a file, such as sqlite:///mlflow.db."
     scheme = urlsplit(uri).scheme
     allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
     if scheme in ("", "file") and not allowed:
-        raise StoreError(
-            f"The store {uri} is a folder, which MLflow no longer writes to: name sqlite:///FILE or a server."
+        return (
+            f"The store {uri} is a folder, which MLflow no longer writes to: name sqlite:///FILE or a server. Its runs"
+            " are copied into a database by: mlflow migrate-filestore --source FOLDER --target sqlite:///FILE, where"
+            " FOLDER is the one that holds mlruns."
         )
     if scheme.startswith("http") and not urlsplit(uri).hostname:
-        raise StoreError(f"The tracking URI {scrub(uri)} names no server: write it like http://127.0.0.1:5000.")
+        return f"The tracking URI {scrub(uri)} names no server: write it like http://127.0.0.1:5000."
+    return ""

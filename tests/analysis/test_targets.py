@@ -108,7 +108,10 @@ def test_who_is_first_is_a_verdict_only_with_enough_seeds() -> None:
 def test_a_tie_in_the_median_names_all_that_are_as_soon() -> None:
     soon, late = [0.0], [1.0, 0.0]
     tie = targets_info(curves({"a": [soon, soon, late], "b": [soon, soon, [1.0]], "c": [late] * 3}), 0.5).sentence
-    assert "equally soon by a and b: half of the runs of each within 1 epoch, of these most often by a; too few seeds" in tie
+    assert (
+        "equally soon by a and b: half of the runs of each within 1 epoch, of these most often by a; too few seeds"
+        in tie
+    )
     even = targets_info(curves({"a": [soon] * 8, "b": [soon] * 8, "c": [late] * 8}), 0.5).sentence
     assert "within 1 epoch; a is sooner than c but not to be told from b (exact tests" in even
     assert "1 of 1 run, half of all within 1 epoch." in targets_info(curves({"a": [soon]}), 0.5).sentence

@@ -119,7 +119,7 @@ def test_a_sweep_without_confirm_has_no_such_section(fake: Any, open_page: Any, 
 
 def test_confirm_runs_that_all_diverged(fake: Any, open_page: Any, words: Any) -> None:
     confirmed(fake, outcomes={0: "diverged", 1: "diverged"})
-    assert ui.text("All 16 runs of adam, lr 0.01; sgd, lr 0.1 diverged.") in words(open_page("sweep", sweep="s"))
+    assert ui.text("All 16 runs of adam, lr 0.01; and sgd, lr 0.1 diverged.") in words(open_page("sweep", sweep="s"))
 
 
 def test_several_winners_of_a_value_have_places(fake: Any, open_page: Any, monkeypatch: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tracking import store
+from tracking.reader import open_reader
 from tracking.schema import MASK
 from tracking.store import StoreError, artifact_root, default_uri, ensure_store, scrub, sqlite_path, sqlite_uri
 
@@ -88,6 +89,23 @@ def test_unsuitable_uris_are_refused(uri: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
     with pytest.raises(StoreError, match="name"):
         ensure_store(uri)
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_folder_of_runs_is_refused_alike_by_readers_and_writers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """The command line once said that a server answered with error 400, and cut MLflow's advice in a word."""
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("experiment_id: '0'\nlifecycle_stage: active\nname: Default\n")
+    uri = f"{scheme}{tmp_path}/mlruns"
+    said = []
+    for use in (ensure_store, lambda uri: open_reader(uri).runs()):
+        with pytest.raises(StoreError) as caught:
+            use(uri)
+        said.append(str(caught.value))
+    assert said[0] == said[1] and "mlflow migrate-filestore" in said[0] and said[0].endswith("holds mlruns.")
 
 
 def test_a_failed_creation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
