@@ -87,10 +87,10 @@ def headline(view: View, found: Standings | None, judged: Sequence[Judged]) -> N
     words = found.sentence if found is not None else answer(view.groups, view.metric, over=True)
     repeats = repeats_words(view.samples(view.groups))
     words = ui.text(" ".join(filter(None, (words, repeats, view.assumption))))
-    if claims.headline(judged):
-        st.markdown(f"All pairs against each other: {words}" if found is not None and len(found.rows) > 2 else words)
-    else:
+    if not claims.headline(judged):
         st.markdown(f"## {words}")
+    elif words not in {ui.text(claim.info.sentence) for claim in judged}:  # else the one pair is what is claimed
+        st.markdown(f"All pairs against each other: {words}" if found is not None and len(found.rows) > 2 else words)
     if view.judged_on:
         st.caption(view.judged_on)
     if found is None and too_many(len(view.groups)):

@@ -168,3 +168,10 @@ def test_ties_share_a_place_and_nothing_is_the_lowest_of_a_tie(fake: Any, open_p
     for page in (sweep, compare):
         (head,) = [each.value for each in page.main.markdown if each.value.startswith("## ")]
         assert "cannot be told from" in head and "lowest" not in words(page)
+
+
+def test_the_one_pair_that_is_claimed_is_not_told_twice_on_compare(fake: Any, open_page: Any, words: Any) -> None:
+    fake.spec = SPEC
+    fake.add("s", "finished", ADAM_FIRST, seeds=8)
+    text = words(open_page("compare", sweep="s", these=["adam, lr 0.01", "sgd, lr 0.1"]))
+    assert "Supported" in text and "All pairs against each other" not in text
