@@ -241,7 +241,7 @@ def sweep_claims(
     objective: str,
     histories: Callable[[tuple[str, ...], str], pd.DataFrame],
 ) -> list[ClaimInfo]:
-    """What all runs of one sweep say of its claims: see `claims_info`.
+    """Judge the claims of one sweep by all its runs: see `claims_info`.
 
     Args:
         runs: All of them, those that do not count as well, with the objective and a column a searched key.

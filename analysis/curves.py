@@ -50,7 +50,7 @@ class Line:
     data: int = -1
     """The seed of its training set; -1 where it is not known."""
     name: str = ""
-    """What the run is called in a sentence."""
+    """The name of the run in a sentence."""
     repeats: Repeats | None = None
     """The steps that it logged more than once, if it did."""
 
@@ -99,17 +99,17 @@ class CurvesInfo:
     baseline: str = ""
     """The group that values are differences from, if they are."""
     caveat: str = ""
-    """What misleads in where the runs stand on the horizontal axis, in a sentence; nothing where nothing does."""
+    """A sentence on what misleads in where the runs stand on the horizontal axis; nothing where nothing does."""
 
     @property
     def notes(self) -> list[str]:
-        """What misleads in how the runs were logged, in sentences."""
+        """The sentences on what misleads in how the runs were logged."""
         repeated = [line.repeats for curve in self.curves for line in curve.lines if line.repeats is not None]
         return [*self.axis_notes, *filter(None, [repeats_sentence(repeated)])]
 
     @property
     def axis_notes(self) -> list[str]:
-        """Those of them that are about the horizontal axis."""
+        """The notes that are about the horizontal axis."""
         lines = [line for curve in self.curves for line in curve.lines]
         mixed = mixed_steps_sentence([(line.name, line.steps) for line in lines if line.along is None])
         return [*filter(None, [self.caveat, mixed])]
@@ -119,7 +119,7 @@ class CurvesInfo:
         return span_of((line.values for curve in self.curves for line in curve.lines), log)
 
     def marks(self, log: bool) -> list[str]:
-        """What a caption says of the crosses, and of the values at the edge, that are drawn on such a scale."""
+        """The words of a caption on the crosses, and on the values at the edge, that are drawn on such a scale."""
         lines = [line for curve in self.curves for line in curve.lines if len(line.values)]
         crossed = any(line.outcome == Outcome.DIVERGED and (line.values[-1] > 0 or not log) for line in lines)
         span = self.span(log)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
 from analysis.diagnosis import BIAS, MISMATCH, VARIANCE, WRONG_LABELS, Diagnosis, best_first
-from analysis.exact import resolution
+from analysis.exact import all_same
 from analysis.slots import DEV
 from analysis.words import share, some
 
@@ -50,8 +48,8 @@ def _without_an_error(groups: Sequence[Diagnosis]) -> str:
 
 def _leader(groups: Sequence[Diagnosis]) -> str:
     """Which group has the least validation error, in a sentence; that none has where all are the same."""
-    errors = np.array([value for group in groups for value in group.dots[DEV]])
-    if np.ptp(errors) <= resolution(errors) and not any(group.diverged for group in groups):
+    errors = [value for group in groups for value in group.dots[DEV]]
+    if all_same(errors) and not any(group.diverged for group in groups):
         return "All validation errors are the same."
     return f"{best_first(groups)[0].label} leads by its validation error."
 

@@ -98,6 +98,17 @@ def resolution(values: Iterable[float], of: float | None = None) -> float:
     return (precision(x) if of is None else of) * float(np.abs(x).max(initial=0.0))
 
 
+def all_same(values: Sequence[float], least: float | None = None) -> bool:
+    """Whether there are several values, and nothing but rounding tells them apart.
+
+    Args:
+        values: Finite numbers.
+        least: The difference up to which two values are the same; by default their resolution.
+    """
+    least = resolution(values) if least is None else least
+    return len(values) > 1 and max(values) - min(values) <= least
+
+
 def level_ties(values: Sequence[float], close: float) -> list[float]:
     """The values, those that rounding alone tells apart as the lowest of them; what is not finite stays as it is.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.exact import level_ties, resolution
+from analysis.exact import all_same, level_ties, resolution
 from analysis.standings import Standings, same_words
 from analysis.statistics import Interval, interval, plus_minus
 from analysis.units import independent
@@ -169,7 +169,7 @@ def alike(groups: Sequence[Group]) -> bool:
     finite = all(group.interval.n and not group.diverged for group in groups)
     means = [group.interval.mean for group in groups]
     spread = any(group.interval.half > 0 for group in groups)  # nan of a single seed is not above 0
-    return len(groups) > 1 and finite and not spread and max(means) - min(means) <= resolution(means)
+    return finite and not spread and all_same(means)
 
 
 def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:

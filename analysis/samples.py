@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.exact import level_ties, precision, resolution
+from analysis.exact import all_same, level_ties, precision, resolution
 from analysis.statistics import Interval, finite, interval
 from analysis.units import DATASETS, SEEDS, means, repeat_words, share
 from tracking.schema import CONFIRM_PHASE, SEARCH_PHASE, Outcome
@@ -157,7 +157,7 @@ def alike(groups: Sequence[Sample]) -> bool:
     """Whether all groups have results, and all of these are the same but for rounding."""
     values = [value for group in groups for value in group.values.values()]
     complete = all(group.values and not group.diverged for group in groups)
-    return complete and len(values) > 1 and max(values) - min(values) <= _resolution(groups)
+    return complete and all_same(values, _resolution(groups))
 
 
 def outcomes_by(values: pd.Series[Any], outcomes: pd.Series[Any], logged: Iterable[bool]) -> pd.Series[Any]:

@@ -120,21 +120,17 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
 
 
 def _better_but_diverged(rows: Sequence[Standing], sign: float, metric: str) -> str:
-    """Which group has a better mean than the one that leads, and why it does not lead; nothing where none has."""
-    judged = [row for row in rows if row.sample.values]
-    if not judged:
+    """Name the group with a better mean than the one that leads, and why it does not lead; nothing where none has."""
+    finite = [row.sample for row in rows if row.sample.values]
+    if not finite:
         return ""
-    leads = sign * judged[0].sample.interval.mean
-    ahead = [
-        row for row in judged[1:]
-        if row.sample.diverged and sign * row.sample.interval.mean < leads
-    ]  # fmt: skip
-    if not ahead:
+    means = [sign * mean for mean in ordering_means(finite)]
+    best = finite[means.index(min(means))]
+    if min(means) == means[0] or not best.diverged:
         return ""
-    best = min(ahead, key=lambda row: sign * row.sample.interval.mean)
     return (
-        f" {best.name} has the better mean, {metric} {number(best.sample.interval.mean)}, but"
-        f" {len(best.sample.diverged)} of its {best.sample.n} runs diverged, and those count first."
+        f" {best.name} has the better mean, {metric} {number(best.interval.mean)}, but"
+        f" {len(best.diverged)} of its {best.n} runs diverged, and those count first."
     )
 
 

@@ -56,15 +56,15 @@ def headline(judged: Sequence[Judged]) -> bool:
     claims. Every page that shows the sweep therefore puts it before what the page itself found in the runs.
     """
     if len(judged) > 1:
-        counts = Counter(each.counted for each in judged)
-        so_far = "" if all(each.over for each in judged) else " so far"
+        counts = Counter(claim.counted for claim in judged)
+        so_far = "" if all(claim.over for claim in judged) else " so far"
         listed = joined([f"{count if len(counts) > 1 else 'all'} {words}" for words, count in counts.items()])
         st.markdown(f"## {len(judged)} claims{so_far}: {listed}.")
-    for each in judged:
+    for claim in judged:
         with st.container(gap=None):
             size = "" if len(judged) > 1 else "## "
-            st.markdown(f"{size}{each.badge} {ui.text(each.info.text)}")
-            st.caption(ui.text(each.info.sentence))
+            st.markdown(f"{size}{claim.badge} {ui.text(claim.info.text)}")
+            st.caption(ui.text(claim.info.sentence))
     return bool(judged)
 
 

@@ -14,6 +14,7 @@ from analysis.exact import (
     EXACT_UP_TO,
     SINGLE,
     Test,
+    all_same,
     enough_each,
     enough_pairs,
     one_sided_binomial,
@@ -278,3 +279,8 @@ def test_the_resolution_is_that_of_what_is_compared() -> None:
     assert resolution([10_000_001, 10_000_002]) < 1e-6, "whole numbers are exact counts"
     assert resolution([1e300, 0.25]) == DOUBLE * 1e300, "too large for single precision"
     assert resolution([0.3, 0.6], SINGLE) == SINGLE * 0.6 and resolution([]) == 0
+
+
+def test_rounding_alone_tells_nothing_apart() -> None:
+    assert all_same([0.1 + 0.2, 0.3, 0.30000000000000004]) and not all_same([0.3, 0.3001])
+    assert all_same([0.3, 0.31], 0.02) and not all_same([0.3]) and not all_same([])

@@ -72,6 +72,9 @@ def test_a_group_with_a_better_mean_that_does_not_lead_is_named_with_the_reason(
     text = standings([better, worse], direction="maximize", metric="acc").sentence
     assert text.endswith(" adam has the better mean, acc 0.715, but 1 of its 5 runs diverged, and those count first.")
     assert "better mean" not in standings([better, worse], direction="minimize", metric="acc").sentence
+    rounded = sample("sgd", {seed: 0.1 + 0.2 for seed in range(4)}, diverged=(4,), paired_on="seed")
+    plain = sample("adam", {seed: 0.3 for seed in range(5)}, paired_on="seed")
+    assert "better mean" not in standings([rounded, plain], direction="maximize").sentence, "rounding is no better"
 
 
 def test_too_few_seeds_for_so_many_pairs() -> None:
