@@ -8,16 +8,17 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis import export, roles
-from analysis.along import is_size, size_like
-from analysis.diagnosis import Diagnosis, best_first, default_threshold, diagnoses
-from analysis.diagnosis_words import summary
-from analysis.intervals import number
-from analysis.learning_curve import LearningCurveInfo, learning_curve_info
-from analysis.learning_curve_figure import plot_learning_curve
-from analysis.slots import DEV, TRAIN
-from analysis.true_labels import names, noise_floor, note
-from analysis.waterfall import MOST_ROWS, plot_gaps, plot_waterfall, reading
+from analysis.bias_variance.diagnosis import Diagnosis, best_first, default_threshold, diagnoses
+from analysis.bias_variance.diagnosis_figure import MOST_ROWS, plot_gaps, plot_waterfall, reading
+from analysis.bias_variance.diagnosis_words import summary
+from analysis.bias_variance.learning_curve import LearningCurveInfo, learning_curve_info
+from analysis.bias_variance.learning_curve_figure import plot_learning_curve
+from analysis.figures import export
+from analysis.figures.param_axis import is_size, size_like
+from analysis.runs import metric_roles as roles
+from analysis.runs.metric_slots import DEV, TRAIN
+from analysis.runs.true_labels import names, noise_floor, note
+from analysis.statistics.intervals import number
 from analysis.words import share
 from app import study, ui
 from app.study import Study

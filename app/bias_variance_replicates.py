@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis.capacity import EPOCH, CapacityInfo, along_epochs, capacity_info
-from analysis.capacity_figure import plot_capacity
-from analysis.decomposition import HELPS, LOSSES, SQUARED
-from analysis.fits import fits_info, plot_fits
-from analysis.intervals import number
-from analysis.replicates import DATASETS_PARAM, INITS_PARAM, epochs_of, replicates
+from analysis.bias_variance.capacity import EPOCH, CapacityInfo, along_epochs, capacity_info
+from analysis.bias_variance.capacity_figure import plot_capacity
+from analysis.bias_variance.decomposition import HELPS, LOSSES, SQUARED
+from analysis.bias_variance.fits import fits_info, plot_fits
+from analysis.bias_variance.replicates import DATASETS_PARAM, INITS_PARAM, epochs_of, replicates
+from analysis.statistics.intervals import number
 from app import study, ui
 from app.bias_variance_parts import REST, Aim, errors, number_axes, with_rest
 from app.study import Study

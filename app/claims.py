@@ -10,8 +10,8 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis.claims import ClaimInfo, Status, compared, sweep_claims
-from analysis.comparison import Comparison
+from analysis.runs.claims import ClaimInfo, Status, compared, sweep_claims
+from analysis.runs.comparison import Comparison
 from analysis.words import joined
 from app import store, sweep_actions, ui
 from sweeps.spec import Spec

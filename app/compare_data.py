@@ -10,12 +10,12 @@ from urllib.parse import quote, urlencode
 import pandas as pd
 import streamlit as st
 
-from analysis.comparison import Comparison, comparison, groups_of
-from analysis.confirmed import confirms, judged_by_confirm
-from analysis.ranking import RUNNING, Group
-from analysis.roles import HIGHER, LOWER, Role, assumption, judged_on, judges, nothing_to_judge_by, ordered
-from analysis.samples import Sample, samples
-from analysis.seeds import too_many
+from analysis.runs.comparison import Comparison, comparison, groups_of
+from analysis.runs.metric_roles import HIGHER, LOWER, Role, assumption, judged_on, judges, nothing_to_judge_by, ordered
+from analysis.runs.ranking import RUNNING, Group
+from analysis.search.confirmed import confirms, judged_by_confirm
+from analysis.statistics.samples import Sample, samples
+from analysis.statistics.seeds import too_many
 from app import claims, store, sweep_actions, ui
 from tracking import schema
 from tracking.schema import MAXIMIZE

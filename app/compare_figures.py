@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import export
-from analysis.comparison import Comparison, shown
-from analysis.curves import CurvesInfo, curves_info, plot_curves
-from analysis.importance import EVALUATORS, importance_info, plot_importance
-from analysis.logged import SINCE_START, duration_seconds, foreign_steps_sentence, since_start
-from analysis.relations import parallel_info, plot_parallel, plot_scatter, scatter_info
+from analysis.figures import export
+from analysis.figures.curves import CurvesInfo, curves_info, plot_curves
+from analysis.runs.comparison import Comparison, shown
+from analysis.runs.steps_and_times import SINCE_START, duration_seconds, foreign_steps_sentence, since_start
+from analysis.search.importance import EVALUATORS, importance_info, plot_importance
+from analysis.search.relations import parallel_info, plot_parallel, plot_scatter, scatter_info
 from app import documents, store, ui
 from app.compare_data import View, link, trained_elsewhere
 from tracking import schema

@@ -9,15 +9,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import export, growth, theme
-from analysis.confounds import configurations_of, confound_sentence, confounds
-from analysis.differences import against, half, side_by_side
-from analysis.ranking import Group, answer, places
-from analysis.samples import repeats_words
-from analysis.seeds import MOST_COMPARED, too_many, too_many_words
-from analysis.standings import Standing, Standings, standings
-from analysis.statistics import number
-from analysis.verdicts import Verdict, verdict
+from analysis.figures import export, theme
+from analysis.runs import growth
+from analysis.runs.confounds import configurations_of, confound_sentence, confounds
+from analysis.runs.params import against, half, side_by_side
+from analysis.runs.ranking import Group, answer, places
+from analysis.statistics.difference import number
+from analysis.statistics.samples import repeats_words
+from analysis.statistics.seeds import MOST_COMPARED, too_many, too_many_words
+from analysis.statistics.standings import Standing, Standings, standings
+from analysis.statistics.verdicts import Verdict, verdict
 from analysis.words import listed
 from app import claims, store, ui
 from app.claims import Judged

@@ -11,10 +11,10 @@ from urllib.parse import quote
 import pandas as pd
 import streamlit as st
 
-from analysis import theme
-from analysis.logged import duration_seconds
-from analysis.ranking import Group, places
-from analysis.standings import Standings
+from analysis.figures import theme
+from analysis.runs.ranking import Group, places
+from analysis.runs.steps_and_times import duration_seconds
+from analysis.statistics.standings import Standings
 from app import store, sweep_actions, sweep_files, sweep_search, ui
 from sweeps.client import CommandError
 from tracking.legible import legible

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import export
-from analysis.comparison import Comparison
+from analysis.figures import export
+from analysis.runs.comparison import Comparison
 from app import live, ui
 
 

@@ -13,13 +13,11 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis import export
-from analysis.averages import DAYS, averages_info, plot_averages, plot_weights
-from analysis.convergence import best
-from analysis.momentum import momentum_info
-from analysis.statistics import number
-from analysis.surfaces import SURFACES, Surface, bowl
-from analysis.trajectories import (
+from analysis.explorers.averages import DAYS, averages_info, plot_averages, plot_weights
+from analysis.explorers.convergence import best
+from analysis.explorers.momentum import momentum_info
+from analysis.explorers.surfaces import SURFACES, Surface, bowl
+from analysis.explorers.trajectories import (
     METHODS,
     RATES,
     Entry,
@@ -28,8 +26,10 @@ from analysis.trajectories import (
     best_rate,
     trajectories_info,
 )
-from analysis.trajectory_figures import plot_distances, plot_surface
-from analysis.update_rules import GradientDescent, Momentum, Nesterov
+from analysis.explorers.trajectory_figure import plot_distances, plot_surface
+from analysis.explorers.update_rules import GradientDescent, Momentum, Nesterov
+from analysis.figures import export
+from analysis.statistics.difference import number
 from app import compare_data, documents, ui
 
 SHOWN: Final = {"displaylogo": False, "displayModeBar": False, "responsive": True}

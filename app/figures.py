@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.curves import CurvesInfo, curves_info, plot_curves
-from analysis.ranking import Group
+from analysis.figures.curves import CurvesInfo, curves_info, plot_curves
+from analysis.runs.ranking import Group
 from app import store, ui
 from tracking import schema
 from tracking.schema import Outcome

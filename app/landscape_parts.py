@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis.landscape import PCA, RANDOM, LandscapeInfo, landscape_info, plot_landscape
+from analysis.optimizers.landscape import PCA, RANDOM, LandscapeInfo, landscape_info, plot_landscape
 from app import store, study, ui
 from sweeps.client import CommandError
 from tracking import schema

@@ -11,15 +11,15 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from analysis.comparison import shown
-from analysis.curves import CurvesInfo, curves_info
-from analysis.intervals import plus_minus
-from analysis.logged import SINCE_START, foreign_steps_sentence, since_start
-from analysis.methods import Method, groups_of, in_words, judged_runs, methods_of, names_of, verdict_of
-from analysis.ranking import Group
-from analysis.rates import LR
-from analysis.slots import SLOTS
-from analysis.standings import Standings
+from analysis.figures.curves import CurvesInfo, curves_info
+from analysis.optimizers.learning_rates import LR
+from analysis.runs.comparison import shown
+from analysis.runs.methods import Method, groups_of, in_words, judged_runs, methods_of, names_of, verdict_of
+from analysis.runs.metric_slots import SLOTS
+from analysis.runs.ranking import Group
+from analysis.runs.steps_and_times import SINCE_START, foreign_steps_sentence, since_start
+from analysis.statistics.intervals import plus_minus
+from analysis.statistics.standings import Standings
 from app.compare_data import trained_elsewhere
 from app.study import Study
 from sweeps.spec import Axis

@@ -8,10 +8,10 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis import export
-from analysis.curves import plot_curves
-from analysis.layer_figures import plot_heat, plot_profile, plot_ratio
-from analysis.layer_norms import (
+from analysis.figures import export
+from analysis.figures.curves import plot_curves
+from analysis.layers.gradient_figures import plot_heat, plot_profile, plot_ratio
+from analysis.layers.gradients import (
     CONDITION,
     FIRST,
     GRADIENT,
@@ -24,7 +24,7 @@ from analysis.layer_norms import (
     profile_info,
     ratio_info,
 )
-from analysis.methods import best_first, in_words, methods_of, names_of
+from analysis.runs.methods import best_first, in_words, methods_of, names_of
 from app import study as study_page
 from app import ui
 from app.compare_figures import curve_table

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import export, theme
-from analysis.budgets import budgets_info, plot_budgets
-from analysis.curves import CurvesInfo, plot_curves
-from analysis.protocol import Check, protocol_info
-from analysis.range_test import LIMITS, plot_range, range_info
-from analysis.rates import LR, RatesInfo, plot_rates, rates_info
-from analysis.spans import Span, span_of
-from analysis.statistics import number
-from analysis.targets import default_target, plot_targets, targets_info
+from analysis.figures import export, theme
+from analysis.figures.curves import CurvesInfo, plot_curves
+from analysis.figures.vertical_range import Span, span_of
+from analysis.optimizers.learning_rates import LR, RatesInfo, plot_rates, rates_info
+from analysis.optimizers.protocol import Check, protocol_info
+from analysis.optimizers.range_test import LIMITS, plot_range, range_info
+from analysis.optimizers.time_to_target import default_target, plot_targets, targets_info
+from analysis.optimizers.tuning_budget import budgets_info, plot_budgets
+from analysis.statistics.difference import number
 from app import study as study_page
 from app import ui
 from app.compare_figures import curve_table

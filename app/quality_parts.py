@@ -9,14 +9,14 @@ from typing import Any
 
 import streamlit as st
 
-from analysis import export
-from analysis.accuracy import accuracy_info, plot_accuracy
-from analysis.calibration import calibration_info, plot_calibration
-from analysis.classification import by_class_info, confusion_info, plot_by_class, plot_confusion
-from analysis.comparison import Comparison
-from analysis.predictions import Predictions, PredictionsError, Source, gather, named
-from analysis.separation import plot_separation, precision_recall_info, roc_info
-from analysis.thresholds import at_threshold, best_threshold, plot_threshold, threshold_info
+from analysis.classification.accuracy import accuracy_info, plot_accuracy
+from analysis.classification.calibration import calibration_info, plot_calibration
+from analysis.classification.confusion import by_class_info, confusion_info, plot_by_class, plot_confusion
+from analysis.classification.predictions import Predictions, PredictionsError, Source, gather, named
+from analysis.classification.roc_and_pr import plot_separation, precision_recall_info, roc_info
+from analysis.classification.thresholds import at_threshold, best_threshold, plot_threshold, threshold_info
+from analysis.figures import export
+from analysis.runs.comparison import Comparison
 from app import compare_data, documents, ui
 
 TEST, VALIDATION = "test", "validation"

@@ -9,10 +9,10 @@ from typing import Final
 import pandas as pd
 import streamlit as st
 
-from analysis.early_stopping import early_stopping_info, plot_early_stopping, plot_patience
-from analysis.modes import modes_info, plot_modes
-from analysis.patience import PATIENCE, longer_runs
-from analysis.ranking import Group
+from analysis.regularization.early_stopping import early_stopping_info, plot_early_stopping, plot_patience
+from analysis.regularization.patience import PATIENCE, longer_runs
+from analysis.regularization.train_eval_gap import modes_info, plot_modes
+from analysis.runs.ranking import Group
 from app import study as studies
 from app import ui
 from app.regularization_layers import panels

@@ -8,10 +8,10 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis.panels import together
-from analysis.paths import path_info, plot_paths
-from analysis.regions import RegionsInfo, plot_regions, regions_info
-from analysis.ridgelines import SCALES, layer_names, plot_ridgelines, ridgelines_info
+from analysis.figures.panels import together
+from analysis.regularization.decision_regions import RegionsInfo, plot_regions, regions_info
+from analysis.regularization.weight_histograms import SCALES, layer_names, plot_ridgelines, ridgelines_info
+from analysis.regularization.weight_paths import path_info, plot_paths
 from app import documents, ui
 from app import study as studies
 from app.regularization_parts import Look

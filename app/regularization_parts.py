@@ -9,12 +9,12 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis.arguments import having
-from analysis.comparison import shown
-from analysis.factorial import FACTORS, factorial_info, plot_factorial
-from analysis.forest import NONE, REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
-from analysis.isolation import IsolationInfo, isolation_info, plot_isolation
-from analysis.strengths import Strengths, held_of
+from analysis.regularization.factorial import FACTORS, factorial_info, plot_factorial
+from analysis.regularization.forest import NONE, REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
+from analysis.regularization.one_regularizer import IsolationInfo, isolation_info, plot_isolation
+from analysis.regularization.strengths import Strengths, held_of
+from analysis.runs.arguments import having
+from analysis.runs.comparison import shown
 from app import study as studies
 from app import ui
 from app.study import Study

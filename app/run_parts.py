@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import roles
-from analysis.run_curves import notes_of, panel_info, plot_panel, quantities
-from analysis.spans import edge_words
+from analysis.figures.run_curves import notes_of, panel_info, plot_panel, quantities
+from analysis.figures.vertical_range import edge_words
+from analysis.runs import metric_roles as roles
 from app import store, ui
 from app.run_data import OneRun, events_of, snippet
 from app.runs_drawn import shown as number_column

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import roles
+from analysis.runs import metric_roles as roles
 from app import runs_parts as parts
 from app import store, ui
 from app.runs_kept import NAN

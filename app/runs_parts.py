@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import roles
+from analysis.runs import metric_roles as roles
 from app import live, store, ui
 from app.runs_table import ARCHIVED, NAME, RunTable, is_seed, typed
 from sweeps.client import CommandError

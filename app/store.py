@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import roles as metric_roles
+from analysis.runs import metric_roles
 from app.run_data import OneRun, read_run
 from app.runs_kept import KeptRuns
 from app.runs_table import RunTable, names_of, shape_of, table_of

@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis import export
-from analysis.comparison import Comparison, groups_of
-from analysis.confirmed import confirms, judged_by_confirm
-from analysis.logged import repeats_of, repeats_sentence
-from analysis.roles import Role, judged_on, nothing_to_judge_by, ordered
-from analysis.slots import SLOTS, TRUTH, Slots
+from analysis.figures import export
+from analysis.runs.comparison import Comparison, groups_of
+from analysis.runs.metric_roles import Role, judged_on, nothing_to_judge_by, ordered
+from analysis.runs.metric_slots import SLOTS, TRUTH, Slots
+from analysis.runs.steps_and_times import repeats_of, repeats_sentence
+from analysis.search.confirmed import confirms, judged_by_confirm
 from app import claims, compare_data, compare_parts, documents, service, store, sweep_actions, ui
 from app.compare_data import View
 from app.study_metrics import Metrics, choose, first

@@ -9,11 +9,11 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis import roles as metric_roles
-from analysis import slots as slot_words
-from analysis.comparison import Comparison
-from analysis.roles import Role
-from analysis.slots import DEV, SLOTS, TRAIN, TRAIN_DEV, TRAINING, Slots
+from analysis.runs import metric_roles
+from analysis.runs import metric_slots as slot_words
+from analysis.runs.comparison import Comparison
+from analysis.runs.metric_roles import Role
+from analysis.runs.metric_slots import DEV, SLOTS, TRAIN, TRAIN_DEV, TRAINING, Slots
 from app import store, ui
 from sweeps.client import CommandError
 from tracking import schema
@@ -61,7 +61,7 @@ class Metrics:
 
 
 def first(metrics: Metrics) -> Slots:
-    """The metric in each slot, as the address asks for, else as was said, else as `analysis.roles.judges` chooses."""
+    """The metric in each slot, as the address asks for, else as was said, else as `metric_roles.judges` chooses."""
     asked = str(st.session_state.get("dev") or st.query_params.get("dev") or "")
     return metrics.slots(asked if asked in metrics.roles else "")
 

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import export
-from analysis.confirmed import OPTIMISTIC, ConfirmedInfo, confirmed_info, plot_confirmed, table
-from analysis.ranking import places
-from analysis.standings import Standings
+from analysis.figures import export
+from analysis.runs.ranking import places
+from analysis.search.confirmed import OPTIMISTIC, ConfirmedInfo, confirmed_info, plot_confirmed, table
+from analysis.statistics.standings import Standings
 from app import sweep_actions, ui
 from sweeps.spec import Spec
 

@@ -11,12 +11,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import confirmed
-from analysis.ranking import Group, answer, sweep_ranking
-from analysis.search_figures import pruning_saved
-from analysis.seeds import Plan
-from analysis.standings import Standings
-from analysis.units import SEEDS
+from analysis.runs.ranking import Group, answer, sweep_ranking
+from analysis.search import confirmed
+from analysis.search.history import pruning_saved
+from analysis.statistics.independent import SEEDS
+from analysis.statistics.seeds import Plan
+from analysis.statistics.standings import Standings
 from app import claims, preflight, sweep_actions, sweep_confirm, ui
 from app.claims import Judged
 from sweeps.decidable import plan_of

@@ -11,10 +11,9 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis.confirmed import confirms
-from analysis.contour import contour_info, plot_contour
-from analysis.importance import EVALUATORS, importance_info, plot_importance
-from analysis.search_figures import (
+from analysis.search.confirmed import confirms
+from analysis.search.contour import contour_info, plot_contour
+from analysis.search.history import (
     TrialResult,
     heights_of,
     history_info,
@@ -23,8 +22,9 @@ from analysis.search_figures import (
     scale,
     trial_results,
 )
-from analysis.slices import plot_slice, slice_info
-from analysis.timeline import plot_timeline, timeline_info
+from analysis.search.importance import EVALUATORS, importance_info, plot_importance
+from analysis.search.slices import plot_slice, slice_info
+from analysis.search.timeline import plot_timeline, timeline_info
 from app import store, ui
 from tracking.schema import Outcome
 

@@ -14,8 +14,8 @@ from benchmarks.measure import each_lab, finished, write
 
 def judged(uri: str, sweep: str, text: str) -> list[dict[str, str]]:
     """What the runs of a sweep in this store say of its claims."""
-    from analysis.claims import compared
-    from analysis.comparison import comparison
+    from analysis.runs.claims import compared
+    from analysis.runs.comparison import comparison
     from sweeps.spec import parse
     from tracking.frames import Selection
     from tracking.reader import open_reader, sweeps

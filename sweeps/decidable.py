@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.seeds import Plan
-from analysis.units import DATASETS, SEEDS
+from analysis.statistics.independent import DATASETS, SEEDS
+from analysis.statistics.seeds import Plan
 from sweeps.search import confirm_runs, count
 from sweeps.spec_model import Claim, Spec
 

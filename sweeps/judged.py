@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.claims import sweep_claims
-from analysis.confirmed import confirmed_info, confirms, not_compared, sweep_standings
-from analysis.ranking import sweep_ranking
+from analysis.runs.claims import sweep_claims
+from analysis.runs.ranking import sweep_ranking
+from analysis.search.confirmed import confirmed_info, confirms, not_compared, sweep_standings
 from sweeps.spec_model import Spec
 from tracking.schema import ACTIVE
 

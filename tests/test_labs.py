@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.claims import Status, compared
-from analysis.comparison import comparison
-from analysis.exact import enough_pairs
+from analysis.runs.claims import Status, compared
+from analysis.runs.comparison import comparison
+from analysis.statistics.exact import enough_pairs
 from app.study import PAGES
 from sweeps.decidable import plan_of
 from sweeps.search import count, enumerate_trials, flatten, seeds_for

@@ -30,8 +30,8 @@ def affected():
 
 
 def test_a_change_is_tested_where_it_is_and_above(affected):
-    chosen = affected.affected_tests({"analysis/momentum.py"})
-    assert {"tests/analysis/test_momentum.py", "tests/app/test_optimizers.py"} <= set(chosen)
+    chosen = affected.affected_tests({"analysis/explorers/momentum.py"})
+    assert {"tests/analysis/explorers/test_momentum.py", "tests/app/test_optimizers.py"} <= set(chosen)
     assert not [path for path in chosen if path.startswith(("tests/data", "tests/sweeps", "tests/tracking"))]
 
 
@@ -44,9 +44,9 @@ def test_a_page_a_test_and_a_lab_are_tested_by_the_tests_that_name_them(affected
 
 
 def test_the_command_finds_the_packages_and_not_the_rooms_of_tests():
-    command = [sys.executable, "tests/affected.py", "analysis/momentum.py"]
+    command = [sys.executable, "tests/affected.py", "analysis/explorers/momentum.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "tests/analysis/test_momentum.py" in done.stdout and "tests/app/test_optimizers.py" in done.stdout
+    assert "tests/analysis/explorers/test_momentum.py" in done.stdout and "tests/app/test_optimizers.py" in done.stdout
 
 
 def test_a_change_of_what_every_test_stands_on_is_tested_by_all(affected):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis.methods import selection_words
+from analysis.runs.methods import selection_words
 from app import explorers, landscape_parts, live, optimizer_data, optimizer_layers, optimizer_parts, study
 from app.optimizer_data import Contest
 

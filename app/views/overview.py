@@ -14,7 +14,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         st.page_link("views/launch.py", label="New sweep", icon=":material/add:")
 
 # Only now what takes a moment to import: the page is there already.
-from analysis.statistics import number
+from analysis.statistics.difference import number
 from app import service, store, sweep_deleted
 from app.study_pages import PAGES
 from tracking.store import StoreError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from analysis.comparison import groups_of
-from analysis.predictions import PredictionsError, Source, gather
+from analysis.classification.predictions import PredictionsError, Source, gather
+from analysis.runs.comparison import groups_of
 from app import compare_data, store, ui
 from app.quality_parts import TEST, VALIDATION, Answers, draw
 from tracking import schema

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from analysis import roles
-from analysis.statistics import number
+from analysis.runs import metric_roles as roles
+from analysis.statistics.difference import number
 from app import live, store, ui
 from app import run_parts as draw
 from app import runs_parts as parts

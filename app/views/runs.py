@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from analysis import roles
+from analysis.runs import metric_roles as roles
 from app import live, store, ui
 from app import runs_drawn as draw
 from app import runs_parts as parts

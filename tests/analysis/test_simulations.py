@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from analysis.samples import Sample, sample
-from analysis.verdicts import Decision, verdict, verdicts
+from analysis.statistics.samples import Sample, sample
+from analysis.statistics.verdicts import Decision, verdict, verdicts
 
 LONG = 2_000
 short_and_long = pytest.mark.parametrize("repeats", [500, pytest.param(LONG, marks=pytest.mark.slow)])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.comparison import comparison
+from analysis.runs.comparison import comparison
 from app import compare_data, ui
 
 CLAIM = "Adam comes lower than plain gradient descent."

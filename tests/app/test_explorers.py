@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from analysis.surfaces import SURFACES
-from analysis.trajectories import METHODS, Settings, best_rate
+from analysis.explorers.surfaces import SURFACES
+from analysis.explorers.trajectories import METHODS, Settings, best_rate
 
 
 def _surface() -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.statistics import number
+from analysis.statistics.difference import number
 from sweeps.search import enumerate_trials, flatten, group_of, seeds_for
 from sweeps.spec import parse
 from tracking import schema

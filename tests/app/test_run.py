@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 import app
-from analysis import roles
-from analysis.run_curves import panel_info, plot_panel, quantities
+from analysis.figures.run_curves import panel_info, plot_panel, quantities
+from analysis.runs import metric_roles as roles
 from app import run_data, store, ui
 from tracking import schema
 from tracking.reader import open_reader

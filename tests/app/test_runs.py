@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from analysis import roles
-from analysis.intervals import interval
+from analysis.runs import metric_roles as roles
+from analysis.statistics.intervals import interval
 from app import live, runs_parts, runs_table, runs_view, store, ui
 from sweeps.client import CommandError
 from tracking import schema

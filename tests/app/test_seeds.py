@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.seeds import MOST_COMPARED
+from analysis.statistics.seeds import MOST_COMPARED
 from app import ui
 from sweeps.judged import verdicts
 from sweeps.shown import verdict_lines

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from analysis.curves import Curve, CurvesInfo, Line
+from analysis.figures.curves import Curve, CurvesInfo, Line
 from app import figures, ui
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300

@@ -1,0 +1,145 @@
+"""The figure of a risk and its parts along an axis: the stack with the measured risk over it, the parts with intervals.
+
+Estimates below zero hang below the axis: the height above zero minus the depth below it is the risk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.bias_variance.capacity import CapacityInfo
+from analysis.bias_variance.decomposition import BIAS, DATA, HELPS, INIT, NOISE, PARTS
+from analysis.figures import marks, theme
+from analysis.statistics.intervals import Interval, number, plus_minus
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+COLOURS: Final = {BIAS: 0, DATA: 1, INIT: 2, HELPS: 3}
+"""Part -> its place in the palette; noise is grey, the measured risk ink."""
+UPPER: Final = (0.42, 1.0)
+"""The part of the figure's height that the stack takes."""
+GREY: Final = {"light": "#b4bac4", "dark": "#59616d"}
+
+
+def colour_of(part: str, dark: bool) -> str:
+    """The colour of a part, the same in every figure."""
+    return GREY["dark" if dark else "light"] if part == NOISE else theme.palette(dark)[COLOURS[part]]
+
+
+def _bars(found: Interval) -> tuple[float, float]:
+    return (found.high - found.mean, found.mean - found.low) if found.shown else (0.0, 0.0)
+
+
+def _error(pairs: list[Interval], colour: str) -> dict[str, Any]:
+    halves = [_bars(found) for found in pairs]
+    return {
+        "type": "data", "symmetric": False, "array": [up for up, _ in halves], "arrayminus": [low for _, low in halves],
+        "color": colour, "thickness": 1.8, "width": 3,
+    }  # fmt: skip
+
+
+def _parts_of(info: CapacityInfo) -> dict[str, str]:
+    """Part -> its name, of those that there are."""
+    names = {part.key: part.name for each in info.drawn if each.parts for part in each.parts.parts}
+    return {key: names[key] for key in PARTS if key in names}
+
+
+def _stack(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
+    """The upper panel: the parts as bars, the risk over them."""
+    ink = theme.palette(dark)[6]
+    title = theme.plain(info.axis.key)
+    for key, name in _parts_of(info).items():
+        own = [each for each in info.drawn if each.parts is not None and key in each.parts]
+        parts = [each.parts[key] for each in own if each.parts is not None]
+        figure.add_bar(
+            x=[each.place for each in own], y=[part.sign * part.estimate.mean for part in parts],
+            width=[0.76 * min(info.axis.room(each.place), 1.5 * info.axis.step) for each in own],
+            name=theme.plain(name), legendgroup=key,
+            marker={
+                "color": theme.translucent(colour_of(key, dark), 0.8),
+                "pattern": {"shape": "/" if key == HELPS else "", "size": 6},
+            },
+            customdata=[(each.text, plus_minus(part.estimate)) for each, part in zip(own, parts, strict=True)],
+            hovertemplate=f"<b>{theme.plain(name)}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}"
+            "<extra></extra>",
+        )  # fmt: skip
+    drawn = [each for each in info.drawn if each.parts is not None]
+    dots = [(each.place, value, each.text, seed) for each in drawn for seed, value in each.risks.items()]
+    figure.add_scatter(
+        x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", legendgroup="risk", showlegend=False,
+        marker={"size": 4.5, "color": theme.translucent(ink, 0.45)}, customdata=[dot[2:] for dot in dots],
+        hovertemplate=f"{title} %{{customdata[0]}}, training set %{{customdata[1]}}: %{{y:.4g}}<extra></extra>",
+    )  # fmt: skip
+    risks = [each.parts.risk for each in drawn if each.parts is not None]
+    figure.add_scatter(
+        x=[each.place for each in drawn], y=[risk.mean for risk in risks], name="risk, measured", legendgroup="risk",
+        mode="lines+markers" if info.axis.numeric else "markers",
+        line={"color": ink, "width": 2}, marker={"size": 7, "color": ink}, error_y=_error(risks, ink),
+        customdata=[(each.text, plus_minus(risk), risk.n) for each, risk in zip(drawn, risks, strict=True)],
+        hovertemplate=f"<b>risk, measured</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}"
+        " (%{customdata[2]} training sets)<extra></extra>",
+    )  # fmt: skip
+
+
+def _apart(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
+    """The lower panel: every part by itself, with its interval."""
+    names = _parts_of(info)
+    title = theme.plain(info.axis.key)
+    for k, (key, name) in enumerate(names.items()):
+        own = [each for each in info.drawn if each.parts is not None and key in each.parts]
+        found = [each.parts[key].estimate for each in own if each.parts is not None]
+        colour = colour_of(key, dark)
+        aside = (k - (len(names) - 1) / 2) * 0.11 * info.axis.step
+        figure.add_scatter(
+            x=[each.place + aside for each in own], y=[each.mean for each in found], yaxis="y2", legendgroup=key,
+            showlegend=False, mode="lines+markers" if info.axis.numeric else "markers",
+            line={"color": theme.translucent(colour, 0.55), "width": 1.4}, marker={"size": 6, "color": colour},
+            error_y=_error(found, colour),
+            customdata=[
+                (each.text, plus_minus(own), number(own.low, 3), number(own.high, 3))
+                for each, own in zip(own, found, strict=True)
+            ],
+            hovertemplate=f"<b>{theme.plain(name)}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}<br>"
+            "%{customdata[2]} to %{customdata[3]}<extra></extra>",
+        )  # fmt: skip
+
+
+def _range(info: CapacityInfo) -> list[float]:
+    """From the deepest bar to the highest bar or dot: one wide interval must not press everything else flat."""
+    low = high = 0.0
+    for each in info.drawn:
+        assert each.parts is not None
+        bars = [part.sign * part.estimate.mean for part in each.parts.parts]
+        low = min(low, sum(bar for bar in bars if bar < 0))
+        high = max(high, sum(bar for bar in bars if bar > 0), *each.parts.risks.tolist())
+    return [low * 1.1, (high or 1.0) * 1.08]
+
+
+def plot_capacity(info: CapacityInfo, *, dark: bool = False, height: int = 520) -> go.Figure:
+    """The stack of the parts with the measured risk over it, and below each part with its interval."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    base = theme.layout(dark, x=info.axis.title, y=info.loss, height=height)
+    figure.update_layout(**base)
+    _stack(figure, info, dark)
+    _apart(figure, info, dark)
+    zero = {"zeroline": True, "zerolinecolor": base["yaxis"]["gridcolor"], "zerolinewidth": 2}
+    parts = {"domain": [0.0, 0.36], "anchor": "x", "title": base["yaxis"]["title"] | {"text": "parts"}}
+    figure.update_layout(
+        barmode="relative",
+        yaxis=zero | {"domain": UPPER, "range": _range(info)},
+        yaxis2=base["yaxis"] | zero | parts,
+        margin={"l": 8, "r": 8, "t": 26, "b": 8},
+        legend={"y": -0.13},
+        uirevision=f"{info.loss} {info.axis.key}",
+    )  # fmt: skip
+    figure.update_xaxes(anchor="y2", **info.axis.layout(bars=True))
+    if info.threshold is not None:
+        marks.threshold(figure, info.axis, info.threshold.place, dark)
+    lost = [each for each in info.positions if each.diverged]
+    if lost:
+        texts = [f"{each.text}: {each.diverged} of {each.runs} runs" for each in lost]
+        marks.crosses(figure, [each.place for each in lost], texts, dark, UPPER)
+    return figure

@@ -1,0 +1,290 @@
+"""The learning curve: training and validation error against the size of the training set, or any other number.
+
+A high-bias learner shows two curves that meet above the reference error: more examples cannot bring validation below
+what training has reached. A high-variance learner shows a gap that narrows as the set grows. Which of them it is, and
+so whether more examples help, `analysis.bias_variance.diagnosis` alone decides; the curve adds whether its last step
+still paid.
+
+Along a capacity, such as the width, the same figure shows where networks begin to fit their training set and whether
+the validation error descends twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.bias_variance.capacity import FITTED, FITTED_SHARE, fitted_from
+from analysis.bias_variance.diagnosis import BIAS, VARIANCE, Diagnosis, Finding, diagnoses
+from analysis.bias_variance.double_descent import Descent, descent
+from analysis.figures.param_axis import Along, along, is_size, size
+from analysis.runs.metric_slots import DEV, TRAIN
+from analysis.runs.true_labels import GIVEN, true_errors
+from analysis.statistics.difference import Difference, difference
+from analysis.statistics.exact import resolution
+from analysis.statistics.independent import units
+from analysis.statistics.intervals import Interval, interval, number, plus_minus
+from tracking.schema import Outcome
+
+MOST_LINES: Final = 7
+
+
+@dataclass(frozen=True)
+class Dots:
+    """The runs at one size."""
+
+    value: Any
+    place: float
+    seeds: dict[str, dict[Any, float]]
+    """DEV, TRAIN -> seed, training set or position -> error."""
+    means: dict[str, Interval]
+    diverged: int
+    runs: int
+    over: str
+    """What the values are of: seeds, or training sets where several runs share one."""
+    paired: bool
+    """Whether other sizes share the keys."""
+    given: Interval
+    """The training error on the labels that the networks were trained on."""
+    diagnosis: Diagnosis | None
+    """What these runs suffer from; None where they are several groups."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One configuration as its training set grows."""
+
+    name: str
+    """Nothing where there is but one."""
+    dots: tuple[Dots, ...]
+
+    @property
+    def known(self) -> list[Dots]:
+        """The sizes that have a validation error."""
+        return [each for each in self.dots if each.means[DEV].n]
+
+
+@dataclass(frozen=True)
+class LearningCurveInfo:
+    """What `plot_learning_curve` draws."""
+
+    axis: Along
+    lines: tuple[Line, ...]
+    dev: str
+    train: str
+    """What the metrics are called; nothing where training errors were not logged."""
+    reference: float
+    """The error that the task allows."""
+
+    @property
+    def along_size(self) -> bool:
+        """Whether the axis is the size of the training set."""
+        return is_size(self.axis.key)
+
+    @property
+    def threshold(self) -> Dots | None:
+        """Where networks begin to fit their training set; None along its size, for several lines, or if they do not."""
+        if self.along_size or len(self.lines) != 1 or not self.axis.numeric:
+            return None
+        known = [each for each in self.lines[0].known if each.given.n]
+        errors = [each.given.mean for each in known]
+        share = all(0 <= error <= 1 for error in errors)
+        place = fitted_from(errors, FITTED if share else FITTED_SHARE * max(errors, default=0.0))
+        return None if place is None else known[place]
+
+    @property
+    def descent(self) -> Descent | None:
+        """The second descent of the validation error; None where there is no peak, or for several lines."""
+        if len(self.lines) != 1 or not self.axis.numeric or not all(each.paired for each in self.lines[0].known):
+            return None
+        known = self.lines[0].known
+        names = [self.axis.text(each.value) for each in known]
+        return descent(names, [each.seeds[DEV] for each in known], known[0].over) if known else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not any(line.known for line in self.lines)
+
+    @property
+    def problem(self) -> str:
+        """What is missing, where nothing can be drawn."""
+        if not self.empty:
+            return ""
+        runs = [each for line in self.lines for each in line.dots]
+        total, lost = sum(each.runs for each in runs), sum(each.diverged for each in runs)
+        return f"All {total} runs diverged." if total and lost == total else "No run has a validation error yet."
+
+    @property
+    def kind(self) -> str:
+        """How the intervals are named; nothing where there are none."""
+        sizes = sorted({each.means[DEV].n for line in self.lines for each in line.known if each.means[DEV].shown})
+        if not sizes:
+            return ""
+        over = next(each.over for line in self.lines for each in line.known)
+        return f"95% t-intervals, n={sizes[0] if len(sizes) == 1 else f'{sizes[0]} to {sizes[-1]}'} {over}"
+
+    @property
+    def sentence(self) -> str:
+        """What the curves say; of several lines, of each. Plain text."""
+        say = _by_size if self.along_size else _by_capacity
+        said = [say(self, line) for line in self.lines if line.known][:3]
+        found = self.descent
+        return " ".join([*said, *([found.sentence] if found is not None else [])])
+
+    def frame(self) -> pd.DataFrame:
+        """A row a run a slot."""
+        rows = [
+            {
+                "line": line.name,
+                self.axis.title: self.axis.text(each.value),
+                "error": slot,
+                "seed": seed,
+                "value": value,
+            }
+            for line in self.lines
+            for each in line.dots
+            for slot, values in each.seeds.items()
+            for seed, value in values.items()
+        ]
+        return pd.DataFrame(rows, columns=["line", self.axis.title, "error", "seed", "value"])
+
+
+def _gap(at: Dots) -> Interval:
+    """Validation minus training error, within runs."""
+    dev, train = at.seeds[DEV], at.seeds[TRAIN]
+    shared = [seed for seed in dev if seed in train]
+    rounding = resolution([value for seed in shared for value in (dev[seed], train[seed])])
+    return interval([dev[seed] - train[seed] for seed in shared], rounding=rounding)
+
+
+def _slope(before: Dots, last: Dots) -> Difference:
+    """How much the validation error fell with the last step."""
+    shared = before.paired and last.paired and before.over == last.over
+    on = last.over.rstrip("s") if shared and set(before.seeds[DEV]) & set(last.seeds[DEV]) else None
+    first, second = before.seeds[DEV], last.seeds[DEV]
+    return difference(first, second, on) if on else difference(list(first.values()), list(second.values()))
+
+
+def _errors(info: LearningCurveInfo, line: Line, at: Dots) -> str:
+    """`At 800 examples validation error is 0.12 ± 0.01, 0.05 ± 0.01 above training error (n=8 seeds)`."""
+    value = info.axis.text(at.value)
+    where = f"{value} examples" if info.along_size else f"{info.axis.key} {value}"
+    lead = f"{line.name}: at" if line.name else "At"
+    words, gap, n = f"{lead} {where} validation error is {plus_minus(at.means[DEV])}", _gap(at), at.means[DEV].n
+    if gap.n:
+        words += f", {plus_minus(gap)} above training error"
+    return f"{words} (n={n} {at.over if n > 1 else at.over.rstrip('s')})"
+
+
+def _trend(info: LearningCurveInfo, before: Dots, last: Dots, step: Difference) -> str:
+    """Whether the last step still paid."""
+    fell, since = step.interval, f"from {info.axis.text(before.value)}"
+    if not fell.shown or not math.isfinite(fell.low):
+        return f"; whether it still falls {since} cannot be told: too few {last.over}"
+    if fell.low > 0:
+        return f"; {since} it fell by {plus_minus(fell)} ({step.kind})"
+    if fell.high < 0:
+        return f"; {since} it rose by {plus_minus(fell.turned)} ({step.kind})"
+    return f"; whether it still falls cannot be told: {since} it changed by {plus_minus(fell.turned)} ({step.kind})"
+
+
+def _more_examples(found: Diagnosis) -> str:
+    """What more examples do, as a clause: they help against variance and nothing else; nothing if neither is named."""
+    if VARIANCE in found.named:
+        return ": more examples help against variance alone" if BIAS in found.named else ": more examples help"
+    return ": more examples alone will not help" if BIAS in found.named else ""
+
+
+def _judged(info: LearningCurveInfo, at: Dots, *, examples: bool) -> str:
+    """What the diagnosis says of the runs at one size, in sentences; with what more examples do, where asked for."""
+    found = at.diagnosis
+    if found is None or not found.judged:
+        return ""
+    faults = [gap.fault for gap in found.faults]
+    limit = number(found.threshold, 3)
+    if found.untold:
+        words = "Bias and variance cannot be told from wrong labels"
+    elif faults:
+        words = f"This is {' and '.join(faults)}{_more_examples(found) if examples else ''}"
+    elif all(gap.finding is Finding.BELOW for gap in found.gaps):
+        words = f"No fault exceeds the threshold {limit}"
+    else:
+        words = f"Whether a fault exceeds the threshold {limit} cannot be told"
+    reached = bool(info.reference) and at.means[DEV].high < info.reference
+    below = f" It lies below the reference error {number(info.reference, 3)}." if reached else ""
+    return " ".join(filter(None, [f"{below} {words}.", found.memorised_sentence]))
+
+
+def _by_size(info: LearningCurveInfo, line: Line) -> str:
+    """What the two curves say at the largest training set."""
+    *before, last = line.known
+    words = _errors(info, line, last)
+    if not last.means[DEV].shown:
+        return f"{words}: too few for a verdict."
+    step = _slope(before[-1], last) if before else None
+    trend = _trend(info, before[-1], last, step) if step else ""
+    rose = step is not None and step.interval.shown and step.interval.high < 0
+    return f"{words}{trend}.{_judged(info, last, examples=not rose)}"
+
+
+def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
+    """Where the validation error is lowest."""
+    best = min(line.known, key=lambda each: each.means[DEV].mean)
+    words = _errors(info, line, best)
+    if not best.means[DEV].shown:
+        return f"{words}: too few for a verdict."
+    return f"{words}, the lowest of {len(line.known)}.{_judged(info, best, examples=False)}"
+
+
+def _dots(value: Any, axis: Along, runs: pd.DataFrame, diagnosed: Mapping[str, Diagnosis]) -> Dots:
+    measured, over, paired = units(runs[runs["outcome"] == Outcome.OK], [DEV, TRAIN, GIVEN])
+    errors = {
+        slot: {key: float(x) for key, x in measured[slot].items() if math.isfinite(x)} for slot in (DEV, TRAIN, GIVEN)
+    }
+    means = {slot: interval(values.values()) for slot, values in errors.items()}
+    given = means.pop(GIVEN)
+    del errors[GIVEN]
+    groups = runs["group"].map(str).unique()
+    lost = int((runs["outcome"] == Outcome.DIVERGED).sum())
+    diagnosis = diagnosed[groups[0]] if len(groups) == 1 else None
+    return Dots(value, axis.place(value), errors, means, lost, len(runs), over, paired, given, diagnosis)
+
+
+def learning_curve_info(
+    runs: pd.DataFrame,
+    key: str,
+    *,
+    dev: str,
+    train: str,
+    reference: float = 0.0,
+    threshold: float = 0.0,
+    line: str = "",
+) -> LearningCurveInfo:
+    """Errors against a numeric param, those on the true labels where they are known.
+
+    Args:
+        runs: One row a run that counts: what `analysis.bias_variance.diagnosis.diagnoses` takes, `key` and `line`.
+        key: The param of the horizontal axis; runs without a number there are left out.
+        dev: What the validation metric is called.
+        train: What the training metric is called; nothing where there is none.
+        reference: The error that the task allows.
+        threshold: How large a gap must be to matter, in units of the error.
+        line: The column that tells configurations apart; all are one if not given.
+    """
+    diagnosed = {found.group: found for found in diagnoses(runs, reference, threshold)}
+    runs = true_errors(runs)
+    known = runs[[math.isfinite(size(value)) for value in runs[key]]] if len(runs) else runs
+    axis = along(key, known[key].tolist())
+    names = list(dict.fromkeys(known[line])) if line else [""]
+    lines = []
+    for name in names[:MOST_LINES]:
+        own = known[known[line] == name] if line else known
+        groups = [(value, own[[size(each) == size(value) for each in own[key]]]) for value in axis.values]
+        dots = tuple(_dots(value, axis, part, diagnosed) for value, part in groups if len(part))
+        lines.append(Line(str(name) if len(names) > 1 else "", dots))
+    return LearningCurveInfo(axis, tuple(lines), dev, train, reference)

@@ -1,0 +1,113 @@
+"""The figure of errors against the size of the training set, or any other number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.bias_variance.learning_curve import LearningCurveInfo, Line
+from analysis.figures import marks, theme
+from analysis.runs.metric_slots import DEV, TRAIN
+from analysis.statistics.intervals import number, plus_minus
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def _looks(info: LearningCurveInfo, dark: bool) -> list[tuple[Line, str, str, str, str]]:
+    """Line, slot, name, colour and dash of each curve."""
+    palette = theme.palette(dark)
+    if len(info.lines) == 1:
+        both = [(DEV, info.dev, palette[1], "solid")] + ([(TRAIN, info.train, palette[0], "solid")] * bool(info.train))
+        return [(info.lines[0], slot, name, colour, dash) for slot, name, colour, dash in both]
+    places = theme.colour_indices([line.name for line in info.lines])
+    found = []
+    for line in info.lines:
+        colour = palette[places[line.name]]
+        found.append((line, DEV, f"{line.name}, {info.dev}", colour, "solid"))
+        if info.train:
+            found.append((line, TRAIN, f"{line.name}, {info.train}", colour, "dot"))
+    return found
+
+
+def _curve(
+    figure: go.Figure, info: LearningCurveInfo, line: Line, slot: str, colour: str, *, name: str, dash: str, log: bool
+) -> None:  # fmt: skip
+    """The dots, the means and the intervals of one error."""
+    named, title = theme.plain(theme.shortened(name, 44)), theme.plain(info.axis.key)
+    dots = [
+        (each.place, value, info.axis.text(each.value), f"{each.over.rstrip('s')} {seed}")
+        for each in line.dots
+        for seed, value in each.seeds[slot].items()
+    ]
+    figure.add_scatter(
+        x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False, legendgroup=name,
+        marker={"size": 5, "color": theme.translucent(colour, 0.4)}, customdata=[dot[2:] for dot in dots],
+        hovertemplate=f"<b>{named}</b><br>{title} %{{customdata[0]}}, %{{customdata[1]}}: %{{y:.4g}}<extra></extra>",
+    )  # fmt: skip
+    own = [each for each in line.dots if each.means[slot].n]
+    means = [each.means[slot] for each in own]
+    halves = [mean.half if mean.shown else 0.0 for mean in means]
+    # On a logarithmic axis a bound at or below zero has no place: the bar ends at the lowest dot.
+    lowest = [min(each.seeds[slot].values()) for each in own]
+    below = [
+        mean.mean - min(low, mean.mean) if log and half >= mean.mean else half
+        for mean, half, low in zip(means, halves, lowest, strict=True)
+    ]
+    figure.add_scatter(
+        x=[each.place for each in own], y=[mean.mean for mean in means], mode="lines+markers", name=named,
+        legendgroup=name, line={"color": colour, "width": 2.2, "dash": dash}, marker={"size": 7, "color": colour},
+        error_y={
+            "type": "data", "symmetric": False, "array": halves, "arrayminus": below, "color": colour,
+            "thickness": 1.8, "width": 4,
+        },
+        customdata=[
+            (info.axis.text(each.value), plus_minus(mean), mean.n) for each, mean in zip(own, means, strict=True)
+        ],
+        hovertemplate=f"<b>{named}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}} (n=%{{customdata[2]}})"
+        "<extra></extra>",
+    )  # fmt: skip
+
+
+def plot_learning_curve(
+    info: LearningCurveInfo, *, dark: bool = False, log: bool = False, height: int = 420
+) -> go.Figure:
+    """Seed dots, means and intervals of both errors; the reference error, unless it is 0, as a dashed line.
+
+    Args:
+        info: What to draw.
+        dark: Whether the page is dark.
+        log: A logarithmic axis of errors.
+        height: In pixels.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    base = theme.layout(dark, x=info.axis.title, y="error", log_y=log, height=height)
+    figure.update_layout(**base)
+    for line, slot, name, colour, dash in _looks(info, dark):
+        _curve(figure, info, line, slot, colour, name=name, dash=dash, log=log)
+    lost = [each for line in info.lines for each in line.dots if each.diverged]
+    if lost:
+        texts = [f"{info.axis.text(each.value)}: {each.diverged} of {each.runs} runs" for each in lost]
+        marks.crosses(figure, [each.place for each in lost], texts, dark)
+    ticks = info.axis.layout()
+    if info.reference and not (log and info.reference < 0):
+        # A trace and no shape, so that the axis makes room for it.
+        figure.add_scatter(
+            x=ticks["range"], y=[info.reference] * 2, mode="lines",
+            name=f"reference error {number(info.reference, 3)}",
+            line={"color": base["font"]["color"], "width": 1.4, "dash": "dash"}, hoverinfo="skip",
+        )  # fmt: skip
+    figure.update_xaxes(**ticks)
+    if info.threshold is not None:
+        marks.threshold(figure, info.axis, info.threshold.place, dark)
+        figure.update_layout(margin={"l": 8, "r": 8, "t": 26, "b": 8})
+    if log:
+        values = [x for line in info.lines for each in line.dots for own in each.seeds.values() for x in own.values()]
+        positive = [x for x in [*values, info.reference] if x > 0]
+        if positive:
+            figure.update_yaxes(theme.log_ticks(min(positive), max(positive)), selector={"overlaying": None})
+    else:
+        figure.update_yaxes(rangemode="tozero", selector={"overlaying": None})
+    figure.update_layout(uirevision=f"{info.axis.key} {info.dev} {log}")
+    return figure

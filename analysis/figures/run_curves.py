@@ -1,0 +1,217 @@
+"""One run's metrics over its steps: a panel a quantity, so that training and validation stand in the same one.
+
+What is no number is not drawn and not padded: a red cross marks the last finite point before it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures import theme
+from analysis.figures.curves import thin
+from analysis.figures.vertical_range import Span, fit, span_of
+from analysis.runs.metric_roles import SYSTEM, TEST, TRAIN, VALIDATION, Role, is_part, ordered
+from analysis.runs.steps_and_times import (
+    Repeats,
+    clock_sentence,
+    in_time,
+    latest,
+    mixed_steps_sentence,
+    repeats,
+    repeats_sentence,
+)
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_PLACES: Final = {VALIDATION: 0, TRAIN: 1, TEST: 2}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One metric's points. `broken`: where a value was no number, the last finite point before it."""
+
+    metric: str
+    part: str
+    steps: np.ndarray
+    seconds: np.ndarray
+    values: np.ndarray
+    broken: list[int]
+    """Places in the points above."""
+    repeats: Repeats | None = None
+    """The steps that were logged more than once, if some were."""
+    misdated: float | None = None
+    """A time of a value that cannot be when the run trained (milliseconds); None where all times can."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The metrics of one quantity."""
+
+    title: str
+    traces: list[Trace]
+
+    @property
+    def positive(self) -> bool:
+        """Whether a logarithmic axis can show all of it."""
+        return all(bool((trace.values > 0).all()) for trace in self.traces)
+
+    @property
+    def over_time(self) -> Panel:
+        """The panel without the metrics that have no place on an axis of time."""
+        return replace(self, traces=[trace for trace in self.traces if trace.misdated is None])
+
+    def span(self, log: bool) -> Span | None:
+        """The vertical axis that the curves need; None where there is nothing to draw."""
+        return span_of((trace.values for trace in self.traces), log)
+
+    @property
+    def flat(self) -> bool:
+        """Whether nothing changes."""
+        return all(bool((trace.values == trace.values[0]).all()) and not trace.broken for trace in self.traces)
+
+
+def quantity(name: str, role: Role) -> str:
+    """What a metric measures, whatever data it is of: `val/loss` and `train_loss` -> loss."""
+    if role.part == SYSTEM:
+        return name
+    pieces = [piece for piece in re.split(r"[/_. :-]+", name) if piece]
+    left = [piece for piece in pieces if not is_part(piece)]
+    return " ".join(left) if left and len(left) < len(pieces) else name
+
+
+def quantities(found: Mapping[str, Role]) -> dict[str, list[str]]:
+    """Quantity -> its metrics, the most telling first."""
+    result: dict[str, list[str]] = {}
+    for name in ordered(found):
+        result.setdefault(quantity(name, found[name]), []).append(name)
+    return result
+
+
+def _misdated(histories: pd.DataFrame, start: float | None, end: float | None) -> dict[str, float]:
+    """Metric -> a time of it that cannot be when the run trained."""
+    wrong = {}
+    for metric, first, last in histories.groupby("key")["time"].agg(["min", "max"]).itertuples():
+        begun = first if start is None else start
+        if not in_time(first, last, begun, math.nan if end is None else end):
+            wrong[str(metric)] = float(first if first < begun else last)
+    return wrong
+
+
+def panel_info(
+    title: str,
+    metrics: Sequence[str],
+    histories: pd.DataFrame,
+    found: Mapping[str, Role],
+    *,
+    start: float | None = None,
+    end: float | None = None,
+) -> Panel:
+    """The points of a panel; metrics without a finite point are left out.
+
+    Args:
+        title: The quantity.
+        metrics: Its metrics, in the order of the legend.
+        histories: Long, of one run: key, step, time, value.
+        found: The role of each metric.
+        start: When the run started, in milliseconds; None where that is not known.
+        end: When it ended; None while it trains.
+    """
+    misdated = _misdated(histories, start, end)
+    dated = histories[~histories["key"].isin(list(misdated))]
+    zero = int(dated["time"].min()) if len(dated) else 0
+    traces = []
+    for metric in metrics:
+        history = histories[histories["key"] == metric]
+        own = latest(history)
+        values = own["value"].to_numpy(dtype=float)
+        good = np.isfinite(values)
+        if not good.any():
+            continue
+        before = np.cumsum(good) - 1
+        broken = sorted({int(place) for place in before[~good] if place >= 0})
+        seconds = (own["time"].to_numpy(dtype=float) - zero) / 1000
+        steps = own["step"].to_numpy(dtype=float)
+        part = found[metric].part if metric in found else ""
+        again = repeats(metric, history)
+        traces.append(
+            Trace(metric, part, steps[good], seconds[good], values[good], broken, again, misdated.get(metric))
+        )
+    return Panel(title, traces)
+
+
+def notes_of(panels: Sequence[Panel], *, over_time: bool) -> str:
+    """What misleads in how the metrics were logged, in sentences; nothing where nothing does.
+
+    Args:
+        panels: What is shown, single values included.
+        over_time: Whether they are drawn over time, and else over steps.
+    """
+    traces = [trace for panel in panels for trace in panel.traces]
+    sentences = [repeats_sentence([trace.repeats for trace in traces if trace.repeats is not None], "metrics")]
+    if over_time:
+        sentences += [
+            clock_sentence([(trace.metric, trace.misdated) for trace in traces if trace.misdated is not None])
+        ]
+    else:
+        sentences += [mixed_steps_sentence([(trace.metric, trace.steps) for trace in panel.traces]) for panel in panels]
+    return " ".join(filter(None, sentences))
+
+
+def plot_panel(panel: Panel, *, dark: bool = False, log: bool = False, x: str = "step", height: int = 260) -> go.Figure:
+    """The figure of a panel.
+
+    Args:
+        panel: What to draw.
+        dark: Whether the page is dark.
+        log: A logarithmic axis of values.
+        x: "step", "epoch" or "seconds" since the first value.
+        height: In pixels.
+    """
+    import plotly.graph_objects as go
+
+    colours = theme.palette(dark)
+    figure = go.Figure()
+    taken: list[int] = []
+    for trace in panel.traces:
+        wanted = _PLACES.get(trace.part, 3)
+        place = wanted if wanted not in taken else next((k for k in range(len(colours)) if k not in taken), wanted)
+        taken.append(place)
+        along = trace.seconds if x == "seconds" else trace.steps
+        places, y = thin(along, trace.values)
+        name = theme.plain(theme.shortened(trace.metric))
+        unit = "%{x:.4g} s" if x == "seconds" else f"{x} %{{x}}"
+        figure.add_scatter(
+            x=places,
+            y=y,
+            mode="lines+markers" if len(places) <= 30 else "lines",
+            line={"color": colours[place], "width": 2},
+            marker={"color": colours[place], "size": 4},
+            name=name,
+            hovertemplate=f"<b>{name}</b><br>{unit}: %{{y:.5g}}<extra></extra>",
+        )
+        if trace.broken:
+            figure.add_scatter(
+                x=along[trace.broken],
+                y=trace.values[trace.broken],
+                mode="markers",
+                marker={
+                    "symbol": "x-thin",
+                    "size": 9,
+                    "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
+                },
+                hovertemplate=f"<b>{name}</b><br>no number after %{{x}}<extra></extra>",
+                showlegend=False,
+            )
+    figure.update_layout(**theme.layout(dark, x=x, y=theme.shortened(panel.title), log_y=log, height=height))
+    figure.update_layout(showlegend=len(panel.traces) > 1, legend={"y": -0.28})
+    if span := panel.span(log):
+        fit(figure, span)
+    return figure

@@ -1,0 +1,415 @@
+"""What happens inside: gradient norms by layer and epoch, and how activations and inputs stand before training.
+
+A signal that passes many layers shrinks or grows by a factor a layer, and so does the gradient on its way back
+(Hochreiter 1991; Glorot and Bengio 2010). The ratio of the first to the last layer's gradient norm says which: it
+vanishes where the whole interval lies below 1 / FACTOR, it explodes where it lies above FACTOR. Norms and ratios spread
+by factors, so they are averaged by their logarithms: the mean is geometric, the interval Student's of the logarithms.
+
+Layers differ in their sizes, and so do the norms of their gradients: compare methods and depths, not one number with 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL, interval, number
+from analysis.statistics.independent import independent
+from analysis.words import counted
+
+FACTOR: Final = 10.0
+FIRST, LAST = "first", "last"
+GRADIENT: Final = "gradient norm"
+SPREAD: Final = "activation spread before training"
+CONDITION: Final = "condition of what comes in"
+_ARRAYS: Final = {SPREAD: "activation_std", CONDITION: "condition"}
+
+
+def _short(value: float) -> str:
+    """Two digits: a condition number of 115920 is 1.2e+05."""
+    return f"{value:.2g}" if value >= 10_000 else number(value, 2)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A positive quantity over seeds: the geometric mean with the t-interval of its logarithms."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    zeros: int = 0
+    """Runs in which it was 0, which have no logarithm and are in no mean."""
+    infinite: int = 0
+    """Runs in which it was infinite."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether a figure may show its interval."""
+        return self.n >= ENOUGH_FOR_AN_INTERVAL
+
+    @property
+    def words(self) -> str:
+        """`0.012 (0.008 to 0.02)`."""
+        if not self.n:
+            return "0" if self.zeros else "infinite" if self.infinite else "–"
+        bounds = f" ({_short(self.low)} to {_short(self.high)})" if self.shown else ""
+        return f"{_short(self.mean)}{bounds}"
+
+
+def factor(values: Iterable[float], sets: Sequence[int] | None = None) -> Factor:
+    """The geometric mean of values that are not negative, and its interval; nan are left out.
+
+    Args:
+        values: One a run.
+        sets: Each run's training set, by its seed, -1 where it is not known: runs on one are one value.
+    """
+    x = np.asarray(list(values), dtype=float)
+    logarithms = np.log(x, out=np.full(len(x), math.nan), where=np.isfinite(x) & (x > 0))
+    found = interval(independent(logarithms.tolist(), [-1] * len(x) if sets is None else sets))
+    mean, low, high = (math.exp(value) for value in (found.mean, found.low, found.high))
+    return Factor(mean, low, high, found.n, int((x == 0).sum()), int(np.isposinf(x).sum()))
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """What one run left of its layers."""
+
+    run_id: str
+    method: str
+    seed: int
+    names: tuple[str, ...]
+    epochs: np.ndarray
+    gradients: np.ndarray
+    """(epochs, layers)"""
+    before: Mapping[str, np.ndarray]
+    """SPREAD and CONDITION -> (layers,), where they were measured."""
+    data: int = -1
+    """The seed of its training set; -1 where it is not known."""
+
+    @property
+    def depth(self) -> int:
+        """Layers."""
+        return len(self.names)
+
+
+def _layer_run(run_id: str, method: str, seed: int, data: int, arrays: Mapping[str, np.ndarray]) -> LayerRun | None:
+    """None where the arrays do not belong together."""
+    try:
+        names = tuple(str(name) for name in arrays["names"])
+        epochs = np.asarray(arrays["epochs"], dtype=int)
+        gradients = np.asarray(arrays["grad_norm"], dtype=float)
+    except (KeyError, ValueError, TypeError):
+        return None
+    if not names or not len(epochs) or gradients.shape != (len(epochs), len(names)):
+        return None
+    before = {
+        what: np.asarray(arrays[key], dtype=float)
+        for what, key in _ARRAYS.items()
+        if key in arrays and np.shape(arrays[key]) == (len(names),)
+    }
+    return LayerRun(run_id, method, seed, names, epochs, gradients, before, data)
+
+
+def layer_runs(
+    arrays: Mapping[str, Mapping[str, np.ndarray]], runs: pd.DataFrame, methods: Mapping[str, str]
+) -> list[LayerRun]:
+    """The runs that left readable arrays of their layers, in the order of `runs`.
+
+    Args:
+        arrays: Run -> the content of its LAYERS_FILE.
+        runs: One row a run: run_id, seed, and where it is known seed_data.
+        methods: Run -> its method; runs that are missing are left out.
+    """
+    found = []
+    for row in runs.to_dict("records"):
+        run_id = str(row["run_id"])
+        if run_id in arrays and run_id in methods:
+            data = int(row.get("seed_data", -1))
+            made = _layer_run(run_id, methods[run_id], int(row["seed"]), data, arrays[run_id])
+            found += [made] if made else []
+    return found
+
+
+def _groups(runs: Sequence[LayerRun]) -> dict[tuple[str, int], list[LayerRun]]:
+    """By method and depth: methods in their order, each from shallow to deep."""
+    order = list(dict.fromkeys(run.method for run in runs))
+    keys = sorted({(run.method, run.depth) for run in runs}, key=lambda key: (order.index(key[0]), key[1]))
+    return {key: [run for run in runs if (run.method, run.depth) == key] for key in keys}
+
+
+def _label(method: str, depth: int, several: bool) -> str:
+    return f"{method}, {counted(depth, 'layer')}" if several else method
+
+
+def deepest(runs: Sequence[LayerRun]) -> list[LayerRun]:
+    """Of each method the runs of its deepest networks."""
+    depths = {run.method: 0 for run in runs}
+    for run in runs:
+        depths[run.method] = max(depths[run.method], run.depth)
+    return [run for run in runs if run.depth == depths[run.method]]
+
+
+# Gradient norms by layer and epoch
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The layers of one method and depth over the epochs."""
+
+    method: str
+    label: str
+    names: tuple[str, ...]
+    epochs: np.ndarray
+    norms: np.ndarray
+    """(epochs, layers): geometric means over the runs; 0 where one of them was 0, nan where one was not finite."""
+    n: int
+
+
+@dataclass(frozen=True)
+class HeatInfo:
+    """What `plot_heat` draws."""
+
+    panels: list[Panel]
+
+    @property
+    def problem(self) -> str:
+        """Why there is nothing to draw; nothing where there is something."""
+        return "" if self.panels else "No run that ended ok left the gradient norms of its layers."
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest norm of all panels, which share their colours."""
+        known = np.concatenate([panel.norms.ravel() for panel in self.panels]) if self.panels else np.array([])
+        known = known[np.isfinite(known) & (known > 0)]
+        return (float(known.min()), float(known.max())) if len(known) else (1.0, 1.0)
+
+    @property
+    def zeros(self) -> bool:
+        """Whether a layer somewhere had no gradient at all."""
+        return any(bool((panel.norms == 0).any()) for panel in self.panels)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a cell: group, epoch, layer, gradient norm, runs."""
+        rows = [
+            (panel.label, int(epoch), name, float(value), panel.n)
+            for panel in self.panels
+            for epoch, row in zip(panel.epochs, panel.norms, strict=True)
+            for name, value in zip(panel.names, row, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["group", "epoch", "layer", GRADIENT, "runs"])
+
+
+def heat_info(runs: Sequence[LayerRun]) -> HeatInfo:
+    """Gradient norms by layer and epoch, a panel a method and depth: geometric means over seeds, at shared epochs."""
+    grouped = _groups(runs)
+    several = len({depth for _, depth in grouped}) > 1
+    panels = []
+    for (method, depth), own in grouped.items():
+        epochs = sorted(set.intersection(*(set(run.epochs.tolist()) for run in own)))
+        if not epochs:
+            continue
+        stack = np.stack([run.gradients[np.searchsorted(run.epochs, epochs)] for run in own])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = np.exp(np.log(stack).mean(axis=0))
+        panels.append(Panel(method, _label(method, depth, several), own[0].names, np.array(epochs), means, len(own)))
+    return HeatInfo(panels)
+
+
+# The first layer against the last
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The first layer's gradient norm over the last's, of one method and depth."""
+
+    method: str
+    depth: int
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    """The ratio of each seed's run."""
+    over: Factor
+
+    @property
+    def verdict(self) -> str:
+        """`vanishing`, `exploding`, `neither`, `mixed` where it is 0 in some runs only, or `too few seeds`."""
+        if not self.over.n and self.over.zeros >= ENOUGH_FOR_AN_INTERVAL:
+            return "vanishing"
+        if not self.over.shown:
+            return "too few seeds"
+        if self.over.high < 1 / FACTOR:
+            return "vanishing"
+        return "mixed" if self.over.zeros else "exploding" if self.over.low > FACTOR else "neither"
+
+
+@dataclass(frozen=True)
+class RatioInfo:
+    """What `plot_ratio` draws."""
+
+    ratios: list[Ratio]
+    when: str
+    """FIRST or LAST epoch."""
+
+    @property
+    def depths(self) -> list[int]:
+        """Ascending."""
+        return sorted({ratio.depth for ratio in self.ratios})
+
+    @property
+    def sentence(self) -> str:
+        """What becomes of the gradient in the deepest networks of each method: plain text."""
+        if not self.ratios:
+            return ""
+        words = []
+        for method in dict.fromkeys(ratio.method for ratio in self.ratios):
+            own = max((ratio for ratio in self.ratios if ratio.method == method), key=lambda ratio: ratio.depth)
+            n = f"n={own.over.n or own.over.zeros}"
+            lost = f", 0 in {own.over.zeros} more" if own.over.n and own.over.zeros else ""
+            words.append(f"{method}, {own.depth} layers: {own.over.words} ({own.verdict}, {n}{lost})")
+        return f"The first layer's gradient as a share of the last's, in the {self.when} epoch: {'; '.join(words)}."
+
+    @property
+    def band(self) -> str:
+        """What the bars are; nothing where none is drawn."""
+        return band([ratio.over for ratio in self.ratios])
+
+    def frame(self) -> pd.DataFrame:
+        """One row a run: method, layers, seed, ratio, the verdict on its group."""
+        rows = [
+            (ratio.method, ratio.depth, seed, value, ratio.verdict)
+            for ratio in self.ratios
+            for seed, value in zip(ratio.seeds, ratio.values, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["method", "layers", "seed", "first over last", "verdict"])
+
+
+def band(found: Iterable[Factor], what: str = "the logarithms") -> str:
+    """How the intervals are named on a figure; nothing where there is none."""
+    sizes = {each.n for each in found if each.shown}
+    if not sizes:
+        return ""
+    n = f"n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
+    return f"95% t-interval of {what}, {n}"
+
+
+def _ratio(run: LayerRun, when: str) -> float:
+    first, last = run.gradients[0 if when == FIRST else -1, [0, -1]].tolist()
+    return math.nan if first == last == 0 else math.inf if last == 0 else first / last
+
+
+def ratio_info(runs: Sequence[LayerRun], when: str = FIRST) -> RatioInfo:
+    """Whether gradients vanish or explode on their way back, by method and depth.
+
+    Args:
+        runs: From `layer_runs`; those of one layer are left out.
+        when: FIRST or LAST epoch.
+    """
+    if when not in (FIRST, LAST):
+        raise ValueError(f"when: {when!r} is not allowed; allowed: {FIRST!r}, {LAST!r}")
+    ratios = []
+    for (method, depth), own in _groups([run for run in runs if run.depth > 1]).items():
+        values = tuple(_ratio(run, when) for run in own)
+        over = factor(values, [run.data for run in own])
+        ratios.append(Ratio(method, depth, tuple(run.seed for run in own), values, over))
+    return RatioInfo(ratios, when)
+
+
+# A quantity by layer
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A quantity of one method and depth by layer."""
+
+    method: str
+    label: str
+    names: tuple[str, ...]
+    seeds: tuple[int, ...]
+    values: np.ndarray
+    """(runs, layers)"""
+    means: tuple[Factor, ...]
+    change: Factor
+    """The last layer's over the first's."""
+
+
+@dataclass(frozen=True)
+class ProfileInfo:
+    """What `plot_profile` draws."""
+
+    profiles: list[Profile]
+    what: str
+
+    @property
+    def problem(self) -> str:
+        """Why there is nothing to draw; nothing where there is something."""
+        if not self.profiles:
+            return f"No run that ended ok left the {self.what} of its layers."
+        if not any(mean.n or mean.infinite for profile in self.profiles for mean in profile.means):
+            return f"The {self.what} is 0 in every layer: its weights start at zero."
+        return ""
+
+    @property
+    def sentence(self) -> str:
+        """What differs between the methods: plain text."""
+        if not self.profiles:
+            return ""
+        if self.what == CONDITION:
+            each = {profile.label: profile.means[0].words for profile in self.profiles}
+            same = f"{next(iter(each.values()))} for all" if len(set(each.values())) == 1 < len(each) else ""
+            words = same or "; ".join(f"{label} {value}" for label, value in each.items())
+            return f"Condition of the inputs, large where gradient descent is slow: {words}."
+        ends = [f"{profile.label} {profile.change.words}" for profile in self.profiles]
+        return f"{self.what.capitalize()}, the last layer's as a multiple of the first's: {'; '.join(ends)}."
+
+    @property
+    def band(self) -> str:
+        """What the bars are; nothing where none is drawn."""
+        return band([mean for profile in self.profiles for mean in profile.means])
+
+    @property
+    def infinite(self) -> int:
+        """Values that are infinite, which stand at the upper edge."""
+        return sum(int(np.isposinf(profile.values).sum()) for profile in self.profiles)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a run and layer."""
+        rows = [
+            (profile.label, seed, name, float(value))
+            for profile in self.profiles
+            for seed, row in zip(profile.seeds, profile.values, strict=True)
+            for name, value in zip(profile.names, row, strict=True)
+        ]
+        return pd.DataFrame(rows, columns=["group", "seed", "layer", self.what])
+
+
+def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> ProfileInfo:
+    """A quantity by layer, a line a method and depth.
+
+    Args:
+        runs: From `layer_runs`.
+        what: GRADIENT, SPREAD or CONDITION.
+        when: FIRST or LAST epoch, of the gradient.
+    """
+    if what not in (GRADIENT, *_ARRAYS):
+        raise ValueError(f"what: {what!r} is not allowed; allowed: {GRADIENT!r}, {SPREAD!r}, {CONDITION!r}")
+    chosen = runs if what == GRADIENT else [run for run in runs if what in run.before]
+    grouped = _groups(chosen)
+    several = len({depth for _, depth in grouped}) > 1
+    profiles = []
+    for (method, depth), own in grouped.items():
+        rows = [run.gradients[0 if when == FIRST else -1] if what == GRADIENT else run.before[what] for run in own]
+        values, sets = np.stack(rows), [run.data for run in own]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = factor(values[:, -1] / values[:, 0], sets)
+        profiles.append(
+            Profile(
+                method, _label(method, depth, several), own[0].names, tuple(run.seed for run in own), values,
+                tuple(factor(column, sets) for column in values.T), change,
+            )
+        )  # fmt: skip
+    return ProfileInfo(profiles, what)

@@ -1,0 +1,284 @@
+"""Validation against the learning rate: every method has a best rate of its own, so methods are compared each at its.
+
+Any other numeric param can stand for the learning rate. A method's line goes through the means of its trials; where
+several trials share a rate (another key is searched too) it goes through the best of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures import theme
+from analysis.runs.methods import Method, Trial, best_first, seed_name
+from analysis.search.history import EDGE, Scale, cross, grey, log_range, scale, value_axis
+from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL, number, plus_minus
+from analysis.words import some
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+LR: Final = "optimizer.lr"
+ENOUGH_VALUES: Final = 3
+"""A method tried at fewer rates than this has no edge that could be moved."""
+ROW: Final = 0.032
+"""The crosses of two methods stand so far apart, as a share of the figure's height: they often share their rates."""
+
+
+def _best(trials: Iterable[Trial]) -> Trial | None:
+    """The best of the trials with a finite result; None without any."""
+    return next((trial for trial in best_first(trials) if trial.sample.values), None)
+
+
+@dataclass(frozen=True)
+class RateLine:
+    """One method over its rates."""
+
+    method: str
+    rates: tuple[float, ...]
+    """Of its trials, ascending."""
+    trials: tuple[Trial, ...]
+    """The same trials."""
+    best: int | None
+    """Position of the best of them."""
+
+    @property
+    def edge(self) -> str:
+        """`lowest` or `highest` if the best trial has the outermost rate that was tried; else nothing."""
+        known = sorted(set(self.rates))
+        if self.best is None or len(known) < ENOUGH_VALUES:
+            return ""
+        rate = self.rates[self.best]
+        return "lowest" if rate == known[0] else "highest" if rate == known[-1] else ""
+
+    @property
+    def line(self) -> list[int]:
+        """Positions of the trials that the line goes through: at each rate the best that has a finite result."""
+        found = []
+        for _, places in itertools.groupby(range(len(self.rates)), key=lambda place: self.rates[place]):
+            best = _best(self.trials[place] for place in places)
+            if best is not None:
+                found.append(self.trials.index(best))
+        return found
+
+
+@dataclass(frozen=True)
+class RatesInfo:
+    """What `plot_rates` draws."""
+
+    lines: list[RateLine]
+    key: str
+    metric: str
+    scale: Scale
+    missing: str = ""
+    """Why no trial has the key; nothing where one has."""
+
+    @property
+    def problem(self) -> str:
+        """Why there is nothing to draw; nothing where there is something."""
+        if self.missing:
+            return self.missing
+        if not any(trial.sample.n for line in self.lines for trial in line.trials):
+            return f"No trial has a {self.metric} yet."
+        if all(len(set(line.rates)) < 2 for line in self.lines):
+            return f"Every method was tried with one {self.key} only: search it to see where its best lies."
+        return ""
+
+    @property
+    def sentence(self) -> str:
+        """Where each method's best rate lies: plain text."""
+        best = [(line.method, line.rates[line.best]) for line in self.lines if line.best is not None]
+        if not best:
+            return "All trials diverged." if any(line.trials for line in self.lines) else ""
+        words = ", ".join(f"{name} {number(rate, 3)}" for name, rate in best)
+        rates = [rate for _, rate in best]
+        apart = ""
+        if len(best) > 1 and min(rates) > 0:
+            factor = max(rates) / min(rates)
+            apart = (
+                f": a factor of {_rounded(factor)} apart, so one for all would favour some"
+                if factor >= 1.5 else ": the same for all"
+            )  # fmt: skip
+        return f"Best {self.key}: {words}{apart}."
+
+    @property
+    def warnings(self) -> list[str]:
+        """For each method whose best lies at the edge of its range, a sentence."""
+        return [
+            f"{line.method}: the best {self.key} is the {line.edge} tried ({number(line.rates[line.best or 0], 3)});"
+            " a wider range may hold a better one."
+            for line in self.lines
+            if line.edge
+        ]
+
+    @property
+    def diverged(self) -> tuple[int, int]:
+        """How many runs diverged, of how many that came to a result."""
+        samples = [trial.sample for line in self.lines for trial in line.trials]
+        return sum(len(sample.diverged) for sample in samples), sum(sample.n for sample in samples)
+
+    @property
+    def band(self) -> str:
+        """What the bars are; nothing where none is drawn."""
+        sizes = {len(trial.sample.values) for line in self.lines for trial in line.trials}
+        sizes = {size for size in sizes if size >= ENOUGH_FOR_AN_INTERVAL}
+        if not sizes:
+            return ""
+        return f"95% t-interval, n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
+
+    def frame(self) -> pd.DataFrame:
+        """One row a run: method, the key, trial, seed, the metric (nan where it diverged), diverged."""
+        rows = [
+            (line.method, rate, trial.label, seed_name(seed), value, diverged)
+            for line in self.lines
+            for rate, trial in zip(line.rates, line.trials, strict=True)
+            for seed, value, diverged in [
+                *((seed, value, False) for seed, value in trial.sample.values.items()),
+                *((seed, math.nan, True) for seed in sorted(trial.sample.diverged, key=str)),
+            ]
+        ]
+        return pd.DataFrame(rows, columns=["method", self.key, "trial", "seed", self.metric, "diverged"])
+
+
+def _rounded(factor: float) -> str:
+    """To two significant digits: `1.8`, `420,000`."""
+    return f"{float(f'{factor:.2g}'):,.10g}"
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _missing(methods: Sequence[Method], key: str, values: Sequence[Any]) -> str:
+    told = [number(value) for value in sorted({value for value in values if _numeric(value)})]
+    if not told:
+        return f"No run has a numeric {key}."
+    if not any(method.trials for method in methods):
+        return f"All runs are confirm runs: the search, which tells one {key} from another, is not among them."
+    same = len(told) == 1 and all(map(_numeric, values))
+    said = f"the same, {told[0]}, in all runs" if same else f"set to {some(told, 4)}"
+    return f"{key} was {said}: search it to see where each method's best lies."
+
+
+def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values: Iterable[Any] = ()) -> RatesInfo:
+    """The search trials of methods along a numeric param.
+
+    Args:
+        methods: From `analysis.runs.methods.methods_of`.
+        metric: What the results are called.
+        key: The numeric param.
+        values: What the runs have for it, searched or not.
+    """
+    lines = []
+    for method in methods:
+        placed = sorted(
+            ((trial.rate(key), trial) for trial in method.trials if math.isfinite(trial.rate(key))),
+            key=lambda pair: pair[0],
+        )
+        trials = tuple(trial for _, trial in placed)
+        best = _best(trials)
+        place = trials.index(best) if best is not None else None
+        lines.append(RateLine(method.name, tuple(rate for rate, _ in placed), trials, place))
+    heights = [value for line in lines for trial in line.trials for value in trial.sample.values.values()]
+    missing = "" if any(line.trials for line in lines) else _missing(methods, key, list(values))
+    return RatesInfo(lines, key, metric, scale(heights, "minimize"), missing)
+
+
+def _hover(info: RatesInfo, line: RateLine, place: int) -> str:
+    trial = line.trials[place]
+    name = theme.plain(theme.shortened(f"{line.method}, {trial.label}" if trial.label else line.method, 60))
+    own = trial.sample
+    return f"<b>{name}</b><br>{info.metric} {plus_minus(own.interval)} ({own.runs} runs finite)"
+
+
+def plot_rates(info: RatesInfo, *, dark: bool = False, height: int = 420) -> go.Figure:
+    """A dot a run, a line a method through the means, the best ringed; red crosses at the upper edge diverged."""
+    import plotly.graph_objects as go
+
+    figure, palette = go.Figure(), theme.palette(dark)
+    places = theme.colour_indices(line.method for line in info.lines)
+    own_places = [places[line.method] for line in info.lines]
+    dashes = theme.dashes(own_places)
+    edge: list[tuple[int, float, str, str]] = []
+    for row, (line, place, dash) in enumerate(zip(info.lines, own_places, dashes, strict=True)):
+        colour, name = palette[place], theme.plain(theme.shortened(line.method))
+        dots = [
+            (rate, value, seed)
+            for rate, trial in zip(line.rates, line.trials, strict=True)
+            for seed, value in trial.sample.values.items()
+            if info.scale.holds(value)
+        ]
+        figure.add_scatter(
+            x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False, legendgroup=name,
+            marker={"size": 5, "color": theme.translucent(colour, 0.45)},
+            customdata=[seed_name(dot[2]) for dot in dots],
+            hovertemplate=f"<b>{name}</b><br>{info.key} %{{x:.4g}}, seed %{{customdata}}: %{{y:.4g}}<extra></extra>",
+        )  # fmt: skip
+        through = line.line
+        means = [line.trials[k].sample.interval for k in through]
+        held = [mean.mean if info.scale.holds(mean.mean) else None for mean in means]
+        halves = [
+            mean.half if mean.shown and math.isfinite(mean.half) and at is not None else 0.0
+            for mean, at in zip(means, held, strict=True)
+        ]
+        below = [
+            # A bound at or below zero has no place on a logarithmic axis: the bar ends at the axis' lower end.
+            min(half, at - info.scale.low) if info.scale.log and at is not None and at - half <= 0 else half
+            for half, at in zip(halves, held, strict=True)
+        ]
+        figure.add_scatter(
+            x=[line.rates[k] for k in through], y=held, mode="lines+markers", name=name, legendgroup=name,
+            line={"color": colour, "width": 2.2, "dash": dash}, marker={"size": 7, "color": colour},
+            error_y={
+                "type": "data", "array": halves, "arrayminus": below, "symmetric": False, "color": colour,
+                "thickness": 1.3, "width": 0,
+            },
+            text=[_hover(info, line, k) for k in through], hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+        if line.best is not None:
+            figure.add_scatter(
+                x=[line.rates[line.best]], y=[line.trials[line.best].sample.interval.mean], mode="markers",
+                showlegend=False, legendgroup=name, hoverinfo="skip",
+                marker={"symbol": "circle-open", "size": 15, "color": colour, "line": {"width": 2.4}},
+            )  # fmt: skip
+        for rate, trial in zip(line.rates, line.trials, strict=True):
+            text = theme.plain(theme.shortened(f"{line.method}, {trial.label}" if trial.label else line.method, 60))
+            if trial.sample.diverged:
+                count = f"{len(trial.sample.diverged)} of {trial.sample.n} runs diverged"
+                edge.append((row, rate, f"<b>{text}</b><br>{count}", "diverged"))
+            elif trial.sample.values and not info.scale.holds(trial.sample.interval.mean):
+                value = f"{info.metric} {plus_minus(trial.sample.interval)}, beyond the scale"
+                edge.append((row, rate, f"<b>{text}</b><br>{value}", "worse than the scale"))
+    figure.update_layout(**theme.layout(dark, x=info.key, y=info.metric, height=height))
+    looks = {"diverged": cross(dark), "worse than the scale": {"symbol": "triangle-up-open", "size": 8,
+                                                               "color": grey(dark)}}  # fmt: skip
+    for kind, marker in looks.items():
+        points = [point for point in edge if point[3] == kind]
+        if points:
+            figure.add_scatter(
+                x=[point[1] for point in points], y=[EDGE - ROW * point[0] for point in points], yaxis="y2",
+                mode="markers", name=kind, marker=marker, text=[point[2] for point in points],
+                hovertemplate="%{text}<extra></extra>",
+            )  # fmt: skip
+    value_axis(figure, info.scale)
+    _room_above(figure, len(info.lines) if edge else 0)
+    rates = np.array([rate for line in info.lines for rate in line.rates])
+    if log_range(rates.tolist()):
+        figure.update_xaxes(type="log", **theme.log_ticks(float(rates.min()), float(rates.max())))
+    if edge:
+        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+    return figure
+
+
+def _room_above(figure: go.Figure, rows: int) -> None:
+    """The vertical axis with room for the rows of what stands at its upper edge."""
+    if rows:
+        low, high = figure.layout.yaxis.range
+        share = ROW * rows + 1 - EDGE
+        figure.update_yaxes(range=[low, low + (high - low) / (1 - share)])

@@ -1,0 +1,283 @@
+"""Regularizers against none, each retuned: a row a regularizer, its paired differences from what has none of it.
+
+A regularizer changes which learning rate is best, so that with one learning rate for all a regularizer may look better
+or worse than it is: each stands at its own best configuration, chosen by validation. Where the winners were retrained
+with fresh seeds they are judged by these alone. The differences are of runs of one seed, the intervals t-intervals of
+their means; the verdicts are those of `analysis.statistics.verdicts`, corrected for all rows (Holm).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from analysis.figures import theme
+from analysis.runs.comparison import shown
+from analysis.runs.methods import Method, methods_of, selection_words
+from analysis.statistics.difference import MINIMIZE, Interval, number, plus_minus
+from analysis.statistics.independent import SEEDS
+from analysis.statistics.samples import key_words
+from analysis.statistics.seeds import possible_words
+from analysis.statistics.verdicts import Decision, Verdict, fewest_more, verdicts
+from analysis.words import joined
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+NONE: Final = "none"
+"""What a run is called that has no regularizer."""
+
+
+def _amount(word: str) -> Callable[[Any], str]:
+    return lambda value: f"{word} {number(float(value))}"
+
+
+REGULARIZERS: Final[dict[str, tuple[Any, Callable[[Any], str]]]] = {
+    "model.dropout": (0, _amount("dropout")),
+    "model.norm": ("none", lambda value: f"{value} norm"),
+    "regularization.l1": (0, _amount("L1")),
+    "regularization.l2": (0, _amount("L2")),
+    "optimizer.weight_decay": (0, _amount("weight decay")),
+    "regularization.label_smoothing": (0, _amount("label smoothing")),
+    "regularization.early_stopping_patience": (0, _amount("early stopping, patience")),
+    "data.input_noise": (0, _amount("input noise")),
+    "data.shift": (0, _amount("shift")),
+}
+"""Dotted key -> the value with which it does nothing, and what another value is called."""
+
+
+def idle(key: str, value: Any) -> bool:
+    """Whether a regularizer does nothing with this value; one that is missing does nothing."""
+    return value is None or value != value or bool(value == REGULARIZERS[key][0])
+
+
+def method_of(params: Mapping[str, Any]) -> str:
+    """What regularizes a run: `dropout 0.5`, `L2 0.01 + batch norm`, or `none`.
+
+    Args:
+        params: Dotted key -> typed value; what is missing does nothing.
+    """
+    words = [word(params[key]) for key, (_, word) in REGULARIZERS.items() if not idle(key, params.get(key))]
+    return " + ".join(words) or NONE
+
+
+def with_methods(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with a column `method` that says what regularizes them.
+
+    Args:
+        runs: A column a param, named by its dotted key.
+    """
+    keys = [key for key in REGULARIZERS if key in runs.columns]
+    rows = [dict(zip(keys, values, strict=True)) for values in runs[keys].itertuples(index=False, name=None)]
+    return runs.assign(method=[method_of(row) for row in rows])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One regularizer."""
+
+    method: Method
+    verdict: Verdict
+    """Of it against none; `difference` is its result minus that of none, of the seeds that both have."""
+    differences: Mapping[Any, float]
+    """Seed -> the same."""
+    lost: int
+    """Seeds of which its run diverged."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.method.name
+
+    @property
+    def interval(self) -> Interval:
+        """Of the mean difference."""
+        return self.verdict.difference.interval
+
+    @property
+    def better(self) -> bool:
+        """Whether it was shown to be better than none."""
+        return self.verdict.decision is Decision.BETTER
+
+
+@dataclass(frozen=True)
+class ForestInfo:
+    """What `plot_forest` draws, the lowest difference first."""
+
+    rows: tuple[Row, ...]
+    none: Method | None
+    metric: str
+    selection: str
+    """How the configurations were chosen: one sentence, or nothing where there was no choice."""
+    problem: str = ""
+    """Why there is nothing to draw: one sentence, or nothing."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return bool(self.problem)
+
+    @property
+    def n(self) -> int:
+        """The most seeds of a row."""
+        return max((row.verdict.n for row in self.rows), default=0)
+
+    @property
+    def units(self) -> str:
+        """What the results are of: `seeds` or `training sets`."""
+        return self.none.sample.units if self.none else SEEDS
+
+    @property
+    def basis(self) -> str:
+        """What the intervals are."""
+        tests = f", exact sign-flip tests corrected for {len(self.rows)} comparisons (Holm)" if self.rows else ""
+        pairs = sorted({row.interval.n for row in self.rows})
+        sizes = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}" if pairs else "0"
+        return f"95% t-intervals of paired differences, n={sizes} {self.units}{tests}; none below 3 {self.units}"
+
+    @property
+    def sentence(self) -> str:
+        """Which regularizers help, in plain text."""
+        if self.problem:
+            return self.problem
+        by = {decision: [row.name for row in self.rows if row.verdict.decision is decision] for decision in Decision}
+        parts = []
+        if by[Decision.BETTER]:
+            parts.append(f"Better than none: {joined(by[Decision.BETTER])}")
+        if by[Decision.WORSE]:
+            parts.append(f"worse: {joined(by[Decision.WORSE])}")
+        if by[Decision.UNDECIDED]:
+            parts.append(f"undecided: {joined(by[Decision.UNDECIDED])}")
+        if by[Decision.TOO_FEW]:
+            more = fewest_more(row.verdict for row in self.rows if row.verdict.decision is Decision.TOO_FEW)
+            corrected = f", after the correction for {len(self.rows)} comparisons" if len(self.rows) > 1 else ""
+            possible = f" ({possible_words(more)}{corrected})" if more else ""
+            parts.append(f"too few {self.units}{possible}: {joined(by[Decision.TOO_FEW])}")
+        found = "; ".join(parts)
+        return f"{found[:1].upper()}{found[1:]}."
+
+    def frame(self) -> pd.DataFrame:
+        """One row a regularizer: method, configuration, difference, low, high, n, p, verdict, diverged, of runs."""
+        rows = [
+            {
+                "method": row.name, "configuration": row.method.judged.label if row.method.judged else "",
+                "mean": row.method.sample.interval.mean, "difference": row.interval.mean, "low": row.interval.low,
+                "high": row.interval.high, "n": row.interval.n, "p_holm": row.verdict.p,
+                "verdict": str(row.verdict.decision), "diverged": row.lost, "of_runs": row.method.sample.n,
+            }
+            for row in self.rows
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+
+def _row(method: Method, none: Method, verdict: Verdict) -> Row:
+    own, base = method.sample, none.sample
+    paired = verdict.difference.paired_on is not None
+    shared = {seed: own.values[seed] - base.values[seed] for seed in own.values if seed in base.values}
+    return Row(method, verdict, shared if paired else {}, len(own.diverged))
+
+
+def _order(row: Row) -> tuple[float, bool, float]:
+    own = row.method.sample
+    return (own.share_diverged, math.isnan(row.interval.mean), row.interval.mean)
+
+
+def _free(runs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """The keys in which the runs of one method differ: the others are what the method is."""
+    own = runs.groupby("method")
+    return [key for key in keys if key in runs and (own[key].agg(lambda cells: len(set(map(shown, cells)))) > 1).any()]
+
+
+def forest_info(runs: pd.DataFrame, keys: Sequence[str], *, metric: str, none: str = NONE) -> ForestInfo:
+    """Regularizers against none, each at its own best configuration.
+
+    Args:
+        runs: One row a run that counts: method (what regularizes it: see `with_methods`), group, seed, phase, outcome,
+            objective (lower is better) and a column a param.
+        keys: The params that tell trials apart.
+        metric: What the objective is called.
+        none: The method that the others are compared with.
+    """
+    methods = methods_of(runs, "method", _free(runs, keys)) if len(runs) else []
+    base = next((method for method in methods if method.name == none), None)
+    if base is None or not base.sample.n:
+        problem = f"No run without a regularizer ({none}) has a result, with which the others could be compared."
+        return ForestInfo((), base, metric, "", problem if methods else "No run has a result yet.")
+    others = [method for method in methods if method is not base and method.sample.n]
+    if not others:
+        return ForestInfo((), base, metric, "", "No run with a regularizer has a result yet.")
+    groups = [method.sample for method in (base, *others)]
+    found = verdicts(groups, [(k, 0) for k in range(1, len(groups))], direction=MINIMIZE, metric=metric)
+    rows = [_row(method, base, verdict) for method, verdict in zip(others, found.values(), strict=True)]
+    return ForestInfo(tuple(sorted(rows, key=_order)), base, metric, selection_words([base, *others]))
+
+
+def _title(row: Row) -> str:
+    """`dropout 0.5: -0.012 ± 0.004, p=0.02`."""
+    size = plus_minus(row.interval) if row.interval.n else "no finite pair"
+    return f"{theme.shortened(row.name, 30)}: {size}, p={number(row.verdict.p, 2)}"
+
+
+def plot_forest(info: ForestInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
+    """A row a regularizer: seeds as dots, the mean difference with its interval, zero as a line, diverged ones red."""
+    import plotly.graph_objects as go
+
+    figure, rows = go.Figure(), list(enumerate(info.rows))
+    accent, grey = theme.palette(dark)[0], "#8a929e" if dark else "#7b838f"
+    dots = [(gap, place, seed) for place, row in rows for seed, gap in row.differences.items()]
+    known = [dot[0] for dot in dots] + [bound for _, row in rows for bound in _bounds(row.interval)] + [0.0]
+    span = (max(known) - min(known)) or 1.0
+    figure.add_scatter(
+        x=[dot[0] for dot in dots], y=[dot[1] + 0.14 for dot in dots], mode="markers", name="a seed",
+        marker={"size": 5, "color": theme.translucent(grey, 0.55)}, customdata=[key_words(dot[2]) for dot in dots],
+        hovertemplate="seed %{customdata}: %{x:.4g}<extra></extra>",
+    )  # fmt: skip
+    for helps, colour in ((True, accent), (False, grey)):
+        part = [(place, row) for place, row in rows if row.better is helps and row.interval.n]
+        if not part:
+            continue
+        halves = [row.interval.half if row.interval.shown else 0.0 for _, row in part]
+        figure.add_scatter(
+            x=[row.interval.mean for _, row in part], y=[place for place, _ in part], mode="markers",
+            name="mean, better than none" if helps else "mean, not shown to be better",
+            marker={
+                "size": 10, "symbol": "circle" if helps else "circle-open", "color": colour,
+                "line": {"width": 2, "color": colour},
+            },
+            error_x={"type": "data", "array": halves, "color": colour, "thickness": 2, "width": 0},
+            text=[
+                f"{theme.plain(row.method.title)}<br>{plus_minus(row.interval)}: {row.verdict.decision}"
+                for _, row in part
+            ],
+            hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    lost = [(place, row) for place, row in rows if row.lost]
+    if lost:
+        figure.add_scatter(
+            x=[max(known) + 0.08 * span] * len(lost), y=[place for place, _ in lost], mode="markers+text",
+            name="diverged",
+            marker={"symbol": "x", "size": 9, "color": theme.DIVERGED["dark" if dark else "light"]},
+            text=[f"{row.lost} of {row.method.sample.n}" for _, row in lost], textposition="middle left",
+            hovertemplate="%{text} runs diverged<extra></extra>",
+        )  # fmt: skip
+    x = f"{info.metric} minus that of {info.none.title if info.none else NONE} (lower is better)"
+    figure.update_layout(**theme.layout(dark, x=x, y="", height=height or 130 + 58 * len(rows)))
+    for place, row in rows:
+        # Above its row and not beside it: on a phone names would leave the figure no room.
+        figure.add_annotation(
+            text=theme.plain(_title(row)), x=0, xref="paper", xanchor="left", y=place - 0.36, yanchor="middle",
+            showarrow=False, align="left", font={"size": 12},
+        )  # fmt: skip
+    figure.add_vline(0, line={"width": 1, "color": grey})
+    figure.update_yaxes(visible=False, range=[len(rows) - 0.5, -0.7])
+    figure.update_xaxes(showgrid=True)
+    figure.update_layout(legend={"y": -0.3 if len(rows) < 4 else -0.16})
+    return figure
+
+
+def _bounds(found: Interval) -> tuple[float, ...]:
+    return (found.low, found.high) if found.shown else (found.mean,) if found.n else ()

@@ -1,0 +1,52 @@
+"""Runs of a stranger whose training loss ended far above where it began: they may have diverged.
+
+Our own runs say themselves when they diverged (`sweeps.measure`). Of a stranger's only a loss that is no number is
+certain, for a loss may have another scale, or may be negative. One that grew is named and counts as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pandas as pd
+
+from analysis.runs.metric_roles import TRAIN, Role, ordered, words
+from analysis.words import counted, some
+
+GREW: Final = 10.0
+"""So many times its first value."""
+MOST_NAMED: Final = 3
+
+
+def training_loss(chosen: Mapping[str, Role]) -> str:
+    """The metric that is the loss on training data; nothing where there is none."""
+    losses = [name for name in ordered(chosen) if chosen[name].part == TRAIN and "loss" in words(name)]
+    return next(iter(losses), "")
+
+
+def grown(histories: pd.DataFrame) -> list[str]:
+    """The runs whose last finite value is above GREW times the first, where both are positive.
+
+    Args:
+        histories: run_id, step, value of the training loss.
+    """
+    finite = histories[histories["value"].abs() < float("inf")].sort_values("step", kind="stable")
+    ends = finite.groupby("run_id", sort=False)["value"].agg(["first", "last"])
+    return [str(run) for run in ends.index[(ends["first"] > 0) & (ends["last"] > GREW * ends["first"])]]
+
+
+def sentence(names: list[str], metric: str) -> str:
+    """Which runs grew; nothing of none.
+
+    Args:
+        names: What the runs are called.
+        metric: The training loss.
+    """
+    if not names:
+        return ""
+    verb = "They count as they are, and" if len(names) > 1 else "It counts as it is, and"
+    return (
+        f"{metric} ended more than {GREW:g} times above its first value in {counted(len(names), 'run')}"
+        f" ({some(names, MOST_NAMED)}). {verb} may have diverged."
+    )

@@ -1,0 +1,286 @@
+"""The objective over two searched keys at once: cells where they have few values, else a surface between the trials.
+
+The surface is linear within the triangles that the trials make (Delaunay), in the scales of the axes, and nothing is
+drawn outside of them: it shows what was tried and guesses no further. Where other keys vary too, a cell is the mean of
+its trials and the surface goes through the mean of trials at one place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from analysis.figures import theme
+from analysis.search.history import Scale, TrialResult, cross, hover, log_range, scale
+from analysis.search.relations import Column, apart, axis, column
+from analysis.statistics.difference import MAXIMIZE, MINIMIZE, number
+from tracking.schema import Outcome
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+FEW: Final = 12
+"""A key with at most so many different values is divided into cells."""
+FINE: Final = 48
+"""The surface is drawn from so many points along each axis."""
+LABELLED: Final = 60
+"""So many cells carry their value."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table of means: a row a value of the second key."""
+
+    x: tuple[Any, ...]
+    y: tuple[Any, ...]
+    means: np.ndarray
+    """(y, x): the mean of the cell's trials that have a result, nan without one."""
+    counts: np.ndarray
+    """(y, x): how many those are."""
+    diverged: np.ndarray
+    """(y, x): how many trials of the cell diverged."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Values on a regular net in the scales of the axes; nan outside the trials."""
+
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+    """(y, x), in the objective's own units."""
+
+
+@dataclass(frozen=True)
+class ContourInfo:
+    """What `plot_contour` draws."""
+
+    x: Column
+    y: Column
+    trials: list[TrialResult]
+    metric: str
+    maximize: bool
+    cells: Cells | None
+    surface: Surface | None
+
+    @property
+    def told(self) -> list[int]:
+        """The positions of the trials that have a result."""
+        return [place for place, trial in enumerate(self.trials) if trial.told]
+
+    @property
+    def scale(self) -> Scale:
+        """What the colours stand for."""
+        direction = MAXIMIZE if self.maximize else MINIMIZE
+        shown = [self.trials[place].mean for place in self.told] if self.cells is None else self.cells.means.ravel()
+        return scale([float(value) for value in shown], direction)
+
+    @property
+    def log(self) -> bool:
+        """Whether colours go by the logarithm of the objective."""
+        return self.scale.log
+
+    @property
+    def beyond(self) -> str:
+        """What the palest colour stands for where some are worse than the scale: plain text, or nothing."""
+        means = [self.trials[place].mean for place in self.told]
+        worst = self.scale.low if self.maximize else self.scale.high
+        if all(self.scale.holds(value) for value in means):
+            return ""
+        return f" What is worse than {number(worst, 2)} has the palest colour."
+
+    @property
+    def sentence(self) -> str:
+        """How to read it, in plain text."""
+        better = "higher" if self.maximize else "lower"
+        how = ", on a logarithmic scale" if self.log else ""
+        if self.cells is not None:
+            text = f"Each cell is the mean over its trials, the stronger the colour the better ({better}){how}."
+            return text + self.beyond
+        if self.surface is not None:
+            return (
+                f"Dots are trials; between them the surface is interpolated, the stronger the colour the better"
+                f" ({better}){how}. Nothing is drawn where nothing was tried.{self.beyond}"
+            )
+        return f"Dots are trials, the stronger the colour the better ({better}){how}.{self.beyond}"
+
+
+def _levels(values: Column) -> tuple[list[Any], np.ndarray] | None:
+    """The distinct values and each trial's place among them; None if there are too many."""
+    if values.words:
+        known = list(values.words)
+        return (known, values.values.astype(int)) if len(known) <= FEW else None
+    distinct, places = np.unique(values.values, return_inverse=True)
+    return (distinct.tolist(), places) if len(distinct) <= FEW else None
+
+
+def _cells(x: Column, y: Column, trials: Sequence[TrialResult]) -> Cells | None:
+    across, up = _levels(x), _levels(y)
+    if across is None or up is None:
+        return None
+    shape = (len(up[0]), len(across[0]))
+    sums, counts, diverged = np.zeros(shape), np.zeros(shape, dtype=int), np.zeros(shape, dtype=int)
+    for column_, row, trial in zip(across[1], up[1], trials, strict=True):
+        if trial.told:
+            sums[row, column_] += trial.mean
+            counts[row, column_] += 1
+        diverged[row, column_] += trial.outcome == Outcome.DIVERGED
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), math.nan)
+    return Cells(tuple(across[0]), tuple(up[0]), means, counts, diverged)
+
+
+def _surface(x: Column, y: Column, trials: Sequence[TrialResult], log: bool) -> Surface | None:
+    told = [place for place, trial in enumerate(trials) if trial.told]
+    if x.words or y.words or len(told) < 3:
+        return None
+    from scipy.interpolate import LinearNDInterpolator
+    from scipy.spatial import QhullError
+
+    places = np.column_stack([x.drawn[told], y.drawn[told]])
+    low, high = places.min(axis=0), places.max(axis=0)
+    if (low == high).any():
+        return None
+    scaled = (places - low) / (high - low)
+    heights = np.array([trials[place].mean for place in told])
+    distinct, where = np.unique(scaled, axis=0, return_inverse=True)
+    means = np.bincount(where.ravel(), weights=np.log10(heights) if log else heights) / np.bincount(where.ravel())
+    try:
+        surface = LinearNDInterpolator(distinct, means)
+    except QhullError:
+        return None  # the trials lie on one line
+    net = np.linspace(0, 1, FINE)
+    z = surface(*np.meshgrid(net, net))
+    ends = low + net[:, None] * (high - low)
+    drawn_x, drawn_y = ends[:, 0], ends[:, 1]
+    return Surface(
+        10**drawn_x if x.log else drawn_x, 10**drawn_y if y.log else drawn_y, 10**z if log else np.asarray(z)
+    )
+
+
+def contour_info(trials: Sequence[TrialResult], x: str, y: str, metric: str, direction: str) -> ContourInfo:
+    """The objective over two keys; trials without one of them are left out.
+
+    Args:
+        trials: From `trial_results`.
+        x: The dotted key of the horizontal axis.
+        y: That of the vertical axis.
+        metric: What the objective is called.
+        direction: "minimize" or "maximize".
+    """
+
+    def has(trial: TrialResult, key: str) -> bool:
+        value = trial.params.get(key)
+        return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+    own = [trial for trial in trials if has(trial, x) and has(trial, y)]
+    across, up = (column(key, [trial.params[key] for trial in own]) for key in (x, y))
+    cells = _cells(across, up, own) if own else None
+    log = log_range([trial.mean for trial in own if trial.told])
+    surface = None if cells is not None else _surface(across, up, own, log)
+    return ContourInfo(across, up, own, metric, direction == MAXIMIZE, cells, surface)
+
+
+def _colours(info: ContourInfo, dark: bool) -> dict[str, Any]:
+    """The colour scale: one hue, the best the strongest; ticks in the objective's own units."""
+    accent = theme.palette(dark)[0]
+    far = "#262b33" if dark else "#e9edf2"
+    middle = "#464c9e" if dark else "#8fb4e8"
+    shades = [[0, accent], [0.5, middle], [1, far]]
+    low, high = info.scale.low, info.scale.high
+    bar: dict[str, Any] = {
+        "thickness": 9, "len": 1.0, "x": 1.01, "outlinewidth": 0, "tickfont": {"size": 11},
+        "title": {"text": theme.plain(theme.shortened(info.metric, 30)), "side": "right", "font": {"size": 12}},
+    }  # fmt: skip
+    if info.log:
+        ticks = theme.log_ticks(low, high)
+        kept = [value for value in ticks["tickvals"] if low * 0.99 <= value <= high * 1.01]
+        if len(kept) < 3:  # too short a range for round numbers: its ends and its middle
+            kept = [low, math.sqrt(low * high), high]
+        bar |= {"tickvals": [math.log10(value) for value in kept], "ticktext": [f"{value:.2g}" for value in kept]}
+        low, high = math.log10(low), math.log10(high)
+    return {"colorscale": shades, "reversescale": info.maximize, "colorbar": bar, "low": low, "high": high}
+
+
+def _draw_cells(figure: go.Figure, info: ContourInfo, cells: Cells, dark: bool) -> None:
+    look = _colours(info, dark)
+    words_x, words_y = ([str(value) if isinstance(value, str) else number(value) for value in own]
+                        for own in (cells.x, cells.y))  # fmt: skip
+    words_x, words_y = [theme.plain(word) for word in words_x], [theme.plain(word) for word in words_y]
+    lost = [[f"<br>{int(count)} diverged" if count else "" for count in row] for row in cells.diverged]
+    notes = [
+        [
+            f"{theme.plain(info.x.name)} {across}<br>{theme.plain(info.y.name)} {up}<br>"
+            + (f"{number(cells.means[j, i])} (mean of {cells.counts[j, i]})" if cells.counts[j, i] else "no result")
+            + lost[j][i]
+            for i, across in enumerate(words_x)
+        ]
+        for j, up in enumerate(words_y)
+    ]
+    labelled = cells.means.size <= LABELLED
+    figure.add_heatmap(
+        x=list(range(len(words_x))), y=list(range(len(words_y))), z=np.log10(cells.means) if info.log else cells.means,
+        text=[[number(value, 3) if math.isfinite(value) else "" for value in row] for row in cells.means],
+        texttemplate="%{text}" if labelled else None, customdata=notes, hovertemplate="%{customdata}<extra></extra>",
+        xgap=2, ygap=2, zmin=look["low"], zmax=look["high"], colorscale=look["colorscale"],
+        reversescale=look["reversescale"], colorbar=look["colorbar"],
+    )  # fmt: skip
+    failed = np.argwhere((cells.counts == 0) & (cells.diverged > 0))
+    if len(failed):
+        figure.add_scatter(
+            x=failed[:, 1], y=failed[:, 0], mode="markers", marker=cross(dark), name="all diverged",
+            text=[notes[j][i] for j, i in failed], hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(tickvals=list(range(len(words_x))), ticktext=words_x, showgrid=False)
+    figure.update_yaxes(tickvals=list(range(len(words_y))), ticktext=words_y, showgrid=False)
+
+
+def _draw_points(figure: go.Figure, info: ContourInfo, dark: bool) -> None:
+    told = info.told
+    heights = np.array([info.trials[place].mean for place in told])
+    look = _colours(info, dark)
+    shade = np.log10(heights) if info.log else heights
+    if info.surface is not None:
+        z = np.log10(info.surface.z) if info.log else info.surface.z
+        figure.add_contour(
+            x=info.surface.x, y=info.surface.y, z=z, zmin=look["low"], zmax=look["high"], hoverinfo="skip",
+            colorscale=look["colorscale"], reversescale=look["reversescale"], colorbar=look["colorbar"],
+            line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, ncontours=14, connectgaps=False,
+        )  # fmt: skip
+    x, y = apart(info.x), apart(info.y)
+    ink, ground = theme.palette(dark)[6], theme.BACKGROUND["dark" if dark else "light"]
+    marker: dict[str, Any] = {"size": 8, "color": ink, "line": {"width": 1.2, "color": ground}}
+    if info.surface is None:
+        marker |= {
+            "color": shade, "cmin": look["low"], "cmax": look["high"], "colorscale": look["colorscale"],
+            "reversescale": look["reversescale"], "colorbar": look["colorbar"], "line": {"width": 1, "color": ink},
+        }  # fmt: skip
+    figure.add_scatter(
+        x=x[told], y=y[told], mode="markers", marker=marker, text=[hover(info.trials[place]) for place in told],
+        hovertemplate="%{text}<extra></extra>", showlegend=False,
+    )  # fmt: skip
+    lost = [place for place, trial in enumerate(info.trials) if trial.outcome == Outcome.DIVERGED]
+    if lost:
+        figure.add_scatter(
+            x=x[lost], y=y[lost], mode="markers", marker=cross(dark), name="diverged",
+            text=[hover(info.trials[place]) for place in lost], hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(**axis(info.x))
+    figure.update_yaxes(**axis(info.y))
+
+
+def plot_contour(info: ContourInfo, *, dark: bool = False, height: int = 440) -> go.Figure:
+    """Cells, or a surface with the trials on it; red crosses are what diverged."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    names = (theme.shortened(info.x.name, 40), theme.shortened(info.y.name, 40))
+    figure.update_layout(**theme.layout(dark, x=names[0], y=names[1], height=height))
+    if info.cells is not None:
+        _draw_cells(figure, info, info.cells, dark)
+    else:
+        _draw_points(figure, info, dark)
+    return figure

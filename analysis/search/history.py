@@ -1,0 +1,382 @@
+"""The trials of a search, and how it went: the objective by trial in the order asked, and the best so far.
+
+A trial's result is what its sampler sees: the mean of its seeds, all of them finite. A trial with a diverged seed has
+failed and is marked, a pruned one stands where it was judged; neither is ever the best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures import theme
+from analysis.figures.vertical_range import LARGEST
+from analysis.runs.ranking import RUNNING
+from analysis.statistics.difference import MAXIMIZE, ROUNDING, number
+from analysis.statistics.exact import resolution
+from tracking.labels import labels
+from tracking.schema import Outcome
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+EDGE: Final = 0.985
+"""Where diverged trials stand, as a share of the figure's height from its better end: they have no value."""
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """One trial of the search."""
+
+    number: int
+    label: str
+    params: Mapping[str, Any]
+    """The searched keys that exist for it, and their values."""
+    values: tuple[float, ...]
+    """The finite results of its seeds."""
+    outcome: str
+    """ok, diverged, pruned, running, or what else became of it; ok if all judged seeds are finite."""
+    seen: float = math.nan
+    """The objective of a pruned trial when it was judged."""
+    epoch: int | None = None
+    """The epoch at which a pruned trial was judged."""
+
+    @property
+    def mean(self) -> float:
+        """Over its finite seeds; nan without one."""
+        return float(np.mean(self.values)) if self.values else math.nan
+
+    @property
+    def told(self) -> bool:
+        """Whether it has a result that can be the best."""
+        return self.outcome == Outcome.OK
+
+    @property
+    def height(self) -> float:
+        """Where it stands: its mean, or what was seen of it when it was pruned."""
+        return self.seen if self.outcome == Outcome.PRUNED else self.mean
+
+    @property
+    def words(self) -> str:
+        """Its result for a reader, in plain text."""
+        if self.outcome == Outcome.PRUNED:
+            at = f" after epoch {self.epoch}" if self.epoch is not None else ""
+            return f"pruned{at}" + (f" at {number(self.seen)}" if math.isfinite(self.seen) else "")
+        seeds = f" (mean of {len(self.values)})" if len(self.values) > 1 else ""
+        result = f"{number(self.mean)}{seeds}" if self.values else ""
+        return ", ".join(filter(None, [result, "" if self.told else self.outcome]))
+
+
+def _outcome(outcomes: Sequence[str], finite: int, ok: int) -> str:
+    """What became of a trial, from its runs."""
+    if Outcome.DIVERGED in outcomes or finite < ok:
+        return Outcome.DIVERGED.value
+    if finite:
+        return Outcome.OK.value
+    for outcome in (Outcome.PRUNED.value, RUNNING):
+        if outcome in outcomes:
+            return outcome
+    return outcomes[-1]
+
+
+def trial_results(
+    runs: pd.DataFrame, searched: Sequence[str], judged: Mapping[str, tuple[int, float]] | None = None
+) -> list[TrialResult]:
+    """The trials in the order in which they were asked for.
+
+    Args:
+        runs: The search runs, one row each: run_id, trial, outcome, counts, objective and one column a searched key.
+        searched: The dotted keys that are searched.
+        judged: Pruned run -> (epoch, objective) when it was judged.
+    """
+    if not len(runs):
+        return []
+    trials: dict[int, list[dict[Any, Any]]] = {}
+    for row in runs[runs["counts"].astype(bool)].to_dict("records"):
+        trials.setdefault(int(row["trial"]), []).append(row)
+    keys = [key for key in searched if key in runs]
+    configurations = {str(number): {key: trials[number][0][key] for key in keys} for number in sorted(trials)}
+    named = labels(configurations, keys)
+    return [
+        _result(int(number), named[number], params, trials[int(number)], judged or {})
+        for number, params in configurations.items()
+    ]
+
+
+def _result(
+    number: int, label: str, params: Mapping[str, Any], rows: list[dict[Any, Any]],
+    judged: Mapping[str, tuple[int, float]],
+) -> TrialResult:  # fmt: skip
+    outcomes = [str(row["outcome"]) for row in rows]
+    ok = [float(row["objective"]) for row in rows if row["outcome"] == Outcome.OK]
+    finite = tuple(value for value in ok if math.isfinite(value))
+    pruned = next((str(row["run_id"]) for row in rows if row["outcome"] == Outcome.PRUNED), "")
+    epoch, seen = judged.get(pruned, (None, math.nan))
+    return TrialResult(number, label, params, finite, _outcome(outcomes, len(finite), len(ok)), seen, epoch)
+
+
+def last_seen(histories: pd.DataFrame) -> dict[str, tuple[int, float]]:
+    """Run -> its last step and the value there: of a pruned run, those at which it was judged.
+
+    Args:
+        histories: Long, of one metric: run_id, step, value.
+    """
+    if not len(histories):
+        return {}
+    last = histories.sort_values("step", kind="stable").drop_duplicates("run_id", keep="last")
+    return {
+        str(run): (int(step), float(value))
+        for run, step, value in zip(last["run_id"], last["step"], last["value"], strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class HistoryInfo:
+    """What `plot_history` draws."""
+
+    trials: list[TrialResult]
+    metric: str
+    direction: str
+    best: list[tuple[int, float]]
+    """(trial, the best result up to it), a point for each trial that has a result."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether no trial has anything to draw."""
+        return not any(math.isfinite(trial.height) or trial.outcome == Outcome.DIVERGED for trial in self.trials)
+
+    @property
+    def winner(self) -> TrialResult | None:
+        """The trial with the best result; the first of equals."""
+        told = [trial for trial in self.trials if trial.told]
+        if not told:
+            return None
+        return (max if self.direction == MAXIMIZE else min)(told, key=lambda trial: trial.mean)
+
+    @property
+    def sentence(self) -> str:
+        """When the best was found, and what else became of the trials: plain text."""
+        told = sum(trial.told for trial in self.trials)
+        if self.winner is None:
+            return "No trial has a result yet."
+        last = max(trial.number for trial in self.trials)
+        words = [f"The best of {told} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
+        values = [value for trial in self.trials if trial.told for value in trial.values]
+        if told > 1 and max(values) - min(values) <= resolution(values):
+            words = [f"All results are the same: {self.metric} {number(self.winner.mean)} in each of {told} trials"]
+        for outcome in (Outcome.PRUNED, Outcome.DIVERGED):
+            count = sum(trial.outcome == outcome for trial in self.trials)
+            words += [f"{count} {'were' if count > 1 else 'was'} pruned"] if count and outcome == Outcome.PRUNED else []
+            words += [f"{count} diverged"] if count and outcome == Outcome.DIVERGED else []
+        return "; ".join(words) + "."
+
+
+def history_info(trials: Sequence[TrialResult], metric: str, direction: str) -> HistoryInfo:
+    """How the search went.
+
+    Args:
+        trials: In the order asked, from `trial_results`.
+        metric: What the objective is called.
+        direction: "minimize" or "maximize".
+    """
+    better = np.fmax if direction == MAXIMIZE else np.fmin
+    told = [trial for trial in trials if trial.told]
+    best = better.accumulate([trial.mean for trial in told]).tolist() if told else []
+    return HistoryInfo(list(trials), metric, direction, list(zip([trial.number for trial in told], best, strict=True)))
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What pruning saved."""
+
+    ended: int
+    """Runs that were ended early."""
+    spared: int
+    """Further seeds of their trials, which were not trained."""
+    seconds: float
+    """Of training, by the mean of the runs that were trained to their end; nan before there is one."""
+
+
+def pruning_saved(runs: pd.DataFrame, seeds: int) -> Saved:
+    """What pruning saved.
+
+    Args:
+        runs: The search runs: outcome, counts, start_time, end_time (milliseconds).
+        seeds: Runs of a trial that is not pruned.
+    """
+    if not len(runs):
+        return Saved(0, 0, math.nan)
+    own = runs[runs["counts"].astype(bool)]
+    took = (pd.to_numeric(own["end_time"], errors="coerce") - own["start_time"]).astype(float) / 1000
+    pruned, whole = took[own["outcome"] == Outcome.PRUNED], took[own["outcome"] == Outcome.OK]
+    typical = float(whole.mean()) if len(whole) else math.nan
+    spared = len(pruned) * (seeds - 1)
+    seconds = spared * typical + float((typical - pruned).clip(lower=0).sum()) if len(whole) else math.nan
+    return Saved(len(pruned), spared, seconds)
+
+
+def cross(dark: bool) -> dict[str, Any]:
+    """The marker of what diverged."""
+    return {
+        "symbol": "x-thin",
+        "size": 9,
+        "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
+    }
+
+
+def grey(dark: bool) -> str:
+    """What is beside the point."""
+    return "#8a929e" if dark else "#7b838f"
+
+
+def log_range(heights: Sequence[float]) -> bool:
+    """Whether these values are to be drawn on a logarithmic axis: positive, over more than a power of ten."""
+    known = [value for value in heights if math.isfinite(value)]
+    return bool(known) and min(known) > 0 and max(known) / min(known) >= 10
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The vertical axis of results: which values it holds, and how."""
+
+    low: float
+    high: float
+    log: bool
+
+    def holds(self, value: float) -> bool:
+        """Whether the value is on it."""
+        # Powers of ten do not come back from their logarithms to the last digit.
+        return self.low * (1 - ROUNDING if self.log else 1) <= value <= self.high * (1 + ROUNDING if self.log else 1)
+
+
+def scale(heights: Sequence[float], direction: str) -> Scale:
+    """An axis on which the better half of the values can be told apart.
+
+    It is logarithmic where the values ask for it. Where the worst value would leave the better half less than a sixth
+    of the axis, it ends three times as far from the best as the median lies: what is worse stands at the edge. So does
+    what no axis reaches (`analysis.figures.vertical_range`).
+
+    Args:
+        heights: All values, not all of them finite.
+        direction: "minimize" or "maximize".
+    """
+    known = np.array([value for value in heights if math.isfinite(value)])
+    known = known[np.abs(known) <= LARGEST]
+    if not len(known):
+        return Scale(0.0, 1.0, False)
+    log = log_range(known.tolist())
+    drawn = np.log10(known) if log else known
+    sign = -1.0 if direction == MAXIMIZE else 1.0
+    best, middle, worst = (float(each) for each in np.quantile(sign * drawn, [0.0, 0.5, 1.0]))
+    if 0 < 6 * (middle - best) < worst - best:
+        worst = best + 3 * (middle - best)
+    low, high = sorted([sign * best, sign * worst])
+    return Scale(10**low, 10**high, True) if log else Scale(low, high, False)
+
+
+def value_axis(figure: go.Figure, own: Scale) -> None:
+    """The vertical axis of results, with a little room at both ends."""
+    low, high = (math.log10(own.low), math.log10(own.high)) if own.log else (own.low, own.high)
+    room = 0.07 * (high - low) or 0.05 * abs(high) or 0.5
+    figure.update_yaxes(range=[low - room, high + room])
+    if own.log:
+        figure.update_yaxes(type="log", **theme.log_ticks(own.low, own.high))
+
+
+def at_edge(
+    figure: go.Figure, points: Sequence[tuple[TrialResult, Any]], own: Scale, direction: str, *, dark: bool
+) -> None:
+    """What has no place on the scale, at the figure's edge: red crosses diverged, triangles are worse than it holds.
+
+    Args:
+        figure: To draw in.
+        points: Trials, each with its place on the horizontal axis.
+        own: The scale.
+        direction: "minimize" or "maximize": the worse end.
+        dark: Whether the page is dark.
+    """
+    lost = [(trial, x) for trial, x in points if trial.outcome == Outcome.DIVERGED]
+    far = [
+        (trial, x) for trial, x in points
+        if trial.outcome != Outcome.DIVERGED and math.isfinite(trial.height) and not own.holds(trial.height)
+    ]  # fmt: skip
+    down = direction == MAXIMIZE
+    triangle = {"symbol": f"triangle-{'down' if down else 'up'}-open", "size": 8, "color": grey(dark)}
+    looks = (("diverged", lost, cross(dark)), ("worse than the scale", far, triangle))
+    for name, own_points, marker in looks:
+        if own_points:
+            figure.add_scatter(
+                x=[x for _, x in own_points], y=[1 - EDGE if down else EDGE] * len(own_points), yaxis="y2",
+                mode="markers", name=name, marker=marker, text=[hover(trial) for trial, _ in own_points],
+                hovertemplate="%{text}<extra></extra>",
+            )  # fmt: skip
+    if lost or far:
+        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+
+
+def heights_of(trials: Sequence[TrialResult]) -> list[float]:
+    """What a scale must consider: every seed of the trials that have a result, and pruned ones as they were judged."""
+    values = [value for trial in trials if trial.told for value in trial.values]
+    return values + [trial.seen for trial in trials if trial.outcome == Outcome.PRUNED and math.isfinite(trial.seen)]
+
+
+def spread(trials: Sequence[TrialResult], x: Sequence[Any]) -> tuple[list[Any], list[float | None]]:
+    """A line from the lowest to the highest seed of each trial with several, as plotly draws them in one trace."""
+    xs: list[Any] = []
+    ys: list[float | None] = []
+    for trial, place in zip(trials, x, strict=True):
+        if len(trial.values) > 1:
+            xs += [place, place, None]
+            ys += [min(trial.values), max(trial.values), None]
+    return xs, ys
+
+
+def hover(trial: TrialResult) -> str:
+    """What a point says of its trial."""
+    name = theme.plain(theme.shortened(trial.label, 60))
+    return f"<b>{name}</b><br>trial {trial.number}: {theme.plain(trial.words)}"
+
+
+def plot_history(info: HistoryInfo, *, dark: bool = False, height: int = 340) -> go.Figure:
+    """A dot a trial with the range of its seeds, the best so far as a line; pruned hollow, diverged red crosses."""
+    import plotly.graph_objects as go
+
+    figure, accent, faint = go.Figure(), theme.palette(dark)[0], grey(dark)
+    own = scale(heights_of(info.trials), info.direction)
+    told = [trial for trial in info.trials if trial.told and own.holds(trial.mean)]
+    xs, ys = spread(told, [trial.number for trial in told])
+    if xs:
+        figure.add_scatter(
+            x=xs, y=ys, mode="lines", line={"width": 1.4, "color": theme.translucent(faint, 0.55)}, hoverinfo="skip",
+            showlegend=False,
+        )  # fmt: skip
+    if told:
+        figure.add_scatter(
+            x=[trial.number for trial in told], y=[trial.mean for trial in told], mode="markers", name="trial",
+            marker={"size": 7, "color": theme.translucent(accent, 0.75)}, text=[hover(trial) for trial in told],
+            hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    pruned = [trial for trial in info.trials if trial.outcome == Outcome.PRUNED and own.holds(trial.seen)]
+    if pruned:
+        figure.add_scatter(
+            x=[trial.number for trial in pruned], y=[trial.seen for trial in pruned], mode="markers", name="pruned",
+            marker={"size": 7, "symbol": "circle-open", "color": faint, "line": {"width": 1.5}},
+            text=[hover(trial) for trial in pruned], hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    if info.best:
+        last = max(trial.number for trial in info.trials)
+        line = [*info.best, (last, info.best[-1][1])] if last > info.best[-1][0] else info.best
+        figure.add_scatter(
+            x=[place for place, _ in line], y=[value for _, value in line], mode="lines", name="best so far",
+            line={"color": accent, "width": 2.2, "shape": "hv"},
+            hovertemplate="best up to trial %{x}: %{y:.4g}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(**theme.layout(dark, x="trial, in the order asked", y=info.metric, height=height))
+    value_axis(figure, own)
+    at_edge(figure, [(trial, trial.number) for trial in info.trials], own, info.direction, dark=dark)
+    return figure

@@ -1,0 +1,127 @@
+"""The objective against one searched key at a time: where the good values lie, and how far seeds spread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.figures import theme
+from analysis.search.history import Scale, TrialResult, at_edge, grey, heights_of, hover, scale, spread, value_axis
+from analysis.search.relations import Column, apart, axis, column
+from analysis.statistics.difference import MAXIMIZE, number
+from tracking.schema import Outcome
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MOST_TICKS = 6
+"""Numbers that stand side by side under a panel."""
+ENOUGH_VALUES = 3
+"""A key with fewer values than this has no edge that could be moved."""
+
+
+@dataclass(frozen=True)
+class SliceInfo:
+    """What `plot_slice` draws: the trials that have this key."""
+
+    key: str
+    values: Column
+    """What each trial has of it."""
+    trials: list[TrialResult]
+    best: int | None
+    """Position of the best of them."""
+    metric: str
+    direction: str
+    scale: Scale
+    """Of all trials: the slices of a sweep share their vertical axis."""
+
+    @property
+    def edge(self) -> str:
+        """`lowest` or `highest` if the best trial has the outermost value of those tried; else nothing."""
+        known = np.unique(self.values.values[np.isfinite(self.values.values)])
+        if self.best is None or self.values.words or len(known) < ENOUGH_VALUES:
+            return ""
+        value = self.values.values[self.best]
+        return "lowest" if value == known[0] else "highest" if value == known[-1] else ""
+
+    @property
+    def warning(self) -> str:
+        """That the best lies at the edge of what was tried: plain text, or nothing."""
+        if not self.edge:
+            return ""
+        value = number(float(self.values.values[self.best or 0]))
+        return f"The best trial has the {self.edge} {self.key} tried ({value}): a wider range may hold a better one."
+
+
+def _present(value: object) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def slice_info(trials: Sequence[TrialResult], key: str, metric: str, direction: str) -> SliceInfo:
+    """The trials against one key; those that have no such key are left out.
+
+    Args:
+        trials: From `trial_results`.
+        key: The dotted key.
+        metric: What the objective is called.
+        direction: "minimize" or "maximize".
+    """
+    own = [trial for trial in trials if _present(trial.params.get(key))]
+    told = [place for place, trial in enumerate(own) if trial.told]
+    better = max if direction == MAXIMIZE else min
+    best = better(told, key=lambda place: own[place].mean) if told else None
+    values = column(key, [trial.params[key] for trial in own])
+    return SliceInfo(key, values, own, best, metric, direction, scale(heights_of(trials), direction))
+
+
+def _level(values: Column) -> dict[str, Any]:
+    """Of a panel's logarithmic ticks only the powers of ten get a number if all of them would have to be slanted."""
+    if values.words or not values.log:
+        return {}
+    ticks = theme.log_ticks(*values.range)
+    if len(ticks["tickvals"]) <= MOST_TICKS:
+        return {"tickangle": 0}
+    texts = [
+        text if math.log10(value) == round(math.log10(value)) else ""
+        for value, text in zip(ticks["tickvals"], ticks["ticktext"], strict=True)
+    ]
+    return {"tickangle": 0, "ticktext": texts}
+
+
+def plot_slice(info: SliceInfo, *, dark: bool = False, height: int = 250) -> go.Figure:
+    """A dot a trial with the range of its seeds; the best ringed, pruned ones hollow, diverged ones red crosses."""
+    import plotly.graph_objects as go
+
+    figure, accent, faint = go.Figure(), theme.palette(dark)[0], grey(dark)
+    x = apart(info.values)
+    held = [place for place, trial in enumerate(info.trials) if info.scale.holds(trial.height)]
+    told = [place for place in held if info.trials[place].told]
+    xs, ys = spread([info.trials[place] for place in told], x[told].tolist())
+    if xs:
+        figure.add_scatter(
+            x=xs, y=ys, mode="lines", line={"width": 1.2, "color": theme.translucent(faint, 0.6)}, hoverinfo="skip",
+        )  # fmt: skip
+
+    def dots(places: list[int], marker: dict[str, object]) -> None:
+        if places:
+            figure.add_scatter(
+                x=x[places], y=[info.trials[place].height for place in places], mode="markers", marker=marker,
+                text=[hover(info.trials[place]) for place in places], hovertemplate="%{text}<extra></extra>",
+            )  # fmt: skip
+
+    pruned = [place for place in held if info.trials[place].outcome == Outcome.PRUNED]
+    dots(pruned, {"size": 6, "symbol": "circle-open", "color": faint, "line": {"width": 1.4}})
+    dots(told, {"size": 7, "color": theme.translucent(accent, 0.7)})
+    if info.best is not None:
+        ink = theme.palette(dark)[6]
+        dots([info.best], {"size": 10, "color": accent, "line": {"width": 2, "color": ink}})
+    figure.update_layout(**theme.layout(dark, x=theme.shortened(info.key, 40), y=info.metric, height=height))
+    figure.update_xaxes(**axis(info.values) | _level(info.values))
+    value_axis(figure, info.scale)
+    at_edge(figure, list(zip(info.trials, x.tolist(), strict=True)), info.scale, info.direction, dark=dark)
+    figure.update_layout(showlegend=False)
+    return figure

@@ -1,0 +1,351 @@
+"""The statistics under every comparison: how far apart, how sure, and how many seeds more.
+
+A difference carries an interval and an exact p-value; a verdict (analysis.statistics.verdicts) needs both.
+
+Functions take finite numbers and refuse others: what diverged has no mean. Where diverged runs can be counted they are
+counted, in an argument of their own; verdicts rank them. Intervals of one group live in analysis.statistics.intervals
+and are offered here too: this is where a page gets its statistics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics.exact import Test, permutation, resolution, sign_flip
+from analysis.statistics.intervals import (
+    ENOUGH_FOR_AN_INTERVAL,
+    Interval,
+    check_share,
+    finite,
+    interval,
+    iqm,
+    number,
+    plus_minus,
+    t_quantile,
+)
+from analysis.statistics.power import seeds_needed
+
+__all__ = [
+    "ENOUGH_FOR_AN_INTERVAL",
+    "MAXIMIZE",
+    "MINIMIZE",
+    "Difference",
+    "Interval",
+    "Values",
+    "best_weights",
+    "check_direction",
+    "difference",
+    "expected_best",
+    "finite",
+    "holm",
+    "interval",
+    "iqm",
+    "number",
+    "performance_profile",
+    "plus_minus",
+    "probability_of_improvement",
+    "seeds_needed",
+    "t_quantile",
+]
+
+ROUNDING: Final = 1e-12
+"""Two results that differ by a smaller share of their size are the same."""
+MINIMIZE: Final = "minimize"
+MAXIMIZE: Final = "maximize"
+
+Values = Iterable[float] | Mapping[Any, float]
+"""Results of a group: a sequence, or a mapping or a pandas Series from a key (the seed) to a result."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two groups' means lie apart, `a` minus `b`."""
+
+    interval: Interval
+    """The mean difference and its interval: of the pairs' differences, or Welch's for independent groups."""
+    test: Test
+    n: int
+    """Pairs, or results of the smaller group."""
+    n_a: int
+    n_b: int
+    """Results of each group, those without a partner included."""
+    paired_on: str | None
+    effect: float
+    """The mean difference in standard deviations: of the differences, or of the results; inf without any spread."""
+    alpha: float
+    """What the p-value is held against: (1 - level) / comparisons."""
+    resolution: float
+    """The least difference between two results that is more than rounding."""
+
+    @property
+    def p(self) -> float:
+        """Two-sided p-value of the exact sign-flip test (paired) or permutation test."""
+        return self.test.p
+
+    @property
+    def smallest_p(self) -> float:
+        """The least p that these results could have given."""
+        return self.test.smallest_p
+
+    @cached_property
+    def needed(self) -> int | None:
+        """Seeds (pairs, or in each group) for 80 % power at the observed effect; None if that takes too many to say."""
+        return seeds_needed(self.effect, alpha=self.alpha, paired=self.paired_on is not None)
+
+    @property
+    def kind(self) -> str:
+        """How the interval is named on a figure."""
+        if self.paired_on is not None:
+            return f"{self.interval.kind} pairs"
+        return f"{100 * self.interval.level:g}% Welch t-interval, n={self.n_a} and {self.n_b}"
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval is there and does not hold zero."""
+        return self.interval.low > 0 or self.interval.high < 0
+
+
+def _keyed(name: str, values: Values) -> dict[Hashable, float]:
+    """Key -> result; a plain sequence is keyed by position."""
+    if isinstance(values, pd.Series):
+        keys: list[Hashable] = list(values.index)
+        numbers = values.tolist()
+    elif isinstance(values, Mapping):
+        keys, numbers = list(values.keys()), list(values.values())
+    else:
+        numbers = list(values)
+        keys = list(range(len(numbers)))
+    if len(set(keys)) < len(keys):
+        twice = next(key for position, key in enumerate(keys) if key in keys[:position])
+        raise ValueError(f"{name}: {twice!r} is there twice; allowed: one result a key, since results are paired by it")
+    return dict(zip(keys, finite(name, numbers).tolist(), strict=True))
+
+
+def _plain(name: str, values: Values) -> np.ndarray:
+    return finite(name, values.values() if isinstance(values, Mapping) else values)
+
+
+def _effect(mean: float, spread: float) -> float:
+    """`mean` in units of `spread`; 0 / 0 counts as none."""
+    return 0.0 if mean == 0 else math.inf * math.copysign(1, mean) if spread == 0 else mean / spread
+
+
+def _welch(a: np.ndarray, b: np.ndarray, level: float) -> tuple[Interval, float]:
+    """The difference of two independent means, and that in (root mean square) standard deviations.
+
+    Welch 1947, Biometrika 34, 28-35: df = (v_a + v_b)^2 / (v_a^2 / (n_a - 1) + v_b^2 / (n_b - 1)), v = s^2 / n.
+    """
+    n = min(len(a), len(b))
+    mean = float(a.mean() - b.mean()) if n else math.nan
+    if n < 2:
+        return Interval(mean, math.nan, math.nan, n, level), math.nan
+    variances = np.array([a.var(ddof=1), b.var(ddof=1)])
+    own = variances / [len(a), len(b)]
+    if own.sum() == 0:
+        return Interval(mean, mean, mean, n, level), _effect(mean, 0.0)
+    df = own.sum() ** 2 / (own**2 / [len(a) - 1, len(b) - 1]).sum()
+    half = float(t_quantile((1 + level) / 2, df)) * math.sqrt(own.sum())
+    return Interval(mean, mean - half, mean + half, n, level), _effect(mean, math.sqrt(variances.mean()))
+
+
+def _level(x: np.ndarray, least: float) -> np.ndarray:
+    """Values that are one and the same but for rounding, as their mean."""
+    return np.full(len(x), x.mean()) if len(x) and np.ptp(x) <= least else x
+
+
+def _apart(gap: Interval, least: float) -> Interval:
+    """The interval of a difference; about zero, if its mean is no more than rounding."""
+    if abs(gap.mean) <= least:
+        return replace(gap, mean=0.0, low=gap.low - gap.mean, high=gap.high - gap.mean)
+    return gap
+
+
+def difference(
+    a: Values,
+    b: Values,
+    paired_on: str | None = None,
+    *,
+    level: float = 0.95,
+    comparisons: int = 1,
+    precision: float | None = None,
+) -> Difference:
+    """The mean of `a` minus the mean of `b`: interval, exact p-value, and the seeds that it would take.
+
+    Args:
+        a: Finite results: a sequence, or a Series or mapping from key to result.
+        b: The same for the other group.
+        paired_on: What the two share ("seed"): results are paired by key (plain sequences by position), those without a
+            partner are left out. None: the groups are independent.
+        level: Of the interval.
+        comparisons: Among how many this is one: its p is held against (1 - level) / comparisons.
+        precision: Of the results from which `a` and `b` were made, if they are means (see `analysis.statistics.exact`);
+            by default that of `a` and `b`. Differences up to it are none.
+    """
+    check_share("level", level)
+    if comparisons < 1:
+        raise ValueError(f"comparisons: {comparisons} is not allowed; allowed: 1 or more")
+    alpha = round(1 - level, 12) / comparisons
+    if paired_on is None:
+        first, second = _plain("a", a), _plain("b", b)
+        least = resolution(np.concatenate([first, second]), precision)
+        first, second = _level(first, least), _level(second, least)
+        found, effect = _welch(first, second, level)
+        found = _apart(found, least)
+        test = permutation(first, second, resolution=least)
+        effect = effect if found.mean else 0.0
+        return Difference(
+            found, test, min(len(first), len(second)), len(first), len(second), None, effect, alpha, least
+        )
+    left, right = _keyed("a", a), _keyed("b", b)
+    plain = [not isinstance(values, Mapping | pd.Series) for values in (a, b)]
+    if all(plain) and len(left) != len(right):
+        raise ValueError(f"a, b: {len(left)} and {len(right)} values are not allowed; allowed: as many, to be paired")
+    pairs = np.array([(left[key], right[key]) for key in left if key in right]).reshape(-1, 2)
+    x = pairs[:, 0] - pairs[:, 1]
+    least = resolution(pairs.ravel(), precision)
+    # The same method under two names may add in another order: that is no difference, however often it is seen.
+    x[np.abs(x) <= np.maximum(least, ROUNDING * np.abs(pairs).max(axis=1, initial=0.0))] = 0.0
+    x = _level(x, 2 * least)
+    found = _apart(interval(x, level, rounding=least), least)
+    spread = float(x.std(ddof=1)) if len(x) > 1 else math.nan
+    effect = _effect(found.mean, spread)
+    test = sign_flip(x, resolution=least)
+    return Difference(found, test, len(x), len(left), len(right), paired_on, effect, alpha, least)
+
+
+def check_direction(direction: str) -> None:
+    """Refuses what is no direction."""
+    if direction not in (MINIMIZE, MAXIMIZE):
+        raise ValueError(f"direction: {direction!r} is not allowed; allowed: {MINIMIZE!r}, {MAXIMIZE!r}")
+
+
+def holm(p_values: Iterable[float]) -> np.ndarray:
+    """Holm's adjusted p-values, in the order given: reject those at most alpha, and alpha holds for all together.
+
+    The i-th smallest of m becomes max over j <= i of min(1, (m - j + 1) p_(j)) (Holm 1979, Scandinavian Journal of
+    Statistics 6, 65-70).
+    """
+    p = np.asarray(list(p_values), dtype=float)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"p_values: {p[~((p >= 0) & (p <= 1))][0]} is not allowed; allowed: 0 to 1")
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, p[order] * np.arange(len(p), 0, -1)))
+    return adjusted
+
+
+def _check_count(name: str, value: int) -> None:
+    if value < 0:
+        raise ValueError(f"{name}: {value} is not allowed; allowed: 0 or more")
+
+
+def probability_of_improvement(
+    a: Iterable[float], b: Iterable[float], direction: str = MINIMIZE, *, diverged_a: int = 0, diverged_b: int = 0
+) -> float:
+    """The chance that a run of `a` is better than one of `b`: the share of all pairs of them, ties counting half.
+
+    Mann and Whitney's U / (n_a n_b) (Agarwal et al. 2021, for one task). A diverged run is worse than any other and
+    ties with a diverged one. nan where a group has no run.
+
+    Args:
+        a: Finite results.
+        b: Finite results.
+        direction: What is better: "minimize" or "maximize".
+        diverged_a: How many more runs of `a` diverged.
+        diverged_b: How many more runs of `b` diverged.
+    """
+    check_direction(direction)
+    _check_count("diverged_a", diverged_a)
+    _check_count("diverged_b", diverged_b)
+    sign = 1.0 if direction == MINIMIZE else -1.0
+    first = np.concatenate([sign * finite("a", a), np.full(diverged_a, np.inf)])
+    second = np.sort(np.concatenate([sign * finite("b", b), np.full(diverged_b, np.inf)]))
+    if not len(first) or not len(second):
+        return math.nan
+    at_least = len(second) - np.searchsorted(second, first, side="left")
+    above = len(second) - np.searchsorted(second, first, side="right")
+    return float((at_least + above).mean() / 2 / len(second))
+
+
+def performance_profile(
+    values: Iterable[float] | Mapping[Any, Iterable[float]],
+    thresholds: Sequence[float],
+    direction: str = MINIMIZE,
+    *,
+    diverged: int = 0,
+) -> np.ndarray:
+    """For each threshold: the share of runs that are better than it (Agarwal et al. 2021).
+
+    Args:
+        values: Finite results; or those of several tasks, by task: the share is then the mean of the tasks' shares.
+        thresholds: Where the profile is taken.
+        direction: What is better: "minimize" or "maximize".
+        diverged: How many more runs diverged (of one task): they are better than nothing.
+    """
+    check_direction(direction)
+    _check_count("diverged", diverged)
+    if isinstance(values, Mapping):
+        if diverged:
+            raise ValueError(f"diverged: {diverged} is not allowed with several tasks; allowed: 0")
+        if not values:
+            return np.full(len(thresholds), math.nan)
+        return np.asarray(np.mean([performance_profile(own, thresholds, direction) for own in values.values()], axis=0))
+    at = finite("thresholds", thresholds)
+    x = np.sort(finite("values", values))
+    total = len(x) + diverged
+    if not total:
+        return np.full(len(at), math.nan)
+    better = np.searchsorted(x, at) if direction == MINIMIZE else len(x) - np.searchsorted(x, at, side="right")
+    return np.asarray(better / total, dtype=float)
+
+
+def best_weights(finite: int, total: int, k: int) -> np.ndarray:
+    """The chance that the i-th best of `finite` results is the best of k trials drawn from `total` without replacement.
+
+    C(N - i, k - 1) / C(N, k) for i = 1, 2, ...; what is missing to 1 is the chance that all k diverged.
+    """
+    # The weight of the i-th best, from that of the one before: C(N - i, k - 1) without large factorials.
+    i = np.arange(1, finite)
+    weights = (k / total) * np.concatenate([[1.0], np.cumprod((total - i - k + 1).clip(0) / (total - i))])
+    return np.asarray(weights[:finite])
+
+
+def expected_best(
+    values: Iterable[float], budget: int | Sequence[int], direction: str = MINIMIZE, *, diverged: int = 0
+) -> np.ndarray:
+    """What the best of `budget` trials, chosen at random from those run, is on average: exact, over all subsets.
+
+    For the smallest: sum_i v_(i) C(N - i, k - 1) / C(N, k). Dodge et al. 2019 (Show your work) draw with replacement,
+    which is biased; subsets are not (Tang et al. 2020, Showing your work doesn't always work).
+
+    Args:
+        values: Finite results, one a trial: N with those that diverged.
+        budget: How many trials, 1 to N; several budgets give several answers.
+        direction: What is best: "minimize" or "maximize".
+        diverged: How many more trials diverged. A budget that they alone could use up has no best: nan.
+
+    Returns:
+        One number a budget, an array of no dimension for one budget.
+    """
+    check_direction(direction)
+    _check_count("diverged", diverged)
+    x = np.sort(finite("values", values))
+    x = x if direction == MINIMIZE else x[::-1]
+    total = len(x) + diverged
+    budgets = np.asarray(budget)
+    found = np.empty(budgets.shape)
+    for place, k in np.ndenumerate(budgets):
+        if not 1 <= k <= total or k != int(k):
+            raise ValueError(f"budget: {k} is not allowed; allowed: 1 to {total}, the number of trials")
+        if k <= diverged:
+            found[place] = math.nan
+            continue
+        found[place] = float(best_weights(len(x), total, int(k)) @ x)
+    return found
