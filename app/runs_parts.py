@@ -14,8 +14,8 @@ from analysis.runs import metric_roles as roles
 from app import live, store, ui
 from app.runs_table import ARCHIVED, NAME, RunTable, is_seed, typed
 from sweeps.client import CommandError
+from tracking.filters import NUMERIC, quoted_key, quoted_value
 from tracking.schema import NOTE, RUN_NAME
-from tracking.search import NUMERIC, quoted_key, quoted_value
 
 MOST_COMPARED = 100
 """Runs in one link: longer addresses are cut by some browsers."""

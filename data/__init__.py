@@ -1,12 +1,12 @@
 """Data sets. To add one: a subclass of `DataModule` in a file here, and one line in `DATASETS`."""
 
 from data.base import DataModule
-from data.csv_tables import CsvClassification, CsvRegression
-from data.curves import NoisyCurve
+from data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
+from data.files.csv_tables import CsvClassification, CsvRegression
+from data.files.idx import Idx
+from data.files.image_folder import ImageFolder
 from data.gates import LogicGate
-from data.idx import Idx
-from data.image_folder import ImageFolder
-from data.tables import BreastCancer, Diabetes, Digits, Iris, Wine
+from data.noisy_curve import NoisyCurve
 from data.toy import Blobs, Circles, Moons, Spirals, Xor
 
 DATASETS: dict[str, type[DataModule]] = {

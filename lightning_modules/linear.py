@@ -11,7 +11,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from lightning_modules.base import Module
-from lightning_modules.initialization import Initialization, initialize
+from lightning_modules.blocks.initialization import Initialization, initialize
 
 
 class Linear(Module):

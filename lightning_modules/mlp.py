@@ -13,7 +13,7 @@ from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
 from lightning_modules.base import Module, one_of
-from lightning_modules.initialization import Initialization, initialize
+from lightning_modules.blocks.initialization import Initialization, initialize
 
 Activation = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "gelu"]
 Norm = Literal["none", "batch", "layer"]

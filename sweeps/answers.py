@@ -14,7 +14,7 @@ from torch import Tensor
 
 from data import DataModule
 from data.base import Classification
-from data.curves import NoisyCurve
+from data.noisy_curve import NoisyCurve
 from lightning_modules import Module
 from tracking import schema
 

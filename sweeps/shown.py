@@ -170,7 +170,7 @@ def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
     Confirmed ones come first: their runs did not choose them.
 
     Args:
-        runs: Those of one sweep, from `tracking.sweeps.sweep_runs`.
+        runs: Those of one sweep, from `tracking.sweep_frames.sweep_runs`.
         row: The sweep: direction and searched.
     """
     from tracking.labels import labels

@@ -37,7 +37,7 @@ def test_a_change_is_tested_where_it_is_and_above(affected):
 
 def test_a_page_a_test_and_a_lab_are_tested_by_the_tests_that_name_them(affected):
     assert "tests/app/test_run.py" in affected.affected_tests({"app/views/run.py"})
-    assert affected.affected_tests({"tests/data/test_idx.py"}) == ["tests/data/test_idx.py"]
+    assert affected.affected_tests({"tests/data/files/test_idx.py"}) == ["tests/data/files/test_idx.py"]
     assert affected.affected_tests({"labs/l1.yaml"}) == ["tests/test_labs.py"]
     assert affected.affected_tests({"tests/app/conftest.py", "tests/app/test_run.py"}) == ["tests/app"]
     assert affected.affected_tests({"README.md"}) == []

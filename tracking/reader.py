@@ -24,7 +24,7 @@ from tracking.client_reader import ClientReader
 from tracking.frames import EXPERIMENTS, HISTORIES, METRICS, RUNS, Keys, Reader, Records, Selection, table, values_table
 from tracking.schema import PARENT, RUN_NAME, mask
 from tracking.store import StoreError, explain, sqlite_path, sqlite_uri
-from tracking.sweeps import commands, events, sweep_runs, sweeps
+from tracking.sweep_frames import commands, events, sweep_runs, sweeps
 
 __all__ = [
     "ClientReader",

@@ -26,7 +26,7 @@ from app.runs_table import (
     is_seed,
     typed,
 )
-from tracking.search import SearchError, matches
+from tracking.filters import SearchError, matches
 
 SHOWN = {"Active": "no runs yet", "Archived": "no archived runs", "Deleted": "no deleted runs"}
 ALL = "All experiments"

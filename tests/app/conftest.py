@@ -32,7 +32,7 @@ from sweeps.client import Client, ServiceStatus
 from tracking import schema
 from tracking.frames import Records
 from tracking.labels import label
-from tracking.sweeps import EVENTS, SWEEPS
+from tracking.sweep_frames import EVENTS, SWEEPS
 
 RUN_COLUMNS = [
     "run_id", "name", "status", "trial", "seed", "group", "phase", "outcome", "counts", "start_time", "end_time",

@@ -67,6 +67,6 @@ def test_every_path_is_a_field_and_every_field_with_path_in_its_help_is_offered_
 
 
 def test_the_ends_of_image_names_are_those_that_are_read():
-    from data.image_folder import FORMATS
+    from data.files.image_folder import FORMATS
 
     assert set(data_files.ENDS["images"]) == set(FORMATS)

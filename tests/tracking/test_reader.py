@@ -21,7 +21,7 @@ from tracking.configurations import parse_value
 from tracking.reader import ClientReader, Reader, SqliteReader, commands, events, open_reader, sweep_runs, sweeps
 from tracking.schema import MASK
 from tracking.store import StoreError, sqlite_path, sqlite_uri
-from tracking.sweeps import _best
+from tracking.sweep_frames import _best
 
 ASKED: dict[str, Callable[[Reader, dict[str, Any]], pd.DataFrame]] = {
     "experiments": lambda r, s: r.experiments(),

@@ -11,8 +11,9 @@ import torch
 from sklearn import datasets as sklearn_datasets
 from sklearn.preprocessing import OneHotEncoder
 
-from data import DATASETS, csv_tables, delimited
-from data.delimited import Layout, Source
+from data import DATASETS
+from data.files import csv_tables, delimited
+from data.files.delimited import Layout, Source
 
 
 @pytest.fixture(autouse=True)
@@ -350,7 +351,7 @@ def test_what_is_wrong_with_a_classification_is_said_in_one_sentence(folder, row
 
 def test_too_much_is_refused(folder, monkeypatch):
     write(folder, numbered_rows(300))
-    monkeypatch.setattr("data.own.MOST_VALUES", 299)
+    monkeypatch.setattr("data.files.common.MOST_VALUES", 299)
     with pytest.raises(ValueError, match=r"t.csv: 300 examples of 1 inputs are 300 values; allowed: at most 299"):
         regression()
     monkeypatch.setattr(delimited, "MOST_BYTES", 1 << 20)

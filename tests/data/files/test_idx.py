@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from data import DATASETS, idx
-from data.idx import read_idx
+from data import DATASETS
+from data.files import idx
+from data.files.idx import read_idx
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from data import DATASETS, image_files, image_folder
+from data import DATASETS
+from data.files import image_files, image_folder
 
 
 @pytest.fixture(autouse=True)
@@ -271,7 +272,7 @@ def test_too_much_is_refused(pets, monkeypatch):
     monkeypatch.setattr(image_files, "MOST_PIXELS", 29)
     with pytest.raises(ValueError, match=r"pets/cat/10.png: it has 5 x 6 pixels; allowed: at most 29 in an image"):
         make(size=9)
-    monkeypatch.setattr("data.own.MOST_VALUES", 24 * 64 - 1)
+    monkeypatch.setattr("data.files.common.MOST_VALUES", 24 * 64 - 1)
     with pytest.raises(ValueError, match="pets: 24 examples of 64 inputs are 1,536 values; allowed: at most 1,535"):
         make()
     monkeypatch.setattr(image_folder, "MOST_IMAGES", 23)

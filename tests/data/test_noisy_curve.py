@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data import DATASETS
-from data.curves import FUNCTIONS
+from data.noisy_curve import FUNCTIONS
 
 
 def make(**fields):

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.numerals import DECIMAL_POINT, Notation
-from data.roots import listed, quoted, read
+from data.files.numerals import DECIMAL_POINT, Notation
+from data.files.roots import listed, quoted, read
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tracking.filters import SearchError, matches, quoted_key, quoted_value
 from tracking.reader import open_reader
-from tracking.search import SearchError, matches, quoted_key, quoted_value
 
 RUNS = [
     ({"lr": "0.01", "model": "mlp", "odd key": "it's"}, {"val/loss": 0.5, "acc": 0.9}, {"team": "red", "Mixed": "ABC"}),

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from data.roots import find, opened, quoted, read, stamp
+from data.files.roots import find, opened, quoted, read, stamp
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.base import Classification, Examples, require
-from data.roots import MOST_VALUES, quoted
-from data.tables import held_out
+from data.bundled import held_out
+from data.files.roots import MOST_VALUES, quoted
 
 FEWEST = 10
 """Examples that a set must have beside a test part of its own, and with a part of itself."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.numerals import Notation
+from data.files.numerals import Notation
 
 POINT, COMMA = Notation(), Notation("comma")
 

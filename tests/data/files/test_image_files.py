@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.image_files import Look, read_image, to_pixels
+from data.files.image_files import Look, read_image, to_pixels
 
 GREY, COLOR = (Look(mode, 4, "white") for mode in ("L", "RGB"))
 BROWN = (200, 100, 50)  # grey: 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
