@@ -14,7 +14,7 @@ from analysis.runs.claims import ClaimInfo, Status, compared, sweep_claims
 from analysis.runs.comparison import Comparison
 from analysis.words import joined
 from app import store, sweep_actions, ui
-from sweeps.spec import Spec
+from sweeps.spec.check import Spec
 
 _BADGES: Final = {
     Status.SUPPORTED: ("green", "Supported"),

@@ -15,11 +15,11 @@ import streamlit as st
 import yaml
 
 from app import ui
-from sweeps import spec as specs
-from sweeps import yaml_text
-from sweeps.catalogue import Catalogue, Entry, Field, load
-from sweeps.data_files import offered
+from sweeps.catalogue.data_files import offered
+from sweeps.catalogue.entries import Catalogue, Entry, Field, load
 from sweeps.fields import as_number
+from sweeps.spec import check as specs
+from sweeps.spec import yaml_text
 from tracking.schema import VAL_LOSS
 
 FIRST: Final[dict[str, Any]] = {

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import form
-from sweeps import spec as specs
+from sweeps.spec import check as specs
 
 WHOLE = "the whole sweep"
 

@@ -22,7 +22,7 @@ from analysis.statistics.intervals import plus_minus
 from analysis.statistics.standings import Standings
 from app.compare_data import trained_elsewhere
 from app.study import Study
-from sweeps.spec import Axis
+from sweeps.spec.check import Axis
 from tracking import schema
 from tracking.configurations import identities
 from tracking.labels import is_name

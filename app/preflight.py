@@ -1,6 +1,6 @@
 """What a sweep will take, beside the form while it is filled in, and beside the truth when it is done.
 
-The service tries it out (`sweeps.checking`); the page asks what is known by now and never waits for more.
+The service tries it out (`sweeps.preflight.check`); the page asks what is known by now and never waits for more.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from app import store, ui
+from sweeps.cli.output import duration
 from sweeps.client import CommandError
-from sweeps.estimate import summary
-from sweeps.shown import duration
+from sweeps.preflight.estimate import summary
 
 LOOK_S: Final = 1.0
 """Seconds between two questions to the service while it is estimating."""

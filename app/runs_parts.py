@@ -199,7 +199,7 @@ def edit_dialog(rows: pd.DataFrame) -> None:
 
 def reserved(tag: str) -> bool:
     """Whether a tag is the program's or MLflow's own."""
-    from sweeps.editing import RESERVED
+    from sweeps.service.editing import RESERVED
 
     return tag in RESERVED or tag.startswith(("mlflow.", "cmd.", "event."))
 

@@ -188,7 +188,8 @@ def labs() -> dict[str, dict[str, Any]]:
 
 @st.cache_data(show_spinner=False, max_entries=4)
 def _labs(folder: str, files: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
-    from sweeps import search, spec
+    from sweeps.search import trials as search
+    from sweeps.spec import check as spec
 
     found = {}
     for name, _ in files:

@@ -13,7 +13,7 @@ if not sys.flags.safe_path:  # `python -m streamlit` looks for data, app, ... in
     sys.path[:] = [root, *(folder for folder in sys.path if folder not in ("", os.getcwd(), root))]
 
 from app import access, ui
-from sweeps import user_models
+from sweeps.catalogue import user_models
 from tracking.store import StoreError
 
 # An icon by name would be fetched from the network.

@@ -28,7 +28,7 @@ from app import claims, compare_data, compare_parts, documents, service, store, 
 from app.compare_data import View
 from app.study_metrics import Metrics, choose, first
 from app.study_pages import PAGES
-from sweeps.spec import Spec
+from sweeps.spec.check import Spec
 from tracking import schema
 from tracking.legible import spelled_out
 from tracking.store import StoreError

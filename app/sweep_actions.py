@@ -10,8 +10,8 @@ import streamlit as st
 
 from app import store, sweep_files, ui
 from app.study_pages import PAGES
-from sweeps import spec as specs
 from sweeps.client import CommandError
+from sweeps.spec import check as specs
 from tracking.schema import COMMANDS
 
 AWAITED_S: Final = 6.0

@@ -12,7 +12,7 @@ from analysis.runs.ranking import places
 from analysis.search.confirmed import OPTIMISTIC, ConfirmedInfo, confirmed_info, plot_confirmed, table
 from analysis.statistics.standings import Standings
 from app import sweep_actions, ui
-from sweeps.spec import Spec
+from sweeps.spec.check import Spec
 
 SHOWN = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 MOST_DRAWN = 12

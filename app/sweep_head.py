@@ -19,8 +19,8 @@ from analysis.statistics.seeds import Plan
 from analysis.statistics.standings import Standings
 from app import claims, preflight, sweep_actions, sweep_confirm, ui
 from app.claims import Judged
-from sweeps.decidable import plan_of
-from sweeps.spec import Spec
+from sweeps.preflight.decidable import plan_of
+from sweeps.spec.check import Spec
 
 
 @dataclass(frozen=True)

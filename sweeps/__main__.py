@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sweeps import interpreter
 
 if TYPE_CHECKING:
+    from sweeps.cli.output import Row
     from sweeps.client import Client
-    from sweeps.shown import Row
 
 DONE: Final = 0
 NOT_DONE: Final = 1
@@ -68,8 +68,9 @@ def _read(path: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Launch the sweep of a YAML file; with --wait, stay until it ends."""
-    from sweeps import search, yaml_text
-    from sweeps.spec import check, to_yaml
+    from sweeps.search import trials as search
+    from sweeps.spec import yaml_text
+    from sweeps.spec.check import check, to_yaml
 
     text = _read(options.spec)
     raw = yaml_text.read(text)
@@ -85,14 +86,14 @@ def run(options: argparse.Namespace) -> int:
         _answer(options, document, launched)
         return DONE
     _say(launched)
-    from sweeps.waiting import wait
+    from sweeps.cli.wait import wait
 
     try:
         row = wait(client, sweep, _say)
     except KeyboardInterrupt:
         _say(f"\nThe sweep goes on without this terminal. To stop it: sweepboard stop {sweep}")
         raise
-    from sweeps import shown
+    from sweeps.cli import output as shown
 
     _answer(options, {**document, **shown.plain(row)}, shown.ending(row))
     return DONE if row["state"] == "finished" and not row["crashed"] else NOT_DONE
@@ -100,9 +101,10 @@ def run(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """What is wrong with the sweep of a YAML file, how long it will take and what it needs; nothing is launched."""
-    from sweeps import checking, shown
-    from sweeps.decidable import plan_of
-    from sweeps.spec import parse
+    from sweeps.cli import output as shown
+    from sweeps.preflight import check as checking
+    from sweeps.preflight.decidable import plan_of
+    from sweeps.spec.check import parse
 
     written, client = _read(options.spec), _client(options)
     found = client.check(written) if client.status().alive else checking.check_here(written)
@@ -122,7 +124,7 @@ def check(options: argparse.Namespace) -> int:
 
 def list_sweeps(options: argparse.Namespace) -> int:
     """All sweeps of the store, newest first."""
-    from sweeps import shown
+    from sweeps.cli import output as shown
 
     rows = shown.sweep_rows(_uri(options))
     _answer(options, [shown.plain(row) for row in rows], shown.sweeps_table(rows))
@@ -131,7 +133,7 @@ def list_sweeps(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """One sweep: how far it is, its best configurations, what happened."""
-    from sweeps import shown
+    from sweeps.cli import output as shown
 
     uri = _uri(options)
     detail = shown.detail(uri, _find(uri, options.sweep)["sweep"])
@@ -145,7 +147,7 @@ def _find(uri: str, wanted: str) -> Row:
     Raises:
         BadInput: There is none, or more than one.
     """
-    from sweeps import shown
+    from sweeps.cli import output as shown
     from sweeps.fields import nearest
     from tracking.legible import one_line
 
@@ -232,7 +234,7 @@ def stop(options: argparse.Namespace) -> int:
 
 
 def _find_run(uri: str, wanted: str) -> str:
-    from sweeps import shown
+    from sweeps.cli import output as shown
     from tracking.legible import one_line
 
     found = [run_id for run_id in shown.run_ids(uri) if wanted and run_id.startswith(wanted)]
@@ -269,8 +271,8 @@ def landscape(options: argparse.Namespace) -> int:
 
 def catalogue(options: argparse.Namespace) -> int:
     """The models, data sets, optimizers and schedules there are, with their fields."""
-    from sweeps import shown
-    from sweeps.catalogue import FILE, as_text, build, load
+    from sweeps.catalogue.entries import FILE, as_text, build, load
+    from sweeps.cli import output as shown
 
     if options.write:
         text = as_text(build())
@@ -282,7 +284,7 @@ def catalogue(options: argparse.Namespace) -> int:
             f"{FILE.name} {'is rewritten' if changed else 'is up to date'}.",
         )
         return DONE
-    from sweeps.user_models import problems
+    from sweeps.catalogue.user_models import problems
 
     there, faults = load(), problems()
     for fault in faults:
@@ -297,10 +299,10 @@ def catalogue(options: argparse.Namespace) -> int:
 def service(options: argparse.Namespace) -> int:
     """Start the background service, or ask how it is, or end it."""
     if options.foreground:
-        from sweeps.service import serve
+        from sweeps.service.loop import serve
 
         return serve(_uri(options))
-    from sweeps import shown
+    from sweeps.cli import output as shown
 
     client = _client(options)
     if options.stop:

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps import interpreter, lease, user_models
-from sweeps.channel import NoAnswer, NoService, request
+from sweeps import interpreter
+from sweeps.catalogue import user_models
+from sweeps.service import lease
+from sweeps.service.channel import NoAnswer, NoService, request
 from sweeps.settings import environment
-from sweeps.spec import SpecError, parse
+from sweeps.spec.check import SpecError, parse
 from tracking import schema
 from tracking.store import default_uri
 
@@ -118,12 +120,13 @@ class Client:
         except NoAnswer as error:  # stored here too, it would be trained twice
             raise CommandError(f"launch: {error}; the sweep is launched once it stands among the sweeps") from error
         except NoService:
-            from sweeps.launching import store_sweep
+            from sweeps.service.launching import store_sweep
 
             return store_sweep(self.uri, spec)
 
     def check(self, text: str, wait: float | None = None) -> dict[str, Any]:
-        """What is wrong with a sweep, how long it will take, what it needs: the answer of `sweeps.checking.Checker`.
+        """What is wrong with a sweep, how long it will take, what it needs: the answer of
+        `sweeps.preflight.check.Checker`.
 
         Args:
             text: the spec in YAML

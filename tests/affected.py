@@ -33,7 +33,7 @@ def changed_files() -> set[str]:
 
 
 def module_of(path: str) -> str:
-    """The module that a file is, or belongs to: `sweeps.catalogue` for sweeps/catalogue.json too."""
+    """The module that a file is, or belongs to: `sweeps.catalogue.entries` for sweeps/catalogue/entries.json too."""
     return str(Path(path).with_suffix("")).replace("/", ".").removesuffix(".__init__")
 
 

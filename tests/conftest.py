@@ -135,7 +135,7 @@ def end_services():
 
 
 def _end_services(state):
-    from sweeps import lease
+    from sweeps.service import lease
 
     for note in state.glob("*/mlflow-ui.json"):
         with suppress(ProcessLookupError):

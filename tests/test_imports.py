@@ -23,7 +23,7 @@ FORBIDDEN = {
     "help": ("mlflow", "torch", "pandas", "numpy", "pydantic", "yaml", "optuna"),
     "data_files": ("torch", "data", "numpy"),
     "settings": ("torch",),
-    "user_models": ("torch", "pytorch_lightning", "sweeps.reading"),
+    "user_models": ("torch", "pytorch_lightning", "sweeps.catalogue.read_user_models"),
     "catalogue": ("torch", "pytorch_lightning", "mlflow", "optuna", "data"),
     "tracking": ("mlflow", "torch", "lightning", "sqlalchemy", "alembic"),
     "overview": (*TRAINS, "scipy", "scipy.stats"),
@@ -45,18 +45,20 @@ def help():
             raise AssertionError("it did not end")
 
 def data_files():
-    import sweeps.data_files
+    import sweeps.catalogue.data_files
 
 def settings():
-    import sweeps.settings, sweeps.alerts, sweeps.user_models
+    import sweeps.settings, sweeps.service.alerts, sweeps.catalogue.user_models
 
 def user_models():
-    from sweeps import user_models, catalogue, spec
-    catalogue.load()
+    from sweeps.catalogue import entries, user_models
+    from sweeps.spec import check
+    entries.load()
 
 def catalogue():
-    from sweeps.catalogue import load
-    from sweeps import spec, search
+    from sweeps.catalogue.entries import load
+    from sweeps.search import trials
+    from sweeps.spec import check
     load()
 
 def tracking():

@@ -9,11 +9,11 @@ from analysis.runs.claims import Status, compared
 from analysis.runs.comparison import comparison
 from analysis.statistics.exact import enough_pairs
 from app.study import PAGES
-from sweeps.decidable import plan_of
-from sweeps.search import count, enumerate_trials, flatten, seeds_for
-from sweeps.spec import parse, to_yaml
-from sweeps.spec_model import Spec
-from sweeps.yaml_text import read
+from sweeps.preflight.decidable import plan_of
+from sweeps.search.trials import count, enumerate_trials, flatten, seeds_for
+from sweeps.spec.check import parse, to_yaml
+from sweeps.spec.model import Spec
+from sweeps.spec.yaml_text import read
 from tracking import schema
 from tracking.configurations import identity
 
@@ -138,7 +138,7 @@ def few_with_every_word(trials):
 
 
 def assert_trains(configuration, spec):
-    from sweeps.train import train
+    from sweeps.training.train import train
     from tracking.schema import Outcome
 
     result = train({**configuration, "seeds": seeds_for(spec, 0)})

@@ -199,7 +199,7 @@ REGIONS_FILE: Final = "regions.npz"
 examples; `classes` (K,) names them.
 """
 LANDSCAPE_FILE: Final = "landscape.npz"
-"""The loss about the weights of a run's last epoch, made when a person asks for it: see `sweeps.landscape`."""
+"""The loss about the weights of a run's last epoch, made when a person asks for it: see `sweeps.training.landscape`."""
 
 # Metrics. `error` is the share of misclassified examples (classification) or the root mean squared error (regression).
 TRAIN_LOSS: Final = "train/loss"
@@ -211,7 +211,7 @@ TRAIN_EVAL_CLEAN_ERROR: Final = "train_eval/clean_error"
 """The same answers against the true labels (of a noisy curve: the function's values). This and the next two are logged
 only where the data set itself made its labels noisy; elsewhere they would say nothing new."""
 MEMORISED: Final = "train_eval/memorised"
-"""How much of that error comes from wrong labels that the network has memorised: see `sweeps.measure.against_truth`."""
+"""How much of that error comes from wrong labels that the network has memorised: see `measuring.against_truth`."""
 VAL_LOSS: Final = "val/loss"
 VAL_ERROR: Final = "val/error"
 VAL_CLEAN_ERROR: Final = "val/clean_error"

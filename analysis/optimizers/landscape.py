@@ -1,10 +1,10 @@
 """The loss about the weights that a run ended at, with the way there: along two random directions, and along the way's
 own principal components beside what a random walk shows.
 
-The numbers are computed where the run is trained (`sweeps.landscape`, after Li et al. 2018); here they are read and
-drawn. The principal components of any way explain much: those of a random walk with many steps in many dimensions
-6 / (π² k²) of its variance, 61% and 15% (Antognini and Sohl-Dickstein 2018). So they are never shown without the shares
-of random walks of the same steps.
+The numbers are computed where the run is trained (`sweeps.training.landscape`, after Li et al. 2018); here they are
+read and drawn. The principal components of any way explain much: those of a random walk with many steps in many
+dimensions 6 / (π² k²) of its variance, 61% and 15% (Antognini and Sohl-Dickstein 2018). So they are never shown without
+the shares of random walks of the same steps.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def landscape_info(arrays: Mapping[str, np.ndarray] | None) -> LandscapeInfo:
     """The landscape of a run.
 
     Args:
-        arrays: Those of LANDSCAPE_FILE (see `sweeps.landscape`); nothing where it has not been computed.
+        arrays: Those of LANDSCAPE_FILE (see `sweeps.training.landscape`); nothing where it has not been computed.
     """
     if not arrays or "epochs" not in arrays or "losses" not in arrays:
         none = np.array([])

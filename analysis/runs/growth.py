@@ -1,7 +1,7 @@
 """Runs of a stranger whose training loss ended far above where it began: they may have diverged.
 
-Our own runs say themselves when they diverged (`sweeps.measure`). Of a stranger's only a loss that is no number is
-certain, for a loss may have another scale, or may be negative. One that grew is named and counts as it is.
+Our own runs say themselves when they diverged (`sweeps.training.measuring`). Of a stranger's only a loss that is no
+number is certain, for a loss may have another scale, or may be negative. One that grew is named and counts as it is.
 """
 
 from __future__ import annotations

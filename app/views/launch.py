@@ -6,10 +6,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import form, form_claim, form_confirm, form_replicate, preflight, service, store, ui
-from sweeps import search as searches
-from sweeps import spec as specs
-from sweeps import user_models
-from sweeps.decidable import plan_of
+from sweeps.catalogue import user_models
+from sweeps.preflight.decidable import plan_of
+from sweeps.search import trials as searches
+from sweeps.spec import check as specs
 from tracking.legible import legible
 
 

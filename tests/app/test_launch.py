@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from app import form, store, ui
-from sweeps import search, spec
-from sweeps.catalogue import load
-from sweeps.decidable import plan_of
+from sweeps.catalogue.entries import load
+from sweeps.preflight.decidable import plan_of
+from sweeps.search import trials as search
+from sweeps.spec import check as spec
 
 SPEC = """
 name: copied
@@ -230,7 +231,7 @@ def test_files_of_the_data_folder_are_offered_for_a_path(
 
 
 def test_what_keeps_the_users_modules_out_is_said(open_page: Any, monkeypatch: pytest.MonkeyPatch, words: Any) -> None:
-    from sweeps import user_models
+    from sweeps.catalogue import user_models
 
     monkeypatch.setattr(user_models, "problems", lambda: ("my_model.py: the class *Net* has no loss.",))
     assert ui.text("my_model.py: the class *Net* has no loss.") in words(open_page("launch"))
@@ -239,8 +240,8 @@ def test_what_keeps_the_users_modules_out_is_said(open_page: Any, monkeypatch: p
 def test_a_model_of_the_users_own_is_ranked_by_any_metric_it_logs(
     open_page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sweeps import user_models
-    from sweeps.catalogue import Entry, Field
+    from sweeps.catalogue import user_models
+    from sweeps.catalogue.entries import Entry, Field
 
     size = Field("size", "int", None, required=True)
     found = user_models.UserModels({"mine": Entry("mine", "Mine.", "", {"size": size}, ("multiclass",), foreign=True)})

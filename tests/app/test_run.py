@@ -40,7 +40,7 @@ def opened(uri: str, client: Any, visit: Any) -> Any:
 @pytest.fixture(scope="module")
 def trained_store(store_template: Path, make_rows: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A store with a run of ours that was really trained, stored as the service stores it; the path and the run."""
-    from sweeps.train import train
+    from sweeps.training.train import train
     from tracking.schema import Outcome
 
     folder = tmp_path_factory.mktemp("trained")

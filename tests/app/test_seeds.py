@@ -9,9 +9,9 @@ import pytest
 
 from analysis.statistics.seeds import MOST_COMPARED
 from app import ui
-from sweeps.judged import verdicts
-from sweeps.shown import verdict_lines
-from sweeps.spec import SpecError, parse
+from sweeps.cli.output import verdict_lines
+from sweeps.cli.verdicts import verdicts
+from sweeps.spec.check import SpecError, parse
 
 REST = """\
   optimizer.lr: {values: [0.01, 0.1]}

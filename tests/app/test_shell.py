@@ -154,8 +154,8 @@ def test_every_page_of_an_empty_store_says_what_it_is_for(uri: str, client: Any,
 def test_pages_read_a_real_store(uri: str, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from app import store
     from sweeps.client import ServiceStatus
-    from sweeps.launching import store_sweep
-    from sweeps.spec import check
+    from sweeps.service.launching import store_sweep
+    from sweeps.spec.check import check
 
     monkeypatch.setattr(store.Client, "status", lambda self: ServiceStatus(alive=True, workers=1))
     raw = {"name": "real", "question": "Is it?", "model": {"name": "mlp"}, "data": {"name": "iris"}, "seeds": 2}

@@ -18,9 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from sweeps import lease
-from sweeps.channel import NoService, Server, request
 from sweeps.client import Client, CommandError
+from sweeps.service import lease
+from sweeps.service.channel import NoService, Server, request
 from tracking.reader import open_reader, sweeps
 
 sys.path.insert(0, str(Path(__file__).parent))

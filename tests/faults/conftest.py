@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import lease
 from sweeps.client import Client
+from sweeps.service import lease
 
 SPEC = """
 name: faults
@@ -61,8 +61,8 @@ class Machine:
 
     def queue(self, epochs=20, seeds=2):
         """Store a sweep without a word to the service, which finds it within a second, or when it starts."""
-        from sweeps.launching import store_sweep
-        from sweeps.spec import parse
+        from sweeps.service.launching import store_sweep
+        from sweeps.spec.check import parse
 
         return store_sweep(self.uri, parse(SPEC % (epochs, seeds)))
 
@@ -77,7 +77,7 @@ class Machine:
         os.kill(self.pid, number)
 
     def worker_pids(self):
-        from sweeps.channel import request
+        from sweeps.service.channel import request
 
         return request(self.folder, {"action": "status"})["worker_pids"]
 

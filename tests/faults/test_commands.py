@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from sweeps.channel import NoService, request
 from sweeps.client import CommandError
-from sweeps.spec import SpecError
+from sweeps.service.channel import NoService, request
+from sweeps.spec.check import SpecError
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 

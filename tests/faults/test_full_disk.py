@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from sweeps.channel import request
+from sweeps.service.channel import request
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 

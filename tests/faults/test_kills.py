@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from sweeps import lease
+from sweeps.service import lease
 from tracking.kill_points import KILL_POINTS
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
@@ -206,7 +206,7 @@ print(Client(sys.argv[1]).launch(sys.stdin.read()))
 
 
 def test_two_dashboards_launch_in_the_same_second(machine):
-    from sweeps.channel import request
+    from sweeps.service.channel import request
 
     machine.client.shutdown()
     machine.wait(lambda: not lease.locked(machine.folder))

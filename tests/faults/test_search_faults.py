@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from sweeps import lease
 from sweeps.client import CommandError
-from sweeps.spec import SpecError
+from sweeps.service import lease
+from sweeps.spec.check import SpecError
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from lightning_modules import MODELS
-from sweeps.train import train
+from sweeps.training.train import train
 
 
 def lenet(input_shape=(1, 32, 32), num_outputs=10, **fields):

@@ -8,7 +8,7 @@ from sklearn.metrics import zero_one_loss
 
 from data import DATASETS
 from lightning_modules import MODELS
-from sweeps.train import train
+from sweeps.training.train import train
 
 
 def perceptron(inputs, **fields):

@@ -8,7 +8,8 @@ import pytest
 @pytest.fixture
 def my_models(tmp_path, monkeypatch):
     """Writes files into the folder of modules: `my_models(net="class Net...")`; returns the folder."""
-    from sweeps import reading, user_models
+    from sweeps.catalogue import read_user_models as reading
+    from sweeps.catalogue import user_models
 
     folder = tmp_path / "my_models"
     folder.mkdir()

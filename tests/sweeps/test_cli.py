@@ -13,9 +13,10 @@ from unittest.mock import create_autospec
 import pytest
 
 from sweeps import __main__ as cli
-from sweeps import shown, waiting
+from sweeps.cli import output as shown
+from sweeps.cli import wait as waiting
 from sweeps.client import Client, CommandError, ServiceStatus
-from sweeps.spec import parse
+from sweeps.spec.check import parse
 from tracking import schema
 from tracking.schema import Outcome, State
 
@@ -33,8 +34,8 @@ COMMANDS = ("run", "check", "list", "show", "stop", "pause", "resume", "retry", 
 @pytest.fixture(scope="session")
 def filled(store_template, tmp_path_factory):
     """A store with one finished sweep (a run of it crashed) and one that waits; path and the sweeps' ids."""
-    from sweeps.launching import store_sweep
-    from sweeps.search import enumerate_trials, flatten, run_name, seeds_for
+    from sweeps.search.trials import enumerate_trials, flatten, run_name, seeds_for
+    from sweeps.service.launching import store_sweep
     from tracking.reader import open_reader
     from tracking.writer import NewRun, Writer
 
@@ -265,7 +266,7 @@ def test_check_says_what_is_claimed_and_how_often_a_trial_is_trained(client, tmp
 
 
 def test_show_says_what_is_claimed_and_how_often_a_trial_is_trained(store_template, tmp_path, monkeypatch, capsys):
-    from sweeps.launching import store_sweep
+    from sweeps.service.launching import store_sweep
     from tracking.reader import open_reader
 
     shutil.copy(store_template, tmp_path / "mlflow.db")
@@ -284,7 +285,7 @@ def test_show_says_what_is_claimed_and_how_often_a_trial_is_trained(store_templa
 
 def test_check_needs_no_service_and_starts_and_stores_nothing(client, spec_file, monkeypatch, capsys):
     client.status.return_value = ServiceStatus(alive=False)
-    monkeypatch.setattr("sweeps.checking.check_here", lambda text: {**FOUND, "problems": [text]})
+    monkeypatch.setattr("sweeps.preflight.check.check_here", lambda text: {**FOUND, "problems": [text]})
     assert cli.main(["check", spec_file]) == cli.BAD_INPUT
     assert capsys.readouterr().err == f"{SPEC}\n"
     assert told(client) == []
@@ -416,7 +417,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
 
 
 def test_catalogue(monkeypatch, tmp_path, capsys):
-    import sweeps.catalogue
+    import sweeps.catalogue.entries
 
     assert cli.main(["catalogue"]) == 0
     text = capsys.readouterr().out
@@ -424,10 +425,10 @@ def test_catalogue(monkeypatch, tmp_path, capsys):
         "  mlp (regression, binary, multiclass): " in text and "\n    betas  [0.9, 0.999]  (a list of 2 numbers" in text
     )
     assert cli.main(["catalogue", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(sweeps.catalogue.FILE.read_text(encoding="utf-8"))
+    assert json.loads(capsys.readouterr().out) == json.loads(sweeps.catalogue.entries.FILE.read_text(encoding="utf-8"))
     copy = tmp_path / "catalogue.json"
-    monkeypatch.setattr(sweeps.catalogue, "FILE", copy)
-    monkeypatch.setattr(sweeps.catalogue, "build", lambda: {"models": {}})
+    monkeypatch.setattr(sweeps.catalogue.entries, "FILE", copy)
+    monkeypatch.setattr(sweeps.catalogue.entries, "build", lambda: {"models": {}})
     for changed in (True, False):
         assert cli.main(["catalogue", "--write", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["changed"] is changed
@@ -448,7 +449,7 @@ def test_service(client, capsys):
 
 def test_the_service_can_be_this_process(monkeypatch):
     served = []
-    monkeypatch.setitem(sys.modules, "sweeps.service", SimpleNamespace(serve=lambda uri: served.append(uri) or 2))
+    monkeypatch.setitem(sys.modules, "sweeps.service.loop", SimpleNamespace(serve=lambda uri: served.append(uri) or 2))
     assert cli.main(["service", "--foreground", "--tracking-uri", "sqlite:///y.db"]) == 2
     assert served == ["sqlite:///y.db"]
 

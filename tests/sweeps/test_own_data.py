@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
-from sweeps.catalogue import ours
-from sweeps.spec import check
-from sweeps.train import train
+from sweeps.catalogue.entries import ours
+from sweeps.spec.check import check
+from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome
 

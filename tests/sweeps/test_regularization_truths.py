@@ -11,7 +11,7 @@ import torch
 from data import DATASETS, DataModule
 from data.parts import Part, Parts, Scaling
 from lightning_modules import MODELS, Recipe
-from sweeps.train import train
+from sweeps.training.train import train
 from tracking.schema import Outcome
 
 SIZE, B = 40, torch.tensor([2.0, -1.0, 0.5, -0.2, 0.05])

@@ -139,7 +139,7 @@ def test_one_method_under_two_names_with_noise_is_a_tie_nineteen_times_in_twenty
 
 def test_gradient_descent_and_momentum_of_zero_really_trained_are_a_tie(method_runs: Any) -> None:
     """One optimizer under two names, through training and the protocol: no verdict, whatever its learning rate."""
-    from sweeps.train import train
+    from sweeps.training.train import train
 
     named = {"sgd": {"name": "sgd"}, "momentum": {"name": "momentum", "momentum": 0.0}}
 

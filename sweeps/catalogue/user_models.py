@@ -1,0 +1,234 @@
+"""The models of the user's own modules, as the catalogue has them, without importing a line of theirs.
+
+A process of its own reads the modules (`sweeps.catalogue.read_user_models`); what it found is kept in the state folder
+under the hash of their sources, so that it is read once for each state of them. Whether something changed is seen from
+the files' times.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sweeps import interpreter
+from sweeps.catalogue import entries as catalogue
+from sweeps.catalogue import user_files as modules
+from sweeps.catalogue.entries import Entry
+from sweeps.fields import show
+from sweeps.service.lease import LeaseError, own_folder
+from sweeps.settings import DATA, MODULES, SETTINGS, settings
+
+PATIENCE: Final = 120.0
+"""Seconds that the reading process gets from one module to the next; the first one waits for torch's import too."""
+LOOK_AGAIN: Final = 0.5
+"""Seconds between looks at the files' times."""
+KEPT: Final = 20
+"""Files of earlier states that are kept in the state folder."""
+_READERS: Final = (
+    "fields.py",
+    "catalogue/entries.py",
+    "catalogue/user_files.py",
+    "catalogue/read_user_models.py",
+    "catalogue/user_models.py",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class UserModels:
+    """What was found in the user's modules."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    """One sentence for each module or class that cannot be used."""
+
+
+@dataclass
+class _Seen:
+    """The last look: of which settings, when, at which state of the files, and what was found."""
+
+    asked: tuple[str | None, ...] = ()
+    named: tuple[Path, ...] = ()
+    at: float = -math.inf
+    stamp: tuple[object, ...] = ()
+    models: UserModels = field(default_factory=UserModels)
+
+
+_seen = _Seen()
+_reading = threading.Lock()
+background = False
+"""Set in a process that must not wait: a change is then read in the background, and what was found before holds."""
+
+
+def current() -> UserModels:
+    """The models as they are now; waits for a change to be read, with `background` only the first time."""
+    asked = os.environ.get(SETTINGS), os.environ.get(MODULES)
+    if asked == _seen.asked and time.monotonic() - _seen.at < LOOK_AGAIN:
+        return _seen.models
+    if background and _seen.asked:
+        if not _reading.locked():
+            if _known():
+                _look(asked)
+            else:
+                threading.Thread(target=_look, args=(asked,), daemon=True, name="modules").start()
+        return _seen.models
+    _look(asked)
+    return _seen.models
+
+
+def _look(asked: tuple[str | None, ...]) -> None:
+    with _reading:
+        named = settings().modules
+        stamp = modules.stamp(named) if named else ()
+        if named != _seen.named or stamp != _seen.stamp:
+            _seen.models = _read(named) if named else UserModels()
+        _seen.asked, _seen.named, _seen.stamp, _seen.at = asked, named, stamp, time.monotonic()
+
+
+def _known() -> bool:
+    """Whether looking takes no time: nothing has changed, or some process has read the change."""
+    named = settings().modules
+    if not pending():
+        return True
+    try:
+        return (own_folder("modules") / f"{_key(modules.find(named)[0])}.json").exists()
+    except (OSError, LeaseError):
+        return True
+
+
+def pending() -> bool:
+    """Whether `current` would have to wait: the modules have changed since they were last read."""
+    named = settings().modules
+    return bool(named) and (named != _seen.named or modules.stamp(named) != _seen.stamp)
+
+
+def paths() -> list[str]:
+    """The files and folders that modules of the user's are read from, in their order."""
+    return [str(path) for path in settings().modules]
+
+
+def not_here(key: str, name: str) -> str:
+    """The sentence in which the service refuses a model that the process which launched a sweep reads and it does not.
+
+    Args:
+        key: The dotted key that names the model.
+        name: The model.
+    """
+    started = f"with the modules {', '.join(paths())}" if paths() else "without modules"
+    return (
+        f"{key}: {show(name)} is of modules that the service does not read, as it was started {started} ({MODULES}); "
+        "end it with sweepboard service --stop, and what you do next starts it with yours."
+    )
+
+
+def problems() -> tuple[str, ...]:
+    """One sentence for each fault of the settings file and of the user's modules."""
+    return (*settings().problems, *current().problems)
+
+
+def _read(named: tuple[Path, ...]) -> UserModels:
+    sources, missing = modules.find(named)
+    try:
+        folder = own_folder("modules")
+        file = folder / f"{_key(sources)}.json"
+        if not file.exists():
+            _keep(file, _read_all(sources, folder))
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, LeaseError, ValueError) as error:
+        return UserModels(problems=(*missing, f"The modules could not be read: {error}."))
+    entries, faults = _merged(found)
+    return UserModels(entries, (*missing, *faults))
+
+
+def _key(sources: Iterable[modules.Source]) -> str:
+    """The state of the modules, of what is installed, and of what reads them."""
+    here = Path(__file__).parents[1]
+    parts: list[Any] = [sys.version, modules.stamp(())]
+    parts += [(here / name).read_text(encoding="utf-8") for name in _READERS]
+    digests: dict[Path, str] = {}
+    for source in sources:
+        if source.named not in digests:
+            digests[source.named] = modules.digest(source.named)
+        parts.append((str(source.path), digests[source.named]))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+def _keep(file: Path, found: list[dict[str, Any]]) -> None:
+    part = file.with_suffix(f".{os.getpid()}")
+    part.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    part.replace(file)
+    for old in sorted(file.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        old.unlink(missing_ok=True)
+
+
+def _merged(found: Iterable[dict[str, Any]]) -> tuple[dict[str, Entry], list[str]]:
+    """The entries of all modules by their names; of two of one name the first stays."""
+    entries: dict[str, Entry] = {}
+    faults: list[str] = []
+    for module in found:
+        faults += module["problems"]
+        for name, stored in module["entries"].items():
+            entry = Entry.from_json(name, stored)
+            if name in catalogue.ours().models:
+                taken = "which is a model of Sweepboard's"
+            elif name in entries:
+                taken = f"which {entries[name].class_name} of {entries[name].source} has already"
+            else:
+                entries[name] = entry
+                continue
+            faults.append(f"{entry.source}: {entry.class_name} would be called {name}, {taken}; rename the class.")
+    return entries, faults
+
+
+def _read_all(sources: list[modules.Source], folder: Path) -> list[dict[str, Any]]:
+    """What the reading process says of each module; it is started again after one that ends it or never ends."""
+    found: list[dict[str, Any]] = []
+    while len(found) < len(sources):
+        rest = sources[len(found) :]
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            answers = Path(scratch) / "answers"
+            answers.touch()
+            why = _run(rest, answers)
+            whole, _, _ = answers.read_text(encoding="utf-8").rpartition("\n")
+            found += [json.loads(line) for line in whole.split("\n") if line]
+        if why and len(found) < len(sources):
+            source = sources[len(found)]
+            found.append({"entries": {}, "problems": [f"{source.path}: importing it {why}."]})
+    return found
+
+
+def _run(sources: list[modules.Source], answers: Path) -> str:
+    """Have the modules read; why it ended too soon, or ""."""
+    paths = [str(path) for source in sources for path in (source.path, source.named)]
+    process = subprocess.Popen(
+        interpreter.command("sweeps.catalogue.read_user_models", str(answers), *paths),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=answers.parent,
+        env={**os.environ, SETTINGS: "", MODULES: "", DATA: str(settings().data or "")},
+    )
+    try:
+        done, since = 0, time.monotonic()
+        while process.poll() is None:
+            time.sleep(0.02)
+            size = answers.stat().st_size
+            if size != done:
+                done, since = size, time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                return f"took longer than {PATIENCE:.0f} seconds"
+        code = process.returncode
+        return f"ended its process (exit code {code})"
+    finally:
+        process.kill()
+        process.wait()

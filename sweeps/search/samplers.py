@@ -1,0 +1,135 @@
+"""The samplers that learn: the next trial from those before it, by Optuna's TPE and Gaussian process.
+
+`propose` is a pure function of the sweep, the trial's number and what is known of the others. Optuna's study is built
+afresh for it, in memory, with a sampler seeded by the sweep's seed and the number: so a sweep that was killed asks for
+the trials that it would have asked for, from what the store holds. (Replaying the trials into one sampler with one seed
+repeats its first suggestions.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sweeps.search.trials import canonical, shuffled
+from sweeps.spec.check import NAMED, Spec
+from sweeps.spec.search_axis import Axis
+from tracking.schema import Outcome
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+ATTEMPTS: Final = 10
+"""How often a configuration that has been tried is drawn again, before one is taken in random order."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is known of a trial."""
+
+    number: int
+    params: Mapping[str, Any]
+    outcome: Outcome | None = None
+    """ok, pruned, diverged (of any seed), crashed (no seed has a result); None while it is trained."""
+    value: float | None = None
+    """The mean of its seeds' objectives; of a pruned trial, the objective where it was judged."""
+    epoch: int = 0
+    """Where a pruned trial was judged."""
+
+
+def propose(spec: Spec, number: int, told: Sequence[Told]) -> dict[str, Any]:
+    """The searched keys of trial `number` and their values, none that were tried before if there are others.
+
+    Args:
+        spec: A sweep whose sampler learns.
+        number: The trial's.
+        told: All other trials, in any order.
+    """
+    told = sorted(told, key=lambda one: one.number)
+    tried = {canonical(dict(one.params)) for one in told}
+    for attempt in range(ATTEMPTS):
+        params = _ask(spec, _seed(spec.seed, number, attempt), told)
+        if canonical(params) not in tried:
+            return params
+    return next((params for params in shuffled(spec) or () if canonical(params) not in tried), params)
+
+
+def _seed(*parts: int) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4])
+
+
+def _ask(spec: Spec, seed: int, told: Sequence[Told]) -> dict[str, Any]:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a feature is experimental, or that a key was drawn independently
+        sampler: optuna.samplers.BaseSampler
+        if spec.sampler == "tpe":
+            sampler = optuna.samplers.TPESampler(seed=seed)
+        else:
+            sampler = optuna.samplers.GPSampler(seed=seed)
+        study = optuna.create_study(sampler=sampler, direction=spec.objective.direction)
+        study.add_trials([_frozen(spec, one) for one in told])
+        trial = study.ask()
+        names = {section: _suggest(trial, spec, f"{section}.name", spec.names(section)[0]) for section in NAMED}
+        return {key: names.get(key.removesuffix(".name")) or _suggest(trial, spec, key) for key in spec.axes(names)}
+
+
+def _suggest(trial: optuna.Trial, spec: Spec, key: str, otherwise: Any = None) -> Any:
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    axis = spec.search.get(key)
+    if axis is None:
+        return otherwise
+    how = _distribution(axis)
+    suggested: Any
+    if isinstance(how, CategoricalDistribution):
+        suggested = trial.suggest_categorical(key, how.choices)
+    elif isinstance(how, IntDistribution):
+        suggested = trial.suggest_int(key, how.low, how.high, log=how.log)
+    else:
+        suggested = trial.suggest_float(key, how.low, how.high, log=how.log)
+    if axis.points is not None:
+        return axis.points[int(suggested)]
+    return axis.cast(suggested if axis.integer else float(f"{suggested:.12g}"))
+
+
+def _distribution(axis: Axis) -> CategoricalDistribution | FloatDistribution | IntDistribution:
+    """Listed values are suggested by their place, numbers in rising order as an order, anything else as categories."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    points = axis.points
+    if points is not None:
+        numbers = [point for point in points if isinstance(point, int | float) and not isinstance(point, bool)]
+        if len(numbers) == len(points) > 1 and all(low < high for low, high in itertools.pairwise(numbers)):
+            return IntDistribution(0, len(points) - 1)
+        return CategoricalDistribution(range(len(points)))
+    assert axis.low is not None and axis.high is not None
+    if axis.integer:
+        return IntDistribution(int(axis.low), int(axis.high), log=axis.log)
+    return FloatDistribution(axis.low, axis.high, log=axis.log)
+
+
+def _frozen(spec: Spec, one: Told) -> optuna.trial.FrozenTrial:
+    """A trial as Optuna knows it."""
+    from optuna.trial import TrialState, create_trial
+
+    axes = {key: spec.search[key] for key in one.params if key in spec.search}
+    states = {None: TrialState.RUNNING, Outcome.OK: TrialState.COMPLETE, Outcome.PRUNED: TrialState.PRUNED}
+    state = states.get(one.outcome, TrialState.FAIL)
+    return create_trial(
+        state=state,
+        value=one.value if state is TrialState.COMPLETE else None,
+        params={
+            key: one.params[key] if axis.points is None else axis.points.index(one.params[key])
+            for key, axis in axes.items()
+        },
+        distributions={key: _distribution(axis) for key, axis in axes.items()},
+        intermediate_values={one.epoch: one.value} if one.outcome is Outcome.PRUNED and one.value is not None else None,
+    )

@@ -1,0 +1,424 @@
+"""The background process that owns the sweeps of a store: takes them from the queue, has them trained, writes it down.
+
+One loop, one thread: it waits for workers, clients and the clock, and everything that changes a sweep happens in it.
+What is slow happens beside it: the writer writes in a thread of its own, clients are answered in theirs. MLflow is the
+only state: whatever kills this process, the next one finds in the store what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from sweeps.catalogue import user_models
+from sweeps.preflight.check import Checker
+from sweeps.service import editing
+from sweeps.service.active_sweep import ActiveSweep, now_ms
+from sweeps.service.alerts import Alerts
+from sweeps.service.calls import Calls
+from sweeps.service.channel import Server
+from sweeps.service.commands import STOP_RUN, UNDER_WAY, Commands
+from sweeps.service.idle import Idle
+from sweeps.service.landscape_queue import Landscapes
+from sweeps.service.launching import store_sweep
+from sweeps.service.lease import PROBLEM_FILE, Hold, state_folder
+from sweeps.service.mlflow_ui import MlflowUI
+from sweeps.service.stored import Refused, Stored
+from sweeps.settings import settings
+from sweeps.spec.check import parse
+from sweeps.workers.local import LocalWorkers
+from tracking import schema
+from tracking.reader import open_reader
+from tracking.schema import COMMANDS, Outcome, State
+from tracking.store import StoreError, ensure_store, sqlite_path
+from tracking.writer import Writer, set_experiment_tags
+
+WARM_WORKERS = min(2, os.cpu_count() or 1)  # kept while nothing is trained
+IDLE_SECONDS = 600.0  # with nothing to do and no client heard of, the service ends
+POLL_SECONDS = 1.0  # between looks at the store for queued sweeps and commands
+SWEEP_LEASE_SECONDS = 60.0  # how long a service of another host is believed alive after it was last heard of
+
+log = logging.getLogger("sweepboard.service")
+
+
+class Service:
+    """Owns the sweeps of one store.
+
+    Args:
+        uri: the MLflow store
+        hold: the lock and lease on it
+    """
+
+    def __init__(self, uri: str, hold: Hold) -> None:
+        self.uri = uri
+        self._hold = hold
+        self._host = hold.token.split(":", 1)[0]
+        self._scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=hold.folder))
+        self._resumable = hold.folder / "resumable"
+        self._resumable.mkdir(exist_ok=True)
+        self._calls = Calls()
+        self._workers = LocalWorkers(self._scratch, self._calls.wake)
+        self._workers.grow(WARM_WORKERS)  # before anybody asks
+        ensure_store(uri)
+        self._stored = Stored(open_reader(uri))
+        self._writer = Writer(uri, self._on_created, self._on_refused)
+        self._commands = Commands(self._stored, self._writer, lambda: self._active)
+        self._landscapes = Landscapes(self._stored, self._writer, self._workers, self._ask)
+        self._ui = MlflowUI(uri, hold.folder)
+        path = sqlite_path(uri)
+        self._checker = Checker(self._scratch, lambda: self._active is not None, path.parent if path else None)
+        self._alerts = Alerts(lambda: settings().alerts, log.warning)
+        self._active: ActiveSweep | None = None
+        self._started = time.time()
+        self._idle = Idle(IDLE_SECONDS)
+        self._next_poll = 0.0
+        self._next_sweep_lease = 0.0
+        self._seen_version = ""
+        self._unreadable: str | None = None
+        self._recovered = False
+        self._ending = False
+        self._commit = _git_commit()
+
+    def run(self) -> None:
+        """Serve until asked to end, or until there has been nothing to do for IDLE_SECONDS."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._calls.call(self._end))
+        self._writer.start()
+        server = Server(self._hold, self._handle_request)
+        log.info("serving as %s", self._hold.token)
+        try:
+            while not self._ending:
+                self._turn()
+        finally:
+            server.close()
+            if self._active:
+                self._active.interrupt("the service was ended while it trained")
+            self._workers.close()
+            self._checker.close()
+            self._ui.close()
+            self._writer.close(10)
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._hold.release()
+            log.info("ended")
+
+    # One turn of the loop
+
+    def _turn(self) -> None:
+        for source in wait([self._calls.woken, *self._workers.pipes], timeout=0.2):
+            if isinstance(source, Connection):
+                message = self._workers.receive(source)
+                if message and not (self._active and self._active.handle(message)):
+                    self._landscapes.handle(message)
+        self._calls.make()
+        self._workers.enforce()
+        if time.monotonic() >= self._next_poll:
+            self._poll()
+        if self._active:
+            if self._active.settle():
+                self._active = None
+                self._workers.shrink(WARM_WORKERS)
+                self._next_poll = 0.0
+            elif time.monotonic() > self._next_sweep_lease:
+                self._write_lease(self._active.sweep)
+        if self._idle.over(busy=bool(self._active) or self._landscapes.busy or bool(self._writer.problem)):
+            log.info("nothing to do")
+            self._ending = True
+        self._landscapes.dispatch(self._active.dispatch if self._active else None)
+
+    def _ask(self, function: Callable[[], None]) -> dict[str, Any]:
+        """Have the loop do what changes a sweep, and wait for it; the reply says why if it was refused."""
+
+        def recovered() -> None:
+            self._recover()
+            function()
+
+        return self._calls.ask(recovered)
+
+    def _end(self) -> None:
+        self._ending = True
+
+    # From the writer's thread
+
+    def _on_created(self, key: str, run_id: str) -> None:
+        def created() -> None:
+            if self._active:
+                self._active.created(key, run_id)
+
+        self._calls.call(created)
+
+    def _on_refused(self, key: str, sentence: str) -> None:
+        log.warning("the store refused a write of %s: %s", key, sentence)
+
+        def refused() -> None:
+            if self._active:
+                self._active.refused(key)
+            self._landscapes.refused(key, sentence)
+
+        self._calls.call(refused)
+
+    # Requests of clients, each in its own thread
+
+    def _handle_request(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._idle.used()
+        action = request.get("action")
+        if action == "status":
+            return self._status()
+        if action == "launch":
+            spec = parse(str(request["spec"]), accepted_with=request.get("modules"))
+            self._checker.refuse_broken(spec)
+            sweep = store_sweep(self.uri, spec, self._checker.known(spec))
+            self._calls.call(self._poll)
+            return {"sweep": sweep}
+        if action == "check":
+            wait = float(request.get("wait", 0.0))
+            return self._checker.check(str(request["spec"]), wait, accepted_with=request.get("modules"))
+        if action in COMMANDS or action == STOP_RUN:
+            target, command_id = str(request["target"]), str(request["id"])
+            arguments = dict(request.get("arguments") or {})
+            reply = self._ask(lambda: self._commands.obey(action, target, command_id, now_ms(), arguments))
+            self._calls.call(self._poll)
+            return reply if "error" in reply else self._stored_or_warned()
+        if action == "edit":
+            return self._edit(request)
+        if action == "clean":
+            return self._clean(str(request["sweep"]), str(request["what"]))
+        if action == "landscape":
+            return self._landscapes.answer(str(request["run"]), str(request.get("act", "ask")))
+        if action == "mlflow_ui":
+            return self._ui.open()
+        if action == "shutdown":
+            self._calls.call(self._end)
+            return {}
+        raise ValueError(
+            f"action: {action!r} is not known; allowed: status, launch, check, {', '.join(COMMANDS)}, {STOP_RUN}, "
+            "edit, clean, landscape, mlflow_ui, shutdown"
+        )
+
+    def _edit(self, request: dict[str, Any]) -> dict[str, Any]:
+        runs, change = [str(run) for run in request["runs"]], request.get("change")
+        tags, removed = dict(request.get("tags") or {}), list(request.get("removed") or ())
+        if request.get("experiment"):
+            try:
+                editing.check(tags, (), None)
+            except Refused as refusal:
+                return {"error": str(refusal), "kind": "refused"}
+            set_experiment_tags(self.uri, str(request["experiment"]), tags)
+            return {}
+
+        if change in editing.CHANGES:
+            runs = self._stored.with_runs(runs)
+
+        def edit() -> None:
+            editing.check(tags, removed, change)
+            if change == "delete" and self._active and any(self._active.trains(run) for run in runs):
+                raise Refused("delete: one of these runs is being trained; stop it first")
+            editing.apply(self._writer, runs, tags, removed, change)
+            if change == "delete":
+                self._forget(lambda sweep: sweep in runs)
+
+        reply = self._ask(edit)
+        return reply if "error" in reply else self._stored_or_warned()
+
+    def _clean(self, sweep: str, what: str) -> dict[str, Any]:
+        """Delete the weights, or all artifacts, of a sweep's runs; its spec and its trials stay."""
+        try:
+            self._stored.tags(sweep)
+            if what not in editing.CLEANED:
+                raise Refused(f"clean: {what!r} is not allowed; allowed: {', '.join(editing.CLEANED)}")
+            if self._active and self._active.sweep == sweep:
+                raise Refused("clean: the sweep is being trained; pause or stop it first")
+            self._writer.flush(5.0)  # of a sweep that has just ended, files may still be on their way
+            return {"freed": self._stored.clean(sweep, editing.CLEANED[what])}
+        except Refused as refusal:
+            return {"error": str(refusal), "kind": "refused"}
+
+    def _stored_or_warned(self) -> dict[str, Any]:
+        """The reply to something that was queued for the store: empty, or why it is not there yet."""
+        if self._writer.flush(5.0):
+            return {}
+        return {"warning": self._writer.problem or "the store is slow; what you did is kept until it can be written"}
+
+    def _status(self) -> dict[str, Any]:
+        active = self._active
+        return {
+            "pid": os.getpid(),
+            "started": self._started,
+            "problem": self._writer.problem or self._unreadable,
+            "active": [active.sweep] if active else [],
+            "workers": len(self._workers.pids),
+            "worker_pids": self._workers.pids,
+            "backlog": self._writer.backlog,
+        }
+
+    # Looking at the store, in the loop
+
+    def _poll(self) -> None:
+        """Obey commands that clients without a socket left in the store, and begin the next queued sweep."""
+        self._next_poll = time.monotonic() + POLL_SECONDS
+        try:
+            self._recover()
+            version = self._stored.version()
+            if version == self._seen_version:
+                return
+            self._commands.obey_left()
+            if self._active is None:
+                self._begin_next()
+            self._seen_version = version
+            self._unreadable = None
+        except Exception as error:
+            known = isinstance(error, StoreError)
+            problem = str(error) if known else f"the store cannot be read: {error}"
+            if problem != self._unreadable:
+                log.error("%s", problem, exc_info=not known)
+            self._unreadable = problem
+
+    def _begin_next(self) -> None:
+        if self._writer.problem or not self._writer.flush(0.0):
+            return  # what is still unwritten may say otherwise
+        queued = [
+            (int(tags.get(schema.QUEUED_AT, "0")), place, sweep)
+            for place, (sweep, tags) in enumerate(self._stored.sweeps().items())
+            if tags.get(schema.STATE) == State.QUEUED and self._claim(sweep, tags)
+        ]
+        if queued:
+            self._begin(min(queued)[2])
+
+    def _claim(self, sweep: str, tags: dict[str, str]) -> bool:
+        """Whether this service may begin a queued sweep: on a store that other hosts share, once it has said so."""
+        if sqlite_path(self.uri) is not None:
+            return True
+        if int(tags.get(schema.LEASE, "0")) > now_ms():
+            return tags.get(schema.OWNER) == self._hold.token
+        self._write_lease(sweep)
+        return False  # at the next look, whoever wrote last has it
+
+    def _begin(self, sweep: str) -> None:
+        """Make a sweep of the store the active one and continue it from what the store holds."""
+        try:
+            experiment_id, progress, superseded = self._stored.load(sweep)
+        except StoreError:
+            raise
+        except (ValueError, OSError) as error:
+            log.exception("cannot begin %s", sweep)
+            text = f"It cannot be begun: {error}"
+            self._commands.set_state(sweep, State.FAILED, text)
+            self._alerts.tell({"event": "failed", "sweep": sweep, "name": self._stored.name(sweep), "text": text})
+            return
+        for old, new in superseded:
+            self._writer.set_tags(old, {schema.SUPERSEDED_BY: new})
+        self._active = ActiveSweep(
+            sweep,
+            experiment_id,
+            progress,
+            writer=self._writer,
+            workers=self._workers,
+            wake=self._calls.wake,
+            owner=self._hold.token,
+            commit=self._commit,
+            tell=self._alerts.tell,
+            alarmed=schema.ALARMED in self._stored.tags(sweep),
+            resumable=self._resumable,
+        )
+        self._write_lease(sweep)
+        self._active.begin()
+
+    def _write_lease(self, sweep: str) -> None:
+        """Tell services of other hosts who looks after a sweep, and until when to believe it."""
+        self._next_sweep_lease = time.monotonic() + SWEEP_LEASE_SECONDS / 3
+        until = now_ms() + int(SWEEP_LEASE_SECONDS * 1000)
+        self._writer.set_tags(sweep, {schema.OWNER: self._hold.token, schema.LEASE: str(until)})
+
+    # After a crash
+
+    def _recover(self) -> None:
+        """Once the store can be read: end what a service that is gone left running, and go on with its sweeps."""
+        if self._recovered:
+            return
+        sweeps = self._stored.sweeps()
+        self._forget(lambda sweep: sweep not in sweeps)
+        for sweep, tags in sweeps.items():
+            state = tags.get(schema.STATE)
+            if state not in UNDER_WAY:
+                continue
+            here = tags.get(schema.OWNER, "").split(":", 1)[0] == self._host
+            if not here and int(tags.get(schema.LEASE, "0")) > now_ms():
+                continue  # a service of another host is alive and has it
+            log.info("recovering %s, which was %s", sweep, state)
+            interrupted = self._end_interrupted(sweep)
+            if state == State.STOPPING:
+                self._commands.set_state(sweep, State.STOPPED, "Stopped.")
+            elif state == State.PAUSING:
+                self._commands.set_state(sweep, State.PAUSED, "Paused; the service ended before the running runs had.")
+            else:
+                self._writer.set_tags(sweep, {schema.QUEUED_AT: "0"})  # it was ahead of all that waits
+                what = (
+                    f"{interrupted} runs were interrupted and are trained again" if interrupted else "nothing is lost"
+                )
+                self._commands.set_state(sweep, State.QUEUED, f"The service had ended and is back: {what}.")
+        self._writer.flush(10)
+        self._recovered = True
+
+    def _forget(self, gone: Callable[[str], bool]) -> None:
+        """Remove what the runs of sweeps that are gone left to go on from."""
+        for left in self._resumable.iterdir():
+            if gone(left.name.partition("-")[0]):
+                left.unlink(missing_ok=True)
+
+    def _end_interrupted(self, sweep: str) -> int:
+        """End the runs of a sweep that nobody trains any more; how many there were."""
+        count = 0
+        for run in self._stored.runs(sweep):
+            if run.status != "RUNNING":
+                continue
+            if schema.OUTCOME in run.tags:  # it had ended; only its status was not written any more
+                self._writer.end(run.run_id, Outcome(run.tags[schema.OUTCOME]), {}, now_ms())
+                continue
+            tags = {schema.ERROR: "the service ended while it trained", schema.RERUN: schema.YES}
+            self._writer.end(run.run_id, Outcome.CRASHED, tags, now_ms())
+            count += 1
+        return count
+
+
+def _git_commit() -> str:
+    root = Path(__file__).resolve().parents[2]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=5)
+        return found.stdout.strip() if found.returncode == 0 else ""
+    return ""
+
+
+def serve(uri: str) -> int:
+    """Be the service of a store until it ends.
+
+    Returns:
+        an exit code: 0, also when another process is the service already; 2 when the store cannot be used
+    """
+    folder = state_folder(uri)
+    try:
+        hold = Hold(folder)
+    except BlockingIOError:
+        return 0
+    user_models.background = True  # a module that is being edited keeps nobody waiting
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    problem = folder / PROBLEM_FILE
+    problem.unlink(missing_ok=True)
+    for old in folder.glob("scratch-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    try:
+        Service(uri, hold).run()
+    except StoreError as error:
+        problem.write_text(str(error))
+        log.error("%s", error)
+        hold.release()
+        return 2
+    return 0

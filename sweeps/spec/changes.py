@@ -1,0 +1,76 @@
+"""What can be changed of a sweep that has begun: more trials, more seeds, its workers and its pruner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from sweeps.fields import Field, SpecError, missing, refusal, unknown
+from sweeps.spec.check import FIELDS, Spec, parse, to_yaml
+
+MORE: Final = Field("more", "int", 0, minimum=0, maximum=100_000)
+
+
+def extended(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
+    """The sweep with more of it.
+
+    Args:
+        spec: As it is.
+        arguments: `trials` and `seeds`: how many more of each.
+
+    Raises:
+        SpecError: There cannot be more of them.
+    """
+    more = _checked("extend", arguments, {"trials": MORE, "seeds": MORE})
+    trials, seeds = more.get("trials", 0), more.get("seeds", 0)
+    if not trials and not seeds:
+        raise missing("extend", "trials or seeds, each a whole number of 1 or more")
+    if seeds and spec.replicate:
+        allowed = "none beside replicate, as its training sets are cut or drawn for as many as there are"
+        raise refusal("extend.seeds", seeds, allowed)
+    if trials and spec.sampler == "grid":
+        instead = "none" if spec.replicate else "seeds only"
+        raise refusal("extend.trials", trials, f"{instead}, as the grid has tried every combination")
+    return _again(spec, {"trials": spec.trials + trials if spec.trials else None, "seeds": spec.seeds + seeds})
+
+
+def changed(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
+    """The sweep with other `workers`, another `pruner` or both.
+
+    Raises:
+        SpecError: One of them is not allowed.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    wanted = _checked("change", given, {name: FIELDS[name] for name in ("workers", "pruner")})
+    if not wanted:
+        raise missing("change", "workers, pruner or both")
+    return _again(spec, wanted)
+
+
+CHANGING: Final[dict[str, Callable[[Spec, Mapping[str, Any]], Spec]]] = {"extend": extended, "change": changed}
+"""The commands that change what a sweep is."""
+
+
+def said(before: Spec, after: Spec) -> str:
+    """The sentence for the sweep's events."""
+    words = [
+        f"{name} {getattr(before, name)} → {getattr(after, name)}"
+        for name in ("trials", "seeds", "workers", "pruner")
+        if getattr(before, name) != getattr(after, name)
+    ]
+    return f"Changed: {', '.join(words)}." if words else "Nothing was changed."
+
+
+def _checked(command: str, arguments: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[str, Any]:
+    for name in arguments:
+        if name not in fields:
+            raise unknown(f"{command}.{name}", arguments[name], fields, f"for {command}")
+    return {name: fields[name].check(f"{command}.{name}", value) for name, value in arguments.items()}
+
+
+def _again(spec: Spec, update: Mapping[str, Any]) -> Spec:
+    """Checked as a person's own would be: a search may hold no more configurations."""
+    return parse(to_yaml(spec.model_copy(update=dict(update))))
+
+
+__all__ = ["CHANGING", "SpecError", "changed", "extended", "said"]

@@ -1,0 +1,375 @@
+"""What a sweep is: read from YAML, checked whole, frozen.
+
+Every refusal names the dotted key, the value, what is allowed and the nearest name.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweeps.catalogue import user_models
+from sweeps.catalogue.entries import Field, load
+from sweeps.fields import SpecError, collect, missing, nearest, refusal, show, unknown
+from sweeps.spec import claims as spec_claims
+from sweeps.spec import search_axis as axes_of
+from sweeps.spec import yaml_text
+from sweeps.spec.model import Claim, Confirm, Objective, Replicate, Spec, configuration, repeats, to_yaml
+from sweeps.spec.options import (
+    ADAPTIVE,
+    ANY_METRIC,
+    DEFAULT_NAMES,
+    FIELDS,
+    METRICS,
+    MOST_RUNS,
+    MOST_SEEDS,
+    NAMED,
+    OWN,
+    PRUNERS,
+    SAMPLERS,
+    SEED_KINDS,
+    UNNAMED,
+    default_workers,
+    metric_field,
+)
+from sweeps.spec.search_axis import Axis
+
+__all__ = [
+    "ADAPTIVE", "ANY_METRIC", "FIELDS", "METRICS", "MOST_RUNS", "MOST_SEEDS", "NAMED", "OWN", "PRUNERS", "SAMPLERS",
+    "SEED_KINDS", "UNNAMED", "Axis", "Claim", "Confirm", "Objective", "Replicate", "Spec", "SpecError", "check",
+    "configuration", "default_workers", "metric_field", "parse", "repeats", "to_yaml",
+]  # fmt: skip
+
+
+class _Checker:
+    """Turns what a person wrote into the values of a Spec, gathering the sentences of all faults on the way."""
+
+    def __init__(self, raw: Mapping[Any, Any], accepted_with: Sequence[str] | None) -> None:
+        self.raw = raw
+        self.accepted_with = accepted_with
+        self.problems: list[str] = []
+        self.catalogue = load()
+        self.names: dict[str, list[str]] = {}
+
+    def spec(self) -> Spec:
+        values = self.scalars()
+        search = self.mapping("search")
+        for section in NAMED:
+            self.names[section] = self.named(section, search)
+        for section in (*NAMED, *UNNAMED):
+            values[section] = self.section(section, search)
+        if "workers" not in self.raw:
+            values["workers"] = default_workers(values["trainer"].get("device", "auto"))
+        values["search"] = self.search(search, values["sampler"])
+        self.tasks(search)
+        self.own_models(search, values["objective"]["metric"])
+        self.raise_problems()
+        try:
+            spec = Spec.model_validate(values)
+        except ValidationError as error:  # our own checks come first, so nothing should get here
+            first = error.errors()[0]
+            raise refusal(".".join(map(str, first["loc"])), first["input"], "what the documentation says") from None
+        self.budget(spec)
+        spec = self.claims(spec)
+        self.raise_problems()
+        return spec
+
+    def add(self, error: SpecError) -> None:
+        with collect(self.problems):
+            raise error
+
+    def raise_problems(self) -> None:
+        if self.problems:
+            raise SpecError(*self.problems)
+
+    def mapping(self, key: str) -> Mapping[Any, Any]:
+        value = self.raw.get(key)
+        if value is None:
+            return {}
+        if isinstance(value, Mapping):
+            return value
+        example = {
+            "search": "{optimizer.lr: {values: [0.01, 0.1]}}",
+            "confirm": "{top: 1, seeds: 10}",
+            "replicate": "{datasets: 8, inits: 4}",
+        }.get(key, "{metric: val/loss}")
+        if key in NAMED:
+            example = f"{{name: {next(iter(self.catalogue.named[key]))}}}"
+        elif key in UNNAMED:
+            name, field = next(iter(self.catalogue.sections[key].items()))
+            example = f"{{{name}: {show(field.default)}}}"
+        self.add(refusal(key, value, f"a mapping such as {example}"))
+        return {}
+
+    def field(self, field: Field, key: str, value: Any) -> Any:
+        with collect(self.problems):
+            return field.check(key, value)
+        return field.default
+
+    def scalars(self) -> dict[str, Any]:
+        known = list(Spec.model_fields)
+        for key in self.raw:
+            if key not in known:
+                self.add(unknown(_text(key), self.raw[key], known, "at the top"))
+        values: dict[str, Any] = {"objective": {}, "confirm": {}, "replicate": {}}
+        nested = {part: self.mapping(part) for part in values}
+        for part, written in nested.items():
+            own = [key.removeprefix(f"{part}.") for key in FIELDS if key.startswith(f"{part}.")]
+            for key in written:
+                if key not in own:
+                    self.add(unknown(f"{part}.{_text(key)}", written[key], own, f"under {part}"))
+        for key, field in FIELDS.items():
+            section, _, name = key.rpartition(".")
+            source = nested[section] if section else self.raw
+            left_out = name not in source or (source[name] is None and key in ("question", "experiment", "trials"))
+            # Which metrics there are is known with the models: see own_models.
+            later = key == ANY_METRIC.name and isinstance(source.get(name), str) and source[name].strip()
+            value = field.default if left_out else self.field(ANY_METRIC if later else field, key, source[name])
+            (values[section] if section else values)[name] = value
+        for part in ("confirm", "replicate"):
+            if self.raw.get(part) is None:
+                values[part] = None
+        for key, longest in (("name", 200), ("experiment", 200)):
+            values[key] = " ".join(values[key].split())
+            if len(values[key]) > longest or not values[key].isprintable():
+                self.add(refusal(key, values[key], f"at most {longest} printable characters"))
+        if not values["name"] and (self.raw.get("name") in (None, "") or isinstance(self.raw["name"], str)):
+            self.add(missing("name", "text that says what the sweep is called"))
+        values["experiment"] = values["experiment"] or values["name"]
+        values["vary"] = self.vary()
+        if isinstance(self.raw.get("replicate"), Mapping):
+            self.replicate(values)
+        return values
+
+    def replicate(self, values: dict[str, Any]) -> None:
+        """It says how many runs a trial has and what their seeds are: nothing beside it may say otherwise."""
+        own = values["replicate"]
+        runs = own["datasets"] * own["inits"]
+        if runs > MOST_SEEDS:
+            self.add(refusal("replicate", own, f"at most {MOST_SEEDS:,} runs of each trial, datasets times inits"))
+        if "seeds" in self.raw and values["seeds"] != runs:
+            allowed = f"{runs:,}, as replicate makes datasets times inits, or nothing"
+            self.add(refusal("seeds", self.raw["seeds"], allowed))
+        values["seeds"] = runs
+        if "vary" in self.raw:
+            allowed = "nothing beside replicate, which says what differs between runs"
+            self.add(refusal("vary", self.raw["vary"], allowed))
+        if values["pruner"] != "none":
+            allowed = "none beside replicate, which needs all runs of every trial"
+            self.add(refusal("pruner", values["pruner"], allowed))
+        if self.raw.get("confirm") is not None:
+            allowed = "nothing beside replicate, whose runs are alike for every trial"
+            self.add(refusal("confirm", self.raw["confirm"], allowed))
+
+    def vary(self) -> tuple[str, ...]:
+        value = self.raw.get("vary", list(SEED_KINDS))
+        if isinstance(value, str):
+            value = [value]
+        fits = isinstance(value, Sequence) and value and all(item in SEED_KINDS for item in value)
+        if not fits or len(set(value)) < len(value):
+            wrong = [item for item in value if item not in SEED_KINDS] if isinstance(value, Sequence) else []
+            end = nearest(wrong[0], SEED_KINDS) if wrong else "."
+            allowed = f"a list of {', '.join(SEED_KINDS)}, each at most once"
+            self.add(refusal("vary", value, allowed, end))
+            return SEED_KINDS
+        return tuple(kind for kind in SEED_KINDS if kind in value)
+
+    def named(self, section: str, search: Mapping[Any, Any]) -> list[str]:
+        """The names that are tried in a section; empty if there is a fault."""
+        entries = self.catalogue.named[section]
+        field = Field("name", "choice", None, choices=tuple(entries))
+        own = self.mapping(section)
+        names: list[str] = []
+        if section == "model" and (other := self.other_model(own, search)) is not None:
+            self.problems.append(user_models.not_here("model.name", other))
+            return names
+        with collect(self.problems):
+            if "name" in own:
+                names = [field.check(f"{section}.name", own["name"])]
+        key = f"{section}.name"
+        if key in search:
+            names = []
+            with collect(self.problems):
+                names = list(axes_of.read(f"search.{key}", search[key], [field]).values or ())
+        elif "name" not in own and isinstance(self.raw.get(section, {}), Mapping | None):
+            if section in DEFAULT_NAMES:
+                names = [DEFAULT_NAMES[section]]
+            else:
+                self.add(missing(key, ", ".join(entries)))
+        return names
+
+    def other_model(self, model: Mapping[Any, Any], search: Mapping[Any, Any]) -> str | None:
+        """The first model that meant one of modules that are not read here, where the sweep was accepted."""
+        if self.accepted_with is None:
+            return None
+        axis = search.get("model.name")
+        values = axis.get("values") if isinstance(axis, Mapping) else None
+        names = values if isinstance(values, list) else [model.get("name")]
+        same = list(self.accepted_with) == user_models.paths()
+        here = {name for name, entry in self.catalogue.models.items() if same or not entry.source}
+        return next((name for name in names if isinstance(name, str) and name not in here), None)
+
+    def fields(self, section: str, name: str, key: str, value: Any) -> list[Field]:
+        """The fields of this name, one for each model (or data set ...) that is tried and has it."""
+        if section in UNNAMED:
+            own = [self.catalogue.sections[section]]
+        else:
+            own = [self.catalogue.named[section][tried].fields for tried in self.names[section]]
+        found = [fields[name] for fields in own if name in fields]
+        if not found and own:
+            where = f"for {', '.join(self.names[section])}" if section in NAMED else f"under {section}"
+            everything = dict.fromkeys(field for fields in own for field in fields)
+            raise unknown(key, value, everything, where)
+        return found
+
+    def section(self, section: str, search: Mapping[Any, Any]) -> dict[str, Any]:
+        own = self.mapping(section)
+        values: dict[str, Any] = {}
+        if section in NAMED and self.names[section]:
+            values["name"] = own["name"] if isinstance(own.get("name"), str) else self.names[section][0]
+        for name, value in own.items():
+            if name == "name" and section in NAMED:
+                continue
+            key = f"{section}.{_text(name)}"
+            with collect(self.problems):
+                checked = [field.check(key, value) for field in self.fields(section, _text(name), key, value)]
+                values[_text(name)] = checked[0] if checked else None
+        self.required(section, own, search)
+        return values
+
+    def required(self, section: str, own: Mapping[Any, Any], search: Mapping[Any, Any]) -> None:
+        """Says what has no default and was not given."""
+        entries = self.catalogue.named.get(section, {})
+        for name in self.names.get(section, ()):
+            for field in entries[name].fields.values():
+                key = f"{section}.{field.name}"
+                if field.required and field.name not in own and key not in search:
+                    help = field.help.partition(". ")[0].rstrip(".")
+                    self.add(missing(key, f"{field.allowed}{f': {help[:1].lower()}{help[1:]}' if help else ''}"))
+
+    def search(self, search: Mapping[Any, Any], sampler: str) -> dict[str, Axis]:
+        axes: dict[str, Axis] = {}
+        for raw_key, raw_axis in search.items():
+            key = _text(raw_key)
+            section, dot, name = key.partition(".")
+            with collect(self.problems):
+                if section not in (*NAMED, *UNNAMED) or not dot:
+                    raise unknown(f"search.{key}", raw_axis, self.searchable(), "under search")
+                if name == "name" and section in NAMED:
+                    axes[key] = Axis(values=tuple(self.names[section]))
+                    continue
+                fields = self.fields(section, name, f"search.{key}", raw_axis)
+                if not fields:
+                    continue  # the section's name is at fault, which has been said
+                axes[key] = axes_of.read(f"search.{key}", raw_axis, fields)
+                if sampler == "grid" and axes[key].points is None:
+                    allowed = f"{axes_of.STEPS.allowed} for a range in a grid, or values instead of low and high"
+                    raise missing(f"search.{key}.steps", allowed)
+        return axes
+
+    def searchable(self) -> list[str]:
+        keys = []
+        for section in NAMED:
+            own = [self.catalogue.named[section][tried].fields for tried in self.names[section]]
+            keys += [f"{section}.{name}" for name in dict.fromkeys(["name", *itertools.chain.from_iterable(own)])]
+        return keys + [f"{section}.{name}" for section in UNNAMED for name in self.catalogue.sections[section]]
+
+    def own_models(self, search: Mapping[Any, Any], metric: str) -> None:
+        """What is otherwise for models of the user's own: the metric is one of theirs, the optimizer may be, too."""
+        tried = [self.catalogue.models[name] for name in self.names["model"]]
+        if not tried:
+            return
+        key, field = "objective.metric", metric_field(tried)
+        self.field(field, key, metric)
+        if field is ANY_METRIC and metric.startswith("test"):
+            self.add(refusal(key, metric, "a metric that the model logs in training or validation, no test metric"))
+        stepping = [entry.name for entry in tried if entry.own_optimizer]
+        for axis in search if stepping else ():
+            if _text(axis).startswith(("optimizer.", "schedule.")):
+                allowed = f"keys of the model, as {stepping[0]} configures its optimizers itself"
+                self.add(refusal("search", _text(axis), allowed))
+
+    def claims(self, spec: Spec) -> Spec:
+        """The sweep with what it claims, as that has to be about what is searched."""
+        if self.raw.get("claim") is None:
+            return spec
+        foreign = any(self.catalogue.models[name].foreign for name in self.names["model"])
+        with collect(self.problems):
+            return spec.model_copy(update={"claim": spec_claims.read(self.raw["claim"], spec, foreign=foreign)})
+        return spec
+
+    def tasks(self, search: Mapping[Any, Any]) -> None:
+        key = "search.model.name" if "model.name" in search else "model.name"
+        for dataset, model in itertools.product(self.names["data"], self.names["model"]):
+            asks = self.catalogue.datasets[dataset].asks
+            fitting = self.catalogue.models_for(*asks)
+            if model not in fitting:
+                allowed = f"{', '.join(fitting)} for data {dataset}, which is {' or '.join(asks)}"
+                self.add(refusal(key, model, allowed))
+
+    def budget(self, spec: Spec) -> None:
+        size = spec.size()
+        trials = spec.trials
+        if spec.sampler == "grid":
+            if trials is not None:
+                allowed = "none for sampler grid, which tries every combination"
+                self.add(refusal("trials", trials, allowed))
+                return
+            trials = size
+        elif trials is None:
+            self.add(missing("trials", f"{FIELDS['trials'].allowed} for sampler {spec.sampler}"))
+        elif size is not None and trials > size:
+            allowed = f"at most {size:,}, as the search holds no more configurations"
+            self.add(refusal("trials", trials, allowed))
+        if trials is not None and trials * spec.seeds > MOST_RUNS:
+            runs = f"{trials:,} trials x {repeats(spec)} are {trials * spec.seeds:,} runs"
+            self.problems.append(f"search: {runs}, which is not allowed; allowed: at most {MOST_RUNS:,} runs.")
+        if spec.confirm and spec.confirm.per is not None:
+            axis = spec.search.get(spec.confirm.per)
+            listed = [key for key, own in spec.search.items() if own.points is not None]
+            if axis is None or axis.points is None:
+                allowed = f"a searched key with listed values ({', '.join(listed) or 'there is none'}), or nothing"
+                self.add(refusal("confirm.per", spec.confirm.per, allowed, nearest(spec.confirm.per, listed)))
+        if spec.sampler in ADAPTIVE and not spec.search:
+            self.add(
+                refusal("sampler", spec.sampler, f"grid where nothing is searched, as {spec.sampler} has no choice")
+            )
+
+
+def _text(key: Any) -> str:
+    return key if isinstance(key, str) else show(key)
+
+
+def check(raw: Any, *, accepted_with: Sequence[str] | None = None) -> Spec:
+    """The sweep that plain data (a form's, or a YAML file's) describes.
+
+    Args:
+        raw: The data.
+        accepted_with: The paths of the user's modules that are read by the process which has accepted the sweep
+            already; None if none has.
+
+    Raises:
+        SpecError: It cannot be run as written; one sentence for each fault.
+    """
+    if raw is None or raw == {}:
+        raise SpecError("sweep: it is empty; allowed: keys such as name, model, data and search.")
+    if not isinstance(raw, Mapping):
+        kind = "a list" if isinstance(raw, list) else f"the single value {show(raw)}"
+        raise SpecError(f"sweep: {kind} is not allowed; allowed: keys such as name, model, data and search.")
+    return _Checker(raw, accepted_with).spec()
+
+
+def parse(text: str, *, accepted_with: Sequence[str] | None = None) -> Spec:
+    """The sweep that YAML text describes.
+
+    Args:
+        text: The YAML.
+        accepted_with: As of `check`.
+
+    Raises:
+        SpecError: It is no YAML, or cannot be run as written; one sentence for each fault.
+    """
+    return check(yaml_text.read(text), accepted_with=accepted_with)

@@ -1,0 +1,154 @@
+"""What a sweep claims, checked against what it searches.
+
+A claim compares two sides, each a choice of values of searched keys. It has to be about runs that the sweep makes:
+every value is one that the search tries, one configuration can have all values of a side, and none those of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sweeps.fields import Field, SpecError, collect, missing, refusal, show, unknown
+from sweeps.spec.model import Claim, Spec
+from sweeps.spec.options import FIELDS, METRICS
+from sweeps.spec.search_axis import Axis
+from tracking import schema
+
+MEASURED: Final = (
+    *METRICS, schema.PENALTY, schema.TRAIN_SECONDS, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
+    schema.STEPS,
+)  # fmt: skip
+"""Metrics of training and validation that every run of a model of ours logs."""
+
+TEXT: Final = Field("text", "str", "", min_length=1, help="What is claimed, in one sentence.")
+METRIC: Final = Field("metric", "choice", schema.VAL_LOSS, choices=MEASURED, help="What it is judged by.")
+OWN_METRIC: Final = Field("metric", "str", schema.VAL_LOSS, min_length=1, help="What it is judged by.")
+DIRECTION: Final = FIELDS["objective.direction"]
+MARGIN: Final = Field(
+    "margin", "float", None, minimum=0, exclusive_minimum=True, optional=True,
+    help="A difference that would not matter, in units of the metric.",
+)  # fmt: skip
+_SIDE: Final = "a mapping of searched keys to values, such as {optimizer.name: adam}"
+_NEEDED: Final = {"text": "text that says what is claimed", "better": _SIDE, "than": _SIDE}
+_KEYS: Final = tuple(Claim.model_fields)
+_MOST_LISTED: Final = 12
+
+
+def _text(key: Any) -> str:
+    return key if isinstance(key, str) else show(key)
+
+
+def _tried(axis: Axis) -> str:
+    """What the search tries of a key, in words."""
+    if axis.points is None:
+        return f"{'a whole number' if axis.integer else 'a number'} from {show(axis.low)} to {show(axis.high)}"
+    words = [point if isinstance(point, str) else show(point) for point in axis.points]
+    if len(words) > _MOST_LISTED:
+        words = [*words[: _MOST_LISTED - 1], "...", words[-1]]
+    return f"what the search tries: {', '.join(words)}"
+
+
+def _possible(spec: Spec, *sides: Mapping[str, Any]) -> bool:
+    """Whether one configuration of the sweep can have the values of all these sides."""
+    wanted: dict[str, Any] = {}
+    for key, value in (item for side in sides for item in side.items()):
+        if wanted.setdefault(key, value) != value:
+            return False
+    for names in spec.combinations():
+        fixed = {f"{section}.name": name for section, name in names.items()}
+        existing = set(spec.axes(names))
+        if all(key in existing and fixed.get(key, value) == value for key, value in wanted.items()):
+            return True
+    return False
+
+
+def _side(key: str, raw: Any, spec: Spec) -> dict[str, Any]:
+    """The values of one side as the search tries them."""
+    if not isinstance(raw, Mapping) or not raw:
+        raise refusal(key, raw, _SIDE)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, value in raw.items():
+        own = f"{key}.{_text(name)}"
+        with collect(problems):
+            if name not in spec.search:
+                raise unknown(own, value, spec.search, "among the searched keys")
+            axis = spec.search[name]
+            try:
+                values[name] = axis.find(value)
+            except LookupError:
+                raise refusal(own, value, _tried(axis)) from None
+    if problems:
+        raise SpecError(*problems)
+    if not _possible(spec, values):
+        raise refusal(key, values, "values that one configuration of the sweep can have")
+    return values
+
+
+def _metric(key: str, raw: Mapping[Any, Any], spec: Spec, foreign: bool) -> str:
+    if "metric" not in raw:
+        return spec.objective.metric
+    metric = str((OWN_METRIC if foreign else METRIC).check(key, raw["metric"]))
+    if metric.startswith("test"):
+        raise refusal(key, metric, "a metric that the model logs in training or validation, no test metric")
+    return metric
+
+
+def _claim(key: str, raw: Any, spec: Spec, foreign: bool) -> Claim:
+    if not isinstance(raw, Mapping):
+        raise refusal(key, raw, "a mapping with text, better and than, or a list of them")
+    problems: list[str] = []
+    for name in raw:
+        if name not in _KEYS:
+            with collect(problems):
+                raise unknown(f"{key}.{_text(name)}", raw[name], _KEYS, "under claim")
+    values: dict[str, Any] = {}
+    for name, needed in _NEEDED.items():
+        with collect(problems):
+            if name not in raw:
+                raise missing(f"{key}.{name}", needed)
+            if name == "text":
+                values[name] = " ".join(TEXT.check(f"{key}.{name}", raw[name]).split())
+            else:
+                values[name] = _side(f"{key}.{name}", raw[name], spec)
+    with collect(problems):
+        values["metric"] = _metric(f"{key}.metric", raw, spec, foreign)
+        ranked = values["metric"] == spec.objective.metric
+        values["direction"] = spec.objective.direction if ranked else schema.MINIMIZE
+    with collect(problems):
+        if "direction" in raw:
+            values["direction"] = DIRECTION.check(f"{key}.direction", raw["direction"])
+    with collect(problems):
+        values["margin"] = MARGIN.check(f"{key}.margin", raw.get("margin"))
+    if "better" in values and "than" in values and _possible(spec, values["better"], values["than"]):
+        with collect(problems):
+            raise refusal(f"{key}.than", values["than"], "values that no configuration of better has")
+    if problems:
+        raise SpecError(*problems)
+    return Claim.model_validate(values)
+
+
+def read(raw: Any, spec: Spec, *, foreign: bool = False) -> tuple[Claim, ...]:
+    """The claims that a person wrote: one mapping, or a list of them.
+
+    Args:
+        raw: What they wrote under `claim`.
+        spec: The sweep, checked but for its claims.
+        foreign: Whether a model of the user's own is tried, which may log metrics of any name.
+
+    Raises:
+        SpecError: It claims what the sweep cannot show; one sentence for each fault.
+    """
+    if isinstance(raw, list | tuple) and raw:
+        keys = [f"claim.{number}" for number in range(1, len(raw) + 1)]
+    else:
+        keys, raw = ["claim"], [raw]
+    claims: list[Claim] = []
+    problems: list[str] = []
+    for key, one in zip(keys, raw, strict=True):
+        with collect(problems):
+            claims.append(_claim(key, one, spec, foreign))
+    if problems:
+        raise SpecError(*problems)
+    return tuple(claims)

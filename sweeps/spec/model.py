@@ -1,0 +1,218 @@
+"""A checked sweep: its values, the configurations that follow from them, and the YAML that it is written as.
+
+Only what a person wrote is kept in a section (`optimizer: {name: adam}`); defaults are filled in by `configuration`,
+since they differ between the names that are searched.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sweeps.catalogue.entries import load
+from sweeps.spec import yaml_text
+from sweeps.spec.options import FIELDS, NAMED, OWN, SEED_KINDS, UNNAMED, default_workers
+from sweeps.spec.search_axis import Axis
+from tracking import schema
+
+
+class Objective(BaseModel):
+    """What trials are ranked by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str = schema.VAL_LOSS
+    direction: Literal["minimize", "maximize"] = "minimize"
+    at: Literal["last", "best"] = "last"
+
+
+class Confirm(BaseModel):
+    """Which trials are retrained with fresh seeds when the search is done."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    top: int = 1
+    per: str | None = None
+    """A searched key: each of its values has winners of its own."""
+    seeds: int = 10
+
+
+class Replicate(BaseModel):
+    """Every trial is trained on several training sets, from several initialisations on each.
+
+    Run number k of a trial takes training set k % datasets and an initialisation of its own: initialisations are nested
+    in training sets, so that what each contributes to the variance can be told apart.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datasets: int = 8
+    inits: int = 4
+
+    @property
+    def runs(self) -> int:
+        """Runs of each trial."""
+        return self.datasets * self.inits
+
+
+class Claim(BaseModel):
+    """What the sweep is to show or to refute: its runs with the values of `better` do better than those of `than`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    better: dict[str, Any]
+    """Searched keys with a value of each that the search tries."""
+    than: dict[str, Any]
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    margin: float | None = None
+    """A difference that would not matter, in units of the metric: with it, "no difference" can be shown."""
+
+
+class Spec(BaseModel):
+    """A checked sweep. Make one with `parse` or `check`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    question: str = ""
+    experiment: str
+    model: dict[str, Any]
+    data: dict[str, Any]
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    regularization: dict[str, Any]
+    trainer: dict[str, Any]
+    keep: Literal["best", "none"] = "best"
+    search: dict[str, Axis]
+    sampler: Literal["grid", "random", "qmc", "tpe", "gp"] = "grid"
+    trials: int | None = None
+    pruner: Literal["none", "median", "hyperband"] = "none"
+    confirm: Confirm | None = None
+    seeds: int = 1
+    seed: int = 0
+    vary: tuple[Literal["data", "init", "order"], ...] = SEED_KINDS
+    replicate: Replicate | None = None
+    """Where it is set, `seeds` is how many runs of a trial it makes."""
+    objective: Objective
+    claim: tuple[Claim, ...] = ()
+    workers: int
+
+    def names(self, section: str) -> list[str]:
+        """The names that are tried in a section: those searched, else the one it has."""
+        axis = self.search.get(f"{section}.name")
+        return list(axis.points or ()) if axis else [getattr(self, section)["name"]]
+
+    def combinations(self) -> Iterator[dict[str, str]]:
+        """Every choice of model, data, optimizer and schedule."""
+        for names in itertools.product(*(self.names(section) for section in NAMED)):
+            yield dict(zip(NAMED, names, strict=True))
+
+    def axes(self, names: Mapping[str, str]) -> list[str]:
+        """The searched keys that exist for this choice of names, in the order of the spec."""
+        catalogue = load()
+        keys = []
+        for key in self.search:
+            section, _, field = key.partition(".")
+            if section in UNNAMED or field == "name" or field in catalogue.entry(section, names[section]).fields:
+                keys.append(key)
+        return keys
+
+    def size(self) -> int | None:
+        """How many different configurations the search holds; None for infinitely many."""
+        total = 0
+        for names in self.combinations():
+            product = 1
+            for key in self.axes(names):
+                if key.endswith(".name"):
+                    continue  # each combination has one
+                size = self.search[key].size
+                if size is None:
+                    return None
+                product *= size
+            total += product
+        return total
+
+
+def repeats(spec: Spec, times: str = "x") -> str:
+    """How often a trial is trained: `3 seeds`, `8 data sets x 4 initialisations`."""
+    if spec.replicate is None:
+        return f"{spec.seeds:,} seeds"
+    inits = spec.replicate.inits
+    return f"{spec.replicate.datasets:,} data sets {times} {inits:,} initialisation{'' if inits == 1 else 's'}"
+
+
+def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The whole configuration of a trial, without its seeds.
+
+    Args:
+        spec: The sweep.
+        params: Values of searched keys; what is left out comes from the spec, and then from the catalogue.
+    """
+    params = params or {}
+    catalogue = load()
+    result: dict[str, Any] = {}
+    for section in (*NAMED, *UNNAMED):
+        written: dict[str, Any] = getattr(spec, section)
+        own: dict[str, Any] = {}
+        if section in NAMED:
+            own["name"] = params.get(f"{section}.name", written["name"])
+            fields = catalogue.entry(section, own["name"]).fields
+        else:
+            fields = catalogue.sections[section]
+        for name, field in fields.items():
+            key = f"{section}.{name}"
+            if key in params or name in written:
+                own[name] = field.check(key, params.get(key, written.get(name)))
+            else:
+                own[name] = copy.copy(field.default)
+        result[section] = own
+    if catalogue.entry("model", result["model"]["name"]).own_optimizer:
+        result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}
+    if spec.replicate:  # left out of all other sweeps, whose groups keep their hash
+        result["replicate"] = spec.replicate.model_dump()
+    return {**result, "keep": spec.keep, "objective": spec.objective.model_dump()}
+
+
+def to_yaml(spec: Spec) -> str:
+    """The sweep as a person would write it, without what is at its default; `parse` reads it back to an equal spec."""
+    written: dict[str, Any] = {"name": spec.name}
+    if spec.question:
+        written["question"] = spec.question
+    if spec.experiment != spec.name:
+        written["experiment"] = spec.experiment
+    for section in (*NAMED, *UNNAMED):
+        own = getattr(spec, section)
+        if own and own != {"name": "constant"}:
+            written[section] = own
+    if spec.keep != FIELDS["keep"].default:
+        written["keep"] = spec.keep
+    if spec.search:
+        written["search"] = {key: axis.written() for key, axis in spec.search.items()}
+    written["sampler"] = spec.sampler
+    if spec.trials is not None:
+        written["trials"] = spec.trials
+    if spec.pruner != "none":
+        written["pruner"] = spec.pruner
+    if spec.replicate:
+        written["replicate"] = spec.replicate.model_dump()
+    else:
+        written["seeds"] = spec.seeds
+    if spec.seed:
+        written["seed"] = spec.seed
+    if spec.vary != SEED_KINDS:
+        written["vary"] = list(spec.vary)
+    written["objective"] = spec.objective.model_dump(exclude={"at"} if spec.objective.at == "last" else None)
+    if spec.confirm:
+        written["confirm"] = spec.confirm.model_dump(exclude_none=True)
+    if spec.claim:
+        claims = [claim.model_dump(exclude={"margin"} if claim.margin is None else None) for claim in spec.claim]
+        written["claim"] = claims[0] if len(claims) == 1 else claims
+    if spec.workers != default_workers(spec.trainer.get("device", "auto")):
+        written["workers"] = spec.workers
+    return yaml_text.write(written)

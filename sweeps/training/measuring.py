@@ -1,0 +1,376 @@
+"""What a run measures, once an epoch, and every reason to end it: a Lightning callback.
+
+Selection looks at the validation part alone: the weights of the best epoch are kept in memory, and the test part is
+measured once, at those weights, after the last epoch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from data import DataModule
+from data.base import Classification, Part
+from lightning_modules import Module
+from sweeps.training.layer_records import Layers
+from sweeps.training.predictions import Replicate, predictions, regions
+from tracking import schema
+from tracking.schema import Outcome
+
+Report = Callable[[str, dict[str, Any]], None]
+
+EVALUATION_BATCH = 8192
+MEASURED = (
+    schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.VAL_LOSS, schema.VAL_ERROR,
+    schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
+    schema.STEPS,
+)  # fmt: skip
+"""What every run measures after each epoch; where a data set adds noise to its targets, it measures more."""
+_KEPT = ("metrics", "epochs", "steps", "train_seconds", "weights", "first_loss")
+EXPLODED: Final = 10.0
+"""A training loss of so many times what it began with, and what a constant answer has, is no result."""
+
+
+def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
+    """Raises the sentence that refuses a value, unless it is one of those allowed."""
+    allowed = list(allowed)
+    if str(value) not in allowed:
+        near = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise ValueError(f"{key}: {value} is not allowed; allowed: {', '.join(allowed)}{hint}")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Which metric a run is ranked by, and when."""
+
+    metric: str = schema.VAL_LOSS
+    direction: str = schema.MINIMIZE
+    at: str = "last"
+    """last: at the last epoch; best: at the epoch where it was best."""
+
+    def better(self, value: float, than: float | None) -> bool:
+        if than is None:
+            return True
+        return value < than if self.direction == schema.MINIMIZE else value > than
+
+    def checked(self, any_metric: bool = False) -> Objective:
+        if not any_metric:
+            one_of("objective.metric", self.metric, MEASURED)
+        one_of("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
+        one_of("objective.at", self.at, ("last", "best"))
+        return self
+
+    def selection(self) -> Objective:
+        """What chooses the checkpoint: the objective, if it is measured on the validation part, else val/loss."""
+        return self if self.metric in (schema.VAL_LOSS, schema.VAL_ERROR) else Objective()
+
+
+@dataclass
+class _Best:
+    """The best value so far, first come on ties."""
+
+    objective: Objective
+    value: float | None = None
+    epoch: int = 0
+
+    def offer(self, value: float, epoch: int) -> bool:
+        if not self.objective.better(value, self.value):
+            return False
+        self.value, self.epoch = value, epoch
+        return True
+
+
+class _Norms:
+    """Gradient, update and parameter norms (Euclidean): over all parameters together, and of each parameter by itself.
+
+    They are added up where the parameters lie and read once an epoch, so that no step waits for them.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter]) -> None:
+        self.trained = parameters
+        self._parameters = [parameter.detach() for parameter in parameters]
+        self._before = [torch.empty_like(parameter) for parameter in self._parameters]
+        self._sums = torch.zeros(3, device=self._parameters[0].device)
+        self._each = torch.zeros(len(parameters), device=self._sums.device)
+        self._steps = 0
+
+    def before_step(self) -> None:
+        torch._foreach_copy_(self._before, self._parameters)
+        gradients = [parameter.grad for parameter in self.trained]
+        there = [gradient for gradient in gradients if gradient is not None]
+        norms = torch.stack(torch._foreach_norm(there)) if there else self._sums.new_zeros(0)
+        self._gradient = torch.linalg.vector_norm(norms)
+        if len(there) == len(gradients):
+            self._each += norms
+        else:
+            self._each[[gradient is not None for gradient in gradients]] += norms
+
+    def after_step(self) -> None:
+        torch._foreach_sub_(self._before, self._parameters)
+        self._sums += torch.stack([self._gradient, self._norm(self._before), self._norm(self._parameters)])
+        self._steps += 1
+
+    @staticmethod
+    def _norm(tensors: list[Tensor]) -> Tensor:
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+        return norm
+
+    def take(self) -> tuple[dict[str, float], dict[nn.Parameter, float], dict[nn.Parameter, float]]:
+        """The means since the last call; of each parameter the mean norm of its gradient; its own norm now."""
+        now = torch.stack(torch._foreach_norm(self._parameters))
+        steps, count = max(self._steps, 1), len(self.trained)
+        values = torch.cat([self._sums / steps, self._each / steps, now]).tolist()
+        self._sums.zero_()
+        self._each.zero_()
+        self._steps = 0
+        means = dict(zip((schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM), values[:3], strict=True))
+        gradients, norms = (
+            dict(zip(self.trained, own, strict=True)) for own in (values[3 : 3 + count], values[-count:])
+        )
+        return means, gradients, norms
+
+
+def _power(module: Module) -> int:
+    """To which power errors add up: a root mean square is averaged as squares, a share as it is."""
+    return 2 if module.task == "regression" else 1
+
+
+def measure(trainer: pl.Trainer, module: Module, part: Part, split: str) -> dict[str, float]:
+    """Loss and error over a whole part, in evaluation mode; the error against the true targets too, if noisy."""
+    precision, power = trainer.precision_plugin, _power(module)
+    shares: list[Tensor] = []
+    module.eval()
+    with torch.inference_mode(), precision.forward_context():
+        for begin in range(0, len(part), EVALUATION_BATCH):
+            rows = slice(begin, begin + EVALUATION_BATCH)
+            batch, clean = part[rows], None if part.clean is None else part.clean[rows]
+            values = module.evaluate(*precision.convert_input((batch, clean)))
+            loss, *errors = values.values()
+            shares.append(torch.stack([loss, *(error**power for error in errors)]) * (len(batch[1]) / len(part)))
+        loss, *errors = torch.stack(shares).sum(dim=0).tolist()
+    module.train()
+    means = [loss, *(error ** (1 / power) for error in errors)]
+    return {f"{split}/{name}": mean for name, mean in zip(values, means, strict=True)}
+
+
+def against_truth(error: float, clean_error: float, part: Part, power: int) -> dict[str, float]:
+    """The error against the true targets, and how much of it comes from noisy targets that the network has memorised.
+
+    Of a classification: each wrong label that a network gives as its answer raises `clean_error` by one example and
+    lowers `error` by one, each right label that it misses raises both. A network that knows the truth has the share of
+    wrong labels as its error. So the answers that repeat a wrong label are (clean_error + share - error) / 2 (with more
+    than two classes, a third answer to a wrong label counts half). Of a regression the same with squares is the mean
+    product of the noise and of how far the output is from the truth: the part of the output that follows the noise.
+
+    Args:
+        error: Against the targets of the part.
+        clean_error: Against its true targets.
+        part: Training examples with noisy targets.
+        power: By which errors add up: 2 for a root mean square, 1 for a share.
+
+    Returns:
+        `clean_error`, and what is to be taken from it: between 0 and the whole of it. That is more than half of a share
+        if and only if `error` is below the share of wrong labels.
+    """
+    assert part.clean is not None
+    noise, size = part.clean - part.targets, len(part)
+    if power == 1:  # counted, since 32 bits hold few shares exactly
+        missed = round(clean_error * size)
+        repeated = (missed + int((noise != 0).sum()) - round(error * size)) / 2
+        clean_error, memorised = missed / size, min(max(repeated, 0.0), missed) / size
+    else:
+        square = clean_error * clean_error  # unlike a power, it may become infinite
+        product = (square + float(noise.square().mean()) - error * error) / 2
+        memorised = clean_error - math.sqrt(square - min(max(product, 0.0), square))
+    return {schema.TRAIN_EVAL_CLEAN_ERROR: clean_error, schema.MEMORISED: memorised}
+
+
+@dataclass(eq=False)
+class Run(pl.Callback):
+    """Everything beside the training itself: measures each epoch, keeps the best checkpoint, and says when to stop."""
+
+    data: DataModule
+    objective: Objective
+    patience: int
+    report: Report
+    should_end: Callable[[], Outcome | None]
+    replicated: bool = False
+    """Whether it is one run of several on different training sets, whose answers are to be compared."""
+    meant_to_explode: bool = False
+    """Whether it is a learning-rate range test, whose rate grows until the loss does."""
+    outcome: Outcome = Outcome.OK
+    error: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    steps: int = 0
+    train_seconds: float = 0.0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    first_loss: float = 0.0
+    """On the training data, in evaluation mode, after the first epoch."""
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By artifact: the arrays that a run which ends ok leaves behind."""
+
+    def __post_init__(self) -> None:
+        self._layers = Layers()
+        self._replicate = Replicate()
+        self._ranked = _Best(self.objective)
+        self._selected = _Best(self.objective.selection())
+        self._stopping = _Best(Objective())
+        self._bests = (self._ranked, self._selected, self._stopping)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run must know of its epochs so far to go on after a kill."""
+        bests = [(best.value, best.epoch) for best in self._bests]
+        gathered = {"layers": self._layers.state_dict(), "replicate": self._replicate.state_dict()}
+        return {**{name: getattr(self, name) for name in _KEPT}, "bests": bests, **gathered}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name in _KEPT:
+            setattr(self, name, state_dict.get(name, getattr(self, name)))  # an older program saved fewer
+        for best, (value, epoch) in zip(self._bests, state_dict["bests"], strict=True):
+            best.value, best.epoch = value, epoch
+        self._layers.load_state_dict(state_dict["layers"])
+        self._replicate.load_state_dict(state_dict["replicate"])
+
+    @property
+    def result(self) -> float | None:
+        """The objective's value."""
+        if self.outcome is not Outcome.OK:
+            return None
+        return self._ranked.value if self.objective.at == "best" else self.metrics.get(self.objective.metric)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._norms = _Norms([parameter for parameter in pl_module.parameters() if parameter.requires_grad])
+        self._layers.begin(trainer, pl_module, self.data)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._loss, self._examples = 0.0, 0
+        self._lr = trainer.optimizers[0].param_groups[0]["lr"]
+        self._began = time.perf_counter()
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        self._norms.before_step()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.steps += 1
+        loss, size = float(outputs["loss"]), len(batch[1])
+        if not math.isfinite(loss):
+            where = f"at update {self.steps}, in epoch {self.epochs + 1}"
+            self._end(trainer, Outcome.DIVERGED, f"The training loss was {loss} {where}.")
+            return
+        self._norms.after_step()
+        self._loss += float(outputs["data_loss"]) * size
+        self._examples += size
+        if (asked := self.should_end()) is not None:
+            self._end(trainer, asked)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.outcome is not Outcome.OK:
+            return
+        assert isinstance(pl_module, Module)
+        norms, *by_layer = self._norms.take()  # waits for the device, so that the clock is read when its work is done
+        self.train_seconds += time.perf_counter() - self._began
+        measured = {
+            schema.TRAIN_LOSS: self._loss / self._examples,
+            **measure(trainer, pl_module, self.data.parts.validation, "val"),
+            **self._measure_training(trainer, pl_module),
+            schema.PENALTY: float(pl_module.penalty().detach()),
+            schema.TRAIN_SECONDS: self.train_seconds,
+            schema.LR: self._lr,
+            schema.STEPS: float(self.steps),
+            **norms,
+        }
+        self.epochs += 1
+        finite = {name: value for name, value in measured.items() if math.isfinite(value)}
+        self.metrics.update(finite)
+        broken = [name for name in (schema.VAL_LOSS, schema.TRAIN_EVAL_LOSS) if name not in finite]
+        if self.epochs == 1:
+            self.first_loss = measured[schema.TRAIN_EVAL_LOSS]
+        if broken:
+            self._end(trainer, Outcome.DIVERGED, f"{broken[0]} was {measured[broken[0]]} after epoch {self.epochs}.")
+        else:
+            self._select(pl_module)
+            self._layers.add(self.epochs, *by_layer)
+            last = self._is_last(trainer)
+            if self.replicated:
+                self._replicate.add(trainer, pl_module, self.data, self.epochs, last)
+            if last and (exploded := self._exploded(pl_module)):
+                self._end(trainer, Outcome.DIVERGED, exploded)
+            elif last:
+                trainer.should_stop = True
+                self._leave(trainer, pl_module)
+                self.metrics.update(finite := finite | self._tested(trainer, pl_module))
+        self.report("metrics", {"step": self.epochs, "time": time.time_ns() // 1_000_000, "metrics": finite})
+
+    def _measure_training(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
+        """Loss and errors on training examples in evaluation mode, and how much noise of the targets is memorised."""
+        part = self.data.parts.train_eval
+        measured = measure(trainer, module, part, "train_eval")
+        if part.clean is None:
+            return measured
+        errors = measured[schema.TRAIN_EVAL_ERROR], measured[schema.TRAIN_EVAL_CLEAN_ERROR]
+        return {**measured, **against_truth(*errors, part, _power(module))}
+
+    def _select(self, module: Module) -> None:
+        for best in (self._ranked, self._stopping):
+            if best.objective.metric in self.metrics:
+                best.offer(self.metrics[best.objective.metric], self.epochs)
+        if self._selected.offer(self.metrics[self._selected.objective.metric], self.epochs):
+            self.weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    def _is_last(self, trainer: pl.Trainer) -> bool:
+        impatient = bool(self.patience) and self.epochs - self._stopping.epoch >= self.patience
+        return impatient or self.epochs == trainer.max_epochs
+
+    def _exploded(self, module: Module) -> str:
+        """Why the run diverged although its last loss is a number; nothing where it did not.
+
+        It is judged by the loss on the training data: that on validation data is honestly several times as high as of
+        a constant answer where a network has memorised wrong labels.
+        """
+        if self.meant_to_explode:
+            return ""
+        constant = float(module.criteria[module.task].constant(self.data.parts.train_eval.targets))
+        loss, least = self.metrics[schema.TRAIN_EVAL_LOSS], max(self.first_loss, constant)
+        if loss <= EXPLODED * least:
+            return ""
+        return (
+            f"{schema.TRAIN_EVAL_LOSS} ended at {loss:.4g}: more than {EXPLODED:g} times its first value"
+            f" ({self.first_loss:.4g}) and that of the best constant answer ({constant:.4g})."
+        )
+
+    def _leave(self, trainer: pl.Trainer, module: Module) -> None:
+        """What is told by the weights of the last epoch, before the best ones take their place."""
+        self.files[schema.LAYERS_FILE] = self._layers.arrays()
+        self.files[schema.REGIONS_FILE] = regions(trainer, module, self.data)
+        if self.replicated:
+            self.files[schema.REPLICATE_FILE] = self._replicate.arrays(self.data)
+
+    def _tested(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
+        module.load_state_dict(self.weights)
+        tested = measure(trainer, module, self.data.parts.test, "test")
+        if isinstance(self.data, Classification):
+            self._predict(trainer, module, self.data)
+        return {name: value for name, value in tested.items() if math.isfinite(value)}
+
+    def _predict(self, trainer: pl.Trainer, module: Module, data: Classification) -> None:
+        epoch = np.array(self._selected.epoch, dtype=np.int32)
+        self.files[schema.PREDICTIONS_FILE] = {**predictions(trainer, module, data), "epoch": epoch}
+
+    def _end(self, trainer: pl.Trainer, outcome: Outcome, error: str | None = None) -> None:
+        self.outcome, self.error = outcome, error
+        trainer.should_stop = True

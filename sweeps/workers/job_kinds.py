@@ -1,0 +1,74 @@
+"""What a worker can be given to do, by the names that a `Job` calls it.
+
+Each reports as it goes and answers how it ended, whatever happens: a worker goes on with its next job.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sweeps.training.crashes import why_crashed
+from sweeps.training.landscape import EndedError, landscape
+from sweeps.training.measuring import Report
+from sweeps.training.train import train
+from sweeps.workers.local import LANDSCAPE, TRAIN, Job
+from tracking import schema
+from tracking.schema import Outcome
+
+PROGRESS_SECONDS: Final = 0.3
+"""Between two messages of how far something is."""
+
+ShouldEnd = Callable[[], Outcome | None]
+Task = Callable[[Job, Path, Report, ShouldEnd], dict[str, Any]]
+"""(job, a folder for its files, where its records go, asked whether to end) -> the payload of its result."""
+
+
+def _train(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dict[str, Any]:
+    result = train(
+        job.configuration,
+        report=report,
+        should_end=should_end,
+        scratch=folder,
+        resume=Path(job.resume) if job.resume else None,
+        save_seconds=job.save_seconds,
+    )
+    if result.traceback:
+        path = folder / "traceback.txt"
+        path.write_text(result.traceback)
+        report("file", {"path": str(path), "artifact": schema.TRACEBACK_FILE})
+    return {
+        "outcome": str(result.outcome),
+        "objective": result.objective,
+        "epochs": result.epochs,
+        "seconds": result.seconds,
+        "error": result.error,
+    }
+
+
+def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dict[str, Any]:
+    due = 0.0
+
+    def progress(doing: str, share: float) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            due = time.monotonic() + PROGRESS_SECONDS
+            report("progress", {"doing": doing, "share": share})
+
+    path = folder / schema.LANDSCAPE_FILE
+    try:
+        arrays = landscape(job.configuration, job.recorded, should_end=should_end, progress=progress)
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    except EndedError:
+        return {"outcome": str(Outcome.STOPPED), "error": None}
+    except Exception as error:  # a full disk, a memory that is too small, whatever a module of the user's own does
+        return {"outcome": str(Outcome.CRASHED), "error": why_crashed(job.configuration, error)}
+    report("file", {"path": str(path), "artifact": schema.LANDSCAPE_FILE})
+    return {"outcome": str(Outcome.OK), "error": None}
+
+
+TASKS: Final[dict[str, Task]] = {TRAIN: _train, LANDSCAPE: _landscape}
