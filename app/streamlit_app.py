@@ -12,7 +12,7 @@ if not sys.flags.safe_path:  # `python -m streamlit` looks for data, app, ... in
     root = str(Path(__file__).resolve().parents[1])
     sys.path[:] = [root, *(folder for folder in sys.path if folder not in ("", os.getcwd(), root))]
 
-from app import access, ui
+from app.shared import access, ui
 from sweeps.catalogue import user_models
 from tracking.store import StoreError
 
@@ -76,6 +76,6 @@ except StoreError as error:
     st.error(ui.text(error))
 
 # After the page: asking the service may take a moment, and what it needs is imported by then.
-from app import service  # noqa: E402
+from app.shared import service_line as service  # noqa: E402
 
 service.line(notices)

@@ -8,7 +8,7 @@ import pytest
 from analysis.runs.claims import Status, compared
 from analysis.runs.comparison import comparison
 from analysis.statistics.exact import enough_pairs
-from app.study import PAGES
+from app.study.page import PAGES
 from sweeps.preflight.decidable import plan_of
 from sweeps.search.trials import count, enumerate_trials, flatten, seeds_for
 from sweeps.spec.check import parse, to_yaml

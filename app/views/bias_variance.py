@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import live, study
-from app.bias_variance_parts import aim_inputs, diagnosis, label_note, learning
-from app.bias_variance_replicates import decomposition, fits
+from app.bias_variance.decomposition import decomposition, fits
+from app.bias_variance.diagnosis import aim_inputs, diagnosis, label_note, learning
+from app.shared import live
+from app.study import page as study
 
 seen = live.begin()
 found = study.opened("bias_variance")

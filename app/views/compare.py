@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import compare_data, compare_figures, compare_parts, live, ui
+from app.compare import figures as compare_figures
+from app.compare import tables as compare_parts
+from app.shared import live, ui
+from app.shared import selection as compare_data
 
 seen = live.begin()
 chosen, whole = compare_data.opened("compare")

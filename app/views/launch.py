@@ -5,7 +5,12 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import form, form_claim, form_confirm, form_replicate, preflight, service, store, ui
+from app.launch import claim as form_claim
+from app.launch import confirm as form_confirm
+from app.launch import form, preflight
+from app.launch import replicate as form_replicate
+from app.shared import service_line as service
+from app.shared import store, ui
 from sweeps.catalogue import user_models
 from sweeps.preflight.decidable import plan_of
 from sweeps.search import trials as searches

@@ -5,8 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis.runs.methods import selection_words
-from app import explorers, landscape_parts, live, optimizer_data, optimizer_layers, optimizer_parts, study
-from app.optimizer_data import Contest
+from app.optimizers import contest as optimizer_data
+from app.optimizers import explorers
+from app.optimizers import figures as optimizer_parts
+from app.optimizers import landscape as landscape_parts
+from app.optimizers import layers as optimizer_layers
+from app.optimizers.contest import Contest
+from app.shared import live
+from app.study import page as study
 
 TABS = ["Curves", "Learning rate", "Budget", "Target", "Inside", "Landscape", "Explore"]
 EXPLORERS = {"Surface": explorers.surface, "Averages": explorers.averages, "Momentum": explorers.momentum}

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import ui
+from app.shared import ui
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.title("Overview")
@@ -15,8 +15,10 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 
 # Only now what takes a moment to import: the page is there already.
 from analysis.statistics.difference import number
-from app import service, store, sweep_deleted
-from app.study_pages import PAGES
+from app.shared import service_line as service
+from app.shared import store
+from app.shared.labs import PAGES
+from app.sweep import deleted as sweep_deleted
 from tracking.store import StoreError
 
 PAGE = 25  # sweeps shown at a time

@@ -7,8 +7,9 @@ import streamlit as st
 
 from analysis.classification.predictions import PredictionsError, Source, gather
 from analysis.runs.comparison import groups_of
-from app import compare_data, store, ui
-from app.quality_parts import TEST, VALIDATION, Answers, draw
+from app.quality.figures import TEST, VALIDATION, Answers, draw
+from app.shared import selection as compare_data
+from app.shared import store, ui
 from tracking import schema
 from tracking.store import StoreError
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import live, regularization_curves, regularization_layers, study
-from app import regularization_parts as parts
+from app.regularization import curves as regularization_curves
+from app.regularization import layers as regularization_layers
+from app.regularization import strengths as parts
+from app.shared import live
+from app.study import page as study
 
 TABS = {
     "Strength": parts.strength,

@@ -7,11 +7,11 @@ import streamlit as st
 
 from analysis.runs import metric_roles as roles
 from analysis.statistics.difference import number
-from app import live, store, ui
-from app import run_parts as draw
-from app import runs_parts as parts
-from app.run_data import OneRun
-from app.runs_table import ARCHIVED, NAME, finite
+from app.run import panels as draw
+from app.run.data import OneRun
+from app.runs import actions as parts
+from app.runs.table import ARCHIVED, NAME, finite
+from app.shared import live, store, ui
 
 COLOURS = {
     "ok": "green", "finished": "green", "diverged": "red", "crashed": "red", "failed": "red", "running": "blue",

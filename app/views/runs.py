@@ -8,11 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from analysis.runs import metric_roles as roles
-from app import live, store, ui
-from app import runs_drawn as draw
-from app import runs_parts as parts
-from app import runs_view as view
-from app.runs_table import (
+from app.runs import actions as parts
+from app.runs import grids as draw
+from app.runs import remembered as view
+from app.runs.table import (
     ARCHIVED,
     EXPERIMENT,
     GROUP,
@@ -26,6 +25,7 @@ from app.runs_table import (
     is_seed,
     typed,
 )
+from app.shared import live, store, ui
 from tracking.filters import SearchError, matches
 
 SHOWN = {"Active": "no runs yet", "Archived": "no archived runs", "Deleted": "no deleted runs"}

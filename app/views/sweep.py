@@ -5,7 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import claims, detail, figures, store, sweep_actions, sweep_confirm, sweep_head, ui
+from app.shared import claims, store, ui
+from app.sweep import actions as sweep_actions
+from app.sweep import confirm as sweep_confirm
+from app.sweep import curves as figures
+from app.sweep import head as sweep_head
+from app.sweep import tables as detail
 from tracking.store import StoreError
 
 

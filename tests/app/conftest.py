@@ -1,4 +1,4 @@
-"""A dashboard without a service: made-up sweeps behind `app.store`, or a store that is written by SQL.
+"""A dashboard without a service: made-up sweeps behind `app.shared.store`, or a store that is written by SQL.
 
 Also a double of the client that remembers what it is asked for, and the one way in which tests open a page.
 """
@@ -27,7 +27,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import app
-from app import store
+from app.shared import store
 from sweeps.client import Client, ServiceStatus
 from tracking import schema
 from tracking.frames import Records

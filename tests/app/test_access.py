@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit import config
 
-from app import access
+from app.shared import access
 
 PAGES = ("overview", "launch", "sweep")
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from app import store, ui
+from app.shared import store, ui
 from tracking.frames import Records
 from tracking.schema import REPLICATE_FILE
 from tracking.store import StoreError

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from analysis.runs.comparison import comparison
-from app import compare_data, ui
+from app.shared import selection as compare_data
+from app.shared import ui
 
 CLAIM = "Adam comes lower than plain gradient descent."
 SPEC = f"""

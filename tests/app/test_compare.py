@@ -9,7 +9,9 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from app import compare_data, compare_parts, live, store, ui
+from app.compare import tables as compare_parts
+from app.shared import live, store, ui
+from app.shared import selection as compare_data
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300
 EIGHT = ["ok"] * 8

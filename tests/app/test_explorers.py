@@ -13,19 +13,19 @@ from analysis.explorers.trajectories import METHODS, Settings, best_rate
 
 
 def _surface() -> None:
-    from app import explorers
+    from app.optimizers import explorers
 
     explorers.surface()
 
 
 def _averages() -> None:
-    from app import explorers
+    from app.optimizers import explorers
 
     explorers.averages()
 
 
 def _momentum() -> None:
-    from app import explorers
+    from app.optimizers import explorers
 
     explorers.momentum()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app import ui
+from app.shared import ui
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import store, ui
+from app.shared import store, ui
 from tracking import schema
 
 

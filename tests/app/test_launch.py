@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app import form, store, ui
+from app.launch import form
+from app.shared import store, ui
 from sweeps.catalogue.entries import load
 from sweeps.preflight.decidable import plan_of
 from sweeps.search import trials as search
@@ -83,7 +84,7 @@ def test_what_the_seeds_can_decide_is_said_before_anything_is_launched(fake: Any
 def test_the_first_sweep_and_the_readme_state_one_claim_that_their_seeds_can_decide() -> None:
     first = spec.check(form.FIRST)
     assert len(first.claim) == 1 and plan_of(first).missing == 0 and first.seeds == plan_of(first).needed == 6
-    readme = (Path(form.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(form.__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     example = readme.partition("A sweep, written down:")[2].partition("\n## ")[0]
     assert spec.parse(textwrap.dedent(example)) == first
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app import store, ui
+from app.shared import store, ui
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300
 TABS = ["Curves", "Learning rate", "Budget", "Target", "Inside"]

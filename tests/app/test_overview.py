@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app import ui
+from app.shared import ui
 from tracking import schema
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :material/bug_report: $x$ " + "W" * 300
@@ -89,7 +89,7 @@ def test_many_sweeps_come_in_pages(fake: Any, open_page: Any) -> None:
 
 
 def test_a_store_that_cannot_be_read_is_one_sentence(fake: Any, open_page: Any, monkeypatch: Any) -> None:
-    from app import store
+    from app.shared import store
     from tracking.store import StoreError
 
     def broken() -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import preflight, ui
+from app.launch import preflight
+from app.shared import ui
 
 FOUND: dict[str, Any] = {
     "trials": 2, "runs": 4, "workers": 2, "seconds": 125.0, "low": 90.0, "high": 181.0, "at_most": False,
@@ -23,7 +24,7 @@ FOUND: dict[str, Any] = {
 def page() -> None:
     import streamlit as st
 
-    from app import preflight
+    from app.launch import preflight
 
     text = st.text_input("text", "name: one", key="text")
     preflight.panel(text, ("It is wrong.",) if text == "wrong" else ())

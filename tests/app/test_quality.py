@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from app import store, ui
+from app.shared import store, ui
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example)"
 

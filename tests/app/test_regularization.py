@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from app import store, ui
+from app.shared import store, ui
 from tracking import schema
 from tracking.frames import Records
 

@@ -18,7 +18,8 @@ import pytest
 import app
 from analysis.figures.run_curves import panel_info, plot_panel, quantities
 from analysis.runs import metric_roles as roles
-from app import run_data, store, ui
+from app.run import data as run_data
+from app.shared import store, ui
 from tracking import schema
 from tracking.reader import open_reader
 from tracking.writer import NewRun, Writer

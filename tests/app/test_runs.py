@@ -14,7 +14,10 @@ import streamlit as st
 
 from analysis.runs import metric_roles as roles
 from analysis.statistics.intervals import interval
-from app import live, runs_parts, runs_table, runs_view, store, ui
+from app.runs import actions as runs_parts
+from app.runs import remembered as runs_view
+from app.runs import table as runs_table
+from app.shared import live, store, ui
 from sweeps.client import CommandError
 from tracking import schema
 from tracking.reader import open_reader

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from app.runs_kept import KeptRuns, logged
-from app.runs_table import names_of, table_of
+from app.runs.kept import KeptRuns, logged
+from app.runs.table import names_of, table_of
 from tracking.frames import Selection
 from tracking.reader import open_reader
 

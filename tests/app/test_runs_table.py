@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app import runs_table
-from app.runs_kept import HEARD
-from app.runs_table import GROUP, groups, table_of
+from app.runs import table as runs_table
+from app.runs.kept import HEARD
+from app.runs.table import GROUP, groups, table_of
 from tracking.configurations import values_of
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.statistics.seeds import MOST_COMPARED
-from app import ui
+from app.shared import ui
 from sweeps.cli.output import verdict_lines
 from sweeps.cli.verdicts import verdicts
 from sweeps.spec.check import SpecError, parse

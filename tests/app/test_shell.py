@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from app import ui
+from app.shared import ui
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_the_dashboard_imports_nothing_from_the_current_directory(
     monkeypatch.setattr(sys, "path", [str(namesakes), "", *sys.path])  # as `python -m streamlit` has it
     at = open_page()
     folders = list(sys.path)
-    assert {str(namesakes), ""}.isdisjoint(folders) and Path(folders[0]) == Path(ui.__file__).parents[1]
+    assert {str(namesakes), ""}.isdisjoint(folders) and Path(folders[0]) == Path(ui.__file__).parents[2]
     at.run()
     assert sys.path == folders
 
@@ -152,7 +152,7 @@ def test_every_page_of_an_empty_store_says_what_it_is_for(uri: str, client: Any,
 
 
 def test_pages_read_a_real_store(uri: str, visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app import store
+    from app.shared import store
     from sweeps.client import ServiceStatus
     from sweeps.service.launching import store_sweep
     from sweeps.spec.check import check

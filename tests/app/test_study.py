@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from app import store, study, ui
-from app.study_metrics import SLOTS_TAG
+from app.shared import store, ui
+from app.study import page as study
+from app.study.metrics import SLOTS_TAG
 from tracking.frames import Records
 
 PAGES = list(study.PAGES)

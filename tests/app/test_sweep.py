@@ -11,7 +11,8 @@ import pytest
 import streamlit as st
 
 from analysis.figures.curves import Curve, CurvesInfo, Line
-from app import figures, ui
+from app.shared import ui
+from app.sweep import curves as figures
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300
 
@@ -101,7 +102,7 @@ def test_the_buttons_fit_the_state(fake: Any, open_page: Any, state: str, expect
 
 
 def test_the_buttons_are_the_commands_that_the_service_obeys() -> None:
-    from app.sweep_actions import ABOUT
+    from app.sweep.actions import ABOUT
     from sweeps.client import Client
     from tracking.schema import COMMANDS
 
@@ -124,7 +125,7 @@ def test_one_run_can_be_stopped_alone(fake: Any, open_page: Any) -> None:
     at = open_page("sweep", sweep="s")
     frame = table(at, "outcome")
     assert frame["stop"].fillna("").tolist() == ["Stop", "Stop", ""]
-    from app import detail
+    from app.sweep import tables as detail
 
     assert detail.stoppable(fake.runs("s"))[1].tolist()[:2] == ["s-1-0", "s-0-1"], "newest first, as in the table"
 

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from app import store, sweep_files, ui
+from app.shared import store, ui
+from app.sweep import files as sweep_files
 from sweeps.client import CommandError
 
 GRID = """

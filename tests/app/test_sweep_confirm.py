@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from app import ui
+from app.shared import ui
 
 REST = """\
   optimizer.lr: {low: 0.001, high: 1.0, log: true}

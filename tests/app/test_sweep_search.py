@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app import store, sweep_search, ui
+from app.shared import store, ui
+from app.sweep import search as sweep_search
 
 LRS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]
 TRIALS: dict[tuple[str, float], list[str]] = {(name, lr): ["ok", "ok"] for name in ("adam", "sgd") for lr in LRS}

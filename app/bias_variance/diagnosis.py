@@ -1,0 +1,228 @@
+"""The first two looks of the Bias and variance page: the diagnosis with its advice, and the learning curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from analysis.bias_variance.diagnosis import Diagnosis, best_first, default_threshold, diagnoses
+from analysis.bias_variance.diagnosis_figure import MOST_ROWS, plot_gaps, plot_waterfall, reading
+from analysis.bias_variance.diagnosis_words import summary
+from analysis.bias_variance.learning_curve import LearningCurveInfo, learning_curve_info
+from analysis.bias_variance.learning_curve_figure import plot_learning_curve
+from analysis.figures import export
+from analysis.figures.param_axis import is_size, size_like
+from analysis.runs import metric_roles as roles
+from analysis.runs.metric_slots import DEV, TRAIN
+from analysis.runs.true_labels import names, noise_floor, note
+from analysis.statistics.intervals import number
+from analysis.words import share
+from app.shared import ui
+from app.study import page as study
+from app.study.metrics import Metrics
+from app.study.page import Study
+from tracking.labels import labels
+from tracking.schema import TRAIN_EVAL_CLEAN_ERROR, VAL_ERROR
+
+REST: Final = "rest"
+"""The column of what else a run's configuration is, beside the axis."""
+
+
+APART: Final = (
+    "Avoidable bias is the training error beyond the reference, variance what the validation error adds: both are read"
+    " from two errors, and a network that follows the noise of a few examples hides its bias from them. The"
+    " decomposition measures bias² and variance themselves, where training sets were replicated."
+)
+
+_NO_TRAINING_METRIC: Final = "These runs logged no training metric: bias cannot be told from variance."
+_NO_CHOICE: Final = "No metric is known to be the error on training data: choose one under Metrics."
+_NOTHING_DRAWN: Final = "The gaps are drawn once a group has both a training and a validation error."
+
+# Settings
+
+
+def label_note(found: Study) -> str:
+    """What is to be known of the labels before the diagnosis is believed."""
+    elsewhere = found.slots.dev != VAL_ERROR and TRAIN_EVAL_CLEAN_ERROR in found.found.metrics
+    return note(found.judged, judge=VAL_ERROR if elsewhere else "")
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What all looks judge by, so that none contradicts another."""
+
+    reference: float
+    """The error that the task allows."""
+    threshold: float
+    """How large a gap must be to matter."""
+
+
+def aim_inputs(found: Study) -> Aim:
+    """The reference error and the threshold, as they are entered above all looks."""
+    allowed, usual = noise_floor(found.judged, found.slots.dev), default_threshold(found.judged)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        reference = st.number_input(
+            "Reference error", None, None, None, key="reference", bind="query-params", width=170, format="%.4g",
+            placeholder=f"{number(allowed)}{' (noise)' if allowed else ''}",
+            help="What the task allows or you aim at: the error of a person, or of the best of all functions. What"
+            " lies between it and the training error is avoidable bias.",
+        )  # fmt: skip
+        threshold = st.number_input(
+            "A gap matters from", 0.0, None, None, key="threshold", bind="query-params", width=190, format="%.4g",
+            placeholder=f"{number(usual)} (a tenth)",
+            help="A fault is named if the whole interval of its gap lies above this. Without a number it is a tenth of"
+            " the median validation error.",
+        )  # fmt: skip
+    return Aim(allowed if reference is None else float(reference), usual if threshold is None else float(threshold))
+
+
+def _judged(found: Study, aim: Aim, of: str) -> list[Diagnosis]:
+    runs = found.judged
+    if of == "runs":
+        seeds = [f", seed {seed}" if seed >= 0 else "" for seed in runs["seed"]]
+        single = [f"{name}{seed}" for name, seed in zip(runs["label"], seeds, strict=True)]
+        runs = runs.assign(group=runs["run_id"], label=single)
+    return best_first(diagnoses(runs, aim.reference, aim.threshold)) if len(runs) else []
+
+
+# Diagnosis
+
+
+def _measures_training(found: Study) -> bool:
+    """Whether a metric of training data exists, among which a user can choose."""
+    return any(role.part == roles.TRAIN for role in Metrics.of(found.found).roles.values())
+
+
+def _advice(each: Diagnosis) -> None:
+    for fault, ways in each.advice.items():
+        st.markdown(f"**Against {fault}**\n\n" + "\n".join(f"- {ui.text(way)}" for way in ways))
+
+
+def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
+    """The gaps of all groups and the waterfall of one; returns the answer to the page's question."""
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    of = row.segmented_control(
+        "Judge", ["groups", "runs"], default="groups", required=True, key="of", bind="query-params",
+        help="A group is the runs that differ in their seed alone. A single run carries no interval.",
+    )  # fmt: skip
+    every, called = _judged(found, aim, of), names(found.slots, found.judged)
+    labels = list(dict.fromkeys(each.label for each in every))
+    one = labels[0] if labels else ""
+    if len(labels) > 1:
+        one = row.selectbox(
+            "Waterfall of", labels, key="waterfall-of", bind="query-params", width=420,
+            help="The best comes first.",
+        )  # fmt: skip
+    answer = summary(every)
+    if not found.slots.train and any(each.diverged < each.runs for each in every):
+        answer = _NO_CHOICE if _measures_training(found) else _NO_TRAINING_METRIC
+    if not drawn:
+        return answer
+    chosen = next((each for each in every if each.label == one), None)
+    if chosen is None or not found.slots.train or not any(each.n for each in every):
+        study.empty(_NOTHING_DRAWN, "bias_variance", ["width", "training-set-size"])
+        return answer
+    with st.container(horizontal=True, gap="large"):
+        with st.container(width=620):
+            if chosen.n:
+                study.figure(
+                    found, "waterfall", lambda dark: plot_waterfall(chosen, called, dark=dark), chosen.frame(),
+                    shows=f"The errors of {chosen.label} from the reference to {called[DEV]}",
+                    n=f"n={chosen.n} {chosen.over}", interval=chosen.basis if chosen.n > 2 else "",
+                    reading=reading([chosen]),
+                )  # fmt: skip
+            else:
+                study.empty(chosen.sentence)
+        with st.container(width=300):
+            if len(every) > 1:
+                st.markdown(f"**{ui.text(chosen.sentence)}**")
+            _advice(chosen)
+            if chosen.judged and not chosen.advice and not chosen.untold:
+                st.caption("Advice follows once a fault is named.")
+    if found.slots.train:
+        st.caption(APART)
+    if len(every) > 1:
+        everything = share(len(every), len(every), of.removesuffix("s"))
+        st.subheader(everything.capitalize(), anchor=False)
+        study.figure(
+            found, "gaps", lambda dark: plot_gaps(every, dark=dark),
+            pd.concat([each.frame() for each in every], ignore_index=True),
+            shows=f"The gaps of {min(len(every), MOST_ROWS)} {of}, the best first",
+            n=export.sizes([each.n for each in every if each.n], every[0].over.rstrip("s")),
+            interval=every[0].basis if every[0].n > 2 else "", reading=reading(every),
+        )  # fmt: skip
+    return answer
+
+
+# Errors along a number
+
+
+def _sizes(value: Any) -> bool:
+    numbers = value if isinstance(value, list | tuple) else [value]
+    return bool(numbers) and all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
+
+
+def number_axes(found: Study) -> list[str]:
+    """The params that can be an axis of numbers, lists of sizes among them; sizes of the training set first."""
+    runs = found.judged
+    return size_like([key for key in found.axes if key in runs and any(map(_sizes, runs[key]))])
+
+
+def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The runs with what else they are, by these params, in the column REST."""
+    rows = runs.drop_duplicates("group").set_index("group")[keys].to_dict("index") if len(runs) else {}
+    return runs.assign(**{REST: runs["group"].map(labels(rows))})
+
+
+def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:
+    """Both errors against a number, with what the diagnosis says of them."""
+    runs = with_rest(found.judged, [each for each in found.axes if each != axis])
+    called = names(found.slots, runs)
+    info = learning_curve_info(
+        runs, axis, dev=called[DEV], train=called[TRAIN], reference=aim.reference, threshold=aim.threshold, line=REST
+    )
+    if info.empty:
+        study.empty(info.problem)
+        return info
+    st.markdown(f"**{ui.text(info.sentence)}**")
+    study.figure(
+        found, key, lambda dark: plot_learning_curve(info, dark=dark, log=log), info.frame(),
+        shows=f"{info.dev} and training error against {axis}",
+        n=info.kind.partition(", ")[2] or "n below 3", interval=info.kind,
+        reading=_reading(info),
+    )  # fmt: skip
+    return info
+
+
+def _reading(info: LearningCurveInfo) -> str:
+    over = info.lines[0].dots[0].over
+    words = [f"Dots are {over}, thick points their means"]
+    words += [f"bars the {info.kind}"] if info.kind else [f"below three {over} no interval is drawn"]
+    if info.threshold is not None:
+        words += ["the dashed line is where networks begin to fit their training set"]
+    return "; ".join(words) + "."
+
+
+def learning(found: Study, aim: Aim, drawn: bool) -> None:
+    """The learning curve."""
+    axes = number_axes(found)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        axis = study.axis_picker("Along", axes, axes[0] if axes else None, "size", "Any number may stand for the size.")
+        scale = st.segmented_control(
+            "Scale", ["linear", "log"], default="linear", required=True, key="scale", bind="query-params"
+        )
+    if not drawn:
+        return
+    if axis is None:
+        study.empty(
+            "These runs differ in no number: a learning curve takes training sets of several sizes.", "bias_variance",
+            ["training-set-size"],
+        )  # fmt: skip
+        return
+    errors(found, "learning", axis, aim, scale == "log")
+    if not is_size(axis):
+        st.caption("A learning curve takes training sets of several sizes:")
+        study.offer("bias_variance", ["training-set-size"])

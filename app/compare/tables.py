@@ -1,0 +1,356 @@
+"""The parts of the Compare page below its figure: the ranked table, one pair, the params side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis.figures import export, theme
+from analysis.runs import growth
+from analysis.runs.confounds import configurations_of, confound_sentence, confounds
+from analysis.runs.params import against, half, side_by_side
+from analysis.runs.ranking import Group, answer, places
+from analysis.statistics.difference import number
+from analysis.statistics.samples import repeats_words
+from analysis.statistics.seeds import MOST_COMPARED, too_many, too_many_words
+from analysis.statistics.standings import Standing, Standings, standings
+from analysis.statistics.verdicts import Verdict, verdict
+from analysis.words import listed
+from app.shared import claims, store, ui
+from app.shared.claims import Judged
+from app.shared.selection import MOST_READ, View, mlflow_compare, roles_of, trained_elsewhere
+from sweeps.client import CommandError
+
+
+def _height(rows: int, most: int) -> int:
+    return min(38 + 30 * max(1, rows), most)
+
+
+def grown(view: View) -> None:
+    """Names a stranger's runs whose training loss grew: they may have diverged, and count as they are."""
+    runs = view.found.runs
+    strange = trained_elsewhere(runs[runs["counts"].astype(bool)], view.sweeps)
+    metric = growth.training_loss(roles_of(view.found))
+    if not metric or not 0 < len(strange) <= MOST_READ:
+        return
+    grew = set(growth.grown(store.histories(tuple(strange), metric)))
+    if words := growth.sentence([name for run, name in strange.items() if run in grew], metric):
+        st.caption(ui.text(words))
+
+
+def guard(view: View, place: Any = st) -> None:
+    """Names, in red, what differs between the drawn groups beside what they are compared in.
+
+    Args:
+        view: What is compared.
+        place: Where the warning stands; what was meant to differ is asked here.
+    """
+    keys = view.found.differing
+    if len(view.drawn) < 2 or not keys:
+        return
+    names = {group.group: f"“{group.label}”" if "," in group.label else group.label for group in view.drawn}
+    owners = view.runs["group"].map(names).reset_index(drop=True)
+    frame = view.found.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
+    found = configurations_of(frame, "group")
+    rows = {name: found[name] for name in names.values() if name in found}
+    meant = [key for key in view.found.meant if key in keys]
+    varied = st.multiselect(
+        "Compared in", keys, meant, key="varied", bind="query-params", placeholder="nothing was meant to differ",
+        width=560,
+        help="What was meant to differ. Anything else that does is named, since it may be the cause of what is seen.",
+    )  # fmt: skip
+    said = confound_sentence(confounds(rows, varied), varied)
+    if said:
+        place.markdown(f":material/warning: :red[{ui.text(said, 900)}]")
+
+
+def ranked(view: View) -> Standings | None:
+    """The groups with their verdicts, or nothing where there are too many of them or only one."""
+    groups = view.samples(view.tested)
+    return standings(groups, direction=view.direction, metric=view.metric) if len(groups) > 1 else None
+
+
+_NAME_SOME = f"name up to {MOST_COMPARED} of them, chosen before you look at their results"
+
+
+def headline(view: View, found: Standings | None, judged: Sequence[Judged]) -> None:
+    """What the sweeps claim with the verdict, then how all pairs stand: the head of the page where nothing is claimed.
+
+    Args:
+        view: What is compared.
+        found: Its groups with their verdicts, if they were tested.
+        judged: The claims of the sweeps that the address names.
+    """
+    words = found.sentence if found is not None else answer(view.groups, view.metric, over=True)
+    repeats = repeats_words(view.samples(view.groups))
+    words = ui.text(" ".join(filter(None, (words, repeats, view.assumption))))
+    if not claims.headline(judged):
+        st.markdown(f"## {words}")
+    elif words not in {ui.text(claim.info.sentence) for claim in judged}:  # else the one pair is what is claimed
+        st.markdown(f"All pairs against each other: {words}" if found is not None and len(found.rows) > 2 else words)
+    if view.judged_on:
+        st.caption(view.judged_on)
+    if found is None and too_many(len(view.groups)):
+        st.caption(too_many_words(len(view.groups), "groups", _NAME_SOME))
+
+
+def _between(found: Standings | None, a: str, b: str) -> Verdict | None:
+    """The corrected verdict on two groups, either way round."""
+    if found is None:
+        return None
+    places = {row.name: place for place, row in enumerate(found.rows)}
+    if a not in places or b not in places or a == b:
+        return None
+    return found.verdicts.get((min(places[a], places[b]), max(places[a], places[b])))
+
+
+def _judged(found: Standings | None, label: str, base: str) -> str:
+    said = _between(found, label, base)
+    if said is None:
+        return ""
+    if not said.decided:
+        return str(said.decision)
+    better = (str(said.decision) == "better") == (said.a == label)
+    return "better" if better else "worse"
+
+
+def _tied(row: Standing | None, groups: int) -> str:
+    if row is None:
+        return "not among those named"
+    return "all others" if len(row.tied) == groups - 1 > 1 else listed(row.tied)
+
+
+def table(view: View, found: Standings | None) -> None:
+    """All groups, best first, with ties, and how far each is from the baseline."""
+    st.subheader("Ranking", anchor=False)
+    groups = view.groups
+    rows = {row.name: row for row in found.rows} if found else {}
+    colours, colour_of = theme.palette(ui.dark()), theme.colour_indices(group.method for group in groups)
+    data: dict[str, list[Any]] = {
+        "●": ["●"] * len(groups),
+        "place": places(groups, found),
+        "group": [group.label for group in groups],
+        "mean": [group.interval.mean for group in groups],
+        "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
+        "seeds": [group.seeds for group in groups],
+    }
+    base = view.baseline
+    if base is not None:
+        apart = against({each.name: each for each in view.samples(groups)}, base.label)
+        gaps = [apart.get(group.label) for group in groups]
+        data["difference"] = [gap.interval.mean if gap else math.nan for gap in gaps]
+        data["± of it"] = [half(gap) for gap in gaps]
+        data["against baseline"] = [
+            "baseline" if group is base else _judged(found, group.label, base.label) for group in groups
+        ]
+    if found is not None:
+        data["tied"] = [_tied(rows.get(group.label), len(rows)) for group in groups]
+    data["remarks"] = [group.remarks for group in groups]
+    frame = pd.DataFrame(data)
+    if not frame["remarks"].astype(bool).any():
+        frame = frame.drop(columns="remarks")
+    tints = [f"color: {colours[colour_of[group.method]]}" for group in groups]
+    st.dataframe(
+        frame.style.apply(lambda _: tints, subset=["●"]), hide_index=True, key="standings", row_height=30,
+        height=_height(len(frame), 420), placeholder="", alt="Groups, best first",
+        column_config={
+            "●": st.column_config.TextColumn("", width=28, help="Its colour in the figure"),
+            "place": st.column_config.TextColumn(width=56, help="1–3: it may be the first or the third"),
+            "group": st.column_config.TextColumn(width="medium"),
+            "mean": st.column_config.NumberColumn(view.metric, format="%.4g", help="Mean over the finite runs"),
+            "±": st.column_config.NumberColumn("±", format="%.2g", width=66, help="Half of the 95% t-interval"),
+            "seeds": st.column_config.TextColumn(width=70, alignment="right", help="Finite runs of those that ended"),
+            "difference": st.column_config.NumberColumn(
+                "minus baseline", format="%+.3g", help="Mean difference: seed from seed where both have it"
+            ),
+            "± of it": st.column_config.NumberColumn(
+                "±", format="%.2g", width=66, help="Half of the difference's 95% t-interval"
+            ),
+            "against baseline": st.column_config.TextColumn(width=120, help="By interval and exact test, corrected"),
+            "tied": st.column_config.TextColumn(
+                "cannot be told from", width="medium", help="No verdict between them, or too few seeds for one"
+            ),
+        },
+    )  # fmt: skip
+    with st.container(horizontal=True, gap="xsmall"):
+        st.download_button(
+            "Groups", lambda: export.csv(frame.drop(columns="●")), "groups.csv", "text/csv", key="csv-groups",
+            on_click="ignore", icon=":material/download:", type="tertiary", help="This table as CSV.",
+        )  # fmt: skip
+        st.download_button(
+            "Runs", lambda: export.csv(_whole(view)), "runs.csv", "text/csv", key="csv-runs", on_click="ignore",
+            icon=":material/download:", type="tertiary", help="A row a run with every param and last metric, as CSV.",
+        )  # fmt: skip
+
+
+def _whole(view: View) -> pd.DataFrame:
+    own = view.runs[["run_id", "name", "group", "seed", "outcome", "counts"]].reset_index(drop=True)
+    label = own["group"].map(view.labels)
+    return pd.concat([own.assign(group=label), view.found.params, view.found.metrics], axis=1)
+
+
+def pair(view: View, found: Standings | None) -> None:
+    """One pair: the sentence, the interval, the exact test."""
+    labels = [group.label for group in view.groups if group.judged]
+    if len(labels) < 2:
+        return
+    st.subheader("One pair", anchor=False)
+    second = view.baseline.label if view.baseline and view.baseline.label in labels[1:] else labels[1]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        first = st.selectbox("This", labels, 0, key="a", bind="query-params", width=260)
+        other = st.selectbox("against", labels, labels.index(second), key="b", bind="query-params", width=260)
+        planned = st.toggle(
+            "Chosen before the results were seen", False, key="planned", bind="query-params",
+            help="Then it is the one comparison and needs no correction for the others.",
+        )  # fmt: skip
+        margin = st.number_input(
+            "Margin", min_value=0.0, value=None, key="margin", bind="query-params", width=130, placeholder="none",
+            format="%g", help="A difference that would not matter: with one, “no difference” can be shown.",
+        )  # fmt: skip
+    if first == other:
+        st.markdown("Choose two different ones.")
+        return
+    by_name = {each.name: each for each in view.samples([g for g in view.groups if g.label in (first, other)])}
+    known = _between(found, first, other)
+    if not planned and known is not None and margin:
+        known = _between(
+            standings(view.samples(view.tested), direction=view.direction, metric=view.metric, margin=margin),
+            first, other,
+        )  # fmt: skip
+    said = known if not planned and known is not None else None
+    said = said or verdict(
+        by_name[first], by_name[other], direction=view.direction, metric=view.metric, margin=margin or None
+    )
+    st.markdown(f"**{ui.text(said.sentence)}**")
+    numbers(said, first == said.a, view.metric)
+    if not planned and known is None:
+        more = len(labels) * (len(labels) - 1) // 2
+        many = f", though chosen from {ui.count(more, 'pair')} after their results were seen" if more > 1 else ""
+        st.caption(f"Not corrected for the other pairs{many}: expect it to flatter.")
+
+
+def numbers(said: Verdict, forward: bool, metric: str) -> None:
+    """The figures behind a verdict, in a row.
+
+    Args:
+        said: The verdict.
+        forward: Whether its first group is the one that was asked for first.
+        metric: What the results are called.
+    """
+    found = said.difference
+    more, about = _seeds_words(said)
+    mean = found.interval.mean if forward else -found.interval.mean
+    low, high = (found.interval.low, found.interval.high) if forward else (-found.interval.high, -found.interval.low)
+    span = f"{number(low, 3)} to {number(high, 3)}" if found.interval.shown else "no interval below three"
+    facts = [
+        ("Difference", number(mean, 3), f"{metric}, this minus the other"),
+        ("Interval", span, found.kind if found.interval.shown else f"n={found.n}"),
+        ("Exact p", "–" if math.isnan(said.p) else number(said.p, 2), _test_words(said)),
+        ("Least p possible", number(said.least_p, 2), f"with n={said.n}"),
+        ("More seeds", more, about),
+    ]
+    with st.grid("auto", min_column_width=150, gap="small"):
+        for name, value, about in facts:
+            with st.container(gap=None):
+                st.caption(name)
+                st.markdown(f"**{ui.text(value)}**  \n:small[:gray[{ui.text(about)}]]")
+
+
+def _test_words(said: Verdict) -> str:
+    corrected = f", Holm over {said.comparisons} pairs" if said.comparisons > 1 else ""
+    return f"{said.test.name}{corrected}"
+
+
+def _seeds_words(said: Verdict) -> tuple[str, str]:
+    """How many more seeds make a verdict possible, and how many would find the difference."""
+    power = f"about {said.about:,} in all would find a difference of this size" if said.about else ""
+    if said.more is None:
+        return "–", "all results are the same: no number can be named"
+    if not said.more:
+        return "none needed" if said.settled else "–", power
+    return f"at least {said.more:,}", "; ".join(
+        filter(None, [f"make{'s' if said.more == 1 else ''} a verdict possible", power])
+    )
+
+
+def params(view: View) -> None:
+    """What differs, side by side; cells that differ from the baseline stand out."""
+    st.subheader("Parameters", anchor=False)
+    everything = st.toggle("Those that are equal too", False, key="equal", bind="query-params")
+    found = side_by_side(view.found, view.runs, view.drawn, everything=everything)
+    if not len(found.frame):
+        words = "have no parameters" if not found.same else f"agree in {ui.count(found.same, 'parameter')}"
+        st.caption(f"These {'runs' if view.single else 'groups'} {words}.")
+        return
+    base = view.baseline.label if view.baseline is not None else None
+    accent = theme.translucent(theme.palette(ui.dark())[0], 0.22)
+
+    def marked(row: pd.Series[Any]) -> list[str]:
+        if base is None:
+            return [""] * len(row)
+        return [
+            "" if name == "param" or row[name] == row[base] else f"background-color: {accent}" for name in row.index
+        ]
+
+    columns: dict[str, Any] = {"param": st.column_config.TextColumn("parameter", pinned=True, width=170)}
+    for group in view.drawn:
+        columns[group.label] = st.column_config.TextColumn(group.label, width=120)
+    st.dataframe(
+        found.frame.style.apply(marked, axis=1), hide_index=True, key="params", row_height=30, placeholder="",
+        height=_height(len(found.frame), 420), column_config=columns, alt="Parameters side by side",
+    )  # fmt: skip
+    said = f"{ui.count(found.same, 'more parameter')} {'is' if found.same == 1 else 'are'} equal in all of them."
+    tinted = " Tinted cells differ from the baseline." if base is not None else ""
+    st.caption((said if found.same and not everything else "") + tinted)
+
+
+def open_in_mlflow(runs: pd.DataFrame) -> None:
+    """A click opens the same runs in MLflow's own compare page."""
+    known = store.mlflow_url()
+    if known:
+        st.link_button("MLflow", mlflow_compare(known, runs), icon=":material/open_in_new:", help=_MLFLOW)
+        return
+    if st.button("MLflow", key="do-mlflow", icon=":material/open_in_new:", help=_MLFLOW):
+        try:
+            with st.spinner("Starting MLflow's own pages"):
+                st.session_state["_mlflow"] = store.mlflow_page()
+        except (CommandError, OSError) as error:
+            st.error(ui.text(error))
+            return
+        # Within the moment in which a browser still takes it for the answer to the click; else the link is there.
+        target = mlflow_compare(st.session_state["_mlflow"], runs)
+        st.html(
+            f"<script>window.open({in_script(target)}, '_blank', 'noopener')</script>", unsafe_allow_javascript=True
+        )
+        st.link_button("Open in MLflow", target)
+
+
+_MLFLOW = "The same runs in MLflow's own compare page, in a new tab."
+
+
+def in_script(text: str) -> str:
+    """A text inside a script: no quote, no tag can end it."""
+    return (
+        '"'
+        + "".join(letter if letter.isalnum() or letter in ":/#?=&%.-_" else f"\\u{ord(letter):04x}" for letter in text)
+        + '"'
+    )
+
+
+def about(view: View, groups: Sequence[Group]) -> str:
+    """What is compared, in words."""
+    runs = view.runs[view.runs["counts"].astype(bool)]
+    parents = [each for each in dict.fromkeys(runs["parent"]) if each in view.sweeps]
+    of = " and ".join(ui.text(view.sweeps[each], 60) for each in parents[:3])
+    of += f" and {len(parents) - 3} more" if len(parents) > 3 else ""
+    words = [ui.count(len(runs), "run")]
+    if not view.single:
+        words.append(ui.count(len(groups), "group"))
+    if view.found.left_out:
+        many = ui.count(view.found.left_out, "run")
+        words.append(f"without {many} that only {'sums' if view.found.left_out == 1 else 'sum'} up child runs")
+    return ", ".join(words) + (f" of {of}" if of else "")

@@ -1,0 +1,173 @@
+"""The loss landscape of one run: computed when it is asked for, by a worker of the service, then drawn.
+
+The service is only asked what it knows by now: a page never waits for it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from analysis.optimizers.landscape import PCA, RANDOM, LandscapeInfo, landscape_info, plot_landscape
+from app.shared import store, ui
+from app.study import page as study
+from sweeps.client import CommandError
+from tracking import schema
+from tracking.schema import Outcome
+from tracking.store import StoreError
+
+LOOK_S: Final = 1.0
+"""Seconds between two questions to the service while it computes."""
+WAIT_S: Final = 0.5
+"""How long a page waits for an answer."""
+UNDER_WAY: Final = ("queued", "computing", "storing")
+VIEWS: Final = {"Random directions": RANDOM, "Principal components": PCA}
+WAITS: Final = {"queued": "waiting for a free worker", "storing": "storing it"}
+_ASKED: Final = "_landscapes"
+"""The runs whose landscape this visitor has asked for: asked again should the service have ended meanwhile."""
+_SAID: Final = "_landscape_said"
+
+
+def _arrays(run_id: str) -> dict[str, np.ndarray] | None:
+    """The arrays of a run's landscape; None where it has none, or one that cannot be read."""
+    try:
+        with np.load(io.BytesIO(store.artifact(run_id, schema.LANDSCAPE_FILE)), allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except (OSError, ValueError, EOFError, StoreError, zipfile.BadZipFile):
+        return None
+
+
+def _asked() -> set[str]:
+    return st.session_state.setdefault(_ASKED, set())
+
+
+def _look(run_id: str) -> dict[str, Any] | None:
+    """How far the landscape is; None where no service answers."""
+    act = "ask" if run_id in _asked() else "look"
+    try:
+        return store.client().landscape(run_id, act, wait=WAIT_S)
+    except (CommandError, OSError, ValueError):
+        return None
+
+
+def _tell(run_id: str, act: str) -> None:
+    """Have it computed, or give it up; what the service refuses is kept for the page."""
+    _asked().discard(run_id)
+    try:
+        store.client().landscape(run_id, act)
+    except (CommandError, OSError, ValueError) as error:
+        st.session_state[_SAID] = str(error)
+        return
+    if act != "stop":
+        _asked().add(run_id)
+
+
+def _progress(run_id: str) -> None:
+    """How far it is, live, until it is there or has failed."""
+
+    @st.fragment(run_every=LOOK_S)
+    def look() -> None:
+        known = _look(run_id)
+        if known is None:
+            st.caption(":material/hourglass_empty: The service does not answer; it is asked again.")
+            return
+        if known["state"] not in UNDER_WAY:
+            ui.rerun()
+        st.progress(float(known["share"]), text=ui.text(known["doing"] or WAITS.get(known["state"], "beginning")))
+        st.button("Give up", key="landscape-stop", on_click=_tell, args=(run_id, "stop"), type="tertiary")
+
+    with st.container(border=True):
+        look()
+
+
+def _compute(run: Any, failed: bool) -> None:
+    """What a run without a landscape offers: to compute it."""
+    run_id = str(run["run_id"])
+    took = (float(run["end_time"]) - float(run["start_time"])) / 1000
+    long = f" (it took {ui.duration(took)})" if math.isfinite(took) else ""
+    with st.container(border=True, horizontal_alignment="center", vertical_alignment="center", height=220):
+        st.caption(
+            f"A worker trains this run once more, exactly as it was{long}, and keeps its weights along the way; then "
+            "it computes the loss at some thousand points about the weights it ends at.",
+            text_alignment="center",
+        )
+        st.button(
+            "Try again" if failed else "Compute the landscape", key="landscape-compute", type="primary",
+            icon=":material/landscape:", on_click=_tell, args=(run_id, "again" if failed else "ask"),
+        )  # fmt: skip
+
+
+def _draw(own: study.Study, label: str, run_id: str, info: LandscapeInfo) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        views = [name for name, view in VIEWS.items() if view in info.planes]
+        chosen = st.segmented_control(
+            "Plane", views, default=views[0], required=True, key="plane", bind="query-params",
+            help="Two random directions scaled to the weights, or those along which the run moved most.",
+        )  # fmt: skip
+        st.button(
+            "Compute again", key="landscape-again", on_click=_tell, args=(run_id, "again"), type="tertiary",
+            icon=":material/refresh:",
+        )  # fmt: skip
+    if info.warning:
+        st.warning(ui.text(info.warning))
+    view = VIEWS.get(str(chosen), RANDOM)
+    study.figure(
+        own, f"landscape-{view}", lambda dark: plot_landscape(info, view, dark=dark), info.frame(view),
+        shows=f"{info.loss_of} about the weights that {label} ended at, {str(chosen).lower()}, with the way trained",
+        n="1 run", interval="", reading=info.sentence(view),
+    )  # fmt: skip
+    if PCA not in info.planes:
+        st.caption(ui.text(info.sentence(PCA)))
+
+
+def _runs(own: study.Study) -> dict[str, pd.Series]:
+    """The runs that can be trained once more by what they are called, those of the best groups first."""
+    ended = own.judged[own.judged["outcome"] == Outcome.OK]
+    ours = ended[ended["parent"].isin(list(own.sweeps))]
+    order = {group.group: place for place, group in enumerate(own.view.groups)}
+    ours = ours.assign(place=ours["group"].map(order)).sort_values(["place", "seed"], kind="stable")
+    named: dict[str, pd.Series] = {}
+    for _, run in ours.iterrows():
+        label = f"{run['label']}, seed {run['seed']}"
+        named[label if label not in named else f"{label} ({run['run_id'][:8]})"] = run
+    return named
+
+
+def landscape(own: study.Study) -> None:
+    """The tab: which run, its landscape, or what it takes to compute it.
+
+    Args:
+        own: The runs.
+    """
+    named = _runs(own)
+    if not named:
+        study.empty(
+            "Only a run that a sweep trained to its end has a loss landscape: for it the run is trained once more, "
+            "from its configuration and its seeds. There is none among these."
+        )
+        return
+    label = str(st.selectbox("Run", list(named), key="landscape-run", bind="query-params", width=420))
+    if said := st.session_state.pop(_SAID, ""):
+        st.error(ui.text(said))
+    run = named.get(label, next(iter(named.values())))
+    run_id = str(run["run_id"])
+    found = _look(run_id)
+    if found is not None and found["state"] not in UNDER_WAY:
+        _asked().discard(run_id)
+    if run_id in _asked() or (found is not None and found["state"] in UNDER_WAY):
+        _progress(run_id)
+        return
+    failed = found is not None and found["state"] == "failed"
+    if failed:
+        st.error(ui.text(found["problem"]))
+    info = landscape_info(_arrays(run_id))
+    if info.empty:
+        _compute(run, failed)
+    else:
+        _draw(own, label, run_id, info)

@@ -1,0 +1,199 @@
+"""The Optimizers page looks inside: norms by step, gradients by layer, and how layers stand before training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from analysis.figures import export
+from analysis.figures.curves import plot_curves
+from analysis.layers.gradient_figures import plot_heat, plot_profile, plot_ratio
+from analysis.layers.gradients import (
+    CONDITION,
+    FIRST,
+    GRADIENT,
+    LAST,
+    SPREAD,
+    LayerRun,
+    deepest,
+    heat_info,
+    layer_runs,
+    profile_info,
+    ratio_info,
+)
+from analysis.runs.methods import best_first, in_words, methods_of, names_of
+from app.compare.figures import curve_table
+from app.optimizers.contest import UPDATES, Contest
+from app.optimizers.figures import small
+from app.shared import ui
+from app.study import page as study_page
+from tracking import schema
+
+NORMS: Final = {
+    schema.GRAD_NORM: "How steep the loss is where the method stands.",
+    schema.UPDATE_NORM: "How far one update moves all weights together.",
+    schema.PARAM_NORM: "How large the weights have become.",
+}
+DEPTH: Final = ("activations-by-depth",)
+STARTS: Final = ("initialisations", "input-scaling")
+MOST_PANELS: Final = 8
+_PAIR: Final = "method and model"
+
+
+def _norms(contest: Contest) -> None:
+    """Gradient, update and parameter norms by update."""
+    infos = {metric: contest.curves(metric, UPDATES) for metric in NORMS if metric in contest.study.found.metrics}
+    infos = {metric: info for metric, info in infos.items() if not info.empty}
+    if not infos:
+        study_page.empty("These runs logged no norms of gradients, updates or parameters.", "optimizers", DEPTH)
+        return
+    with st.grid("auto", min_column_width=330, gap="medium"):
+        for metric, info in infos.items():
+            band = f" Bands: {info.band}." if info.band else " Below three seeds no interval is drawn."
+            with st.container():
+                study_page.figure(
+                    contest.study, f"norms-{metric.rpartition('/')[2]}",
+                    lambda dark, info=info: small(plot_curves(info, dark=dark, log=True, height=330)),
+                    curve_table(info),
+                    shows=f"{metric} against {info.axis}, each method at its best configuration",
+                    n=export.sizes([curve.n for curve in info.curves if curve.n]), interval=info.band,
+                    reading=f"{NORMS[metric]}{band}",
+                )  # fmt: skip
+
+
+def _candidates(contest: Contest) -> pd.DataFrame:
+    """The runs of the best trial of each method and model: depths are compared, each at its best learning rate."""
+    runs = contest.runs
+    models = [key for key in contest.study.axes if key.startswith("model.") and key != contest.key and key in runs]
+    names = [
+        " ".join(map(in_words, values)) for values in zip(*(runs[key] for key in (contest.key, *models)), strict=True)
+    ]
+    pairs = methods_of(runs.assign(**{_PAIR: names}), _PAIR, contest.keys) if len(runs) else []
+    chosen = [trial for pair in pairs if (trial := pair.judged) is not None]
+    groups = [trial.group for trial in best_first(chosen)]
+    own = runs.assign(method=names_of(runs[contest.key], contest.key))
+    own = own[own["group"].isin(groups)]
+    return own.assign(place=own["group"].map({group: place for place, group in enumerate(groups)}))
+
+
+def inside(contest: Contest) -> list[LayerRun]:
+    """What the layers left of the best trial of each method and depth."""
+    runs = _candidates(contest)
+    if not len(runs):
+        return []
+    arrays = contest.study.arrays(schema.LAYERS_FILE, runs["run_id"])
+    methods = dict(zip(runs["run_id"], runs["method"], strict=True))
+    found = layer_runs(arrays, runs, methods)
+    places = dict(zip(runs["run_id"], runs["place"], strict=True))
+    best: dict[tuple[str, int], int] = {}
+    for run in found:
+        key = (run.method, run.depth)
+        best[key] = min(best.get(key, places[run.run_id]), places[run.run_id])
+    chosen = [run for run in found if places[run.run_id] == best[run.method, run.depth]]
+    order_of = [method.name for method in contest.methods]
+    return sorted(chosen, key=lambda run: (order_of.index(run.method), run.depth))
+
+
+def _sizes(runs: Sequence[LayerRun]) -> str:
+    counts = pd.Series([(run.method, run.depth) for run in runs], dtype=object).value_counts()
+    return export.sizes(counts.tolist())
+
+
+def _by_layer(contest: Contest, runs: Sequence[LayerRun], when: str) -> None:
+    """Heat maps, and the first layer against the last or the norms by layer."""
+    heat = heat_info(runs)
+    if heat.problem:
+        study_page.empty(heat.problem, "optimizers", DEPTH)
+        return
+    ratio, profile = ratio_info(runs, when), profile_info(runs, GRADIENT, when)
+    if ratio.sentence:
+        st.markdown(f"**{ui.text(ratio.sentence)}**")
+    left, right = st.columns(2, gap="medium")
+    with left:
+        if len(ratio.depths) > 1:
+            study_page.figure(
+                contest.study, "layer-ratio", lambda dark: plot_ratio(ratio, dark=dark), ratio.frame(),
+                shows="The first layer's gradient norm over the last's, against the number of layers", n=_sizes(runs),
+                interval=ratio.band,
+                reading="Dots are seeds, lines geometric means, bars the "
+                f"{ratio.band or 'seeds are too few for an interval'}. Layers differ in size: compare methods.",
+            )  # fmt: skip
+        else:
+            study_page.figure(
+                contest.study, "layer-profile", lambda dark: plot_profile(profile, dark=dark), profile.frame(),
+                shows=f"Gradient norm by layer in the {when} epoch", n=_sizes(runs), interval=profile.band,
+                reading=f"Dots are seeds, lines geometric means, bars the {profile.band or 'seeds too few for one'}.",
+            )  # fmt: skip
+    with right:
+        labels = [panel.label for panel in heat.panels]
+        shown, last = labels, {panel.method: panel.label for panel in heat.panels}
+        if len(labels) > 4:
+            shown = st.multiselect(
+                "Heat maps of", labels, list(last.values())[:MOST_PANELS], key="heats", bind="query-params",
+                max_selections=MOST_PANELS,
+            )  # fmt: skip
+        own = type(heat)([panel for panel in heat.panels if panel.label in shown])
+        if not own.panels:
+            study_page.empty("Choose at least one group.")
+            return
+        dead = " Gaps: some run had no gradient there at all." if own.zeros else ""
+        study_page.figure(
+            contest.study, "layer-heat", lambda dark: plot_heat(own, dark=dark), own.frame(),
+            shows="Gradient norm by layer and epoch", n=_sizes(runs), interval="",
+            reading=f"Layer 1 is next to the input; geometric means over seeds, colours are shared.{dead}",
+        )  # fmt: skip
+
+
+def _before(contest: Contest, runs: Sequence[LayerRun]) -> None:
+    """Activation spread and conditioning before the first update, in the deepest networks of each method."""
+    runs = deepest(runs)
+    infos = {SPREAD: profile_info(runs, SPREAD), CONDITION: profile_info(runs, CONDITION)}
+    if all(info.problem for info in infos.values()):
+        study_page.empty(infos[SPREAD].problem, "optimizers", STARTS)
+        return
+    words: dict[str, Any] = {
+        SPREAD: "How far each layer's outputs spread over examples: what shrinks or grows a layer does so in depth.",
+        CONDITION: "Largest over smallest eigenvalue of the second moments of what comes into a layer: gradient "
+        "descent is slow where it is large.",
+    }  # fmt: skip
+    for column, (what, info) in zip(st.columns(2, gap="medium"), infos.items(), strict=True):
+        with column:
+            if info.problem:
+                study_page.empty(info.problem)
+                continue
+            st.markdown(f"**{ui.text(info.sentence)}**")
+            bars = f" Bars: {info.band}." if info.band else ""
+            above = " Triangles: infinite, since an input never varies." if info.infinite else ""
+            study_page.figure(
+                contest.study, f"before-{what.split()[0]}",
+                lambda dark, info=info: plot_profile(info, dark=dark), info.frame(),
+                shows=f"{what.capitalize()} by layer", n=_sizes(runs), interval=info.band,
+                reading=f"{words[what]} Dots are seeds.{bars}{above}",
+            )  # fmt: skip
+
+
+def look(contest: Contest, drawn: bool) -> None:
+    """Norms over time, gradients by layer, or layers before training."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        views = ["Norms", "Gradient by layer", "Before training"]
+        view = st.segmented_control(
+            "Look at", views, default=views[0], required=True, key="inside", bind="query-params"
+        )
+        when = FIRST
+        if view == views[1]:
+            when = str(
+                st.segmented_control(
+                    "In the epoch", [FIRST, LAST], default=FIRST, required=True, key="when", bind="query-params"
+                )
+            )
+    if not drawn:
+        return
+    if view == views[0]:
+        _norms(contest)
+    elif view == views[1]:
+        _by_layer(contest, inside(contest), when)
+    else:
+        _before(contest, inside(contest))

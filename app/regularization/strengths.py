@@ -1,0 +1,223 @@
+"""The Regularization page: along which param it looks, its strength against the error, regularizers against none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from analysis.regularization.factorial import FACTORS, factorial_info, plot_factorial
+from analysis.regularization.forest import NONE, REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
+from analysis.regularization.one_regularizer import IsolationInfo, isolation_info, plot_isolation
+from analysis.regularization.strengths import Strengths, held_of
+from analysis.runs.arguments import having
+from analysis.runs.comparison import shown
+from app.shared import ui
+from app.study import page as studies
+from app.study.page import Study
+from tracking.configurations import identities
+
+ITS_BEST: Final = "its best"
+"""What another param has that is not held fast: at each strength the value that suits it."""
+MOST_HELD: Final = 4
+"""Other params that can be held fast."""
+MORE_DATA: Final = ("data.train_size", "trainer.max_epochs", "model.hidden_sizes")
+"""What restrains a network too, and is no regularizer by name: looked along where no regularizer differs."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The runs, and the param that they are looked at along."""
+
+    study: Study
+    info: IsolationInfo | None
+    """None where the runs differ in nothing."""
+    forest: ForestInfo | None
+    """None where the runs do not differ in a regularizer."""
+
+    @property
+    def strengths(self) -> Strengths | None:
+        """The strengths of that param; None where there is none, or no run has a result."""
+        return None if self.info is None or self.info.empty else self.info.strengths
+
+    @property
+    def regularizers(self) -> list[str]:
+        """The regularizers in which the runs differ."""
+        return [key for key in self.study.axes if key in REGULARIZERS]
+
+    @property
+    def answer(self) -> str:
+        """The page's question, answered in one sentence of plain text."""
+        if self.info is None:
+            return "These runs differ in nothing that could be compared: launch a sweep over a regularizer's strength."
+        if self.forest is not None and not self.forest.empty and len(self.regularizers) > 1:
+            return self.forest.sentence
+        return self.info.sentence
+
+    @property
+    def compares(self) -> bool:
+        """Whether the answer is a verdict on strengths or regularizers."""
+        return self.info is not None
+
+    def says(self, sentence: str) -> bool:
+        """Whether the page's head says this sentence already."""
+        return self.answer == sentence and not self.study.claims
+
+    def verdict_line(self, sentence: str, comparisons: int) -> None:
+        """A figure's verdict, where the head speaks of something else: smaller than a claim, which needs no search."""
+        if self.says(sentence):
+            return
+        if not self.study.claims:
+            st.markdown(f"**{ui.text(sentence)}**")
+            return
+        corrected = (
+            f", so it is corrected for {comparisons} comparisons; a claim is stated before" if comparisons > 1 else ""
+        )
+        st.caption(ui.text(f"{sentence} This was found by looking at the runs{corrected}."))
+
+
+def axes_of(study: Study) -> list[str]:
+    """The params that the page can look along, the likeliest first."""
+    # An argument of one choice that has one value there compares nothing.
+    known = [key for key in study.axes if len(set(identities(having(study.runs, key, study.axes)[key].tolist()))) > 1]
+    first = [key for key in known if key in REGULARIZERS] + [key for key in MORE_DATA if key in known]
+    return list(dict.fromkeys([*first, *known]))
+
+
+def _held(study: Study, axis: str) -> dict[str, str]:
+    """The other params that are held fast, each with the value as it is shown."""
+    usual, held = held_of(study.runs, axis, study.axes), {}
+    # Those with a usual value first: what has no room stands at its best.
+    others = sorted((key for key in study.axes if key != axis), key=lambda key: key not in usual)[:MOST_HELD]
+    for key in others:
+        values = sorted({shown(value) for value in study.runs[key]}, key=lambda text: (len(text), text))
+        if len(values) < 2:
+            continue
+        options = [ITS_BEST, *values]
+        # Named after the strength too: along another one another value is usual.
+        picked = st.selectbox(
+            key, options, options.index(usual.get(key, ITS_BEST)), key=f"hold-{key}-along-{axis}",
+            bind="query-params", width=190,
+            help="At each strength the value that suits it best, or one value for all. Unless chosen, other"
+            " regularizers do nothing, a learning rate suits each strength, and all else is the same for all.",
+        )  # fmt: skip
+        if picked != ITS_BEST:
+            held[key] = str(picked)
+    return held
+
+
+def look(study: Study) -> Look:
+    """Draw the controls that hold for the whole page, and work out what they ask for."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        axes = axes_of(study)
+        axis = studies.axis_picker(
+            "Strength of", axes, axes[0] if axes else None, "axis", "The param that strengths are read from."
+        )
+        if axis is None:
+            return Look(study, None, None)
+        held = _held(study, axis)
+    info = isolation_info(
+        study.runs, axis, study.axes, metric=study.slots.label("dev"), train_metric=study.slots.label("train"),
+        pinned=held,
+    )  # fmt: skip
+    return Look(study, info, _forest(study))
+
+
+def _forest(study: Study) -> ForestInfo | None:
+    keys = [key for key in study.axes if key in REGULARIZERS]
+    if not keys:
+        return None
+    known = [key for key in REGULARIZERS if key in study.runs]
+    needed = dict.fromkeys(["group", "seed", "seed_data", "phase", "outcome", *known, *study.axes])
+    runs = study.runs[list(needed)].assign(objective=study.runs["dev"])
+    return forest_info(with_methods(runs), study.axes, metric=study.slots.label("dev"))
+
+
+def strength(at: Look) -> None:
+    """The strength against the error."""
+    info = at.info
+    if info is None or info.empty:
+        studies.empty(
+            info.problem if info is not None else "These runs do not differ in any parameter.", "regularization",
+            ["l2", "dropout", "l1"],
+        )  # fmt: skip
+        return
+    at.verdict_line(info.sentence, info.verdict.comparisons if info.verdict else 0)
+    if info.edge_sentence:
+        icon = ":material/warning:" if info.edge else ":material/check:"
+        st.markdown(f"{icon} {ui.text(info.edge_sentence)}")
+    whole = math.isfinite(info.top) and st.toggle(
+        "Whole range", False, key="whole", bind="query-params",
+        help="With the strengths that ruin everything on the scale; they flatten the others.",
+    )  # fmt: skip
+    studies.figure(
+        at.study, "strength", lambda dark: plot_isolation(info, whole=whole, dark=dark), info.frame(),
+        shows=f"{info.metric} against {info.strengths.axis}, {ui.count(len(info.points), 'strength')}", n=info.n,
+        interval=info.band, reading=info.reading,
+    )  # fmt: skip
+
+
+def against_none(at: Look) -> None:
+    """Every regularizer against none, each retuned."""
+    info = at.forest
+    if info is None or info.empty:
+        studies.empty(
+            info.problem if info is not None else "These runs do not differ in a regularizer that is known by name:"
+            f" {', '.join(key.rpartition('.')[2] for key in REGULARIZERS)}.",
+            "regularization", ["regularizers-retuned"],
+        )  # fmt: skip
+        return
+    at.verdict_line(info.sentence, max((row.verdict.comparisons for row in info.rows if row.verdict), default=0))
+    reading = f"Left of zero a regularizer errs less than {NONE}. Dots are seeds; {info.basis}. {info.selection}"
+    studies.figure(
+        at.study, "forest", lambda dark: plot_forest(info, dark=dark), info.frame(),
+        shows=f"{info.metric} of {ui.count(len(info.rows), 'regularizer')} minus that of none",
+        n=f"n={info.n} seeds at most", interval=info.basis, reading=reading.strip(),
+    )  # fmt: skip
+
+
+def factorial(at: Look) -> None:
+    """Main effects and interactions of regularizers that were crossed."""
+    study = at.study
+    options = [key for key in study.axes if key in REGULARIZERS] + [
+        key for key in study.axes if key not in REGULARIZERS
+    ]  # fmt: skip
+    if len(options) < FACTORS[0]:
+        studies.empty(
+            "Effects are taken apart where two or more params were crossed.", "regularization",
+            ["regularization-factorial"],
+        )  # fmt: skip
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        default = at.regularizers if len(at.regularizers) > 1 else options[: FACTORS[0]]
+        factors = st.multiselect(
+            "Factors", options, default[: FACTORS[1]], key="factors", bind="query-params", width=460,
+            max_selections=FACTORS[1], placeholder="choose two or more",
+        )  # fmt: skip
+        rest = [key for key in study.axes if key not in factors]
+        runs = _one_value_each(study.judged.assign(objective=study.judged["dev"]), rest)
+    info = factorial_info(runs, factors, metric=study.slots.label("dev"), others=rest)
+    if info.empty:
+        studies.empty(info.problem, "regularization", ["regularization-factorial"])
+        return
+    st.markdown(f"**{ui.text(info.sentence)}**")
+    studies.figure(
+        study, "factorial", lambda dark: plot_factorial(info, dark=dark), info.frame(),
+        shows=f"Main effects and interactions of {', '.join(info.factors)} on {info.metric}",
+        n=f"n={info.n} seeds", interval=info.basis,
+        reading=f"Left of zero the error falls. Dots are seeds; {info.basis}. {info.meaning}",
+    )  # fmt: skip
+
+
+def _one_value_each(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The runs with one value of each other param, which a person chooses: a combination is then one group."""
+    for key in keys:
+        values: dict[str, Any] = {shown(value): value for value in runs[key]}
+        if len(values) > 1:
+            texts = sorted(values, key=lambda text: (len(text), text))
+            picked = st.selectbox(key, texts, key=f"at-{key}", bind="query-params", width=170)
+            runs = runs[[shown(value) == picked for value in runs[key]]]
+    return runs

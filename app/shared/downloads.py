@@ -1,0 +1,69 @@
+"""Taking a figure along: its numbers as CSV, itself as SVG or PNG, with a caption that says how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis.figures import export
+from analysis.runs.comparison import Comparison
+from app.shared import live, ui
+
+
+def caption_of(
+    found: Comparison, sweeps: Mapping[str, str], shows: str, n: str, interval: str, link: str
+) -> export.Caption:
+    """What a figure says of itself in a document.
+
+    Args:
+        found: The runs of the page.
+        sweeps: The names of the store's sweeps, by id.
+        shows: What is to be seen.
+        n: `n=8 seeds each`.
+        interval: What the bands are; nothing where there is none.
+        link: The page as it is, as the end of a URL.
+    """
+    parents = [each for each in dict.fromkeys(found.runs["parent"]) if each in sweeps]
+    what = " and ".join(f"{sweeps[each]} ({each[:8]})" for each in parents[:3])
+    commit = f", code at commit {found.commit[:12]}" if found.commit else ""
+    many = f"Runs of {what}" if parents else f"{len(found.runs)} MLflow runs"
+    again = "launch the sweep's spec.yaml with sweepboard run, then open" if parents else "open"
+    return export.Caption(shows, n, interval, f"{many}{commit}", f"{again} {link}")
+
+
+@st.dialog("Figure for a document", width="large", on_dismiss="rerun")
+def _document(figure: Any, caption: export.Caption, name: str) -> None:
+    live.hold()
+    kind = st.segmented_control("Format", list(export.FORMATS), default="svg", required=True, key="document-format",
+                                format_func=str.upper)  # fmt: skip
+    st.caption("The camera at the figure's upper right saves it as it stands here, caption included.")
+    made = export.for_document(figure, caption)
+    st.plotly_chart(
+        made, key=f"document-{kind}", theme=None, width="content",
+        config=export.button(name, str(kind), int(made.layout.height)), alt=ui.text(caption.text),
+    )  # fmt: skip
+
+
+def downloads(key: str, numbers: pd.DataFrame, figure: Any, caption: export.Caption) -> None:
+    """The numbers as CSV, the figure as SVG or PNG.
+
+    Args:
+        key: Of the figure.
+        numbers: What it is drawn from.
+        figure: The figure in light colours, or a function that makes it.
+        caption: What is said below it.
+    """
+    with st.container(horizontal=True, gap="xsmall"):
+        st.download_button(
+            "CSV", lambda: export.csv(numbers, caption), f"{key}.csv", "text/csv", icon=":material/download:",
+            key=f"csv-{key}", help="The numbers of this figure, with its caption.", type="tertiary",
+            on_click="ignore",
+        )  # fmt: skip
+        if st.button(
+            "SVG or PNG", key=f"image-{key}", icon=":material/image:", type="tertiary",
+            help="The figure with a caption that says n, interval and how to make it again.",
+        ):  # fmt: skip
+            _document(figure(), caption, key)

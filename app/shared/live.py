@@ -1,0 +1,50 @@
+"""Pages that follow the store while something trains: they run again when it has changed, at a pace they can afford.
+
+The whole page runs again: its elements keep their places and its widgets what was set, so nothing flickers or jumps.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+
+from app.shared import store, ui
+
+SHARE: Final = 5
+"""A page that takes a second is not run again before five have passed."""
+_HELD: Final = "_held"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a page is made from: the store's version, and when the page began (s)."""
+
+    version: str
+    began: float
+
+
+def begin() -> Seen:
+    """Call before anything is read."""
+    st.session_state[_HELD] = False
+    return Seen(store.version(), time.perf_counter())
+
+
+def hold() -> None:
+    """Call in a dialog, which is to run the page again when it is closed: until then the page stays as it is."""
+    st.session_state[_HELD] = True
+
+
+def follow(seen: Seen, active: bool) -> None:
+    """Call last: run the page again when the store changes, while something in it is active."""
+    if not active:
+        return
+
+    @st.fragment(run_every=max(ui.REFRESH, SHARE * (time.perf_counter() - seen.began)))
+    def look() -> None:
+        if not st.session_state.get(_HELD) and store.version() != seen.version:
+            ui.rerun()
+
+    look()

@@ -1,0 +1,346 @@
+"""What the pages read and whom they ask: frames from the store, cached until it changes, and the service's client."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis.runs import metric_roles
+from app.run.data import OneRun, read_run
+from app.runs.kept import KeptRuns
+from app.runs.table import RunTable, names_of, shape_of, table_of
+from sweeps.client import Client, CommandError
+from tracking import reader as tracking_reader
+from tracking import schema
+from tracking.frames import Keys, Records, Selection
+from tracking.legible_reader import LegibleReader
+from tracking.schema import SPEC_FILE
+from tracking.store import default_uri, read_only_because, sqlite_path
+
+ROLES_TAG = "sweepboard.roles"  # the tag of an experiment that holds what a person said of its metrics
+LABS = Path(__file__).resolve().parents[2] / "labs"
+ENTRIES = 64
+"""Frames kept at a time, each until newer ones push it out."""
+
+
+def uri() -> str:
+    """The store of this dashboard."""
+    return default_uri()
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _client(uri: str) -> Client:
+    return Client(uri)
+
+
+def client() -> Client:
+    """The one whom pages ask to launch, pause, stop, resume and retry."""
+    return _client(uri())
+
+
+def _reader(uri: str) -> Any:
+    """The reader, with legible text; or nothing while there is no store yet: the service makes it."""
+    path = sqlite_path(uri)
+    return None if path is not None and not path.exists() else LegibleReader(tracking_reader.open_reader(uri))
+
+
+def _version(uri: str) -> str:
+    found = _reader(uri)
+    return "" if found is None else str(found.version())
+
+
+def version() -> str:
+    """A text that changes when the store does."""
+    return _version(uri())
+
+
+_cached = functools.partial(st.cache_data, show_spinner=False, max_entries=ENTRIES)
+
+
+@_cached
+def _sweeps(uri: str, version: str) -> pd.DataFrame:
+    found = _reader(uri)
+    return pd.DataFrame() if found is None else tracking_reader.sweeps(found)
+
+
+@_cached
+def _runs(uri: str, version: str, sweep: str) -> pd.DataFrame:
+    return tracking_reader.sweep_runs(_reader(uri), sweep)
+
+
+@_cached
+def _events(uri: str, version: str, sweep: str) -> pd.DataFrame:
+    return tracking_reader.events(_reader(uri), sweep)
+
+
+@_cached
+def _histories(uri: str, version: str, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
+    return _reader(uri).histories(list(run_ids), [metric])
+
+
+@st.cache_data(show_spinner=False, max_entries=ENTRIES, ttl=10)
+def _spec_text(uri: str, sweep: str) -> str:
+    return bytes(_reader(uri).artifact(sweep, SPEC_FILE)).decode()
+
+
+def sweeps() -> pd.DataFrame:
+    """One row a sweep, newest first; empty before there is a store.
+
+    Raises:
+        StoreError: The store cannot be read, in one sentence.
+    """
+    return _sweeps(uri(), _version(uri()))
+
+
+def sweep(sweep_id: str) -> pd.Series | None:
+    """The row of one sweep, or nothing where there is none of that id."""
+    frame = sweeps()
+    found = frame[frame["sweep"] == sweep_id] if len(frame) else frame
+    return found.iloc[0] if len(found) else None
+
+
+def runs(sweep_id: str) -> pd.DataFrame:
+    """One row a run of the sweep, whether it counts or not."""
+    return _runs(uri(), _version(uri()), sweep_id)
+
+
+def events(sweep_id: str) -> pd.DataFrame:
+    """What happened, newest first."""
+    return _events(uri(), _version(uri()), sweep_id)
+
+
+def histories(run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
+    """Every logged value of one metric of these runs."""
+    return _histories(uri(), _version(uri()), run_ids, metric)
+
+
+def spec_text(sweep_id: str) -> str:
+    """The YAML that the sweep was launched with; a sentence in a comment where it cannot be read."""
+    try:
+        return _spec_text(uri(), sweep_id)
+    except (OSError, ValueError) as problem:
+        return f"# This sweep's specification cannot be read: {' '.join(str(problem).split())}"
+
+
+def forget_specs() -> None:
+    """Read specifications afresh: one was changed."""
+    _spec_text.clear()
+
+
+@_cached
+def _deleted_sweeps(uri: str, version: str) -> pd.DataFrame:
+    found = _reader(uri)
+    if found is None:
+        return pd.DataFrame({"run_id": [], "name": [], "start_time": [], "lifecycle": []})
+    whole = Selection(tag=(schema.KIND, schema.SWEEP_KIND), deleted=True)
+    runs = found.records(whole, Keys((), (), ())).runs
+    return runs[runs["lifecycle"] == "deleted"].sort_values("start_time", ascending=False, ignore_index=True)
+
+
+def deleted_sweeps() -> pd.DataFrame:
+    """[run_id, name, start_time, ...] of the sweeps that were deleted and can be restored, newest first."""
+    return _deleted_sweeps(uri(), _version(uri()))
+
+
+@_cached
+def _disk(uri: str, version: str, sweep: str) -> pd.DataFrame | None:
+    from tracking.disk import usage
+
+    return usage(_reader(uri), sweep)
+
+
+def disk(sweep_id: str) -> pd.DataFrame | None:
+    """[run_id, path, size] of the sweep's files; None where they lie elsewhere than on this machine."""
+    return _disk(uri(), _version(uri()), sweep_id)
+
+
+def forget_files() -> None:
+    """Look at files afresh: some were deleted."""
+    _disk.clear()
+
+
+def mlflow_page(seconds: float = 60.0) -> str:
+    """The URL of MLflow's own pages, started if need be and waited for.
+
+    Raises:
+        CommandError: they did not start in time, or cannot be started.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        url, ready = client().mlflow_ui()
+        if ready:
+            return url
+        if time.monotonic() > end:
+            raise CommandError(f"MLflow's own pages did not start within {seconds:.0f} seconds: try again.")
+        time.sleep(0.3)
+
+
+def labs() -> dict[str, dict[str, Any]]:
+    """The ready-made sweeps: file stem -> text, name, question, trials, runs; without those not valid."""
+    return _labs(str(LABS), tuple((path.name, path.stat().st_mtime_ns) for path in sorted(LABS.glob("*.yaml"))))
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _labs(folder: str, files: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
+    from sweeps.search import trials as search
+    from sweeps.spec import check as spec
+
+    found = {}
+    for name, _ in files:
+        text = (Path(folder) / name).read_text(encoding="utf-8")
+        try:
+            parsed = spec.parse(text)
+            trials, runs = search.count(parsed)
+        except ValueError:
+            continue
+        found[Path(name).stem] = {
+            "text": text,
+            "name": parsed.name,
+            "question": parsed.question,
+            "trials": trials,
+            "runs": runs,
+        }
+    return found
+
+
+def mlflow_url() -> str | None:
+    """The URL of MLflow's own pages if this visitor has opened them already."""
+    return st.session_state.get("_mlflow")
+
+
+def experiments() -> pd.DataFrame:
+    """[experiment_id, name, lifecycle] of every experiment; empty before there is a store."""
+    return _experiments(uri(), _version(uri()))
+
+
+@_cached
+def _experiments(uri: str, version: str) -> pd.DataFrame:
+    found = _reader(uri)
+    return pd.DataFrame({"experiment_id": [], "name": [], "lifecycle": []}) if found is None else found.experiments()
+
+
+# Shared and not copied, which would take longer than reading: nobody may change what these answer with.
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _kept_runs(uri: str, experiment_id: str | None, deleted: bool) -> KeptRuns:
+    return KeptRuns(experiment_id, deleted)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _run_table(uri: str, version: str, experiment_id: str | None, deleted: bool) -> RunTable:
+    found = _reader(uri)
+    names = names_of(found.experiments()) if experiment_id is None else None
+    return table_of(_kept_runs(uri, experiment_id, deleted).read(found), deleted, names)
+
+
+def run_table(experiment_id: str | None, deleted: bool = False) -> RunTable:
+    """Every run of an experiment, or of all of them, with all that was logged; or the deleted runs."""
+    return _run_table(uri(), _version(uri()), experiment_id, deleted)
+
+
+@st.cache_resource(show_spinner=False, max_entries=12)
+def _metric_shape(uri: str, version: str, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
+    return shape_of(_reader(uri).histories(list(run_ids), [metric]))
+
+
+def metric_shape(run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
+    """Lowest, highest and a thinned history of one metric, by run id."""
+    return _metric_shape(uri(), _version(uri()), run_ids, metric)
+
+
+@_cached
+def _experiment_tags(uri: str, version: str, experiment_id: str) -> dict[str, str]:
+    return dict(_reader(uri).experiment_tags(experiment_id))
+
+
+def experiment_tags(experiment_id: str) -> dict[str, str]:
+    """The tags of an experiment."""
+    return _experiment_tags(uri(), _version(uri()), experiment_id)
+
+
+def roles(
+    names: Sequence[str], experiment_ids: Sequence[str], goals: Iterable[tuple[str, str]] = ()
+) -> dict[str, metric_roles.Role]:
+    """What each of these metrics is: as said of the first of these experiments of which it was, else guessed.
+
+    Args:
+        names: The metrics.
+        experiment_ids: Whose they are.
+        goals: (metric, direction) of the sweeps that the runs belong to.
+    """
+    said = (experiment_tags(experiment_id).get(ROLES_TAG, "") for experiment_id in experiment_ids)
+    return metric_roles.roles(names, next(filter(None, said), ""), goals)
+
+
+def goals(parents: Iterable[str | None]) -> list[tuple[str, str]]:
+    """The metric and the direction of each of these sweeps that is in the store.
+
+    Args:
+        parents: The runs' parents; what is no sweep is passed over.
+    """
+    wanted, frame = set(parents), sweeps()
+    rows = frame[frame["sweep"].isin(wanted)] if len(frame) else frame
+    return [(str(row["metric"]), str(row["direction"])) for row in rows.to_dict("records")]
+
+
+@_cached
+def _one_run(uri: str, version: str, run_id: str) -> Any:
+    found = _reader(uri)
+    return None if found is None else read_run(found, run_id)
+
+
+def one_run(run_id: str) -> OneRun | None:
+    """A run, deleted ones too, with its params, tags, metrics and files; nothing where there is none of that id."""
+    return _one_run(uri(), _version(uri()), run_id)
+
+
+@_cached
+def _all_histories(uri: str, version: str, run_id: str, keys: tuple[str, ...]) -> pd.DataFrame:
+    return _reader(uri).histories([run_id], list(keys))
+
+
+def run_histories(run_id: str, keys: tuple[str, ...]) -> pd.DataFrame:
+    """Every logged value of these metrics of one run."""
+    return _all_histories(uri(), _version(uri()), run_id, keys)
+
+
+def artifact(run_id: str, path: str) -> bytes:
+    """The content of a run's file.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    return bytes(_reader(uri()).artifact(run_id, path))
+
+
+@st.cache_data(show_spinner=False, max_entries=4, ttl=60)
+def _read_only(uri: str) -> str | None:
+    return read_only_because(uri)
+
+
+def read_only() -> str | None:
+    """Why the store can only be read, in one sentence; None where it can be written."""
+    return _read_only(uri())
+
+
+@_cached
+def _records(uri: str, version: str, sweeps: tuple[str, ...], runs: tuple[str, ...], groups: tuple[str, ...]) -> Any:
+    found = _reader(uri)
+    chosen = [Selection(sweep=each) for each in sweeps] + [Selection(tag=(schema.GROUP, each)) for each in groups]
+    chosen += [Selection(run_ids=runs)] if runs else []
+    if found is None or not chosen:
+        return None
+    parts = [found.records(each) for each in chosen]
+    joined = [pd.concat(same, ignore_index=True) for same in zip(*parts, strict=True)]
+    keys = [["run_id"], *[["run_id", "key"]] * 3]
+    return Records(*(part.drop_duplicates(key) for part, key in zip(joined, keys, strict=True)))
+
+
+def records(sweeps: tuple[str, ...] = (), runs: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> Records | None:
+    """The runs of these sweeps, these runs and those of these groups, with all that was logged; or None."""
+    return _records(uri(), _version(uri()), sweeps, runs, groups)
