@@ -16,7 +16,7 @@ def judged(uri: str, sweep: str, text: str) -> list[dict[str, str]]:
     """What the runs of a sweep in this store say of its claims."""
     from analysis.runs.claims import compared
     from analysis.runs.comparison import comparison
-    from sweeps.spec.check import parse
+    from sweeps.spec import parse
     from tracking.frames import Selection
     from tracking.reader import open_reader, sweeps
 

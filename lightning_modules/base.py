@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
-from lightning_modules.optimizers import OPTIMIZERS, SCHEDULES
+from lightning_modules.optimizers import OPTIMIZERS
+from lightning_modules.schedules import SCHEDULES
 
 Batch = tuple[Tensor, Tensor]
 

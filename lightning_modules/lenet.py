@@ -17,8 +17,8 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from lightning_modules.base import Module, one_of
+from lightning_modules.blocks.activations import ACTIVATIONS
 from lightning_modules.blocks.initialization import Initialization, initialize
-from lightning_modules.mlp import ACTIVATIONS
 
 SIDE, KERNEL = 32, 5
 

@@ -5,7 +5,7 @@ Kiros and Hinton (2016); dropout as Srivastava et al. (2014), but scaled up whil
 A linear layer before batch norm has no bias, since the norm would take it away.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Annotated, Literal, get_args
 
@@ -13,20 +13,10 @@ from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
 from lightning_modules.base import Module, one_of
+from lightning_modules.blocks.activations import ACTIVATIONS, Activation
 from lightning_modules.blocks.initialization import Initialization, initialize
 
-Activation = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "gelu"]
 Norm = Literal["none", "batch", "layer"]
-
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "identity": nn.Identity,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "prelu": nn.PReLU,
-    "gelu": nn.GELU,
-}
 
 
 class MLP(Module):

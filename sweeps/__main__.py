@@ -68,9 +68,8 @@ def _read(path: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Launch the sweep of a YAML file; with --wait, stay until it ends."""
-    from sweeps.search import trials as search
-    from sweeps.spec import yaml_text
-    from sweeps.spec.check import check, to_yaml
+    from sweeps import search
+    from sweeps.spec import check, to_yaml, yaml_text
 
     text = _read(options.spec)
     raw = yaml_text.read(text)
@@ -104,7 +103,7 @@ def check(options: argparse.Namespace) -> int:
     from sweeps.cli import output as shown
     from sweeps.preflight import check as checking
     from sweeps.preflight.decidable import plan_of
-    from sweeps.spec.check import parse
+    from sweeps.spec import parse
 
     written, client = _read(options.spec), _client(options)
     found = client.check(written) if client.status().alive else checking.check_here(written)
@@ -271,7 +270,9 @@ def landscape(options: argparse.Namespace) -> int:
 
 def catalogue(options: argparse.Namespace) -> int:
     """The models, data sets, optimizers and schedules there are, with their fields."""
-    from sweeps.catalogue.entries import FILE, as_text, build, load
+    from sweeps.catalogue import load
+    from sweeps.catalogue.build import as_text, build
+    from sweeps.catalogue.entries import FILE
     from sweeps.cli import output as shown
 
     if options.write:

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps import interpreter
+from sweeps import interpreter, state_folder
 from sweeps.catalogue import user_models
 from sweeps.service import lease
 from sweeps.service.channel import NoAnswer, NoService, request
 from sweeps.settings import environment
-from sweeps.spec.check import SpecError, parse
+from sweeps.spec import SpecError, parse
 from tracking import schema
 from tracking.store import default_uri
 
@@ -61,11 +61,11 @@ class Client:
     def status(self) -> ServiceStatus:
         """How the service is. Answers within about a second, whatever state it is in."""
         try:
-            folder = lease.state_folder(self.uri)
+            folder = state_folder.state_folder(self.uri)
             reply = request(folder, {"action": "status"}, timeout=1.0)
         except NoService:
             return ServiceStatus(alive=False, starting=lease.locked(folder), problem=_last_words(folder))
-        except (OSError, lease.LeaseError) as error:
+        except (OSError, state_folder.StateFolderError) as error:
             return ServiceStatus(alive=False, problem=str(error))
         return ServiceStatus(
             alive=True,
@@ -79,8 +79,8 @@ class Client:
     def start_service(self, wait: float = 0.0) -> bool:
         """Start the service if it does not run, killing one that hangs; True if it answers within `wait` seconds."""
         try:
-            folder = lease.state_folder(self.uri)
-        except (OSError, lease.LeaseError):
+            folder = state_folder.state_folder(self.uri)
+        except (OSError, state_folder.StateFolderError):
             return False
         end = time.monotonic() + wait
         process = None
@@ -137,7 +137,7 @@ class Client:
         """
         content = {"action": "check", "spec": text, "modules": _accepted_with(text)}
         if wait is not None:
-            return request(lease.state_folder(self.uri), {**content, "wait": wait}, timeout=wait + 0.2)
+            return request(state_folder.state_folder(self.uri), {**content, "wait": wait}, timeout=wait + 0.2)
         while (found := self._request({**content, "wait": 20.0}))["pending"]:
             continue
         return found
@@ -237,7 +237,7 @@ class Client:
         """
         content = {"action": "landscape", "run": run, "act": act}
         if wait is not None:
-            return _accepted(request(lease.state_folder(self.uri), content, timeout=wait))
+            return _accepted(request(state_folder.state_folder(self.uri), content, timeout=wait))
         try:
             return self._request(content)
         except NoService as error:
@@ -264,7 +264,7 @@ class Client:
     def shutdown(self) -> None:
         """End the service; its running runs are trained again when it is back."""
         try:
-            request(lease.state_folder(self.uri), {"action": "shutdown"})
+            request(state_folder.state_folder(self.uri), {"action": "shutdown"})
         except NoService:
             return
 
@@ -281,8 +281,8 @@ class Client:
 
     def _request(self, content: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
         try:
-            folder = lease.state_folder(self.uri)
-        except (OSError, lease.LeaseError) as error:
+            folder = state_folder.state_folder(self.uri)
+        except (OSError, state_folder.StateFolderError) as error:
             raise NoService(str(error)) from error
         if not self.start_service(wait=START_SECONDS):
             raise NoService(_last_words(folder) or "the service did not start")

@@ -51,14 +51,14 @@ def settings():
     import sweeps.settings, sweeps.service.alerts, sweeps.catalogue.user_models
 
 def user_models():
-    from sweeps.catalogue import entries, user_models
-    from sweeps.spec import check
-    entries.load()
+    from sweeps.catalogue import current, user_models
+    from sweeps.spec import checks
+    current.load()
 
 def catalogue():
-    from sweeps.catalogue.entries import load
+    from sweeps.catalogue.current import load
     from sweeps.search import trials
-    from sweeps.spec import check
+    from sweeps.spec import checks
     load()
 
 def tracking():

@@ -10,9 +10,8 @@ from analysis.runs.comparison import comparison
 from analysis.statistics.exact import enough_pairs
 from app.study.page import PAGES
 from sweeps.preflight.decidable import plan_of
-from sweeps.search.trials import count, enumerate_trials, flatten, seeds_for
-from sweeps.spec.check import parse, to_yaml
-from sweeps.spec.model import Spec
+from sweeps.search import count, enumerate_trials, flatten, seeds_for
+from sweeps.spec import Spec, parse, to_yaml
 from sweeps.spec.yaml_text import read
 from tracking import schema
 from tracking.configurations import identity

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tracking import _artifacts, _mlflow, schema
+from tracking import _mlflow, artifacts, schema
 from tracking.schema import STATE_TO_STATUS, State
 from tracking.store import StoreError, artifact_root, causes, ensure_store, explain
 
@@ -154,9 +154,9 @@ def set_status(client: Any, run_id: str, status: str, end_time: int | None) -> N
 
 def put_file(client: Any, run_id: str, artifact_uri: str, path: str, source: Path | str) -> None:
     """Store a file, or a text, as an artifact."""
-    root = _artifacts.local_root(artifact_uri)
+    root = artifacts.local_root(artifact_uri)
     if root is not None and isinstance(source, Path):
-        _artifacts.put(root, path, source)
+        artifacts.put(root, path, source)
         return
     with tempfile.TemporaryDirectory() as folder:
         # MLflow keeps the local name, so the file must bear the artifact's.
@@ -168,7 +168,7 @@ def put_file(client: Any, run_id: str, artifact_uri: str, path: str, source: Pat
         if root is None:
             client.log_artifact(run_id, str(local), str(Path(path).parent).removeprefix(".") or None)
         else:
-            _artifacts.put(root, path, local)
+            artifacts.put(root, path, local)
 
 
 def refusal(error: Exception) -> str:

@@ -14,35 +14,13 @@ The marks are taken before anything is read: what is written meanwhile is found 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import Any
 
 from tracking._sqlite import Row
-from tracking.frames import RUNS, table
+from tracking.frames import RUNS, Changes, Look, table
 
 GROWING = {"params": "*", "metrics": "*", "latest_metrics": "run_uuid, key"}
 """Table -> what tells its highest row apart; the values of the latest metrics are written over."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a store held when it was looked at."""
-
-    runs: dict[str, Row] = field(default_factory=dict)
-    tags: dict[str, int] = field(default_factory=dict)
-    """Run -> a hash of its tags."""
-    marks: dict[str, Row | None] = field(default_factory=dict)
-    """Table -> its highest row, rowid first; nothing while it is empty."""
-
-
-class Changes(NamedTuple):
-    """The runs of a selection now, and which of them to read again: None means all of them."""
-
-    look: Look | None
-    runs: pd.DataFrame
-    again: frozenset[str] | None
 
 
 def statements(runs: tuple[str, list[Any]], tags: tuple[str, list[Any]], last: Look | None) -> list[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from tracking import _artifacts, _mlflow
+from tracking import _mlflow, artifacts
 from tracking.frames import EXPERIMENTS, HISTORIES, METRICS, RUNS, Keys, Reader, Records, Selection, table, values_table
 from tracking.schema import PARENT, mask
 from tracking.store import StoreError, explain, scrub
@@ -118,7 +118,7 @@ class ClientReader(Reader):
     def artifacts(self, run_id: str) -> pd.DataFrame:
         root = self._local_root(run_id)
         if root is not None:
-            return _artifacts.table_of(root)
+            return artifacts.table_of(root)
 
         def walk(client: Any, folder: str | None) -> Iterator[tuple[str, int]]:
             for each in client.list_artifacts(run_id, folder):
@@ -127,14 +127,14 @@ class ClientReader(Reader):
                 else:
                     yield each.path, int(each.file_size or 0)
 
-        return _artifacts.table_from(self._ask(lambda client: sorted(walk(client, None))))
+        return artifacts.table_from(self._ask(lambda client: sorted(walk(client, None))))
 
     def artifact(self, run_id: str, path: str) -> bytes:
         root = self._local_root(run_id)
         if root is not None:
-            return _artifacts.read(root, path)
+            return artifacts.read(root, path)
         if not path or Path(path).is_absolute() or ".." in Path(path).parts:
-            raise StoreError(_artifacts.OUTSIDE.format(path))
+            raise StoreError(artifacts.OUTSIDE.format(path))
         if path not in set(self.artifacts(run_id)["path"]):
             raise FileNotFoundError(path)
         with tempfile.TemporaryDirectory() as folder:
@@ -142,7 +142,7 @@ class ClientReader(Reader):
             return Path(local).read_bytes()
 
     def _local_root(self, run_id: str) -> Path | None:
-        return _artifacts.local_root(self._ask(lambda client: client.get_run(run_id)).info.artifact_uri or "")
+        return artifacts.local_root(self._ask(lambda client: client.get_run(run_id)).info.artifact_uri or "")
 
     def _experiments(self) -> list[Any]:
         from mlflow.entities import ViewType

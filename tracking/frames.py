@@ -11,16 +11,14 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from tracking._sqlite import Row
 from tracking.schema import mask, secret_like
-
-if TYPE_CHECKING:
-    from tracking.changes import Changes, Look
 
 LARGEST: Final = sys.float_info.max
 """What MLflow stores for infinity, on every store that is a database."""
@@ -133,6 +131,25 @@ def wide(found: Records) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a store held when it was looked at."""
+
+    runs: dict[str, Row] = field(default_factory=dict)
+    tags: dict[str, int] = field(default_factory=dict)
+    """Run -> a hash of its tags."""
+    marks: dict[str, Row | None] = field(default_factory=dict)
+    """Table -> its highest row, rowid first; nothing while it is empty."""
+
+
+class Changes(NamedTuple):
+    """The runs of a selection now, and which of them to read again: None means all of them."""
+
+    look: Look | None
+    runs: pd.DataFrame
+    again: frozenset[str] | None
+
+
 class Reader(ABC):
     """Reads one store. Every method answers with frames of the same columns and types, whatever the store is.
 
@@ -163,7 +180,6 @@ class Reader(ABC):
 
         A store that cannot tell says each time that all of them may have.
         """
-        from tracking.changes import Changes
 
         return Changes(None, table((), RUNS), None)
 

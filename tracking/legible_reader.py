@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from tracking.changes import Changes, Look
-from tracking.frames import TEXT, Keys, Reader, Records, Selection
+from tracking.frames import TEXT, Changes, Keys, Look, Reader, Records, Selection
 from tracking.legible import exact, spelled_out
 
 _TEXTS: Final = ("name", "key", "value", "path")

@@ -16,12 +16,25 @@ from typing import Any
 
 import pandas as pd
 
-from tracking import _artifacts
+from tracking import artifacts
 from tracking._old_schema import Sources, lacks_something, sources
 from tracking._sqlite import Row, query_all
-from tracking.changes import Changes, Look, changes, statements
+from tracking.changes import changes, statements
 from tracking.client_reader import ClientReader
-from tracking.frames import EXPERIMENTS, HISTORIES, METRICS, RUNS, Keys, Reader, Records, Selection, table, values_table
+from tracking.frames import (
+    EXPERIMENTS,
+    HISTORIES,
+    METRICS,
+    RUNS,
+    Changes,
+    Keys,
+    Look,
+    Reader,
+    Records,
+    Selection,
+    table,
+    values_table,
+)
 from tracking.schema import PARENT, RUN_NAME, mask
 from tracking.store import StoreError, explain, sqlite_path, sqlite_uri
 from tracking.sweep_frames import commands, events, sweep_runs, sweeps
@@ -151,16 +164,16 @@ class SqliteReader(Reader):
         return table(self._query(statements)[0], HISTORIES)
 
     def artifacts(self, run_id: str) -> pd.DataFrame:
-        root = _artifacts.local_root(self._artifact_uri(run_id))
+        root = artifacts.local_root(self._artifact_uri(run_id))
         if root is None:
             return ClientReader(self.uri).artifacts(run_id)
-        return _artifacts.table_of(root)
+        return artifacts.table_of(root)
 
     def artifact(self, run_id: str, path: str) -> bytes:
-        root = _artifacts.local_root(self._artifact_uri(run_id))
+        root = artifacts.local_root(self._artifact_uri(run_id))
         if root is None:
             return ClientReader(self.uri).artifact(run_id, path)
-        return _artifacts.read(root, path)
+        return artifacts.read(root, path)
 
     def _artifact_uri(self, run_id: str) -> str:
         sql = "SELECT coalesce(artifact_uri, '') FROM runs WHERE run_uuid = ?"

@@ -20,7 +20,7 @@ from analysis.bias_variance.decomposition import FLOOR, NOISE, RISK, SQUARED, ZE
 from analysis.bias_variance.double_descent import Descent, descent
 from analysis.bias_variance.replicates import Arrays, Replicates, epochs_of, replicates
 from analysis.figures.param_axis import Along, along
-from analysis.statistics.intervals import plus_minus
+from analysis.statistics import plus_minus
 from tracking.schema import Outcome
 
 EPOCH: Final = "epoch"

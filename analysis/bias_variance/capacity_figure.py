@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis.bias_variance.capacity import CapacityInfo
 from analysis.bias_variance.decomposition import BIAS, DATA, HELPS, INIT, NOISE, PARTS
 from analysis.figures import marks, theme
-from analysis.statistics.intervals import Interval, number, plus_minus
+from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

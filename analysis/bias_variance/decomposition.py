@@ -39,7 +39,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.statistics.intervals import ENOUGH_FOR_AN_INTERVAL, Interval, interval, t_quantile
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, t_quantile
 
 SQUARED, CROSS_ENTROPY, ZERO_ONE = "squared error", "cross-entropy", "0-1 loss"
 LOSSES: Final = (SQUARED, ZERO_ONE, CROSS_ENTROPY)

@@ -27,10 +27,9 @@ import pandas as pd
 
 from analysis.runs.metric_slots import DEV, MEMORISED, TRAIN, TRAIN_DEV
 from analysis.runs.true_labels import UNTOLD, true_errors
-from analysis.statistics.difference import holm
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, holm, interval, number, plus_minus
 from analysis.statistics.exact import level_ties, resolution
 from analysis.statistics.independent import SEEDS, units
-from analysis.statistics.intervals import ENOUGH_FOR_AN_INTERVAL, Interval, interval, number, plus_minus
 from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 

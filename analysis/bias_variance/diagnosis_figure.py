@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from analysis.bias_variance.diagnosis import BIAS, MISMATCH, REFERENCE, VARIANCE, Diagnosis, Finding
 from analysis.figures import theme
-from analysis.statistics.intervals import Interval, number, plus_minus
+from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

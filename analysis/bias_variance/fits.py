@@ -12,7 +12,7 @@ from analysis.bias_variance.capacity_figure import colour_of
 from analysis.bias_variance.decomposition import BIAS, DATA, INIT, NOISE, RISK, pointwise
 from analysis.bias_variance.replicates import Replicates
 from analysis.figures import theme
-from analysis.statistics.intervals import number
+from analysis.statistics import number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

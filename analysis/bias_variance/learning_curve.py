@@ -24,10 +24,9 @@ from analysis.bias_variance.double_descent import Descent, descent
 from analysis.figures.param_axis import Along, along, is_size, size
 from analysis.runs.metric_slots import DEV, TRAIN
 from analysis.runs.true_labels import GIVEN, true_errors
-from analysis.statistics.difference import Difference, difference
+from analysis.statistics import Difference, Interval, difference, interval, number, plus_minus
 from analysis.statistics.exact import resolution
 from analysis.statistics.independent import units
-from analysis.statistics.intervals import Interval, interval, number, plus_minus
 from tracking.schema import Outcome
 
 MOST_LINES: Final = 7

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from analysis.bias_variance.learning_curve import LearningCurveInfo, Line
 from analysis.figures import marks, theme
 from analysis.runs.metric_slots import DEV, TRAIN
-from analysis.statistics.intervals import number, plus_minus
+from analysis.statistics import number, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.bias_variance.decomposition import CROSS_ENTROPY, LOSSES, SQUARED, ZERO_ONE, Decomposition, decomposition
-from analysis.statistics.intervals import ENOUGH_FOR_AN_INTERVAL
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
 from tracking.schema import Outcome
 
 Arrays = Mapping[str, np.ndarray]

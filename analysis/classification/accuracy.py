@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.classification.confusion import LEGEND_ABOVE, class_ticks, row_height
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, together, wilson
 from analysis.figures import theme
-from analysis.statistics.difference import Interval, number, plus_minus
+from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

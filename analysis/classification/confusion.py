@@ -21,7 +21,7 @@ import pandas as pd
 
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, together
 from analysis.figures import theme
-from analysis.statistics.difference import Interval, plus_minus
+from analysis.statistics import Interval, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.figures.theme import shortened
-from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL, Interval, interval
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval
 from tracking import schema
 from tracking.legible import spelled_out
 from tracking.schema import Outcome

@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, rarest, together
 from analysis.figures import theme
 from analysis.figures.curves import thin
-from analysis.statistics.difference import Interval, number, plus_minus
+from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -20,7 +20,7 @@ from analysis.classification.predictions import (
     together,
 )
 from analysis.figures import theme
-from analysis.statistics.difference import Interval, number, plus_minus
+from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -19,7 +19,7 @@ import pandas as pd
 
 from analysis.explorers.update_rules import Array
 from analysis.figures import theme
-from analysis.statistics.difference import number
+from analysis.statistics import number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.explorers.surfaces import Surface
 from analysis.explorers.trajectories import Entry, TrajectoriesInfo, Trajectory, trajectories_info
 from analysis.explorers.update_rules import Momentum
-from analysis.statistics.difference import number
+from analysis.statistics import number
 
 SUM, AVERAGE = "v = βv + g", "v = βv + (1−β)g"
 

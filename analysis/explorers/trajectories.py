@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.explorers.convergence import Convergence, best, convergence
 from analysis.explorers.surfaces import Surface
 from analysis.explorers.update_rules import Adam, Array, GradientDescent, Momentum, Nesterov, Rate, RMSprop, Rule, path
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from analysis.words import counted, joined
 
 METHODS: Final = {

@@ -11,7 +11,7 @@ from analysis.explorers.surfaces import Surface
 from analysis.explorers.trajectories import ARRIVED, TrajectoriesInfo, Trajectory
 from analysis.explorers.update_rules import Array
 from analysis.figures import theme
-from analysis.statistics.difference import number
+from analysis.statistics import number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.value_axis import cross
 from analysis.figures.vertical_range import Span, edge_words, fit, span_of
 from analysis.runs.ranking import RUNNING, Group
 from analysis.runs.steps_and_times import (
@@ -29,8 +30,7 @@ from analysis.runs.steps_and_times import (
     repeats_sentence,
     unplaced_sentence,
 )
-from analysis.search.history import cross
-from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
 from analysis.statistics.independent import DATASETS, independent, share
 from tracking.schema import Outcome
 

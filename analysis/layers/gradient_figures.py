@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.figures import theme
-from analysis.layers.gradients import FACTOR, Factor, HeatInfo, ProfileInfo, RatioInfo
-from analysis.search.history import EDGE, grey
+from analysis.figures.value_axis import EDGE, grey
+from analysis.layers.gradients import FACTOR, HeatInfo, ProfileInfo, RatioInfo
+from analysis.statistics.geometric_mean import GeometricMean
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -66,7 +67,7 @@ def plot_heat(info: HeatInfo, *, dark: bool = False, height: int | None = None) 
     return figure
 
 
-def _bars(means: list[Factor], colour: str) -> dict[str, Any]:
+def _bars(means: list[GeometricMean], colour: str) -> dict[str, Any]:
     """Intervals on a logarithmic axis."""
     return {
         "type": "data", "symmetric": False, "color": colour, "thickness": 1.6, "width": 0,

@@ -11,15 +11,15 @@ Layers differ in their sizes, and so do the norms of their gradients: compare me
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL, interval, number
-from analysis.statistics.independent import independent
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
+from analysis.statistics.geometric_mean import GeometricMean, band, geometric_mean
 from analysis.words import counted
 
 FACTOR: Final = 10.0
@@ -28,52 +28,6 @@ GRADIENT: Final = "gradient norm"
 SPREAD: Final = "activation spread before training"
 CONDITION: Final = "condition of what comes in"
 _ARRAYS: Final = {SPREAD: "activation_std", CONDITION: "condition"}
-
-
-def _short(value: float) -> str:
-    """Two digits: a condition number of 115920 is 1.2e+05."""
-    return f"{value:.2g}" if value >= 10_000 else number(value, 2)
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A positive quantity over seeds: the geometric mean with the t-interval of its logarithms."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-    zeros: int = 0
-    """Runs in which it was 0, which have no logarithm and are in no mean."""
-    infinite: int = 0
-    """Runs in which it was infinite."""
-
-    @property
-    def shown(self) -> bool:
-        """Whether a figure may show its interval."""
-        return self.n >= ENOUGH_FOR_AN_INTERVAL
-
-    @property
-    def words(self) -> str:
-        """`0.012 (0.008 to 0.02)`."""
-        if not self.n:
-            return "0" if self.zeros else "infinite" if self.infinite else "–"
-        bounds = f" ({_short(self.low)} to {_short(self.high)})" if self.shown else ""
-        return f"{_short(self.mean)}{bounds}"
-
-
-def factor(values: Iterable[float], sets: Sequence[int] | None = None) -> Factor:
-    """The geometric mean of values that are not negative, and its interval; nan are left out.
-
-    Args:
-        values: One a run.
-        sets: Each run's training set, by its seed, -1 where it is not known: runs on one are one value.
-    """
-    x = np.asarray(list(values), dtype=float)
-    logarithms = np.log(x, out=np.full(len(x), math.nan), where=np.isfinite(x) & (x > 0))
-    found = interval(independent(logarithms.tolist(), [-1] * len(x) if sets is None else sets))
-    mean, low, high = (math.exp(value) for value in (found.mean, found.low, found.high))
-    return Factor(mean, low, high, found.n, int((x == 0).sum()), int(np.isposinf(x).sum()))
 
 
 @dataclass(frozen=True)
@@ -233,7 +187,7 @@ class Ratio:
     seeds: tuple[int, ...]
     values: tuple[float, ...]
     """The ratio of each seed's run."""
-    over: Factor
+    over: GeometricMean
 
     @property
     def verdict(self) -> str:
@@ -288,15 +242,6 @@ class RatioInfo:
         return pd.DataFrame(rows, columns=["method", "layers", "seed", "first over last", "verdict"])
 
 
-def band(found: Iterable[Factor], what: str = "the logarithms") -> str:
-    """How the intervals are named on a figure; nothing where there is none."""
-    sizes = {each.n for each in found if each.shown}
-    if not sizes:
-        return ""
-    n = f"n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
-    return f"95% t-interval of {what}, {n}"
-
-
 def _ratio(run: LayerRun, when: str) -> float:
     first, last = run.gradients[0 if when == FIRST else -1, [0, -1]].tolist()
     return math.nan if first == last == 0 else math.inf if last == 0 else first / last
@@ -314,7 +259,7 @@ def ratio_info(runs: Sequence[LayerRun], when: str = FIRST) -> RatioInfo:
     ratios = []
     for (method, depth), own in _groups([run for run in runs if run.depth > 1]).items():
         values = tuple(_ratio(run, when) for run in own)
-        over = factor(values, [run.data for run in own])
+        over = geometric_mean(values, [run.data for run in own])
         ratios.append(Ratio(method, depth, tuple(run.seed for run in own), values, over))
     return RatioInfo(ratios, when)
 
@@ -332,8 +277,8 @@ class Profile:
     seeds: tuple[int, ...]
     values: np.ndarray
     """(runs, layers)"""
-    means: tuple[Factor, ...]
-    change: Factor
+    means: tuple[GeometricMean, ...]
+    change: GeometricMean
     """The last layer's over the first's."""
 
 
@@ -405,11 +350,11 @@ def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> Profi
         rows = [run.gradients[0 if when == FIRST else -1] if what == GRADIENT else run.before[what] for run in own]
         values, sets = np.stack(rows), [run.data for run in own]
         with np.errstate(divide="ignore", invalid="ignore"):
-            change = factor(values[:, -1] / values[:, 0], sets)
+            change = geometric_mean(values[:, -1] / values[:, 0], sets)
         profiles.append(
             Profile(
                 method, _label(method, depth, several), own[0].names, tuple(run.seed for run in own), values,
-                tuple(factor(column, sets) for column in values.T), change,
+                tuple(geometric_mean(column, sets) for column in values.T), change,
             )
         )  # fmt: skip
     return ProfileInfo(profiles, what)

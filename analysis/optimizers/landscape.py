@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.statistics.difference import number
+from analysis.statistics import number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.value_axis import EDGE, Scale, cross, grey, log_range, scale, value_axis
 from analysis.runs.methods import Method, Trial, best_first, seed_name
-from analysis.search.history import EDGE, Scale, cross, grey, log_range, scale, value_axis
-from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL, number, plus_minus
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, number, plus_minus
 from analysis.words import some
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.layers.gradients import Factor, band, factor
-from analysis.search.history import cross, scale, value_axis
+from analysis.figures.value_axis import cross, scale, value_axis
+from analysis.statistics.geometric_mean import GeometricMean, band, geometric_mean
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class RangeGroup:
 
     method: str
     lines: tuple[RangeLine, ...]
-    steepest: Factor
-    turn: Factor
+    steepest: GeometricMean
+    turn: GeometricMean
 
     @property
     def sentence(self) -> str:
@@ -178,8 +178,9 @@ def range_info(
     groups = []
     for name, own in lines.items():
         sets = [line.data for line in own]
-        marks = (factor([line.steepest for line in own], sets), factor([line.turn for line in own], sets))
-        groups.append(RangeGroup(name, tuple(own), *marks))
+        steepest = geometric_mean([line.steepest for line in own], sets)
+        turn = geometric_mean([line.turn for line in own], sets)
+        groups.append(RangeGroup(name, tuple(own), steepest, turn))
     return RangeInfo(groups, loss, key)
 
 

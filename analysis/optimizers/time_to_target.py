@@ -22,7 +22,7 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.curves import Curve, CurvesInfo, Line
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from analysis.statistics.exact import precision, resolution
 from analysis.statistics.samples import Sample
 from analysis.statistics.seeds import possible_words

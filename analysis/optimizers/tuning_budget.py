@@ -1,7 +1,7 @@
 """Expected best validation against the number of trials: what a method is worth at a given cost of tuning.
 
 The best of k trials drawn at random from the N that were run has the expectation sum_i v_(i) C(N - i, k - 1) / C(N, k)
-(`analysis.statistics.difference.expected_best`). Trials are chosen by the mean of their seeds, as a sampler sees them;
+(`analysis.statistics.best_of.expected_best`). Trials are chosen by the mean of their seeds, as a sampler sees them;
 with the same weights each seed has a line of its own, and the expectation is exactly the mean of these lines.
 
 A trial of one seed does not count where others have several, as it stands for no method (`analysis.runs.methods`).
@@ -22,17 +22,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.value_axis import EDGE, cross, log_range, scale, value_axis
 from analysis.runs.methods import Method, Trial, maybe_lucky, seed_name
-from analysis.search.history import EDGE, cross, log_range, scale, value_axis
-from analysis.statistics.difference import (
-    ENOUGH_FOR_AN_INTERVAL,
-    ROUNDING,
-    Interval,
-    best_weights,
-    interval,
-    number,
-    plus_minus,
-)
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, ROUNDING, Interval, best_weights, interval, number, plus_minus
 from analysis.statistics.standings import same_words
 from analysis.words import counted
 

@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.figures import theme
 from analysis.figures.export import sizes
 from analysis.regularization.strengths import Strengths
-from analysis.statistics.difference import Difference, Interval, interval, number, plus_minus
+from analysis.statistics import Difference, Interval, interval, number, plus_minus
 from analysis.statistics.independent import gap, units
 from tracking.schema import Outcome
 

@@ -18,9 +18,9 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.curves import thin
+from analysis.figures.value_axis import cross, grey
 from analysis.regularization.patience import Course, courses_of
-from analysis.search.history import cross, grey
-from analysis.statistics.difference import Interval, interval, number, plus_minus
+from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.statistics.independent import independent, kind
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.value_axis import grey
 from analysis.runs.comparison import shown
-from analysis.search.history import grey
-from analysis.statistics.difference import ROUNDING, Interval, holm, interval, number, plus_minus
+from analysis.statistics import ROUNDING, Interval, holm, interval, number, plus_minus
 from analysis.statistics.exact import Test, resolution, sign_flip
 from analysis.statistics.samples import Sample, key_words, samples, shared_precision
 from analysis.statistics.seeds import ALPHA, Prospect, possible_words, seeds_missing

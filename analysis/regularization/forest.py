@@ -18,12 +18,13 @@ import pandas as pd
 from analysis.figures import theme
 from analysis.runs.comparison import shown
 from analysis.runs.methods import Method, methods_of, selection_words
-from analysis.statistics.difference import MINIMIZE, Interval, number, plus_minus
+from analysis.statistics import Interval, number, plus_minus
 from analysis.statistics.independent import SEEDS
 from analysis.statistics.samples import key_words
 from analysis.statistics.seeds import possible_words
 from analysis.statistics.verdicts import Decision, Verdict, fewest_more, verdicts
 from analysis.words import joined
+from tracking.schema import MINIMIZE
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

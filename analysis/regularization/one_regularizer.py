@@ -16,10 +16,10 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
+from analysis.figures.value_axis import EDGE, cross, grey
 from analysis.regularization.strengths import Strengths, is_number, strength_axis, strengths
 from analysis.runs.true_labels import label_noise
-from analysis.search.history import EDGE, cross, grey
-from analysis.statistics.difference import Interval, interval, number, plus_minus
+from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.statistics.independent import units
 from analysis.statistics.samples import Sample, key_words
 from analysis.statistics.verdicts import Verdict, verdicts

@@ -21,7 +21,7 @@ from analysis.regularization.forest import REGULARIZERS, idle
 from analysis.runs.arguments import choice_of, having
 from analysis.runs.comparison import shown
 from analysis.runs.methods import Method, best_first, methods_of, selection_words
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from analysis.statistics.independent import DATASETS, SEEDS, share
 from analysis.statistics.samples import Sample
 from analysis.words import counted, some

@@ -19,9 +19,9 @@ import pandas as pd
 from analysis.figures import theme
 from analysis.figures.curves import Curve, curves_info, thin
 from analysis.figures.export import sizes
+from analysis.figures.value_axis import cross
 from analysis.runs.ranking import Group
-from analysis.search.history import cross
-from analysis.statistics.difference import Interval, interval, number, plus_minus
+from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.statistics.independent import independent
 from tracking.schema import Outcome
 

@@ -19,7 +19,7 @@ from analysis.figures import theme
 from analysis.figures.export import sizes
 from analysis.regularization.strengths import Strengths, level_text, ramp
 from analysis.regularization.weight_paths import Arrays
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from tracking.schema import NEAR_ZERO
 
 if TYPE_CHECKING:

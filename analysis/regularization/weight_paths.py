@@ -17,9 +17,9 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
+from analysis.figures.value_axis import log_range
 from analysis.regularization.strengths import Strengths, ramp, strength_axis
-from analysis.search.history import log_range
-from analysis.statistics.difference import Difference, Interval, interval, number, plus_minus
+from analysis.statistics import Difference, Interval, interval, number, plus_minus
 from analysis.statistics.independent import gap, independent, units
 from tracking.schema import NEAR_ZERO, Outcome
 

@@ -19,13 +19,12 @@ import pandas as pd
 
 from analysis.runs.comparison import Comparison, shown
 from analysis.runs.methods import methods_of
-from analysis.statistics.difference import MAXIMIZE, MINIMIZE
 from analysis.statistics.samples import NO_RESULT, Sample
 from analysis.statistics.verdicts import Decision, Question, Verdict, answers
 from analysis.words import joined
 from tracking.configurations import identities, identity
 from tracking.labels import label
-from tracking.schema import Outcome
+from tracking.schema import MAXIMIZE, MINIMIZE, Outcome
 
 
 class Status(StrEnum):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from analysis.words import chained, some
 from tracking.configurations import canonical, identity, is_seed, words_of
 from tracking.labels import NOT_SET

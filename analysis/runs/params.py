@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.runs.comparison import Comparison, shown
 from analysis.runs.ranking import Group
-from analysis.statistics.difference import Difference, difference
+from analysis.statistics import Difference, difference
 from analysis.statistics.samples import Sample, shared_precision
 from tracking.configurations import is_seed
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.statistics.difference import Interval, interval, plus_minus
+from analysis.statistics import Interval, interval, plus_minus
 from analysis.statistics.exact import all_same, level_ties, resolution
 from analysis.statistics.independent import independent
 from analysis.statistics.standings import Standings, same_words

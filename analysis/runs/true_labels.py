@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.runs.metric_slots import CLEAN, DEV, DEV_CLEAN, MEMORISED, TRAIN, TRAIN_DEV, Slots
-from analysis.statistics.intervals import number
+from analysis.statistics import number
 from tracking.schema import VAL_ERROR, VAL_LOSS
 
 LABEL_NOISE: Final = "data.label_noise"

@@ -16,22 +16,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.value_axis import log_range
 from analysis.runs.comparison import Comparison, shown
 from analysis.runs.ranking import Group, alike, sweep_ranking
-from analysis.search.history import log_range
-from analysis.statistics.difference import (
-    ENOUGH_FOR_AN_INTERVAL,
-    MAXIMIZE,
-    Difference,
-    Interval,
-    difference,
-    number,
-    plus_minus,
-)
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Difference, Interval, difference, number, plus_minus
 from analysis.statistics.samples import Sample, key_words, samples
 from analysis.statistics.seeds import too_many, too_many_words
 from analysis.statistics.standings import Standings, same_words, standings
-from tracking.schema import CONFIRM_PHASE, Outcome
+from tracking.schema import CONFIRM_PHASE, MAXIMIZE, Outcome
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.figures import theme
-from analysis.search.history import Scale, TrialResult, cross, hover, log_range, scale
+from analysis.figures.value_axis import Scale, cross, log_range, scale
+from analysis.search.history import TrialResult, hover
 from analysis.search.relations import Column, apart, axis, column
-from analysis.statistics.difference import MAXIMIZE, MINIMIZE, number
-from tracking.schema import Outcome
+from analysis.statistics import number
+from tracking.schema import MAXIMIZE, MINIMIZE, Outcome
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -22,7 +22,7 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.runs.comparison import shown
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from tracking.schema import MAXIMIZE, Outcome
 
 if TYPE_CHECKING:

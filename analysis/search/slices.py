@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.figures import theme
-from analysis.search.history import Scale, TrialResult, at_edge, grey, heights_of, hover, scale, spread, value_axis
+from analysis.figures.value_axis import Scale, grey, scale, value_axis
+from analysis.search.history import TrialResult, at_edge, heights_of, hover, spread
 from analysis.search.relations import Column, apart, axis, column
-from analysis.statistics.difference import MAXIMIZE, number
-from tracking.schema import Outcome
+from analysis.statistics import number
+from tracking.schema import MAXIMIZE, Outcome
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.value_axis import grey
 from analysis.runs.ranking import RUNNING
-from analysis.search.history import grey
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from tracking.schema import CONFIRM_PHASE, Outcome
 
 if TYPE_CHECKING:

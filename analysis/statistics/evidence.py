@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from analysis.statistics import exact
-from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL, Difference, difference
+from analysis.statistics.differences import Difference, difference
 from analysis.statistics.exact import Test
+from analysis.statistics.intervals import ENOUGH_FOR_AN_INTERVAL
 from analysis.statistics.samples import Sample, shared_precision
 from analysis.statistics.seeds import Prospect, Ranks
 

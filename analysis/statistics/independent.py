@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.statistics.difference import Difference, difference
+from analysis.statistics.differences import Difference, difference
 from analysis.words import some
 
 SEEDS, DATASETS = "seeds", "training sets"

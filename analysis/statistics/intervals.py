@@ -1,8 +1,7 @@
-"""Means, medians and interquartile means with their intervals, and numbers as a reader wants them.
+"""Means with their intervals, and numbers as a reader wants them.
 
 A mean carries Student's t-interval at every n: mean +- t(1 - alpha/2, n - 1) s / sqrt(n), s the standard deviation with
 ddof 1. At the sizes that seeds come in (3, 5, 10) the percentile bootstrap covers 74, 83 and 89 % instead of 95 %.
-Medians and interquartile means carry the BCa bootstrap (Efron 1987, JASA 82, 171-185), which covers .917 at n = 20.
 Rounding is no spread: a half-width at or below the resolution of the values (`analysis.statistics.exact`) is 0.
 """
 
@@ -19,23 +18,17 @@ from analysis.statistics.exact import resolution
 
 ENOUGH_FOR_AN_INTERVAL: Final = 3
 """Below this many seeds a figure shows the dots only."""
-RESAMPLES: Final = 9_999
-"""Bootstrap samples; drawn with a fixed seed, so that a page shows the same interval twice."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and where it may lie; `low` and `high` are nan below two values, all are nan without any.
-
-    Of a median or an interquartile mean (`of`) it is the BCa interval, and `mean` is that median or interquartile mean.
-    """
+    """A mean and where it may lie; `low` and `high` are nan below two values, all are nan without any."""
 
     mean: float
     low: float
     high: float
     n: int
     level: float = 0.95
-    of: str = "mean"
 
     @property
     def half(self) -> float:
@@ -55,8 +48,7 @@ class Interval:
     @property
     def kind(self) -> str:
         """How the interval is named on a figure."""
-        how = "t-interval" if self.of == "mean" else f"BCa interval of the {_OF[self.of]}"
-        return f"{100 * self.level:g}% {how}, n={self.n}"
+        return f"{100 * self.level:g}% t-interval, n={self.n}"
 
     @property
     def shown(self) -> bool:
@@ -114,83 +106,27 @@ def check_share(name: str, value: float) -> None:
         raise ValueError(f"{name}: {value} is not allowed; allowed: more than 0 and less than 1")
 
 
-def _iqm_rows(rows: np.ndarray) -> np.ndarray:
-    cut = rows.shape[-1] // 4
-    return np.asarray(np.sort(rows, axis=-1)[..., cut : rows.shape[-1] - cut].mean(axis=-1))
-
-
-def iqm(values: Iterable[float]) -> float:
-    """The interquartile mean: the mean of what is left without the lowest and the highest floor(n / 4) values.
-
-    Less moved by one bad seed than the mean, less noisy than the median (Agarwal et al. 2021, Deep reinforcement
-    learning at the edge of the statistical precipice). Below four values it is the mean; nan without any.
-    """
-    x = finite("values", values)
-    return float(_iqm_rows(x)) if len(x) else math.nan
-
-
-_OF: Final = {"mean": "mean", "median": "median", "iqm": "interquartile mean"}
-_STATISTICS: Final = {"median": lambda rows: np.median(rows, axis=-1), "iqm": _iqm_rows}
-
-
 def _around(estimate: float, low: float, high: float, rounding: float) -> tuple[float, float]:
     """The bounds of an interval; both the estimate itself where it is no wider than rounding."""
     return (estimate, estimate) if (high - low) / 2 <= rounding else (low, high)
 
 
-def _bca(x: np.ndarray, of: str, level: float, rounding: float) -> Interval:
-    """Efron's bias-corrected and accelerated bootstrap interval.
-
-    The bounds are the quantiles Phi(z0 + (z0 + z) / (1 - a (z0 + z))), z = Phi^-1(alpha / 2) and Phi^-1(1 - alpha / 2),
-    of the statistic over resamples: z0 from the share of resamples below the estimate (half of those equal to it), a =
-    sum u^3 / (6 (sum u^2)^1.5), u the jackknife's deviations.
-    """
-    from scipy.special import ndtr, ndtri
-
-    statistic = _STATISTICS[of]
-    estimate, n = float(statistic(x)), len(x)
-    if np.ptp(x) <= rounding:
-        return Interval(estimate, estimate, estimate, n, level, of)
-    generator = np.random.default_rng(0)
-    at_once = max(1, 4_000_000 // n)
-    parts = [min(at_once, RESAMPLES - start) for start in range(0, RESAMPLES, at_once)]
-    resampled = np.concatenate([statistic(x[generator.integers(0, n, (size, n))]) for size in parts])
-    below = ((resampled < estimate).mean() + (resampled <= estimate).mean()) / 2
-    z0 = float(ndtri(np.clip(below, 0.5 / RESAMPLES, 1 - 0.5 / RESAMPLES)))
-    # Leaving out equal values is the same: as many jackknife estimates as there are different values.
-    distinct, first, counts = np.unique(x, return_index=True, return_counts=True)
-    left_out = np.array([float(statistic(np.delete(x, index))) for index in first[: len(distinct)]])
-    u = np.average(left_out, weights=counts) - left_out
-    spread = float((counts * u**2).sum())
-    a = float((counts * u**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
-    z = z0 + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
-    low, high = np.quantile(resampled, ndtr(z0 + z / (1 - a * z)))
-    return Interval(estimate, *_around(estimate, float(low), float(high), rounding), n, level, of)
-
-
-def interval(
-    values: Iterable[float], level: float = 0.95, of: str = "mean", *, rounding: float | None = None
-) -> Interval:
-    """The mean of `values` and its t-interval, or their median or interquartile mean and its BCa interval.
+def interval(values: Iterable[float], level: float = 0.95, *, rounding: float | None = None) -> Interval:
+    """The mean of `values` and its t-interval.
 
     Args:
         values: Finite numbers, one a seed. What diverged is counted by the caller, not averaged here.
         level: The share of repetitions in which such an interval holds the true value.
-        of: "mean", "median" or "iqm".
         rounding: The `analysis.statistics.exact.resolution` of the results where `values` are differences or means of
             results; by default that of `values`.
     """
     check_share("level", level)
-    if of not in _OF:
-        raise ValueError(f"of: {of!r} is not allowed; allowed: {', '.join(map(repr, _OF))}")
     x = finite("values", values)
     if len(x) == 0:
-        return Interval(math.nan, math.nan, math.nan, 0, level, of)
+        return Interval(math.nan, math.nan, math.nan, 0, level)
     if len(x) == 1:
-        return Interval(float(x[0]), math.nan, math.nan, 1, level, of)
+        return Interval(float(x[0]), math.nan, math.nan, 1, level)
     least = resolution(x) if rounding is None else rounding
-    if of != "mean":
-        return _bca(x, of, level, least)
     mean = float(x.mean())
     half = float(t_quantile((1 + level) / 2, len(x) - 1)) * float(x.std(ddof=1)) / math.sqrt(len(x))
     return Interval(mean, *_around(mean, mean - half, mean + half, least), len(x), level)

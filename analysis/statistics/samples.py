@@ -18,9 +18,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.difference import Interval, finite, interval
 from analysis.statistics.exact import all_same, level_ties, precision, resolution
 from analysis.statistics.independent import DATASETS, SEEDS, means, repeat_words, share
+from analysis.statistics.intervals import Interval, finite, interval
 from tracking.schema import CONFIRM_PHASE, SEARCH_PHASE, Outcome
 
 TRAINING_SET: Final = "training set"

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from analysis.statistics.difference import holm
+from analysis.statistics.differences import holm
 from analysis.statistics.exact import (
     EXACT_UP_TO,
     LEAST_DRAWN,

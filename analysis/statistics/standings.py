@@ -14,12 +14,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.statistics.difference import MINIMIZE, number, plus_minus
+from analysis.statistics.intervals import number, plus_minus
 from analysis.statistics.samples import Sample, alike, ordering_means
 from analysis.statistics.seeds import possible_words
 from analysis.statistics.verdicts import Decision, Verdict, fewest_more, verdicts
 from analysis.words import listed, some
 from tracking.order import order_key, replicated
+from tracking.schema import MINIMIZE
 
 NAMED = 3
 """A sentence names so many groups, and counts the others."""

@@ -27,13 +27,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL, MINIMIZE, Difference, check_direction, holm, number
+from analysis.statistics.differences import Difference, check_direction, holm
 from analysis.statistics.evidence import Decision, Evidence, decide, weigh
 from analysis.statistics.exact import Test
-from analysis.statistics.intervals import check_share
+from analysis.statistics.intervals import ENOUGH_FOR_AN_INTERVAL, check_share, number
 from analysis.statistics.samples import TRAINING_SET, Sample, phase_words
 from analysis.statistics.seeds import possible_words, seeds_missing
 from analysis.words import counted
+from tracking.schema import MINIMIZE
 
 __all__ = ["Decision", "Question", "Verdict", "answers", "fewest_more", "verdict", "verdicts"]
 

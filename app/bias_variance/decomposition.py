@@ -14,8 +14,9 @@ from analysis.bias_variance.capacity_figure import plot_capacity
 from analysis.bias_variance.decomposition import HELPS, LOSSES, SQUARED
 from analysis.bias_variance.fits import fits_info, plot_fits
 from analysis.bias_variance.replicates import DATASETS_PARAM, INITS_PARAM, epochs_of, replicates
-from analysis.statistics.intervals import number
-from app.bias_variance.diagnosis import REST, Aim, errors, number_axes, with_rest
+from analysis.statistics import number
+from app.bias_variance.diagnosis import Aim
+from app.bias_variance.learning_curve import REST, errors, number_axes, with_rest
 from app.shared import ui
 from app.study import page as study
 from app.study.page import Study

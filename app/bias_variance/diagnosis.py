@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 import streamlit as st
@@ -11,25 +11,17 @@ import streamlit as st
 from analysis.bias_variance.diagnosis import Diagnosis, best_first, default_threshold, diagnoses
 from analysis.bias_variance.diagnosis_figure import MOST_ROWS, plot_gaps, plot_waterfall, reading
 from analysis.bias_variance.diagnosis_words import summary
-from analysis.bias_variance.learning_curve import LearningCurveInfo, learning_curve_info
-from analysis.bias_variance.learning_curve_figure import plot_learning_curve
 from analysis.figures import export
-from analysis.figures.param_axis import is_size, size_like
 from analysis.runs import metric_roles as roles
-from analysis.runs.metric_slots import DEV, TRAIN
+from analysis.runs.metric_slots import DEV
 from analysis.runs.true_labels import names, noise_floor, note
-from analysis.statistics.intervals import number
+from analysis.statistics import number
 from analysis.words import share
 from app.shared import ui
 from app.study import page as study
 from app.study.metrics import Metrics
 from app.study.page import Study
-from tracking.labels import labels
 from tracking.schema import TRAIN_EVAL_CLEAN_ERROR, VAL_ERROR
-
-REST: Final = "rest"
-"""The column of what else a run's configuration is, beside the axis."""
-
 
 APART: Final = (
     "Avoidable bias is the training error beyond the reference, variance what the validation error adds: both are read"
@@ -158,71 +150,3 @@ def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
 
 
 # Errors along a number
-
-
-def _sizes(value: Any) -> bool:
-    numbers = value if isinstance(value, list | tuple) else [value]
-    return bool(numbers) and all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
-
-
-def number_axes(found: Study) -> list[str]:
-    """The params that can be an axis of numbers, lists of sizes among them; sizes of the training set first."""
-    runs = found.judged
-    return size_like([key for key in found.axes if key in runs and any(map(_sizes, runs[key]))])
-
-
-def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """The runs with what else they are, by these params, in the column REST."""
-    rows = runs.drop_duplicates("group").set_index("group")[keys].to_dict("index") if len(runs) else {}
-    return runs.assign(**{REST: runs["group"].map(labels(rows))})
-
-
-def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:
-    """Both errors against a number, with what the diagnosis says of them."""
-    runs = with_rest(found.judged, [each for each in found.axes if each != axis])
-    called = names(found.slots, runs)
-    info = learning_curve_info(
-        runs, axis, dev=called[DEV], train=called[TRAIN], reference=aim.reference, threshold=aim.threshold, line=REST
-    )
-    if info.empty:
-        study.empty(info.problem)
-        return info
-    st.markdown(f"**{ui.text(info.sentence)}**")
-    study.figure(
-        found, key, lambda dark: plot_learning_curve(info, dark=dark, log=log), info.frame(),
-        shows=f"{info.dev} and training error against {axis}",
-        n=info.kind.partition(", ")[2] or "n below 3", interval=info.kind,
-        reading=_reading(info),
-    )  # fmt: skip
-    return info
-
-
-def _reading(info: LearningCurveInfo) -> str:
-    over = info.lines[0].dots[0].over
-    words = [f"Dots are {over}, thick points their means"]
-    words += [f"bars the {info.kind}"] if info.kind else [f"below three {over} no interval is drawn"]
-    if info.threshold is not None:
-        words += ["the dashed line is where networks begin to fit their training set"]
-    return "; ".join(words) + "."
-
-
-def learning(found: Study, aim: Aim, drawn: bool) -> None:
-    """The learning curve."""
-    axes = number_axes(found)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        axis = study.axis_picker("Along", axes, axes[0] if axes else None, "size", "Any number may stand for the size.")
-        scale = st.segmented_control(
-            "Scale", ["linear", "log"], default="linear", required=True, key="scale", bind="query-params"
-        )
-    if not drawn:
-        return
-    if axis is None:
-        study.empty(
-            "These runs differ in no number: a learning curve takes training sets of several sizes.", "bias_variance",
-            ["training-set-size"],
-        )  # fmt: skip
-        return
-    errors(found, "learning", axis, aim, scale == "log")
-    if not is_size(axis):
-        st.caption("A learning curve takes training sets of several sizes:")
-        study.offer("bias_variance", ["training-set-size"])

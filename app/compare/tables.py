@@ -11,10 +11,9 @@ import streamlit as st
 
 from analysis.figures import export, theme
 from analysis.runs import growth
-from analysis.runs.confounds import configurations_of, confound_sentence, confounds
 from analysis.runs.params import against, half, side_by_side
-from analysis.runs.ranking import Group, answer, places
-from analysis.statistics.difference import number
+from analysis.runs.ranking import answer, places
+from analysis.statistics import number
 from analysis.statistics.samples import repeats_words
 from analysis.statistics.seeds import MOST_COMPARED, too_many, too_many_words
 from analysis.statistics.standings import Standing, Standings, standings
@@ -40,32 +39,6 @@ def grown(view: View) -> None:
     grew = set(growth.grown(store.histories(tuple(strange), metric)))
     if words := growth.sentence([name for run, name in strange.items() if run in grew], metric):
         st.caption(ui.text(words))
-
-
-def guard(view: View, place: Any = st) -> None:
-    """Names, in red, what differs between the drawn groups beside what they are compared in.
-
-    Args:
-        view: What is compared.
-        place: Where the warning stands; what was meant to differ is asked here.
-    """
-    keys = view.found.differing
-    if len(view.drawn) < 2 or not keys:
-        return
-    names = {group.group: f"“{group.label}”" if "," in group.label else group.label for group in view.drawn}
-    owners = view.runs["group"].map(names).reset_index(drop=True)
-    frame = view.found.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
-    found = configurations_of(frame, "group")
-    rows = {name: found[name] for name in names.values() if name in found}
-    meant = [key for key in view.found.meant if key in keys]
-    varied = st.multiselect(
-        "Compared in", keys, meant, key="varied", bind="query-params", placeholder="nothing was meant to differ",
-        width=560,
-        help="What was meant to differ. Anything else that does is named, since it may be the cause of what is seen.",
-    )  # fmt: skip
-    said = confound_sentence(confounds(rows, varied), varied)
-    if said:
-        place.markdown(f":material/warning: :red[{ui.text(said, 900)}]")
 
 
 def ranked(view: View) -> Standings | None:
@@ -339,18 +312,3 @@ def in_script(text: str) -> str:
         + "".join(letter if letter.isalnum() or letter in ":/#?=&%.-_" else f"\\u{ord(letter):04x}" for letter in text)
         + '"'
     )
-
-
-def about(view: View, groups: Sequence[Group]) -> str:
-    """What is compared, in words."""
-    runs = view.runs[view.runs["counts"].astype(bool)]
-    parents = [each for each in dict.fromkeys(runs["parent"]) if each in view.sweeps]
-    of = " and ".join(ui.text(view.sweeps[each], 60) for each in parents[:3])
-    of += f" and {len(parents) - 3} more" if len(parents) > 3 else ""
-    words = [ui.count(len(runs), "run")]
-    if not view.single:
-        words.append(ui.count(len(groups), "group"))
-    if view.found.left_out:
-        many = ui.count(view.found.left_out, "run")
-        words.append(f"without {many} that only {'sums' if view.found.left_out == 1 else 'sum'} up child runs")
-    return ", ".join(words) + (f" of {of}" if of else "")

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.launch import form
-from sweeps.spec import check as specs
+from sweeps import spec as specs
 
 WHOLE = "the whole sweep"
 

@@ -1,4 +1,4 @@
-"""The launch form: the catalogue's fields as widgets, what they say as plain data for `sweeps.spec.check`.
+"""The launch form: the catalogue's fields as widgets, what they say as plain data for `sweeps.spec.checks`.
 
 The form starts from `base`, the plain data of a sweep (a first good one, a lab, a copy, pasted YAML). Loading another
 base begins a new generation of widget keys, so that every widget starts afresh from it.
@@ -15,10 +15,10 @@ import streamlit as st
 import yaml
 
 from app.shared import ui
+from sweeps import spec as specs
+from sweeps.catalogue import Catalogue, Entry, load
 from sweeps.catalogue.data_files import offered
-from sweeps.catalogue.entries import Catalogue, Entry, Field, load
-from sweeps.fields import as_number
-from sweeps.spec import check as specs
+from sweeps.fields import Field, as_number
 from sweeps.spec import yaml_text
 from tracking.schema import VAL_LOSS
 

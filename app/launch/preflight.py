@@ -11,9 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from app.shared import store, ui
-from sweeps.cli.output import duration
 from sweeps.client import CommandError
 from sweeps.preflight.estimate import summary
+from sweeps.words import duration
 
 LOOK_S: Final = 1.0
 """Seconds between two questions to the service while it is estimating."""

@@ -18,11 +18,11 @@ from analysis.runs.methods import Method, groups_of, in_words, judged_runs, meth
 from analysis.runs.metric_slots import SLOTS
 from analysis.runs.ranking import Group
 from analysis.runs.steps_and_times import SINCE_START, foreign_steps_sentence, since_start
-from analysis.statistics.intervals import plus_minus
+from analysis.statistics import plus_minus
 from analysis.statistics.standings import Standings
 from app.shared.selection import trained_elsewhere
 from app.study.page import Study
-from sweeps.spec.check import Axis
+from sweeps.spec import Axis
 from tracking import schema
 from tracking.configurations import identities
 from tracking.labels import is_name

@@ -29,7 +29,7 @@ from analysis.explorers.trajectories import (
 from analysis.explorers.trajectory_figure import plot_distances, plot_surface
 from analysis.explorers.update_rules import GradientDescent, Momentum, Nesterov
 from analysis.figures import export
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from app.shared import downloads as documents
 from app.shared import selection as compare_data
 from app.shared import ui

@@ -17,7 +17,7 @@ from analysis.optimizers.protocol import Check, protocol_info
 from analysis.optimizers.range_test import LIMITS, plot_range, range_info
 from analysis.optimizers.time_to_target import default_target, plot_targets, targets_info
 from analysis.optimizers.tuning_budget import budgets_info, plot_budgets
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from app.compare.figures import curve_table
 from app.optimizers.contest import EPOCHS, LIKELY, SCHEDULE, SECONDS, UPDATES, Contest
 from app.shared import ui

@@ -14,6 +14,7 @@ import streamlit as st
 from analysis.figures.run_curves import notes_of, panel_info, plot_panel, quantities
 from analysis.figures.vertical_range import edge_words
 from analysis.runs import metric_roles as roles
+from app.run import cached
 from app.run.data import OneRun, events_of, snippet
 from app.runs.grids import shown as number_column
 from app.runs.table import shape_of
@@ -64,7 +65,7 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
             max_selections=MOST_PANELS, help="Metrics of one quantity share a panel: validation beside training.",
         ) if len(every) > 1 else list(every)  # fmt: skip
     wanted = tuple(name for title in chosen for name in every[title])
-    histories = store.run_histories(run.run_id, wanted) if wanted else pd.DataFrame()
+    histories = cached.run_histories(run.run_id, wanted) if wanted else pd.DataFrame()
     titles = chosen if len(histories) else []
     logged = [panel_info(title, every[title], histories, found, start=run.start, end=run.end) for title in titles]
     panels = [panel.over_time for panel in logged] if along == "time" else logged
@@ -108,7 +109,7 @@ def metrics_table(run: OneRun, found: Mapping[str, roles.Role]) -> None:
         st.caption("This run logged no metric.")
         return
     names = roles.ordered(found)
-    histories = store.run_histories(run.run_id, tuple(names))
+    histories = cached.run_histories(run.run_id, tuple(names))
     by_metric = histories.assign(run_id=histories["key"]).sort_values(["run_id", "step", "time"], kind="stable")
     shape = shape_of(by_metric).reindex(names)
     last = pd.Series([run.metrics[name] for name in names], dtype=float)

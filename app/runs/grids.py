@@ -12,9 +12,10 @@ import streamlit as st
 
 from analysis.runs import metric_roles as roles
 from app.runs import actions as parts
+from app.runs import cached
 from app.runs.kept import NAN
 from app.runs.table import NAME, SECONDS, STARTED, groups, typed
-from app.shared import store, ui
+from app.shared import ui
 from tracking.order import order_key, replicated
 
 CELL = 300
@@ -87,7 +88,7 @@ def _open(ids: list[str]) -> None:
 
 def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns of one metric's history: its line, its best, lowest and highest value."""
-    shape = store.metric_shape(tuple(ids), curve).reindex(ids)
+    shape = cached.metric_shape(tuple(ids), curve).reindex(ids)
     about = ui.text(curve, 100)
     data: dict[str, Any] = {"curve": [line if isinstance(line, list) else [] for line in shape["curve"]]}
     config: dict[str, Any] = {

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tracking import schema
-from tracking.changes import Look
-from tracking.frames import Records, Selection, wide
+from tracking.frames import Look, Records, Selection, wide
 
 NAN: Final = "nan:"
 """Before the name of a metric: the column that says in which runs it was logged as nan, and does not lack."""

@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.runs.ranking import RUNNING
 from analysis.runs.steps_and_times import duration_seconds
-from analysis.statistics.difference import ENOUGH_FOR_AN_INTERVAL
+from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
 from app.runs.kept import HEARD, NAN, without_empty
 from tracking import configurations, schema
 from tracking.configurations import identities, identity, values_of
@@ -332,7 +332,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
         Columns: those of `by` and `seen`; for each metric its mean under its own name and `± metric`, half of the 95%
         t-interval, from three runs on; n, finite, others, judged (how many ended well or diverged), runs (their ids).
     """
-    from analysis.statistics.intervals import t_quantile
+    from analysis.statistics import t_quantile
 
     frame = frame[frame[COUNTS].astype(bool)].reset_index(drop=True)
     codes = _combined((_numbers(frame[column], ours(frame)) for column in by), len(frame))

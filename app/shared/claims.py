@@ -14,8 +14,7 @@ from analysis.runs.claims import ClaimInfo, Status, compared, sweep_claims
 from analysis.runs.comparison import Comparison
 from analysis.words import joined
 from app.shared import store, ui
-from app.sweep import actions as sweep_actions
-from sweeps.spec.check import Spec
+from sweeps.spec import Spec
 
 _BADGES: Final = {
     Status.SUPPORTED: ("green", "Supported"),
@@ -93,7 +92,7 @@ def of_sweep(row: Any, runs: pd.DataFrame, over: bool) -> list[Judged]:
         runs: All its runs, a column a searched key, with its objective.
         over: Whether no more runs will come.
     """
-    spec = sweep_actions.spec_of(row["sweep"])
+    spec = store.spec_of(row["sweep"])
     if spec is None or not spec.claim:
         return []
     keys = list(spec.search)

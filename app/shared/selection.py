@@ -17,7 +17,6 @@ from analysis.search.confirmed import confirms, judged_by_confirm
 from analysis.statistics.samples import Sample, samples
 from analysis.statistics.seeds import too_many
 from app.shared import claims, store, ui
-from app.sweep import actions as sweep_actions
 from tracking import schema
 from tracking.schema import MAXIMIZE
 
@@ -186,7 +185,7 @@ def judged_claims(chosen: Selection, whole: Comparison) -> list[claims.Judged]:
         chosen: What the URL names.
         whole: From `load`.
     """
-    specs = {} if chosen.as_they_are else {sweep: sweep_actions.spec_of(sweep) for sweep in chosen.sweeps}
+    specs = {} if chosen.as_they_are else {sweep: store.spec_of(sweep) for sweep in chosen.sweeps}
     return claims.of_comparison(whole, {sweep: spec for sweep, spec in specs.items() if spec is not None})
 
 

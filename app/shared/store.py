@@ -12,9 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.runs import metric_roles
-from app.run.data import OneRun, read_run
-from app.runs.kept import KeptRuns
-from app.runs.table import RunTable, names_of, shape_of, table_of
+from sweeps import spec as specs
 from sweeps.client import Client, CommandError
 from tracking import reader as tracking_reader
 from tracking import schema
@@ -150,7 +148,7 @@ def deleted_sweeps() -> pd.DataFrame:
 
 @_cached
 def _disk(uri: str, version: str, sweep: str) -> pd.DataFrame | None:
-    from tracking.disk import usage
+    from tracking.artifacts import usage
 
     return usage(_reader(uri), sweep)
 
@@ -188,8 +186,7 @@ def labs() -> dict[str, dict[str, Any]]:
 
 @st.cache_data(show_spinner=False, max_entries=4)
 def _labs(folder: str, files: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
-    from sweeps.search import trials as search
-    from sweeps.spec import check as spec
+    from sweeps import search, spec
 
     found = {}
     for name, _ in files:
@@ -223,34 +220,6 @@ def experiments() -> pd.DataFrame:
 def _experiments(uri: str, version: str) -> pd.DataFrame:
     found = _reader(uri)
     return pd.DataFrame({"experiment_id": [], "name": [], "lifecycle": []}) if found is None else found.experiments()
-
-
-# Shared and not copied, which would take longer than reading: nobody may change what these answer with.
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _kept_runs(uri: str, experiment_id: str | None, deleted: bool) -> KeptRuns:
-    return KeptRuns(experiment_id, deleted)
-
-
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _run_table(uri: str, version: str, experiment_id: str | None, deleted: bool) -> RunTable:
-    found = _reader(uri)
-    names = names_of(found.experiments()) if experiment_id is None else None
-    return table_of(_kept_runs(uri, experiment_id, deleted).read(found), deleted, names)
-
-
-def run_table(experiment_id: str | None, deleted: bool = False) -> RunTable:
-    """Every run of an experiment, or of all of them, with all that was logged; or the deleted runs."""
-    return _run_table(uri(), _version(uri()), experiment_id, deleted)
-
-
-@st.cache_resource(show_spinner=False, max_entries=12)
-def _metric_shape(uri: str, version: str, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
-    return shape_of(_reader(uri).histories(list(run_ids), [metric]))
-
-
-def metric_shape(run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
-    """Lowest, highest and a thinned history of one metric, by run id."""
-    return _metric_shape(uri(), _version(uri()), run_ids, metric)
 
 
 @_cached
@@ -288,27 +257,6 @@ def goals(parents: Iterable[str | None]) -> list[tuple[str, str]]:
     return [(str(row["metric"]), str(row["direction"])) for row in rows.to_dict("records")]
 
 
-@_cached
-def _one_run(uri: str, version: str, run_id: str) -> Any:
-    found = _reader(uri)
-    return None if found is None else read_run(found, run_id)
-
-
-def one_run(run_id: str) -> OneRun | None:
-    """A run, deleted ones too, with its params, tags, metrics and files; nothing where there is none of that id."""
-    return _one_run(uri(), _version(uri()), run_id)
-
-
-@_cached
-def _all_histories(uri: str, version: str, run_id: str, keys: tuple[str, ...]) -> pd.DataFrame:
-    return _reader(uri).histories([run_id], list(keys))
-
-
-def run_histories(run_id: str, keys: tuple[str, ...]) -> pd.DataFrame:
-    """Every logged value of these metrics of one run."""
-    return _all_histories(uri(), _version(uri()), run_id, keys)
-
-
 def artifact(run_id: str, path: str) -> bytes:
     """The content of a run's file.
 
@@ -344,3 +292,11 @@ def _records(uri: str, version: str, sweeps: tuple[str, ...], runs: tuple[str, .
 def records(sweeps: tuple[str, ...] = (), runs: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> Records | None:
     """The runs of these sweeps, these runs and those of these groups, with all that was logged; or None."""
     return _records(uri(), _version(uri()), sweeps, runs, groups)
+
+
+def spec_of(sweep: str) -> specs.Spec | None:
+    """What the sweep is; nothing where its specification cannot be read."""
+    try:
+        return specs.parse(spec_text(sweep))
+    except (specs.SpecError, OSError, ValueError):
+        return None

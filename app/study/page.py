@@ -25,15 +25,14 @@ from analysis.runs.metric_slots import SLOTS, TRUTH, Slots
 from analysis.runs.steps_and_times import repeats_of, repeats_sentence
 from analysis.search.confirmed import confirms, judged_by_confirm
 from app.compare import tables as compare_parts
-from app.shared import claims, store, ui
+from app.shared import claims, headline, store, ui
 from app.shared import downloads as documents
 from app.shared import selection as compare_data
 from app.shared import service_line as service
 from app.shared.labs import PAGES
 from app.shared.selection import View
 from app.study.metrics import Metrics, choose, first
-from app.sweep import actions as sweep_actions
-from sweeps.spec.check import Spec
+from sweeps.spec import Spec
 from tracking import schema
 from tracking.legible import spelled_out
 from tracking.store import StoreError
@@ -287,7 +286,7 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
         words = st.container(width="content")
         with st.container(horizontal=True, gap="xsmall", width="content", vertical_alignment="center"):
             slots = _bar(page, chosen, found, metrics, slots)
-    specs = {sweep: sweep_actions.spec_of(sweep) for sweep in dict.fromkeys(found.runs["parent"]) if sweep in sweeps}
+    specs = {sweep: store.spec_of(sweep) for sweep in dict.fromkeys(found.runs["parent"]) if sweep in sweeps}
     study = Study(
         page,
         found,
@@ -295,7 +294,7 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
         slots,
         {each: spec for each, spec in specs.items() if spec is not None},
     )
-    words.markdown(compare_parts.about(study.view, study.view.groups))
+    words.markdown(headline.about(study.view, study.view.groups))
     return study
 
 
@@ -317,7 +316,7 @@ def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
     for note in filter(None, [*notes, judged_on(Role(study.slots.part)), study.logged_again]):
         st.caption(ui.text(note))
     compare_parts.grown(study.view)
-    compare_parts.guard(study.view)
+    headline.guard(study.view)
 
 
 # Drawing

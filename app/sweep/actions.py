@@ -10,9 +10,10 @@ import streamlit as st
 
 from app.shared import store, ui
 from app.shared.labs import PAGES
+from app.shared.store import spec_of
 from app.sweep import files as sweep_files
+from sweeps import spec as specs
 from sweeps.client import CommandError
-from sweeps.spec import check as specs
 from tracking.schema import COMMANDS
 
 AWAITED_S: Final = 6.0
@@ -59,14 +60,6 @@ def command(name: str, target: Any, **arguments: Any) -> bool:
         return False
     st.session_state["_said"] = ("warning", warning) if isinstance(warning, str) else None
     return True
-
-
-def spec_of(sweep: str) -> specs.Spec | None:
-    """What the sweep is; nothing where its specification cannot be read."""
-    try:
-        return specs.parse(store.spec_text(sweep))
-    except (specs.SpecError, OSError, ValueError):
-        return None
 
 
 def _turn(name: str) -> int:

@@ -11,9 +11,8 @@ from analysis.figures import export
 from analysis.runs.ranking import places
 from analysis.search.confirmed import OPTIMISTIC, ConfirmedInfo, confirmed_info, plot_confirmed, table
 from analysis.statistics.standings import Standings
-from app.shared import ui
-from app.sweep import actions as sweep_actions
-from sweeps.spec.check import Spec
+from app.shared import store, ui
+from sweeps.spec import Spec
 
 SHOWN = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 MOST_DRAWN = 12
@@ -34,7 +33,7 @@ def info_of(row: Any, runs: pd.DataFrame, spec: Spec | None) -> ConfirmedInfo:
 
 def expected(row: Any) -> Spec | None:
     """The sweep's specification if it confirms its winners."""
-    spec = sweep_actions.spec_of(row["sweep"])
+    spec = store.spec_of(row["sweep"])
     return spec if spec is not None and spec.confirm is not None else None
 
 

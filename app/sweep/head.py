@@ -18,12 +18,11 @@ from analysis.statistics.independent import SEEDS
 from analysis.statistics.seeds import Plan
 from analysis.statistics.standings import Standings
 from app.launch import preflight
-from app.shared import claims, ui
+from app.shared import claims, store, ui
 from app.shared.claims import Judged
-from app.sweep import actions as sweep_actions
 from app.sweep import confirm as sweep_confirm
 from sweeps.preflight.decidable import plan_of
-from sweeps.spec.check import Spec
+from sweeps.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
 
 def _plan(row: Any, groups: list[Group]) -> Plan:
     """What the sweep is to decide and with how many seeds, as far as its specification can be read."""
-    spec = sweep_actions.spec_of(row["sweep"])
+    spec = store.spec_of(row["sweep"])
     return Plan(int(row["seeds"]), SEEDS, 0, len(groups)) if spec is None else plan_of(spec)
 
 

@@ -11,17 +11,10 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from analysis.figures.value_axis import scale
 from analysis.search.confirmed import confirms
 from analysis.search.contour import contour_info, plot_contour
-from analysis.search.history import (
-    TrialResult,
-    heights_of,
-    history_info,
-    last_seen,
-    plot_history,
-    scale,
-    trial_results,
-)
+from analysis.search.history import TrialResult, heights_of, history_info, last_seen, plot_history, trial_results
 from analysis.search.importance import EVALUATORS, importance_info, plot_importance
 from analysis.search.slices import plot_slice, slice_info
 from analysis.search.timeline import plot_timeline, timeline_info

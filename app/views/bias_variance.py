@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app.bias_variance.decomposition import decomposition, fits
-from app.bias_variance.diagnosis import aim_inputs, diagnosis, label_note, learning
+from app.bias_variance.diagnosis import aim_inputs, diagnosis, label_note
+from app.bias_variance.learning_curve import learning
 from app.shared import live
 from app.study import page as study
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.compare import figures as compare_figures
 from app.compare import tables as compare_parts
-from app.shared import live, ui
+from app.shared import headline, live, ui
 from app.shared import selection as compare_data
 
 seen = live.begin()
@@ -17,7 +17,7 @@ view = compare_data.controls(found)
 if view is None:
     st.stop()
 with bar:
-    st.markdown(compare_parts.about(view, view.groups), width="content")
+    st.markdown(headline.about(view, view.groups), width="content")
     with st.container(horizontal=True, gap="xsmall", width="content", vertical_alignment="center"):
         with st.popover("Change", icon=":material/edit:", help="Other sweeps."):
             compare_data.picker(chosen, "compare")
@@ -31,7 +31,7 @@ ranked = compare_parts.ranked(view)
 compare_parts.headline(view, ranked, compare_data.judged_claims(chosen, whole))
 compare_parts.grown(view)
 compare_data.phases(chosen, found)
-compare_parts.guard(view)
+headline.guard(view)
 compare_figures.figures(view)
 compare_parts.table(view, ranked)
 compare_parts.pair(view, ranked)

@@ -11,10 +11,10 @@ from app.launch import form, preflight
 from app.launch import replicate as form_replicate
 from app.shared import service_line as service
 from app.shared import store, ui
+from sweeps import search as searches
+from sweeps import spec as specs
 from sweeps.catalogue import user_models
 from sweeps.preflight.decidable import plan_of
-from sweeps.search import trials as searches
-from sweeps.spec import check as specs
 from tracking.legible import legible
 
 

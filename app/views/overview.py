@@ -14,7 +14,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         st.page_link("views/launch.py", label="New sweep", icon=":material/add:")
 
 # Only now what takes a moment to import: the page is there already.
-from analysis.statistics.difference import number
+from analysis.statistics import number
 from app.shared import service_line as service
 from app.shared import store
 from app.shared.labs import PAGES

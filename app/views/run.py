@@ -6,7 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from analysis.runs import metric_roles as roles
-from analysis.statistics.difference import number
+from analysis.statistics import number
+from app.run import cached
 from app.run import panels as draw
 from app.run.data import OneRun
 from app.runs import actions as parts
@@ -22,7 +23,7 @@ COLOURS = {
 def chosen() -> OneRun | None:
     """The run that the URL names; where there is none, one sentence and the way to the others."""
     asked = st.query_params.get("run")
-    found = store.one_run(asked) if asked else None
+    found = cached.one_run(asked) if asked else None
     if found is None:
         st.title("Run")
         words = f"There is no run {ui.text(asked, 60)} in this store." if asked else "No run is chosen."

@@ -9,6 +9,7 @@ import streamlit as st
 
 from analysis.runs import metric_roles as roles
 from app.runs import actions as parts
+from app.runs import cached
 from app.runs import grids as draw
 from app.runs import remembered as view
 from app.runs.table import (
@@ -178,7 +179,7 @@ def grouped(
 
 def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bool:
     """The runs of one experiment, or of all; whether one of them trains."""
-    table = store.run_table(experiment_id, show == "Deleted")
+    table = cached.run_table(experiment_id, show == "Deleted")
     frame = table.frame
     if show != "Deleted":
         tag = f"tags.{ARCHIVED}"

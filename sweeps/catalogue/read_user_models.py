@@ -25,9 +25,10 @@ import pytorch_lightning as pl
 from data.base import TASKS
 from lightning_modules import Module
 from sweeps.catalogue import user_files as modules
-from sweeps.catalogue.entries import Entry, Field, argument_texts, field_of, summary_and_help
+from sweeps.catalogue.build import argument_texts, field_of, summary_and_help
+from sweeps.catalogue.entries import Entry
 from sweeps.catalogue.user_files import FED
-from sweeps.fields import SpecError
+from sweeps.fields import Field, SpecError
 
 REMOVED: Final = {
     "training_epoch_end": "on_train_epoch_end",

@@ -26,8 +26,8 @@ from sweeps.catalogue import entries as catalogue
 from sweeps.catalogue import user_files as modules
 from sweeps.catalogue.entries import Entry
 from sweeps.fields import show
-from sweeps.service.lease import LeaseError, own_folder
 from sweeps.settings import DATA, MODULES, SETTINGS, settings
+from sweeps.state_folder import StateFolderError, own_folder
 
 PATIENCE: Final = 120.0
 """Seconds that the reading process gets from one module to the next; the first one waits for torch's import too."""
@@ -102,7 +102,7 @@ def _known() -> bool:
         return True
     try:
         return (own_folder("modules") / f"{_key(modules.find(named)[0])}.json").exists()
-    except (OSError, LeaseError):
+    except (OSError, StateFolderError):
         return True
 
 
@@ -144,7 +144,7 @@ def _read(named: tuple[Path, ...]) -> UserModels:
         if not file.exists():
             _keep(file, _read_all(sources, folder))
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, LeaseError, ValueError) as error:
+    except (OSError, StateFolderError, ValueError) as error:
         return UserModels(problems=(*missing, f"The modules could not be read: {error}."))
     entries, faults = _merged(found)
     return UserModels(entries, (*missing, *faults))

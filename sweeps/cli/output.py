@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from sweeps.words import duration, number, table
 from tracking import schema
 from tracking.legible import one_line
 from tracking.order import order_key, replicated
@@ -16,9 +17,10 @@ from tracking.store import scrub, sqlite_path
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sweeps.catalogue.entries import Catalogue, Entry, Field
+    from sweeps.catalogue import Catalogue, Entry
     from sweeps.client import ServiceStatus
-    from sweeps.spec.check import Spec
+    from sweeps.fields import Field
+    from sweeps.spec import Spec
     from tracking.reader import Reader
 
 Row = dict[str, Any]
@@ -26,20 +28,6 @@ Row = dict[str, Any]
 _OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
 _BEST: Final = 10
 _EVENTS: Final = 10
-
-
-def number(value: float | None) -> str:
-    """Four digits of a measurement."""
-    return "–" if value is None or math.isnan(value) else f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """A time in the words of a person."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def plain(row: Mapping[str, Any]) -> Row:
@@ -138,7 +126,7 @@ def promises_text(said: Mapping[str, Any]) -> list[str]:
 
 def _spec(reader: Reader, sweep: str) -> Spec | None:
     """The spec of a stored sweep; None where it cannot be read."""
-    from sweeps.spec.check import parse
+    from sweeps.spec import parse
 
     try:
         return parse(reader.artifact(sweep, schema.SPEC_FILE).decode())
@@ -202,20 +190,6 @@ def group_rows(runs: pd.DataFrame, row: Row) -> list[Row]:
         return searched, *order_key(*counts[group["group"]], sign * group["mean"], several)
 
     return sorted(groups, key=rank)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
-    """Aligned columns; those with the numbers in `right` to the right."""
-    lines = [list(head), *[[one_line(cell) for cell in row] for row in rows]]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    right = set(right)
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
 
 
 def verdict_lines(verdicts: Iterable[Row]) -> list[str]:

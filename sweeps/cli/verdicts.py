@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.runs.claims import sweep_claims
 from analysis.runs.ranking import sweep_ranking
 from analysis.search.confirmed import confirmed_info, confirms, not_compared, sweep_standings
-from sweeps.spec.model import Spec
+from sweeps.spec import Spec
 from tracking.schema import ACTIVE
 
 if TYPE_CHECKING:

@@ -21,16 +21,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sweeps.catalogue.entries import load
-from sweeps.cli.output import duration, number, table
+from sweeps.catalogue import load
 from sweeps.fields import SpecError
 from sweeps.preflight import estimate
 from sweeps.preflight.cost_points import Plan
 from sweeps.preflight.cost_points import plan as rehearsal_plan
 from sweeps.preflight.estimate import Timing, size, summary
 from sweeps.preflight.rehearsal import AbandonedError, Rehearsal, Rehearsals
-from sweeps.search.trials import count
-from sweeps.spec.check import Spec, parse, to_yaml
+from sweeps.search import count
+from sweeps.spec import Spec, parse, to_yaml
+from sweeps.words import duration, number, table
 from tracking.schema import Outcome
 
 PATIENCE_SECONDS: Final = 5.0
@@ -97,7 +97,7 @@ class Checker:
         Args:
             text: the spec in YAML
             wait: 0 to ask only
-            accepted_with: as of `sweeps.spec.check.parse`
+            accepted_with: as of `sweeps.spec.checks.parse`
 
         Returns:
             trials, runs; seconds (from the first run's start to the last one's end), low and high, at_most, or None;

@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeps.search.trials import canonical, count, enumerate_trials
-from sweeps.spec.check import ADAPTIVE, Spec
+from sweeps.search import canonical, count, enumerate_trials
+from sweeps.spec import ADAPTIVE, Spec
 
 MOST_BUILT: Final = 64
 """Architectures that are built and try a step; of more, those that lie far apart."""

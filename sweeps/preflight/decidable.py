@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from analysis.statistics.independent import DATASETS, SEEDS
 from analysis.statistics.seeds import Plan
-from sweeps.search.trials import confirm_runs, count
-from sweeps.spec.model import Claim, Spec
+from sweeps.search import confirm_runs, count
+from sweeps.spec import Claim, Spec
 
 
 def _seeds_of(claim: Claim, spec: Spec) -> int:

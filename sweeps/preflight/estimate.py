@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from sweeps.cli.output import duration
 from sweeps.preflight.cost_points import Plan, architecture, features
 from sweeps.preflight.rehearsal import Rehearsal
-from sweeps.search.trials import confirm_runs
-from sweeps.spec.check import SEED_KINDS
+from sweeps.search import confirm_runs
+from sweeps.spec import SEED_KINDS
+from sweeps.words import duration
 from tracking.schema import Outcome
 
 REHEARSED_SECONDS: Final = 0.6

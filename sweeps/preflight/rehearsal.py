@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Final
 
-from sweeps.workers.local import Job, LocalWorkers, Message
+from sweeps.workers import Job, LocalWorkers, Message
 from tracking import schema
 from tracking.schema import Outcome
 

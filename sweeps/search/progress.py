@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from sweeps.search.samplers import Told
 from sweeps.search.trials import CONFIRM_SEEDS, Trial, confirm_runs, enumerate_trials, trial_of
-from sweeps.spec.check import ADAPTIVE, Spec
+from sweeps.spec import ADAPTIVE, Spec
 from tracking import schema
 from tracking.schema import Outcome
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sweeps.search.progress import Progress
 from sweeps.search.trials import Trial
-from sweeps.spec.check import Spec, configuration
+from sweeps.spec import Spec, configuration
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sweeps.search.trials import canonical, shuffled
-from sweeps.spec.check import NAMED, Spec
-from sweeps.spec.search_axis import Axis
+from sweeps.spec import NAMED, Axis, Spec
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:

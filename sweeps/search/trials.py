@@ -18,8 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sweeps.spec.check import ADAPTIVE, MOST_SEEDS, NAMED, SEED_KINDS, Spec, configuration, repeats
-from sweeps.spec.search_axis import Axis
+from sweeps.spec import ADAPTIVE, MOST_SEEDS, NAMED, SEED_KINDS, Axis, Spec, configuration, repeats
 from tracking import schema
 
 LISTED: Final = 2 * 100_000

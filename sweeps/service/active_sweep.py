@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sweeps.search import flatten, group_of, run_name, seeds_for
 from sweeps.search.progress import MAX_ATTEMPTS, Progress, Slot, winners
 from sweeps.search.pruning import epochs_of, judge_of
 from sweeps.search.samplers import Told, propose
-from sweeps.search.trials import flatten, group_of, run_name, seeds_for
 from sweeps.service.alerts import diverging
-from sweeps.spec.check import Spec
-from sweeps.workers.local import Job, LocalWorkers, Message
+from sweeps.spec import Spec
+from sweeps.workers import Job, LocalWorkers, Message
 from tracking import schema
 from tracking.kill_points import reached
 from tracking.schema import Outcome, State

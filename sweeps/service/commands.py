@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sweeps.search.trials import count, enumerate_trials, trials_to_json
+from sweeps.search import count, enumerate_trials, trials_to_json
 from sweeps.service.active_sweep import ActiveSweep, add_event, now_ms
 from sweeps.service.stored import Refused, Stored
+from sweeps.spec import to_yaml
 from sweeps.spec.changes import CHANGING, said
-from sweeps.spec.check import to_yaml
 from tracking import schema
 from tracking.schema import COMMANDS, Outcome, State
 from tracking.writer import Writer

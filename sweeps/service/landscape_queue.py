@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sweeps.search.progress import MAX_ATTEMPTS
 from sweeps.service.stored import Refused, Stored
-from sweeps.workers.local import LANDSCAPE, Job, LocalWorkers, Message
+from sweeps.workers import LANDSCAPE, Job, LocalWorkers, Message
 from tracking import schema
 from tracking.schema import Outcome
 from tracking.writer import Writer

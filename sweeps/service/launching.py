@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from sweeps.search.trials import count, trials_text
-from sweeps.spec.check import Spec, to_yaml
+from sweeps.search import count, trials_text
+from sweeps.spec import Spec, to_yaml
 from tracking import schema
 from tracking.store import ensure_store
 from tracking.writer import create_sweep

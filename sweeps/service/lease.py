@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import secrets
@@ -27,10 +26,6 @@ RENEWAL = 2.0  # seconds between renewals
 PROBLEM_FILE = "problem"  # the sentence with which a service that could not start ended
 
 
-class LeaseError(RuntimeError):
-    """The folder for the lock and the socket cannot be used; the message says why."""
-
-
 @dataclass(frozen=True)
 class Lease:
     """What the holder of a store says of itself. `expires` is in seconds since the epoch."""
@@ -45,33 +40,6 @@ class Lease:
     @property
     def stale(self) -> bool:
         return time.time() > self.expires
-
-
-def state_folder(uri: str) -> Path:
-    """The folder of a store's lock, lease, socket and log: made if missing, and the user's alone.
-
-    Raises:
-        LeaseError: it belongs to somebody else or lets others in
-    """
-    return own_folder(hashlib.sha256(uri.encode()).hexdigest()[:12])
-
-
-def own_folder(name: str) -> Path:
-    """A folder of the program's on this machine: made if missing, and the user's alone.
-
-    Raises:
-        LeaseError: it belongs to somebody else or lets others in
-    """
-    base = os.environ.get("SWEEPBOARD_STATE")
-    root = Path(base) if base else Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "sweepboard"
-    folder = root / name
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    seen = folder.stat()
-    if seen.st_uid != os.getuid() or seen.st_mode & 0o077:
-        raise LeaseError(
-            f"{folder} must belong to you alone (owner you, mode 700); it has mode {seen.st_mode & 0o777:o}"
-        )
-    return folder
 
 
 def born(pid: int) -> str:

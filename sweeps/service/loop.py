@@ -31,12 +31,13 @@ from sweeps.service.commands import STOP_RUN, UNDER_WAY, Commands
 from sweeps.service.idle import Idle
 from sweeps.service.landscape_queue import Landscapes
 from sweeps.service.launching import store_sweep
-from sweeps.service.lease import PROBLEM_FILE, Hold, state_folder
+from sweeps.service.lease import PROBLEM_FILE, Hold
 from sweeps.service.mlflow_ui import MlflowUI
 from sweeps.service.stored import Refused, Stored
 from sweeps.settings import settings
-from sweeps.spec.check import parse
-from sweeps.workers.local import LocalWorkers
+from sweeps.spec import parse
+from sweeps.state_folder import state_folder
+from sweeps.workers import LocalWorkers
 from tracking import schema
 from tracking.reader import open_reader
 from tracking.schema import COMMANDS, Outcome, State

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from sweeps.catalogue import user_models
+from sweeps.search import Trial, flatten, trial_of, trials_from_json
 from sweeps.search.progress import Progress, StoredRun
-from sweeps.search.trials import Trial, flatten, trial_of, trials_from_json
-from sweeps.spec.check import Spec, parse
+from sweeps.spec import Spec, parse
 from tracking import schema
-from tracking.cleaning import remove_artifacts
+from tracking.artifacts import remove_artifacts
 from tracking.frames import Keys, Reader, Selection
 from tracking.schema import Outcome, mask
 from tracking.writer import MAX_PARAM

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sweeps.fields import Field, SpecError, missing, refusal, unknown
-from sweeps.spec.check import FIELDS, Spec, parse, to_yaml
+from sweeps.spec.checks import parse
+from sweeps.spec.model import Spec, to_yaml
+from sweeps.spec.options import FIELDS
 
 MORE: Final = Field("more", "int", 0, minimum=0, maximum=100_000)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from sweeps.catalogue.entries import load
+from sweeps.catalogue import load
 from sweeps.spec import yaml_text
 from sweeps.spec.options import FIELDS, NAMED, OWN, SEED_KINDS, UNNAMED, default_workers
 from sweeps.spec.search_axis import Axis

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-from sweeps.catalogue.entries import Entry
+from sweeps.catalogue import Entry
 from sweeps.devices import OPEN, gpus
 from sweeps.fields import Field
 from tracking import schema

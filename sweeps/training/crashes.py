@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from lightning_modules import MODELS
+from sweeps.catalogue import load
 from sweeps.catalogue import user_files as modules
-from sweeps.catalogue.entries import load
 from sweeps.training.user_module import source_of
 
 

@@ -6,138 +6,33 @@ measured once, at those weights, after the last epoch.
 
 from __future__ import annotations
 
-import difflib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from data import DataModule
 from data.base import Classification, Part
 from lightning_modules import Module
 from sweeps.training.layer_records import Layers
+from sweeps.training.objective import Best, Objective
 from sweeps.training.predictions import Replicate, predictions, regions
+from sweeps.training.step_norms import StepNorms
 from tracking import schema
 from tracking.schema import Outcome
 
 Report = Callable[[str, dict[str, Any]], None]
 
 EVALUATION_BATCH = 8192
-MEASURED = (
-    schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.VAL_LOSS, schema.VAL_ERROR,
-    schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
-    schema.STEPS,
-)  # fmt: skip
-"""What every run measures after each epoch; where a data set adds noise to its targets, it measures more."""
 _KEPT = ("metrics", "epochs", "steps", "train_seconds", "weights", "first_loss")
 EXPLODED: Final = 10.0
 """A training loss of so many times what it began with, and what a constant answer has, is no result."""
-
-
-def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises the sentence that refuses a value, unless it is one of those allowed."""
-    allowed = list(allowed)
-    if str(value) not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise ValueError(f"{key}: {value} is not allowed; allowed: {', '.join(allowed)}{hint}")
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Which metric a run is ranked by, and when."""
-
-    metric: str = schema.VAL_LOSS
-    direction: str = schema.MINIMIZE
-    at: str = "last"
-    """last: at the last epoch; best: at the epoch where it was best."""
-
-    def better(self, value: float, than: float | None) -> bool:
-        if than is None:
-            return True
-        return value < than if self.direction == schema.MINIMIZE else value > than
-
-    def checked(self, any_metric: bool = False) -> Objective:
-        if not any_metric:
-            one_of("objective.metric", self.metric, MEASURED)
-        one_of("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
-        one_of("objective.at", self.at, ("last", "best"))
-        return self
-
-    def selection(self) -> Objective:
-        """What chooses the checkpoint: the objective, if it is measured on the validation part, else val/loss."""
-        return self if self.metric in (schema.VAL_LOSS, schema.VAL_ERROR) else Objective()
-
-
-@dataclass
-class _Best:
-    """The best value so far, first come on ties."""
-
-    objective: Objective
-    value: float | None = None
-    epoch: int = 0
-
-    def offer(self, value: float, epoch: int) -> bool:
-        if not self.objective.better(value, self.value):
-            return False
-        self.value, self.epoch = value, epoch
-        return True
-
-
-class _Norms:
-    """Gradient, update and parameter norms (Euclidean): over all parameters together, and of each parameter by itself.
-
-    They are added up where the parameters lie and read once an epoch, so that no step waits for them.
-    """
-
-    def __init__(self, parameters: list[nn.Parameter]) -> None:
-        self.trained = parameters
-        self._parameters = [parameter.detach() for parameter in parameters]
-        self._before = [torch.empty_like(parameter) for parameter in self._parameters]
-        self._sums = torch.zeros(3, device=self._parameters[0].device)
-        self._each = torch.zeros(len(parameters), device=self._sums.device)
-        self._steps = 0
-
-    def before_step(self) -> None:
-        torch._foreach_copy_(self._before, self._parameters)
-        gradients = [parameter.grad for parameter in self.trained]
-        there = [gradient for gradient in gradients if gradient is not None]
-        norms = torch.stack(torch._foreach_norm(there)) if there else self._sums.new_zeros(0)
-        self._gradient = torch.linalg.vector_norm(norms)
-        if len(there) == len(gradients):
-            self._each += norms
-        else:
-            self._each[[gradient is not None for gradient in gradients]] += norms
-
-    def after_step(self) -> None:
-        torch._foreach_sub_(self._before, self._parameters)
-        self._sums += torch.stack([self._gradient, self._norm(self._before), self._norm(self._parameters)])
-        self._steps += 1
-
-    @staticmethod
-    def _norm(tensors: list[Tensor]) -> Tensor:
-        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
-        return norm
-
-    def take(self) -> tuple[dict[str, float], dict[nn.Parameter, float], dict[nn.Parameter, float]]:
-        """The means since the last call; of each parameter the mean norm of its gradient; its own norm now."""
-        now = torch.stack(torch._foreach_norm(self._parameters))
-        steps, count = max(self._steps, 1), len(self.trained)
-        values = torch.cat([self._sums / steps, self._each / steps, now]).tolist()
-        self._sums.zero_()
-        self._each.zero_()
-        self._steps = 0
-        means = dict(zip((schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM), values[:3], strict=True))
-        gradients, norms = (
-            dict(zip(self.trained, own, strict=True)) for own in (values[3 : 3 + count], values[-count:])
-        )
-        return means, gradients, norms
 
 
 def _power(module: Module) -> int:
@@ -223,9 +118,9 @@ class Run(pl.Callback):
     def __post_init__(self) -> None:
         self._layers = Layers()
         self._replicate = Replicate()
-        self._ranked = _Best(self.objective)
-        self._selected = _Best(self.objective.selection())
-        self._stopping = _Best(Objective())
+        self._ranked = Best(self.objective)
+        self._selected = Best(self.objective.selection())
+        self._stopping = Best(Objective())
         self._bests = (self._ranked, self._selected, self._stopping)
 
     def state_dict(self) -> dict[str, Any]:
@@ -250,7 +145,7 @@ class Run(pl.Callback):
         return self._ranked.value if self.objective.at == "best" else self.metrics.get(self.objective.metric)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._norms = _Norms([parameter for parameter in pl_module.parameters() if parameter.requires_grad])
+        self._norms = StepNorms([parameter for parameter in pl_module.parameters() if parameter.requires_grad])
         self._layers.begin(trainer, pl_module, self.data)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -36,7 +36,8 @@ from data import DATASETS, DataModule
 from lightning_modules import MODELS, Module, Recipe
 from sweeps.training import user_module as foreign
 from sweeps.training.crashes import why_crashed
-from sweeps.training.measuring import Objective, Report, Run, one_of
+from sweeps.training.measuring import Report, Run
+from sweeps.training.objective import Objective, one_of
 from sweeps.training.resume import SAVE_SECONDS, Saver, fingerprint
 from tracking import schema
 from tracking.schema import Outcome

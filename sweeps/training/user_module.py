@@ -29,12 +29,13 @@ from data import DataModule
 from data.base import Part
 from lightning_modules import MODELS, Recipe
 from lightning_modules.base import optimizers_of
+from sweeps.catalogue import load
 from sweeps.catalogue import user_files as modules
-from sweeps.catalogue.entries import load
 from sweeps.catalogue.read_user_models import arguments, model_classes
 from sweeps.catalogue.read_user_models import own_optimizer as own_optimizer
 from sweeps.settings import settings
-from sweeps.training.measuring import Run, one_of
+from sweeps.training.measuring import Run
+from sweeps.training.objective import one_of
 from sweeps.training.user_metrics import RESERVED, Recorder, broken_loss, stored, unforked
 from tracking import schema
 from tracking.schema import Outcome

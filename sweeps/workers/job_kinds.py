@@ -16,7 +16,7 @@ from sweeps.training.crashes import why_crashed
 from sweeps.training.landscape import EndedError, landscape
 from sweeps.training.measuring import Report
 from sweeps.training.train import train
-from sweeps.workers.local import LANDSCAPE, TRAIN, Job
+from sweeps.workers.jobs import LANDSCAPE, TRAIN, Job
 from tracking import schema
 from tracking.schema import Outcome
 

@@ -11,10 +11,9 @@ import yaml
 
 from app.launch import form
 from app.shared import store, ui
-from sweeps.catalogue.entries import load
+from sweeps import search, spec
+from sweeps.catalogue import load
 from sweeps.preflight.decidable import plan_of
-from sweeps.search import trials as search
-from sweeps.spec import check as spec
 
 SPEC = """
 name: copied
@@ -241,8 +240,8 @@ def test_what_keeps_the_users_modules_out_is_said(open_page: Any, monkeypatch: p
 def test_a_model_of_the_users_own_is_ranked_by_any_metric_it_logs(
     open_page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sweeps.catalogue import user_models
-    from sweeps.catalogue.entries import Entry, Field
+    from sweeps.catalogue import Entry, user_models
+    from sweeps.fields import Field
 
     size = Field("size", "int", None, required=True)
     found = user_models.UserModels({"mine": Entry("mine", "Mine.", "", {"size": size}, ("multiclass",), foreign=True)})

@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.statistics.difference import number
-from sweeps.search.trials import enumerate_trials, flatten, group_of, seeds_for
-from sweeps.spec.check import parse
+from analysis.statistics import number
+from sweeps.search import enumerate_trials, flatten, group_of, seeds_for
+from sweeps.spec import parse
 from tracking import schema
 
 LABS = Path(__file__).parents[2] / "labs"

@@ -13,7 +13,7 @@ import pytest
 import streamlit as st
 
 from analysis.runs import metric_roles as roles
-from analysis.statistics.intervals import interval
+from analysis.statistics import interval
 from app.runs import actions as runs_parts
 from app.runs import remembered as runs_view
 from app.runs import table as runs_table

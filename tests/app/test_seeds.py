@@ -11,7 +11,7 @@ from analysis.statistics.seeds import MOST_COMPARED
 from app.shared import ui
 from sweeps.cli.output import verdict_lines
 from sweeps.cli.verdicts import verdicts
-from sweeps.spec.check import SpecError, parse
+from sweeps.spec import SpecError, parse
 
 REST = """\
   optimizer.lr: {values: [0.01, 0.1]}

@@ -155,7 +155,7 @@ def test_pages_read_a_real_store(uri: str, visit: Any, monkeypatch: pytest.Monke
     from app.shared import store
     from sweeps.client import ServiceStatus
     from sweeps.service.launching import store_sweep
-    from sweeps.spec.check import check
+    from sweeps.spec import check
 
     monkeypatch.setattr(store.Client, "status", lambda self: ServiceStatus(alive=True, workers=1))
     raw = {"name": "real", "question": "Is it?", "model": {"name": "mlp"}, "data": {"name": "iris"}, "seeds": 2}

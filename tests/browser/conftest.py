@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from sweeps import state_folder
 from sweeps.client import Client, CommandError
 from sweeps.service import lease
 from sweeps.service.channel import NoService, Server, request
@@ -226,7 +227,7 @@ def dashboard(served):
 def hold_instead_of_a_service(uri):
     """Hold a store as a service would, and answer how it is, so that no dashboard starts a real service, which costs
     ten seconds of a processor."""
-    hold = lease.Hold(lease.state_folder(uri))
+    hold = lease.Hold(state_folder.state_folder(uri))
 
     def answer(request):
         if request["action"] != "status":
@@ -517,7 +518,7 @@ class Trained:
     def halted(self):
         """The worker that has stopped, None if none has."""
         with suppress(NoService):
-            status = request(lease.state_folder(self.uri), {"action": "status"})
+            status = request(state_folder.state_folder(self.uri), {"action": "status"})
             return self.kill_points.halted(status["worker_pids"])
         return None
 
@@ -534,7 +535,7 @@ class Trained:
 
     def end_service(self):
         """End the service, and what it started; kill it if it does not end by itself."""
-        held = lease.read_lease(lease.state_folder(self.uri))
+        held = lease.read_lease(state_folder.state_folder(self.uri))
         self.client.shutdown()
         end = time.monotonic() + 20
         while held and lease.born(held.pid) == held.born:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sweeps import state_folder
 from sweeps.client import Client
 from sweeps.service import lease
 
@@ -33,7 +34,7 @@ class Machine:
         self.kill_points = kill_points
         self.path = path or Path(uri.removeprefix("sqlite:///"))
         self.client = Client(uri)
-        self.folder = lease.state_folder(uri)
+        self.folder = state_folder.state_folder(uri)
         self.journal = self.path.with_name(self.path.name + "-journal")
         """There while a transaction is being written."""
 
@@ -62,7 +63,7 @@ class Machine:
     def queue(self, epochs=20, seeds=2):
         """Store a sweep without a word to the service, which finds it within a second, or when it starts."""
         from sweeps.service.launching import store_sweep
-        from sweeps.spec.check import parse
+        from sweeps.spec import parse
 
         return store_sweep(self.uri, parse(SPEC % (epochs, seeds)))
 

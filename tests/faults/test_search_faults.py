@@ -9,7 +9,7 @@ import pytest
 
 from sweeps.client import CommandError
 from sweeps.service import lease
-from sweeps.spec.check import SpecError
+from sweeps.spec import SpecError
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lightning_modules import MODELS, Recipe
-from lightning_modules.mlp import ACTIVATIONS
+from lightning_modules.blocks.activations import ACTIVATIONS
 
 INPUT_SHAPE = (1, 6, 5)
 OUTPUTS = {"regression": 1, "binary": 1, "multiclass": 3}

@@ -10,7 +10,8 @@ from torch import nn
 
 from data import DATASETS
 from lightning_modules import MODELS, Recipe
-from lightning_modules.optimizers import OPTIMIZERS, SCHEDULES
+from lightning_modules.optimizers import OPTIMIZERS
+from lightning_modules.schedules import SCHEDULES
 
 START, STEPS = [1.5, -2.0, 0.3], 6
 

@@ -13,10 +13,11 @@ from unittest.mock import create_autospec
 import pytest
 
 from sweeps import __main__ as cli
+from sweeps import words
 from sweeps.cli import output as shown
 from sweeps.cli import wait as waiting
 from sweeps.client import Client, CommandError, ServiceStatus
-from sweeps.spec.check import parse
+from sweeps.spec import parse
 from tracking import schema
 from tracking.schema import Outcome, State
 
@@ -34,7 +35,7 @@ COMMANDS = ("run", "check", "list", "show", "stop", "pause", "resume", "retry", 
 @pytest.fixture(scope="session")
 def filled(store_template, tmp_path_factory):
     """A store with one finished sweep (a run of it crashed) and one that waits; path and the sweeps' ids."""
-    from sweeps.search.trials import enumerate_trials, flatten, run_name, seeds_for
+    from sweeps.search import enumerate_trials, flatten, run_name, seeds_for
     from sweeps.service.launching import store_sweep
     from tracking.reader import open_reader
     from tracking.writer import NewRun, Writer
@@ -417,7 +418,7 @@ def test_a_reader_that_has_seen_enough_is_no_error():
 
 
 def test_catalogue(monkeypatch, tmp_path, capsys):
-    import sweeps.catalogue.entries
+    from sweeps.catalogue import build, entries
 
     assert cli.main(["catalogue"]) == 0
     text = capsys.readouterr().out
@@ -425,10 +426,10 @@ def test_catalogue(monkeypatch, tmp_path, capsys):
         "  mlp (regression, binary, multiclass): " in text and "\n    betas  [0.9, 0.999]  (a list of 2 numbers" in text
     )
     assert cli.main(["catalogue", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(sweeps.catalogue.entries.FILE.read_text(encoding="utf-8"))
+    assert json.loads(capsys.readouterr().out) == json.loads(entries.FILE.read_text(encoding="utf-8"))
     copy = tmp_path / "catalogue.json"
-    monkeypatch.setattr(sweeps.catalogue.entries, "FILE", copy)
-    monkeypatch.setattr(sweeps.catalogue.entries, "build", lambda: {"models": {}})
+    monkeypatch.setattr(entries, "FILE", copy)
+    monkeypatch.setattr(build, "build", lambda: {"models": {}})
     for changed in (True, False):
         assert cli.main(["catalogue", "--write", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["changed"] is changed
@@ -565,9 +566,9 @@ def test_configurations_rank_by_divergence_first_then_by_their_mean(direction, r
 
 
 def test_tables_and_numbers():
-    assert shown.table(["a", "long"], [["x", "1"], ["yy\n", "22"]], right=[1]) == "a    long\nx       1\nyy     22"
-    assert [shown.number(value) for value in (None, float("nan"), 0.123456, 12.0)] == ["–", "–", "0.1235", "12"]
-    assert [shown.duration(seconds) for seconds in (0.2, 59, 61, 5399, 7200)] == [
+    assert words.table(["a", "long"], [["x", "1"], ["yy\n", "22"]], right=[1]) == "a    long\nx       1\nyy     22"
+    assert [words.number(value) for value in (None, float("nan"), 0.123456, 12.0)] == ["–", "–", "0.1235", "12"]
+    assert [words.duration(seconds) for seconds in (0.2, 59, 61, 5399, 7200)] == [
         "1 s",
         "59 s",
         "1 min",

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from sweeps.catalogue import load, user_models
 from sweeps.catalogue import user_files as modules
-from sweeps.catalogue import user_models
-from sweeps.catalogue.entries import load
-from sweeps.search.trials import enumerate_trials, seeds_for
-from sweeps.spec.check import parse
+from sweeps.search import enumerate_trials, seeds_for
+from sweeps.spec import parse
 from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome

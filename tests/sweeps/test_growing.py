@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
+from sweeps.search import CONFIRM_SEEDS, Trial
 from sweeps.search.progress import Progress, StoredRun
-from sweeps.search.trials import CONFIRM_SEEDS, Trial
-from sweeps.spec.check import parse
+from sweeps.spec import parse
 from tracking import schema
 from tracking.schema import Outcome
 

@@ -70,7 +70,7 @@ def test_workers_of_a_check_import_ours(stand, tmp_path):
 
 def test_every_command_imports_ours(stand, tmp_path, uri):
     from sweeps.service.launching import store_sweep
-    from sweeps.spec.check import parse
+    from sweeps.spec import parse
     from tracking import schema
     from tracking.writer import create_sweep
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sweeps.catalogue.entries import ours
-from sweeps.spec.check import check
+from sweeps.spec import check
 from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome

@@ -22,7 +22,7 @@ from analysis.bias_variance.diagnosis import (
 )
 from analysis.bias_variance.diagnosis_figure import MOST_ROWS, plot_gaps, plot_waterfall, reading
 from analysis.bias_variance.diagnosis_words import summary
-from analysis.statistics.difference import holm
+from analysis.statistics import holm
 
 NAMES = {"train": "train_eval/error", "dev": "val/error", "train_dev": "train_dev/error"}
 

@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.bias_variance.diagnosis import VARIANCE, diagnoses
 from analysis.bias_variance.learning_curve import DEV, TRAIN, learning_curve_info
 from analysis.bias_variance.learning_curve_figure import plot_learning_curve
-from analysis.statistics.intervals import Interval, interval, plus_minus
+from analysis.statistics import Interval, interval, plus_minus
 
 SIZES = [25, 50, 100, 200, 400]
 

@@ -19,7 +19,7 @@ from analysis.classification.confusion import MEASURES, by_class_info, confusion
 from analysis.classification.predictions import Predictions, PredictionsError
 from analysis.classification.roc_and_pr import GRID, plot_separation, precision_recall_info, roc_info
 from analysis.classification.thresholds import at_threshold, best_threshold, plot_threshold, threshold_info
-from analysis.statistics.difference import interval
+from analysis.statistics import interval
 
 TRICKY = "<b>mal</b> & co"
 FIGURES: dict[str, Callable[..., Any]] = {

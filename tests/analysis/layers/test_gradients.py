@@ -18,12 +18,12 @@ from analysis.layers.gradients import (
     LAST,
     SPREAD,
     deepest,
-    factor,
     heat_info,
     layer_runs,
     profile_info,
     ratio_info,
 )
+from analysis.statistics.geometric_mean import geometric_mean
 
 
 def chain(depth: int, gain: float, seed: int, epochs: int = 4) -> dict[str, np.ndarray]:
@@ -53,15 +53,19 @@ def runs_of(gains: dict[str, tuple[float, tuple[int, ...]]], seeds: int = 4) -> 
 
 def test_a_factor_is_a_geometric_mean_with_the_interval_of_the_logarithms() -> None:
     values = np.random.default_rng(0).lognormal(size=6)
-    found = factor(values)
+    found = geometric_mean(values)
     logs = np.log(values)
     assert found.mean == pytest.approx(stats.gmean(values))
     low, high = stats.t.interval(0.95, 5, logs.mean(), stats.sem(logs))
     assert (found.low, found.high) == pytest.approx((math.exp(low), math.exp(high)))
-    mixed = factor([1.0, 0.0, math.inf, math.nan])
+    mixed = geometric_mean([1.0, 0.0, math.inf, math.nan])
     assert (mixed.n, mixed.zeros, mixed.infinite, mixed.mean) == (1, 1, 1, 1.0)
-    assert factor([115920.0]).words == "1.2e+05"
-    assert (factor([]).words, factor([0.0]).words, factor([math.inf]).words) == ("–", "0", "infinite")
+    assert geometric_mean([115920.0]).words == "1.2e+05"
+    assert (geometric_mean([]).words, geometric_mean([0.0]).words, geometric_mean([math.inf]).words) == (
+        "–",
+        "0",
+        "infinite",
+    )
 
 
 def test_the_ratio_follows_the_gain_and_is_named_by_its_interval() -> None:
@@ -177,7 +181,7 @@ def test_runs_on_one_training_set_are_one_value() -> None:
     values, sets = np.random.default_rng(1).lognormal(size=6), [0, 0, 1, 1, 2, 2]
     logs = np.log(values).reshape(3, 2).mean(axis=1)
     low, high = stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs))
-    found = factor(values, sets)
+    found = geometric_mean(values, sets)
     assert (found.low, found.high, found.n) == pytest.approx((math.exp(low), math.exp(high), 3))
     arrays = {f"r{k}": chain(3, 1.1, k) for k in range(6)}
     rows = pd.DataFrame({"run_id": list(arrays), "seed": range(6), "seed_data": sets})

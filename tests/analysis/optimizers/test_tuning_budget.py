@@ -12,7 +12,7 @@ from scipy import stats
 
 from analysis.optimizers.tuning_budget import budgets_info, plot_budgets
 from analysis.runs.methods import methods_of
-from analysis.statistics.difference import best_weights, expected_best
+from analysis.statistics import best_weights, expected_best
 
 KEYS = ["optimizer.name", "optimizer.lr"]
 

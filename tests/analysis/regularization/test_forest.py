@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from analysis.regularization.forest import forest_info, method_of, plot_forest, with_methods
-from analysis.statistics.difference import holm
+from analysis.statistics import holm
 
 KEYS = ["model.dropout", "regularization.l2", "optimizer.lr"]
 MEANS = {

@@ -10,16 +10,8 @@ import pandas as pd
 import pytest
 from optuna.visualization._optimization_history import _get_optimization_history_info_list
 
-from analysis.search.history import (
-    Saved,
-    history_info,
-    last_seen,
-    log_range,
-    plot_history,
-    pruning_saved,
-    scale,
-    trial_results,
-)
+from analysis.figures.value_axis import log_range, scale
+from analysis.search.history import Saved, history_info, last_seen, plot_history, pruning_saved, trial_results
 
 KEYS = ["optimizer.name", "optimizer.lr"]
 OUTCOMES: dict[int, list[tuple[str, float]]] = {

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.difference import difference, interval
+from analysis.statistics import difference, interval
 from analysis.statistics.exact import enough_each, enough_pairs, permutation, sign_flip
 from analysis.statistics.power import AT_MOST, SIMULATED_PAIRS, seeds_needed
 from analysis.statistics.samples import sample

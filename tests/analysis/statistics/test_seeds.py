@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from analysis.statistics.difference import holm
+from analysis.statistics import holm
 from analysis.statistics.exact import enough_pairs
 from analysis.statistics.samples import Sample, sample
 from analysis.statistics.seeds import MOST, MOST_COMPARED, Plan, Prospect, seeds_missing

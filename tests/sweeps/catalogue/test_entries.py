@@ -7,20 +7,10 @@ from typing import Annotated, Literal
 import pytest
 from annotated_types import Ge, Gt, Interval, Le, Len
 
-from sweeps.catalogue.entries import (
-    FILE,
-    SECTIONS,
-    Entry,
-    Field,
-    SpecError,
-    argument_texts,
-    as_text,
-    build,
-    entry_of,
-    field_of,
-    load,
-    summary_and_help,
-)
+from sweeps.catalogue import Entry, load
+from sweeps.catalogue.build import argument_texts, as_text, build, entry_of, field_of, summary_and_help
+from sweeps.catalogue.entries import FILE, SECTIONS
+from sweeps.fields import Field, SpecError
 
 
 def test_the_committed_file_is_up_to_date():
@@ -30,7 +20,8 @@ def test_the_committed_file_is_up_to_date():
 def test_every_registered_name_is_there_with_its_task():
     from data import DATASETS
     from lightning_modules import MODELS
-    from lightning_modules.optimizers import OPTIMIZERS, SCHEDULES
+    from lightning_modules.optimizers import OPTIMIZERS
+    from lightning_modules.schedules import SCHEDULES
 
     catalogue = load()
     assert list(catalogue.models) == list(MODELS) and list(catalogue.datasets) == list(DATASETS)

@@ -10,8 +10,8 @@ import pytest
 
 from sweeps.catalogue import read_user_models as reading
 from sweeps.catalogue import user_files as modules
-from sweeps.catalogue.entries import Field
 from sweeps.catalogue.user_files import Source
+from sweeps.fields import Field
 from sweeps.interpreter import ROOT
 
 NET = """

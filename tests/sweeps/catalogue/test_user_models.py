@@ -7,14 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from sweeps.catalogue import user_models
-from sweeps.catalogue.entries import load
+from sweeps.catalogue import load, user_models
 from sweeps.catalogue.user_files import Source
 from sweeps.client import Client
 from sweeps.fields import SpecError
 from sweeps.preflight.check import Checker
 from sweeps.service.stored import Stored
-from sweeps.spec.check import check, configuration, parse
+from sweeps.spec import check, configuration, parse
 
 NET = """
 import pytorch_lightning as pl

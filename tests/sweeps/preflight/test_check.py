@@ -16,7 +16,7 @@ from sweeps.preflight import check as checking
 from sweeps.preflight import estimate
 from sweeps.preflight.check import Checker, needs_building
 from sweeps.preflight.rehearsal import AbandonedError, Rehearsals, private_memory, processor_seconds
-from sweeps.spec.check import parse
+from sweeps.spec import parse
 
 pytestmark = [pytest.mark.timeout(180)]
 

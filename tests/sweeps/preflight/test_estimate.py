@@ -11,8 +11,8 @@ from sweeps.preflight import estimate as estimates
 from sweeps.preflight.cost_points import MOST_LISTED, MOST_TIMED, architecture, features, plan, spread_out
 from sweeps.preflight.estimate import Timing, complete, estimate, makespan, steps_per_epoch, timing
 from sweeps.preflight.rehearsal import Rehearsal
-from sweeps.search.trials import count, enumerate_trials
-from sweeps.spec.check import configuration, parse
+from sweeps.search import count, enumerate_trials
+from sweeps.spec import configuration, parse
 
 SPEC = """
 name: e

@@ -5,9 +5,9 @@ import random
 
 import pytest
 
+from sweeps.search import Trial
 from sweeps.search.progress import Progress, StoredRun
-from sweeps.search.trials import Trial
-from sweeps.spec.check import parse
+from sweeps.spec import parse
 from tracking import schema
 from tracking.schema import Outcome
 

@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 from sweeps.search.pruning import STARTUP_TRIALS, WARM_UP, Judge, longest
-from sweeps.spec.check import parse
+from sweeps.spec import parse
 from tracking.schema import Outcome
 
 EPOCHS = 20

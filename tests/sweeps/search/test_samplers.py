@@ -6,9 +6,10 @@ import optuna
 import pytest
 from scipy.stats import qmc
 
+from sweeps.search import canonical, enumerate_trials
 from sweeps.search.samplers import Told, propose
-from sweeps.search.trials import canonical, enumerate_trials, shuffled
-from sweeps.spec.check import parse
+from sweeps.search.trials import shuffled
+from sweeps.spec import parse
 from tracking.schema import Outcome
 
 HEAD = "name: samplers\nmodel: {name: mlp}\ndata: {name: iris}\n"

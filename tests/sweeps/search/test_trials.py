@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from sweeps.search.trials import (
+from sweeps.search import (
     CONFIRM_SEEDS,
     count,
     count_text,
@@ -19,7 +19,7 @@ from sweeps.search.trials import (
     trials_from_json,
     trials_to_json,
 )
-from sweeps.spec.check import FIELDS, check
+from sweeps.spec import FIELDS, check
 from tracking.configurations import parse_value
 
 BASE = {"name": "a sweep", "model": {"name": "mlp"}, "data": {"name": "digits"}}

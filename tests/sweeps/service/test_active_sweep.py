@@ -5,11 +5,11 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from sweeps.search import enumerate_trials
 from sweeps.search.progress import Progress
-from sweeps.search.trials import enumerate_trials
 from sweeps.service.active_sweep import ActiveSweep
-from sweeps.spec.check import parse
-from sweeps.workers.local import LocalWorkers, Message
+from sweeps.spec import parse
+from sweeps.workers import LocalWorkers, Message
 from tracking import schema
 from tracking.writer import Writer
 

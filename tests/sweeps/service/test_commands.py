@@ -5,13 +5,13 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from sweeps.search import enumerate_trials, trials_from_json, trials_to_json
 from sweeps.search.progress import Progress
-from sweeps.search.trials import enumerate_trials, trials_from_json, trials_to_json
 from sweeps.service.active_sweep import ActiveSweep
 from sweeps.service.commands import Commands
 from sweeps.service.stored import Refused, Stored
-from sweeps.spec.check import parse
-from sweeps.workers.local import LocalWorkers
+from sweeps.spec import parse
+from sweeps.workers import LocalWorkers
 from tracking import schema
 from tracking.schema import Outcome
 from tracking.writer import Writer

@@ -6,7 +6,7 @@ import pytest
 
 from sweeps.service.landscape_queue import Landscapes
 from sweeps.service.stored import Refused, Trained
-from sweeps.workers.local import Message
+from sweeps.workers import Message
 from tracking import schema
 
 

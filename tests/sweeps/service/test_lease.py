@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from sweeps import state_folder
 from sweeps.client import Client, CommandError
 from sweeps.service import lease
 from sweeps.service.channel import NoAnswer, NoService, Server, request
@@ -27,7 +28,7 @@ time.sleep(60)
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SWEEPBOARD_STATE", str(tmp_path / "state"))
-    return lease.state_folder("sqlite:///some.db")
+    return state_folder.state_folder("sqlite:///some.db")
 
 
 @pytest.fixture
@@ -102,8 +103,8 @@ def test_a_later_process_with_the_same_pid_is_not_killed(folder, holder):
 
 def test_a_folder_that_lets_others_in_is_refused(folder):
     folder.chmod(0o755)
-    with pytest.raises(lease.LeaseError, match="must belong to you alone"):
-        lease.state_folder("sqlite:///some.db")
+    with pytest.raises(state_folder.StateFolderError, match="must belong to you alone"):
+        state_folder.state_folder("sqlite:///some.db")
 
 
 def test_requests_are_answered_errors_become_replies_and_a_silent_client_blocks_nobody(folder):
@@ -177,4 +178,4 @@ def test_a_service_finds_the_state_folder_that_was_named_relative_to_another_dir
     client.start_service()
     monkeypatch.chdir(started[0]["cwd"])
     monkeypatch.setenv("SWEEPBOARD_STATE", started[0]["env"]["SWEEPBOARD_STATE"])
-    assert lease.state_folder(client.uri).parent == tmp_path / "mine"
+    assert state_folder.state_folder(client.uri).parent == tmp_path / "mine"

@@ -3,9 +3,9 @@
 import pytest
 
 from sweeps.fields import SpecError
-from sweeps.search.trials import enumerate_trials
+from sweeps.search import enumerate_trials
+from sweeps.spec import parse
 from sweeps.spec.changes import changed, extended, said
-from sweeps.spec.check import parse
 
 GRID = """
 name: changes

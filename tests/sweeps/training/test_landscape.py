@@ -226,7 +226,7 @@ NET = """
 
 
 def foreign(my_models, automatic):
-    from sweeps.catalogue.entries import load
+    from sweeps.catalogue import load
 
     my_models(net=NET.format(automatic=automatic))
     (name,) = [name for name, entry in load().models.items() if entry.source]

@@ -17,7 +17,8 @@ from data.parts import Part
 from lightning_modules import MODELS
 from sweeps.training import measuring as measure
 from sweeps.training import predictions as answers
-from sweeps.training.measuring import MEASURED, against_truth
+from sweeps.training.measuring import against_truth
+from sweeps.training.objective import MEASURED
 from sweeps.training.train import _device, _precision, train
 from tracking import schema
 from tracking.schema import Outcome

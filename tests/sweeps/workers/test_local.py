@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 import pytest
 
 from sweeps.service import lease
-from sweeps.workers.local import Job, LocalWorkers
+from sweeps.workers import Job, LocalWorkers
 
 pytestmark = [pytest.mark.timeout(120)]
 

@@ -3,14 +3,13 @@
 A difference carries an interval and an exact p-value; a verdict (analysis.statistics.verdicts) needs both.
 
 Functions take finite numbers and refuse others: what diverged has no mean. Where diverged runs can be counted they are
-counted, in an argument of their own; verdicts rank them. Intervals of one group live in analysis.statistics.intervals
-and are offered here too: this is where a page gets its statistics.
+counted, in an argument of their own; verdicts rank them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -20,45 +19,17 @@ import pandas as pd
 
 from analysis.statistics.exact import Test, permutation, resolution, sign_flip
 from analysis.statistics.intervals import (
-    ENOUGH_FOR_AN_INTERVAL,
     Interval,
     check_share,
     finite,
     interval,
-    iqm,
-    number,
-    plus_minus,
     t_quantile,
 )
 from analysis.statistics.power import seeds_needed
-
-__all__ = [
-    "ENOUGH_FOR_AN_INTERVAL",
-    "MAXIMIZE",
-    "MINIMIZE",
-    "Difference",
-    "Interval",
-    "Values",
-    "best_weights",
-    "check_direction",
-    "difference",
-    "expected_best",
-    "finite",
-    "holm",
-    "interval",
-    "iqm",
-    "number",
-    "performance_profile",
-    "plus_minus",
-    "probability_of_improvement",
-    "seeds_needed",
-    "t_quantile",
-]
+from tracking.schema import MAXIMIZE, MINIMIZE
 
 ROUNDING: Final = 1e-12
 """Two results that differ by a smaller share of their size are the same."""
-MINIMIZE: Final = "minimize"
-MAXIMIZE: Final = "maximize"
 
 Values = Iterable[float] | Mapping[Any, float]
 """Results of a group: a sequence, or a mapping or a pandas Series from a key (the seed) to a result."""
@@ -239,113 +210,3 @@ def holm(p_values: Iterable[float]) -> np.ndarray:
     adjusted = np.empty(len(p))
     adjusted[order] = np.maximum.accumulate(np.minimum(1.0, p[order] * np.arange(len(p), 0, -1)))
     return adjusted
-
-
-def _check_count(name: str, value: int) -> None:
-    if value < 0:
-        raise ValueError(f"{name}: {value} is not allowed; allowed: 0 or more")
-
-
-def probability_of_improvement(
-    a: Iterable[float], b: Iterable[float], direction: str = MINIMIZE, *, diverged_a: int = 0, diverged_b: int = 0
-) -> float:
-    """The chance that a run of `a` is better than one of `b`: the share of all pairs of them, ties counting half.
-
-    Mann and Whitney's U / (n_a n_b) (Agarwal et al. 2021, for one task). A diverged run is worse than any other and
-    ties with a diverged one. nan where a group has no run.
-
-    Args:
-        a: Finite results.
-        b: Finite results.
-        direction: What is better: "minimize" or "maximize".
-        diverged_a: How many more runs of `a` diverged.
-        diverged_b: How many more runs of `b` diverged.
-    """
-    check_direction(direction)
-    _check_count("diverged_a", diverged_a)
-    _check_count("diverged_b", diverged_b)
-    sign = 1.0 if direction == MINIMIZE else -1.0
-    first = np.concatenate([sign * finite("a", a), np.full(diverged_a, np.inf)])
-    second = np.sort(np.concatenate([sign * finite("b", b), np.full(diverged_b, np.inf)]))
-    if not len(first) or not len(second):
-        return math.nan
-    at_least = len(second) - np.searchsorted(second, first, side="left")
-    above = len(second) - np.searchsorted(second, first, side="right")
-    return float((at_least + above).mean() / 2 / len(second))
-
-
-def performance_profile(
-    values: Iterable[float] | Mapping[Any, Iterable[float]],
-    thresholds: Sequence[float],
-    direction: str = MINIMIZE,
-    *,
-    diverged: int = 0,
-) -> np.ndarray:
-    """For each threshold: the share of runs that are better than it (Agarwal et al. 2021).
-
-    Args:
-        values: Finite results; or those of several tasks, by task: the share is then the mean of the tasks' shares.
-        thresholds: Where the profile is taken.
-        direction: What is better: "minimize" or "maximize".
-        diverged: How many more runs diverged (of one task): they are better than nothing.
-    """
-    check_direction(direction)
-    _check_count("diverged", diverged)
-    if isinstance(values, Mapping):
-        if diverged:
-            raise ValueError(f"diverged: {diverged} is not allowed with several tasks; allowed: 0")
-        if not values:
-            return np.full(len(thresholds), math.nan)
-        return np.asarray(np.mean([performance_profile(own, thresholds, direction) for own in values.values()], axis=0))
-    at = finite("thresholds", thresholds)
-    x = np.sort(finite("values", values))
-    total = len(x) + diverged
-    if not total:
-        return np.full(len(at), math.nan)
-    better = np.searchsorted(x, at) if direction == MINIMIZE else len(x) - np.searchsorted(x, at, side="right")
-    return np.asarray(better / total, dtype=float)
-
-
-def best_weights(finite: int, total: int, k: int) -> np.ndarray:
-    """The chance that the i-th best of `finite` results is the best of k trials drawn from `total` without replacement.
-
-    C(N - i, k - 1) / C(N, k) for i = 1, 2, ...; what is missing to 1 is the chance that all k diverged.
-    """
-    # The weight of the i-th best, from that of the one before: C(N - i, k - 1) without large factorials.
-    i = np.arange(1, finite)
-    weights = (k / total) * np.concatenate([[1.0], np.cumprod((total - i - k + 1).clip(0) / (total - i))])
-    return np.asarray(weights[:finite])
-
-
-def expected_best(
-    values: Iterable[float], budget: int | Sequence[int], direction: str = MINIMIZE, *, diverged: int = 0
-) -> np.ndarray:
-    """What the best of `budget` trials, chosen at random from those run, is on average: exact, over all subsets.
-
-    For the smallest: sum_i v_(i) C(N - i, k - 1) / C(N, k). Dodge et al. 2019 (Show your work) draw with replacement,
-    which is biased; subsets are not (Tang et al. 2020, Showing your work doesn't always work).
-
-    Args:
-        values: Finite results, one a trial: N with those that diverged.
-        budget: How many trials, 1 to N; several budgets give several answers.
-        direction: What is best: "minimize" or "maximize".
-        diverged: How many more trials diverged. A budget that they alone could use up has no best: nan.
-
-    Returns:
-        One number a budget, an array of no dimension for one budget.
-    """
-    check_direction(direction)
-    _check_count("diverged", diverged)
-    x = np.sort(finite("values", values))
-    x = x if direction == MINIMIZE else x[::-1]
-    total = len(x) + diverged
-    budgets = np.asarray(budget)
-    found = np.empty(budgets.shape)
-    for place, k in np.ndenumerate(budgets):
-        if not 1 <= k <= total or k != int(k):
-            raise ValueError(f"budget: {k} is not allowed; allowed: 1 to {total}, the number of trials")
-        if k <= diverged:
-            found[place] = math.nan
-            continue
-        found[place] = float(best_weights(len(x), total, int(k)) @ x)
-    return found

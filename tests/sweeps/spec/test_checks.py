@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from sweeps.fields import Field
-from sweeps.spec import check as spec_module
-from sweeps.spec.check import FIELDS, SpecError, check, configuration, default_workers, parse, to_yaml
+from sweeps.spec import FIELDS, SpecError, check, configuration, default_workers, parse, to_yaml
+from sweeps.spec import checks as spec_module
 
 GOOD = """
 name: optimizers-on-digits

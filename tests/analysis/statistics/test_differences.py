@@ -9,19 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.statistics.difference import (
-    Interval,
-    difference,
-    expected_best,
-    holm,
-    interval,
-    iqm,
-    number,
-    performance_profile,
-    plus_minus,
-    probability_of_improvement,
-    t_quantile,
-)
+from analysis.statistics import Interval, difference, expected_best, holm, interval, number, plus_minus, t_quantile
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 200])
@@ -92,51 +80,6 @@ def test_mean_and_half_width_end_at_the_same_digit() -> None:
 def test_an_interval_says_what_it_is() -> None:
     assert interval([1.0, 2.0, 4.0]).kind == "95% t-interval, n=3"
     assert interval([1.0, 2.0, 4.0], level=0.9).kind == "90% t-interval, n=3"
-
-
-@pytest.mark.parametrize("of", ["median", "iqm"])
-@pytest.mark.parametrize("n", [5, 8, 21])
-def test_bca_is_scipys(of: str, n: int) -> None:
-    from scipy import stats
-
-    values = np.random.default_rng(n).gamma(2.0, size=n)
-
-    def statistic(x: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.median(x, axis=axis) if of == "median" else stats.trim_mean(x, 0.25, axis=axis)
-
-    expected = stats.bootstrap(
-        (values,), statistic, vectorized=True, method="BCa", n_resamples=9_999, rng=np.random.default_rng(0)
-    ).confidence_interval
-    found = interval(values, of=of)
-    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
-    assert found.mean == pytest.approx(float(statistic(values)))
-    assert found.kind.startswith("95% BCa interval of the ") and found.kind.endswith(f", n={n}")
-
-
-def test_bca_covers_a_skewed_median_about_as_often_as_promised() -> None:
-    draws = np.random.default_rng(1).exponential(size=(120, 20))
-    covered = np.mean([each.low <= math.log(2) <= each.high for each in (interval(x, of="median") for x in draws)])
-    # Known to be .917 at n = 20, less than it promises: three standard errors of 120 draws to either side.
-    assert covered == pytest.approx(0.92, abs=0.075)
-
-
-def test_intervals_without_spread_or_values_are_told_apart() -> None:
-    same = interval([0.5] * 4, of="median")
-    assert (same.low, same.mean, same.high) == (0.5, 0.5, 0.5)
-    assert math.isnan(interval([1.0], of="iqm").low) and interval([1.0], of="iqm").mean == 1.0
-    assert interval([], of="median").n == 0
-    with pytest.raises(ValueError, match="of: 'mode' is not allowed; allowed: 'mean', 'median', 'iqm'"):
-        interval([1.0, 2.0], of="mode")
-
-
-def test_iqm_is_the_mean_of_the_middle_half() -> None:
-    from scipy import stats
-
-    for n in range(1, 14):
-        values = np.random.default_rng(n).normal(size=n)
-        assert iqm(values) == pytest.approx(float(stats.trim_mean(values, 0.25)))
-    assert iqm([1.0, 2.0, 3.0, 1000.0]) == 2.5, "one bad seed of four does not move it"
-    assert math.isnan(iqm([]))
 
 
 def test_paired_difference_is_scipys() -> None:
@@ -233,43 +176,6 @@ def test_holm_rejects_what_stepping_down_rejects() -> None:
         assert set(np.flatnonzero(holm(p) <= 0.05).tolist()) == rejected
 
 
-def test_probability_of_improvement_is_mann_whitneys_u() -> None:
-    from scipy import stats
-
-    generator = np.random.default_rng(7)
-    a, b = generator.integers(0, 6, 9).astype(float), generator.integers(0, 6, 7).astype(float)
-    u = float(stats.mannwhitneyu(a, b).statistic) / (9 * 7)
-    assert probability_of_improvement(a, b, "maximize") == pytest.approx(u)
-    assert probability_of_improvement(a, b) == pytest.approx(1 - u)
-
-
-def test_a_diverged_run_never_improves() -> None:
-    for direction in ("minimize", "maximize"):
-        assert probability_of_improvement([1.0], [], direction, diverged_b=3) == 1.0
-        assert probability_of_improvement([], [1.0], direction, diverged_a=3) == 0.0
-        assert probability_of_improvement([], [], direction, diverged_a=2, diverged_b=3) == 0.5
-        assert probability_of_improvement([1.0], [1.0], direction, diverged_a=1) == 0.25
-    assert math.isnan(probability_of_improvement([], [1.0]))
-    with pytest.raises(ValueError, match="direction: 'up' is not allowed; allowed: 'minimize', 'maximize'"):
-        probability_of_improvement([1.0], [1.0], "up")
-    with pytest.raises(ValueError, match="diverged_b: -1 is not allowed"):
-        probability_of_improvement([1.0], [1.0], diverged_b=-1)
-
-
-def test_a_profile_is_the_share_of_runs_that_are_better() -> None:
-    values = [0.1, 0.2, 0.2, 0.4]
-    assert performance_profile(values, [0.1, 0.2, 0.3, 1.0]).tolist() == [0, 0.25, 0.75, 1]
-    assert performance_profile(values, [0.1, 0.2, 0.3, 1.0], "maximize").tolist() == [0.75, 0.25, 0.25, 0]
-    assert performance_profile(values, [1.0], diverged=4).tolist() == [0.5], "what diverged is better than nothing"
-    tasks = {"digits": [0.1, 0.9], "wine": [0.2, 0.3, 0.1, 0.4]}
-    assert performance_profile(tasks, [0.35]).tolist() == [(1 / 2 + 3 / 4) / 2], "tasks count alike"
-    assert math.isnan(performance_profile([], [1.0])[0]) and math.isnan(performance_profile({}, [1.0])[0])
-    with pytest.raises(ValueError, match="thresholds: nan"):
-        performance_profile(values, [math.nan])
-    with pytest.raises(ValueError, match="with several tasks"):
-        performance_profile(tasks, [0.1], diverged=1)
-
-
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
 def test_expected_best_is_the_mean_over_all_subsets(direction: str) -> None:
     best = min if direction == "minimize" else max
@@ -300,13 +206,12 @@ def test_expected_best_of_many_trials_stays_finite() -> None:
         assert float(expected_best(values, k)) == pytest.approx(5001 / (k + 1), rel=1e-9)
 
 
-@pytest.mark.parametrize("of", ["mean", "median", "iqm"])
-def test_rounding_is_no_spread(of: str) -> None:
+def test_rounding_is_no_spread() -> None:
     values = [0.1 + 0.2, 0.3, 0.3, 0.3, 0.1 + 0.2]
-    assert interval(values, of=of).half == 0 and plus_minus(interval(values, of=of)).endswith("± 0")
+    assert interval(values).half == 0 and plus_minus(interval(values)).endswith("± 0")
     single = [float(np.float32(0.3)), float(np.nextafter(np.float32(0.3), np.float32(1)))] * 3
-    assert interval(single, of=of).half == 0, "single precision rounds more coarsely"
-    assert interval([0.3, 0.3 + 1e-9, 0.3, 0.3 + 1e-9], of=of).half > 0
+    assert interval(single).half == 0, "single precision rounds more coarsely"
+    assert interval([0.3, 0.3 + 1e-9, 0.3, 0.3 + 1e-9]).half > 0
 
 
 def test_the_rounding_of_a_difference_is_that_of_the_results() -> None:

@@ -1,6 +1,7 @@
-"""Artifacts that lie in a folder of this machine: written, listed and read as plain files.
+"""The files of runs: written, listed, read and deleted; what a sweep's take up on the disk.
 
-Every path must resolve, symbolic links included, under the run's own folder.
+Where they lie in a folder of this machine, they are plain files: every path must resolve, symbolic links included,
+under the folder of the run.
 """
 
 from __future__ import annotations
@@ -8,18 +9,20 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
-from tracking.frames import TEXT, table
+from tracking.frames import TEXT, Reader, table
 from tracking.kill_points import reached
-from tracking.store import StoreError
+from tracking.store import StoreError, explain
 
 OUTSIDE = "The artifact path {!r} leads out of the run's artifacts; allowed: a path inside them."
 _COLUMNS = {"path": TEXT, "size": "int64"}
+USAGE: dict[str, Any] = {"run_id": TEXT, "path": TEXT, "size": "int64"}
 
 
 def local_root(artifact_uri: str) -> Path | None:
@@ -93,3 +96,63 @@ def read(root: Path, path: str) -> bytes:
     if not file.is_file():
         raise FileNotFoundError(f"The run has no artifact {path!r}.")
     return file.read_bytes()
+
+
+def usage(reader: Reader, sweep: str) -> pd.DataFrame | None:
+    """The files of a sweep and of its runs, those that do not count too; without deleted runs.
+
+    Returns:
+        [run_id, path, size (bytes)], by run and path; None if one of them keeps its files elsewhere (a server, a cloud
+        store), where listing them would take a request for each folder of each run.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    own, runs = reader.runs(run_ids=[sweep]), reader.runs(sweep=sweep)
+    rows: list[tuple[str, str, int]] = []
+    for found in (own, runs):
+        for run_id, uri in zip(found["run_id"], found["artifact_uri"], strict=True):
+            root = local_root(str(uri))
+            if root is None:
+                return None
+            rows += [(str(run_id), path, size) for path, size in listing(root)]
+    return table(rows, USAGE)
+
+
+def remove_artifacts(reader: Reader, run_ids: Iterable[str], artifact: str) -> int:
+    """Delete an artifact of each of these runs, or all their artifacts if it is empty.
+
+    Returns:
+        how many bytes that freed
+
+    Raises:
+        StoreError: the store, or where its artifacts lie, cannot be reached
+    """
+    uris = reader.runs(run_ids=run_ids, deleted=True).set_index("run_id")["artifact_uri"]
+    return sum(_remove(reader, str(run_id), str(uri), artifact) for run_id, uri in uris.items())
+
+
+def _remove(reader: Reader, run_id: str, artifact_uri: str, artifact: str) -> int:
+    found = reader.artifacts(run_id)
+    found = found[(found["path"] == artifact) | (artifact == "")]
+    if found.empty:
+        return 0
+    root = local_root(artifact_uri)
+    try:
+        if root is None:
+            _remove_remote(reader.uri, artifact_uri, list(found["path"]))
+        elif artifact:
+            resolve(root, artifact).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(root)
+    except Exception as error:
+        raise StoreError(f"The files of run {run_id} cannot be deleted: {explain(error, reader.uri)}") from error
+    return int(found["size"].sum())
+
+
+def _remove_remote(uri: str, artifact_uri: str, paths: list[str]) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(artifact_uri, tracking_uri=uri)
+    for path in paths:
+        repository.delete_artifacts(path)  # type: ignore[no-untyped-call]

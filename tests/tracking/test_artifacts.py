@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tracking.disk import usage
+from tracking.artifacts import usage
 
 
 class Runs:

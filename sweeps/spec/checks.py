@@ -11,37 +11,26 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sweeps.catalogue import user_models
-from sweeps.catalogue.entries import Field, load
-from sweeps.fields import SpecError, collect, missing, nearest, refusal, show, unknown
+from sweeps.catalogue import load, user_models
+from sweeps.fields import Field, SpecError, collect, missing, nearest, refusal, show, unknown
 from sweeps.spec import claims as spec_claims
 from sweeps.spec import search_axis as axes_of
 from sweeps.spec import yaml_text
-from sweeps.spec.model import Claim, Confirm, Objective, Replicate, Spec, configuration, repeats, to_yaml
+from sweeps.spec.model import Spec, repeats
 from sweeps.spec.options import (
     ADAPTIVE,
     ANY_METRIC,
     DEFAULT_NAMES,
     FIELDS,
-    METRICS,
     MOST_RUNS,
     MOST_SEEDS,
     NAMED,
-    OWN,
-    PRUNERS,
-    SAMPLERS,
     SEED_KINDS,
     UNNAMED,
     default_workers,
     metric_field,
 )
 from sweeps.spec.search_axis import Axis
-
-__all__ = [
-    "ADAPTIVE", "ANY_METRIC", "FIELDS", "METRICS", "MOST_RUNS", "MOST_SEEDS", "NAMED", "OWN", "PRUNERS", "SAMPLERS",
-    "SEED_KINDS", "UNNAMED", "Axis", "Claim", "Confirm", "Objective", "Replicate", "Spec", "SpecError", "check",
-    "configuration", "default_workers", "metric_field", "parse", "repeats", "to_yaml",
-]  # fmt: skip
 
 
 class _Checker:
