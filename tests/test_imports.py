@@ -11,12 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-APP = Path(__file__).parents[1] / "app" / "streamlit_app.py"
+ROOT = Path(__file__).parents[1]
+APP = ROOT / "app" / "streamlit_app.py"
 
 TRAINS = ("torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", "data", "lightning_modules")
 FORBIDDEN = {
@@ -140,3 +142,18 @@ def test_no_part_hides_what_a_later_one_imports(imported: dict[str, Any]) -> Non
         hidden = set(modules) & earlier
         assert not hidden, f"{part}: move it before the parts that import {hidden}"
         earlier |= set(imported[part]["new"])
+
+
+def test_what_is_installed_has_every_file_that_is_no_python() -> None:
+    """setuptools leaves out what pyproject.toml does not name: the catalogue, icons, Streamlit's settings."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    shipped = {
+        file.relative_to(ROOT)
+        for package, patterns in settings["package-data"].items()
+        for pattern in patterns
+        for file in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    folders = {pattern.removesuffix("*") for pattern in settings["packages"]["find"]["include"]}
+    others = {Path(name) for name in tracked if name.split("/")[0] in folders and not name.endswith(".py")}
+    assert others and others <= shipped, f"pyproject.toml, package-data: {others - shipped} would not be installed"
