@@ -39,7 +39,6 @@ from data.parts import Part as Part
 from data.parts import Parts as Parts
 from data.parts import Scaling, loader
 
-TASKS = ("regression", "binary", "multiclass")
 # One number a choice that the data seed makes; they are part of what "the same seed" means, so they never change.
 SAMPLE, SPLIT, NOISE, RARITY = 1, 2, 3, 4
 

@@ -1,24 +1,22 @@
-"""What every model shares: loss, error and penalty by the task, and the recipe it is trained by.
+"""What every model shares: its steps by the task, its penalty, and the recipe it is trained by.
 
 Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and the batch alone. Nothing is stored on
 the module on the way, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
+from learning_tasks import TASKS, Batch, Task
 from lightning_modules.optimizers import OPTIMIZERS
 from lightning_modules.schedules import SCHEDULES
-
-Batch = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,79 +33,6 @@ class Recipe:
     """Strength of the penalty (l2/2)·Σw²."""
     label_smoothing: float = 0.0
     """Share of each target that is spread evenly over all classes while training."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What the outputs (B, num_outputs) of a model mean."""
-
-    loss: Callable[[Tensor, Tensor], Tensor]
-    """(outputs, targets) -> the mean loss over the batch."""
-    error: Callable[[Tensor, Tensor], Tensor]
-    """(outputs, targets) -> the error over the batch."""
-    constant: Callable[[Tensor], Tensor]
-    """targets -> the mean loss of the best answer that is the same for every example."""
-    probabilities: Callable[[Tensor], Tensor] | None = None
-    """outputs -> the probability of each class (B, classes); None for a regression."""
-    smoothed: Callable[[Tensor, Tensor, float], Tensor] | None = None
-    """(outputs, targets, label smoothing) -> the mean loss over the batch; None where the loss knows no smoothing."""
-
-
-def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    return F.mse_loss(outputs.squeeze(1), targets)
-
-
-def _root_mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    return _squared_error(outputs, targets).sqrt()
-
-
-def _variance(targets: Tensor) -> Tensor:
-    return targets.var(correction=0)
-
-
-def _entropy(targets: Tensor) -> Tensor:
-    """The entropy in nats of the shares of the classes: the cross-entropy of an answer that is those shares."""
-    shares = targets.long().bincount() / len(targets)
-    entropy: Tensor = torch.special.entr(shares).sum()
-    return entropy
-
-
-def _binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    logits = outputs.squeeze(1)
-    return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
-
-
-def _smoothed_binary_cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    return _binary_cross_entropy(outputs, targets.to(outputs.dtype) * (1 - smoothing) + smoothing / 2)
-
-
-def share_on_the_wrong_side(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Share of a batch whose output (B, 1) is above 0 where the target is class 0, or not above it where it is 1."""
-    return ((outputs.squeeze(1) > 0) != (targets > 0)).float().mean()
-
-
-def _sigmoid(outputs: Tensor) -> Tensor:
-    both = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
-    return both.softmax(dim=1)  # of (0, z) it is (1 - sigmoid(z), sigmoid(z))
-
-
-def _misclassified(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs.argmax(dim=1) != targets).float().mean()
-
-
-def _smoothed_cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    return F.cross_entropy(outputs, targets, label_smoothing=smoothing)
-
-
-def _softmax(outputs: Tensor) -> Tensor:
-    return outputs.softmax(dim=1)
-
-
-TASKS: dict[str, Task] = {
-    "regression": Task(_squared_error, _root_mean_squared_error, _variance),
-    "binary": Task(_binary_cross_entropy, share_on_the_wrong_side, _entropy, _sigmoid, _smoothed_binary_cross_entropy),
-    "multiclass": Task(F.cross_entropy, _misclassified, _entropy, _softmax, _smoothed_cross_entropy),
-}
 
 
 class Module(pl.LightningModule):

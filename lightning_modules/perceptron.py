@@ -16,7 +16,8 @@ weights at most (R/γ)² times (Novikoff 1962). If none does, it never comes to 
 import torch
 from torch import Tensor
 
-from lightning_modules.base import Task, share_on_the_wrong_side
+from learning_tasks import Task
+from learning_tasks.classification import share_on_the_wrong_side
 from lightning_modules.linear import Linear
 
 
