@@ -38,6 +38,7 @@ from data.parts import Examples as Examples
 from data.parts import Part as Part
 from data.parts import Parts as Parts
 from data.parts import Scaling, loader
+from learning_tasks.refusals import require
 
 # One number a choice that the data seed makes; they are part of what "the same seed" means, so they never change.
 SAMPLE, SPLIT, NOISE, RARITY = 1, 2, 3, 4
@@ -322,9 +323,3 @@ def _filled(*parts: Examples) -> tuple[Examples, ...]:
     counts = (~gaps[0]).sum(axis=0)
     mean = np.where(gaps[0], 0.0, parts[0].inputs).sum(axis=0) / np.maximum(counts, 1)
     return tuple(replace(part, inputs=np.where(gap, mean, part.inputs)) for part, gap in zip(parts, gaps, strict=True))
-
-
-def require(name: str, value: object, holds: bool, allowed: str) -> None:
-    """Refuses an argument in one sentence, unless what should hold does."""
-    if not holds:
-        raise ValueError(f"{name}: {value} is not allowed; allowed: {allowed}")

@@ -10,6 +10,7 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 
 from data.toy import Toy
+from learning_tasks.refusals import one_of
 
 Gate = Literal["and", "or", "xor"]
 
@@ -32,8 +33,7 @@ class LogicGate(Toy):
 
     def __init__(self, *, gate: Gate = "and", noise: Annotated[float, Ge(0)] = 0.05, **common: Any) -> None:
         super().__init__(noise=noise, **common)
-        if gate not in TABLES:
-            raise ValueError(f"gate: {gate!r} is not allowed; allowed: {', '.join(TABLES)}")
+        one_of("gate", gate, TABLES)
         self.gate = gate
 
     def place(self, labels: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:

@@ -11,7 +11,8 @@ import numpy as np
 from annotated_types import Interval
 from numpy.typing import NDArray
 
-from data.base import SAMPLE, DataModule, Examples, require
+from data.base import SAMPLE, DataModule, Examples
+from learning_tasks.refusals import require
 
 TEST_SIZE = 501
 TEST_STREAM = 20_260_102

@@ -4,8 +4,7 @@ Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and 
 the module on the way, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
 """
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from learning_tasks import TASKS, Batch, Task
+from learning_tasks.refusals import lookup
 from lightning_modules.optimizers import OPTIMIZERS
 from lightning_modules.schedules import SCHEDULES
 
@@ -144,24 +144,9 @@ class Module(pl.LightningModule):
 def optimizers_of(module: pl.LightningModule, recipe: Recipe) -> Any:
     """A recipe's optimizer of a module's parameters, and its schedule by the epoch, as Lightning wants them."""
     optimizer_fields, schedule_fields = dict(recipe.optimizer), dict(recipe.schedule)
-    make_optimizer = _named("optimizer", OPTIMIZERS, optimizer_fields.pop("name"))
-    make_schedule = _named("schedule", SCHEDULES, schedule_fields.pop("name"))
+    make_optimizer = lookup("optimizer.name", optimizer_fields.pop("name"), OPTIMIZERS)
+    make_schedule = lookup("schedule.name", schedule_fields.pop("name"), SCHEDULES)
     optimizer = make_optimizer(module.parameters(), **optimizer_fields)
     epochs = module.trainer.max_epochs if module._trainer is not None else None
     factor = make_schedule(epochs if epochs and epochs > 0 else 1, **schedule_fields)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "epoch"}}
-
-
-def one_of(name: str, value: str, allowed: Iterable[str]) -> None:
-    """Refuse a value that is none of those allowed."""
-    allowed = list(allowed)
-    if value not in allowed:
-        raise ValueError(f"{name}: {value!r} is not allowed; allowed: {', '.join(allowed)}")
-
-
-def _named(kind: str, registry: Mapping[str, Any], name: str) -> Any:
-    if name not in registry:
-        near = difflib.get_close_matches(name, registry, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise ValueError(f"{kind}.name: {name} is not allowed; allowed: {', '.join(registry)}{hint}")
-    return registry[name]

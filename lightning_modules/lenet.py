@@ -16,7 +16,8 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from lightning_modules.base import Module, one_of
+from learning_tasks.refusals import one_of
+from lightning_modules.base import Module
 from lightning_modules.blocks.activations import ACTIVATIONS
 from lightning_modules.blocks.initialization import Initialization, initialize
 

@@ -12,7 +12,8 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
-from lightning_modules.base import Module, one_of
+from learning_tasks.refusals import one_of, require
+from lightning_modules.base import Module
 from lightning_modules.blocks.activations import ACTIVATIONS, Activation
 from lightning_modules.blocks.initialization import Initialization, initialize
 
@@ -50,10 +51,8 @@ class MLP(Module):
         super().__init__(task=task)
         one_of("activation", activation, get_args(Activation))
         one_of("norm", norm, get_args(Norm))
-        if any(size < 1 for size in hidden_sizes):
-            raise ValueError(
-                f"hidden_sizes: {list(hidden_sizes)} is not allowed; allowed: a list of sizes of 1 or more"
-            )
+        sizes_allowed = all(size >= 1 for size in hidden_sizes)
+        require("hidden_sizes", list(hidden_sizes), sizes_allowed, "a list of sizes of 1 or more")
         layers: list[nn.Module] = []
         inputs = prod(input_shape)
         for size in hidden_sizes:

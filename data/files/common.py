@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.base import Classification, Examples, require
+from data.base import Classification, Examples
 from data.bundled import held_out
 from data.files.roots import MOST_VALUES, quoted
+from learning_tasks.refusals import require
 
 FEWEST = 10
 """Examples that a set must have beside a test part of its own, and with a part of itself."""

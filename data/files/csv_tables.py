@@ -16,11 +16,12 @@ import numpy as np
 from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
-from data.base import DataModule, Examples, require
+from data.base import DataModule, Examples
 from data.files.common import KEPT, Loaded, OwnClasses, divided, enough, limit, numbered, two_or_more
 from data.files.delimited import DELIMITERS, MOST_CLASSES, Column, Layout, Source, Table
 from data.files.numerals import DECIMALS, THOUSANDS, Notation
 from data.files.roots import Stamp, find, listed, quoted, refused, stamp
+from learning_tasks.refusals import require
 
 TO_CATEGORIES = "; list the column in categories if its values are kinds of something"
 TO_REGRESSION = "; for a number to predict use data csv_regression"

@@ -14,10 +14,11 @@ import numpy as np
 from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
-from data.base import Examples, Images, require
+from data.base import Examples, Images
 from data.files.common import KEPT, Loaded, OwnClasses, divided, enough, limit, numbered, two_or_more
 from data.files.delimited import LARGEST, MOST_CLASSES
 from data.files.roots import Stamp, find, listed, opened, stamp
+from learning_tasks.refusals import require
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """The third byte, and the numbers it stands for."""

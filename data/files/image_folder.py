@@ -15,11 +15,12 @@ from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.base import Examples, Images, require
+from data.base import Examples, Images
 from data.files.common import KEPT, Loaded, OwnClasses, as_floats, divided, enough, limit, two_or_more
 from data.files.delimited import MOST_CLASSES
 from data.files.image_files import BACKGROUNDS, FORMATS, MODES, Look, Pixels, read_image
 from data.files.roots import Stamp, find, listed, refused, shown, stamp, within
+from learning_tasks.refusals import require
 
 MOST_IMAGES = 200_000
 

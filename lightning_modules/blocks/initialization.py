@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from lightning_modules.base import one_of
+from learning_tasks.refusals import one_of
 
 Initialization = Literal["zeros", "normal", "xavier", "he"]
 
