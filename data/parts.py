@@ -124,7 +124,7 @@ class Batches(Sampler[Any]):
         return iter(torch.split(order, self._lengths()))
 
 
-def _as_is(batch: Any) -> Any:
+def _uncollated(batch: Any) -> Any:
     return batch
 
 
@@ -134,4 +134,4 @@ def loader(part: Any, sampler: Sampler[Any]) -> DataLoader[Any]:
     Each item stands for a whole batch, so nothing is collated example by example. The generator is the loader's own:
     without one, each pass would draw from the global stream that dropout uses.
     """
-    return DataLoader(part, sampler=sampler, batch_size=None, collate_fn=_as_is, generator=torch.Generator())
+    return DataLoader(part, sampler=sampler, batch_size=None, collate_fn=_uncollated, generator=torch.Generator())
