@@ -1,6 +1,6 @@
 """Logic gates as data: the four rows of a truth table, drawn again and again, as points around the corners of a square.
 
-AND and OR can be told apart by a line, XOR cannot (Minsky and Papert 1969).
+A line separates the classes of AND and of OR, but not those of XOR (Minsky and Papert 1969).
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -16,7 +16,7 @@ Gate = Literal["and", "or", "xor"]
 
 CORNERS: Final = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
 TABLES: Final[dict[str, tuple[int, ...]]] = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}
-"""What each gate says at each corner."""
+"""What each gate answers at each corner."""
 
 
 class LogicGate(Toy):
@@ -37,9 +37,9 @@ class LogicGate(Toy):
         self.gate = gate
 
     def place(self, labels: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
-        says = np.array(TABLES[self.gate])
+        answers = np.array(TABLES[self.gate])
         points = np.empty((len(labels), 2))
         for label in (0, 1):
-            corners, of_label = CORNERS[says == label], labels == label
-            points[of_label] = corners[random.integers(0, len(corners), of_label.sum())]
+            corners, members = CORNERS[answers == label], labels == label
+            points[members] = corners[random.integers(0, len(corners), members.sum())]
         return points
