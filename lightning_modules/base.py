@@ -1,38 +1,18 @@
-"""What every model shares: its steps by the task, its penalty, and the recipe it is trained by.
+"""What every model shares: its steps by the task, and the penalty on its weights.
 
-Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and the batch alone. Nothing is stored on
-the module on the way, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
+Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and the batch alone. They store nothing on
+the module, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from learning_tasks import TASKS, Batch, Task
-from learning_tasks.refusals import lookup
-from lightning_modules.optimizers import OPTIMIZERS
-from lightning_modules.schedules import SCHEDULES
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained: what a plain `pl.Trainer` needs to fit it, beside data and epochs."""
-
-    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"name": "adam"})
-    """A name of OPTIMIZERS and its fields."""
-    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "constant"})
-    """A name of SCHEDULES and its fields."""
-    l1: float = 0.0
-    """Strength of the penalty l1·Σ|w|."""
-    l2: float = 0.0
-    """Strength of the penalty (l2/2)·Σw²."""
-    label_smoothing: float = 0.0
-    """Share of each target that is spread evenly over all classes while training."""
+from lightning_modules.recipe import Recipe, optimizers_of
 
 
 class Module(pl.LightningModule):
@@ -71,12 +51,12 @@ class Module(pl.LightningModule):
         self.task = task
 
     def loss(self, batch: Batch) -> Tensor:
-        """The mean loss over a batch, without the penalty."""
+        """The mean loss over a batch (), without the penalty."""
         inputs, targets = batch
         return self.criteria[self.task].loss(self(inputs), targets)
 
     def evaluate(self, batch: Batch, clean: Tensor | None = None) -> dict[str, Tensor]:
-        """`loss` and `error` over a batch, from one forward pass, without the penalty.
+        """The `loss` and the `error` over a batch, from one forward pass, without the penalty.
 
         Args:
             batch: Inputs and targets.
@@ -89,24 +69,24 @@ class Module(pl.LightningModule):
         return measured if clean is None else {**measured, "clean_error": task.error(outputs, clean)}
 
     def probabilities(self, inputs: Tensor) -> Tensor:
-        """The probability of each class (B, classes), float32; for a classification only."""
+        """The probability of each class (B, classes) float32; for a classification only."""
         probabilities = self.criteria[self.task].probabilities
         assert probabilities is not None, f"{self.task} has no classes"
         return probabilities(self(inputs).float())
 
     def weights(self) -> list[nn.Parameter]:
-        """The parameters that are penalised: no biases, no parameters of norms or activations, which have one axis."""
+        """The parameters that are penalised: those of more than one axis, so no biases, norms or activations."""
         return [parameter for parameter in self.parameters() if parameter.ndim > 1]
 
     def penalty(self) -> Tensor:
-        """l1·Σ|w| + (l2/2)·Σw² over the weights."""
+        """The penalty l1·Σ|w| + (l2/2)·Σw² over the weights, ()."""
         l1, l2, weights = self.recipe.l1, self.recipe.l2, self.weights()
         terms = [l1 * weight.abs().sum() for weight in weights] if l1 else []
         terms += [l2 / 2 * weight.square().sum() for weight in weights] if l2 else []
         return torch.stack(terms).sum() if terms else torch.zeros((), device=self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """`loss` is minimised; `data_loss` is the loss alone, with neither label smoothing nor penalty."""
+        """The `loss`, which is minimised, and the `data_loss`, which has neither label smoothing nor penalty."""
         loss, data_loss = self._losses(batch)
         if self.logs:
             self.log("train/loss", data_loss, on_step=False, on_epoch=True, batch_size=len(batch[1]))
@@ -120,8 +100,8 @@ class Module(pl.LightningModule):
             loss = self.loss(batch)
             return loss, loss
         if task.smoothed is None:
-            what = f"{type(self).__name__} and the task {self.task}"
-            raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {what}; allowed: 0.")
+            model = f"{type(self).__name__} and the task {self.task}"
+            raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {model}; allowed: 0.")
         inputs, targets = batch
         outputs = self(inputs)
         return task.smoothed(outputs, targets, smoothing), task.loss(outputs, targets)
@@ -137,16 +117,5 @@ class Module(pl.LightningModule):
             self.log(f"{split}/{name}", value, batch_size=len(batch[1]), add_dataloader_idx=False)
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimizer, and its schedule by the epoch."""
+        """The optimizer of the recipe, and its schedule by the epoch."""
         return optimizers_of(self, self.recipe)
-
-
-def optimizers_of(module: pl.LightningModule, recipe: Recipe) -> Any:
-    """A recipe's optimizer of a module's parameters, and its schedule by the epoch, as Lightning wants them."""
-    optimizer_fields, schedule_fields = dict(recipe.optimizer), dict(recipe.schedule)
-    make_optimizer = lookup("optimizer.name", optimizer_fields.pop("name"), OPTIMIZERS)
-    make_schedule = lookup("schedule.name", schedule_fields.pop("name"), SCHEDULES)
-    optimizer = make_optimizer(module.parameters(), **optimizer_fields)
-    epochs = module.trainer.max_epochs if module._trainer is not None else None
-    factor = make_schedule(epochs if epochs and epochs > 0 else 1, **schedule_fields)
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "epoch"}}

@@ -84,7 +84,7 @@ class LeNet(Module):
 
 
 def _fit(rows: int, columns: int) -> tuple[nn.Module, int, int]:
-    """What brings an image to 32 x 32 unless it is larger, and its rows and columns then."""
+    """The module that brings an image to 32 x 32 unless it is larger, and the rows and columns of its result."""
     factor = max(SIDE // max(rows, columns), 1)
     rows, columns = factor * rows, factor * columns
     down, right = max(SIDE - rows, 0), max(SIDE - columns, 0)

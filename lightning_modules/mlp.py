@@ -1,5 +1,7 @@
 """Multi-layer perceptron: (linear, norm, activation, dropout) for each hidden size, then a linear output.
 
+    h <- dropout(activation(norm(W·h + b))), from h = x flattened;  outputs = W·h + b
+
 Rumelhart, Hinton and Williams (1986); batch norm as Ioffe and Szegedy (2015), before the activation; layer norm as Ba,
 Kiros and Hinton (2016); dropout as Srivastava et al. (2014), but scaled up while training instead of down afterwards.
 A linear layer before batch norm has no bias, since the norm would take it away.
