@@ -17,7 +17,7 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("analysis", "app", "data", "lightning_modules", "sweeps", "tracking")
+PACKAGES = ("analysis", "app", "data", "learning_tasks", "lightning_modules", "sweeps", "tracking")
 EVERYTHING = ("requirements.txt", "pyproject.toml", "tests/conftest.py")
 MARKS = "not slow and not browser and not faults"
 

@@ -20,13 +20,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "app" / "streamlit_app.py"
 
-TRAINS = ("torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", "data", "lightning_modules")
+GROUND = ("data", "learning_tasks", "lightning_modules")
+TRAINS = ("torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", *GROUND)
 FORBIDDEN = {
     "help": ("mlflow", "torch", "pandas", "numpy", "pydantic", "yaml", "optuna"),
-    "data_files": ("torch", "data", "numpy"),
+    "data_files": ("torch", "data", "learning_tasks", "numpy"),
     "settings": ("torch",),
     "user_models": ("torch", "pytorch_lightning", "sweeps.catalogue.read_user_models"),
-    "catalogue": ("torch", "pytorch_lightning", "mlflow", "optuna", "data"),
+    "catalogue": ("torch", "pytorch_lightning", "mlflow", "optuna", "data", "learning_tasks"),
     "tracking": ("mlflow", "torch", "lightning", "sqlalchemy", "alembic"),
     "overview": (*TRAINS, "scipy", "scipy.stats"),
     "app": TRAINS,

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import pytorch_lightning as pl
 
-from data.base import TASKS
+from learning_tasks import TASKS
 from lightning_modules import Module
 from sweeps.catalogue import user_files as modules
 from sweeps.catalogue.build import argument_texts, field_of, summary_and_help

@@ -34,7 +34,7 @@ FED: Final = (
     "in_features", "input_dim", "num_features", "out_features", "output_dim", "num_classes",
 )  # fmt: skip
 """Arguments of a constructor that the data decides: what `DataModule.dims` says, and other names for the same."""
-OURS: Final = ("analysis", "app", "data", "lightning_modules", "sweeps", "tracking")
+OURS: Final = ("analysis", "app", "data", "learning_tasks", "lightning_modules", "sweeps", "tracking")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from data import DataModule
 from data.base import Part
 from lightning_modules import MODELS, Recipe
-from lightning_modules.base import optimizers_of
+from lightning_modules.recipe import optimizers_of
 from sweeps.catalogue import load
 from sweeps.catalogue import user_files as modules
 from sweeps.catalogue.read_user_models import arguments, model_classes
