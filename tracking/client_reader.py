@@ -118,7 +118,7 @@ class ClientReader(Reader):
     def artifacts(self, run_id: str) -> pd.DataFrame:
         root = self._local_root(run_id)
         if root is not None:
-            return artifacts.table_of(root)
+            return artifacts.files_table(artifacts.listing(root))
 
         def walk(client: Any, folder: str | None) -> Iterator[tuple[str, int]]:
             for each in client.list_artifacts(run_id, folder):
@@ -127,7 +127,7 @@ class ClientReader(Reader):
                 else:
                     yield each.path, int(each.file_size or 0)
 
-        return artifacts.table_from(self._ask(lambda client: sorted(walk(client, None))))
+        return artifacts.files_table(self._ask(lambda client: sorted(walk(client, None))))
 
     def artifact(self, run_id: str, path: str) -> bytes:
         root = self._local_root(run_id)

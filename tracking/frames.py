@@ -1,8 +1,8 @@
 """What every reader answers with: tidy pandas frames of fixed columns and types, and the interface that yields them.
 
 Times are whole milliseconds, values are floats (nan where MLflow says so, infinite where it had to store the largest
-number instead), everything else is text. What a secret's key
-holds is masked here, so that no reader can forget it.
+number instead), everything else is text. The value of a key that names a secret is masked here, so that no reader can
+forget it.
 """
 
 from __future__ import annotations
@@ -133,21 +133,24 @@ def wide(found: Records) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Look:
-    """What a store held when it was looked at."""
+    """What a store held when it was looked at, as far as it tells which runs change afterwards."""
 
     runs: dict[str, Row] = field(default_factory=dict)
+    """Run -> its row."""
     tags: dict[str, int] = field(default_factory=dict)
     """Run -> a hash of its tags."""
     marks: dict[str, Row | None] = field(default_factory=dict)
-    """Table -> its highest row, rowid first; nothing while it is empty."""
+    """Table -> its highest row, rowid first; None while it is empty."""
 
 
-class Changes(NamedTuple):
-    """The runs of a selection now, and which of them to read again: None means all of them."""
+class ChangedRuns(NamedTuple):
+    """The runs of a selection now, and which of them changed since the last look."""
 
     look: Look | None
+    """What to compare with the next time; None where the store cannot be compared."""
     runs: pd.DataFrame
     again: frozenset[str] | None
+    """The ids of the runs to read again; None means all of them."""
 
 
 class Reader(ABC):
@@ -175,13 +178,12 @@ class Reader(ABC):
     def records(self, selection: Selection, keys: Keys = Keys()) -> Records:  # noqa: B008
         """Runs (by start and id) with their params, tags and latest metrics, in one pass over the store."""
 
-    def changes(self, selection: Selection, last: Look | None) -> Changes:
+    def changes(self, selection: Selection, last: Look | None) -> ChangedRuns:
         """The runs of a selection now, and which of them changed since the last look.
 
-        A store that cannot tell says each time that all of them may have.
+        For a store that cannot tell, all of them may have changed each time, and the frame of runs is empty.
         """
-
-        return Changes(None, table((), RUNS), None)
+        return ChangedRuns(None, table((), RUNS), None)
 
     @abstractmethod
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from tracking.frames import TEXT, Changes, Keys, Look, Reader, Records, Selection
+from tracking.frames import TEXT, ChangedRuns, Keys, Look, Reader, Records, Selection
 from tracking.legible import exact, spelled_out
 
 _TEXTS: Final = ("name", "key", "value", "path")
@@ -59,9 +59,9 @@ class LegibleReader(Reader):
         records = self._reader.records(selection, Keys(*map(_exact_keys, keys)))
         return Records(*map(_legible_frame, records))
 
-    def changes(self, selection: Selection, last: Look | None) -> Changes:
-        found = self._reader.changes(selection, last)
-        return found._replace(runs=_legible_frame(found.runs))
+    def changes(self, selection: Selection, last: Look | None) -> ChangedRuns:
+        changed = self._reader.changes(selection, last)
+        return changed._replace(runs=_legible_frame(changed.runs))
 
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
         return _legible_frame(self._reader.histories(run_ids, _exact_keys(keys)))

@@ -17,16 +17,16 @@ from typing import Any
 import pandas as pd
 
 from tracking import artifacts
+from tracking._changed_runs import changed_runs, statements
 from tracking._old_schema import Sources, lacks_something, sources
 from tracking._sqlite import Row, query_all
-from tracking.changes import changes, statements
 from tracking.client_reader import ClientReader
 from tracking.frames import (
     EXPERIMENTS,
     HISTORIES,
     METRICS,
     RUNS,
-    Changes,
+    ChangedRuns,
     Keys,
     Look,
     Reader,
@@ -142,14 +142,14 @@ class SqliteReader(Reader):
             table(sorted((row for row in metrics if row[0] in known), key=itemgetter(0, 1)), METRICS),
         )
 
-    def changes(self, selection: Selection, last: Look | None) -> Changes:
+    def changes(self, selection: Selection, last: Look | None) -> ChangedRuns:
         condition, arguments = _condition(selection)
         runs = _RUNS.format("runs", condition), arguments
         among = f"SELECT r.run_uuid FROM runs r WHERE {condition}"
         tags = f"SELECT run_uuid, key, coalesce(value, '') FROM tags WHERE run_uuid IN ({among})", arguments
         # An older schema has not got these tables as they are.
         answers = self._query(lambda: statements(runs, tags, last) if self._sources == Sources() else [])
-        return changes(answers, last) if answers else super().changes(selection, None)
+        return changed_runs(answers, last) if answers else super().changes(selection, None)
 
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
         arguments = [json.dumps(list(run_ids))] + ([] if keys is None else [json.dumps(list(keys))])
@@ -167,7 +167,7 @@ class SqliteReader(Reader):
         root = artifacts.local_root(self._artifact_uri(run_id))
         if root is None:
             return ClientReader(self.uri).artifacts(run_id)
-        return artifacts.table_of(root)
+        return artifacts.files_table(artifacts.listing(root))
 
     def artifact(self, run_id: str, path: str) -> bytes:
         root = artifacts.local_root(self._artifact_uri(run_id))
