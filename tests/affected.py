@@ -1,8 +1,9 @@
 """`make check`: run the tests that the change under way can break, and no others.
 
 Changed is what differs from the branch that this one is to join (the upstream, else the last commit). A test file is
-run if it changed, or if it names a module that changed or that imports a changed one, directly or through others; a
-page's tests name it by its file in app/views. Browser, fault and slow tests are left to `make test`.
+run if it changed, if it reads a file that changed (READ_FILES), or if it names a module that changed or that imports a
+changed one, directly or through others; a page's tests name it by its file in app/views. Browser, fault and slow tests
+are left to `make test`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import grimp
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("analysis", "app", "data", "lightning_modules", "sweeps", "tracking")
+READ_FILES = {"tests/test_labs.py": ("labs/",), "tests/test_layout.py": tuple(f"{name}/" for name in PACKAGES)}
+"""Test file -> the folders whose files it reads without importing them."""
 EVERYTHING = ("requirements.txt", "pyproject.toml", "tests/conftest.py")
 MARKS = "not slow and not browser and not faults"
 
@@ -70,9 +73,9 @@ def affected_tests(changed: set[str]) -> list[str]:
     chosen = set(folders)
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         path = str(file.relative_to(ROOT))
-        reads_a_lab = path == "tests/test_labs.py" and any(name.startswith("labs/") for name in changed)
+        reads_the_files = path in READ_FILES and any(name.startswith(READ_FILES[path]) for name in changed)
         named = names_in(file.read_text(), pages if path.startswith("tests/app/") else {})
-        if path in changed or reads_a_lab or not modules.isdisjoint(named):
+        if path in changed or reads_the_files or not modules.isdisjoint(named):
             chosen.add(path)
     return sorted(path for path in chosen if path in folders or str(Path(path).parent) not in folders)
 
