@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +11,10 @@ from typing import Any
 from sweeps.search import flatten, group_of, run_name, seeds_for
 from sweeps.search.progress import MAX_ATTEMPTS, Progress, Slot, winners
 from sweeps.search.pruning import epochs_of, judge_of
-from sweeps.search.samplers import Told, propose
 from sweeps.service.alerts import diverging
+from sweeps.service.events import add_event, now_ms
+from sweeps.service.resume_files import ResumeFiles
+from sweeps.service.trial_choice import Choice, TrialChoice
 from sweeps.spec import Spec
 from sweeps.workers import Job, LocalWorkers, Message
 from tracking import schema
@@ -24,10 +23,6 @@ from tracking.schema import Outcome, State
 from tracking.writer import NewRun, Writer
 
 MAX_BACKLOG = 20_000  # operations waiting for the store, above which no more runs are begun
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class ActiveSweep:
@@ -43,7 +38,7 @@ class ActiveSweep:
         commit: git commit of the working directory, or ""
         tell: called with what a person may want to be told of: event (finished, failed, diverging), sweep, name, text
         alarmed: whether it has been told that the sweep diverges
-        resumable: the folder in which long runs leave what they need to go on, or None
+        resume_files: those of the store, or None
     """
 
     def __init__(
@@ -59,7 +54,7 @@ class ActiveSweep:
         commit: str,
         tell: Callable[[dict[str, str]], object] = lambda event: None,
         alarmed: bool = False,
-        resumable: Path | None = None,
+        resume_files: ResumeFiles | None = None,
     ) -> None:
         self.sweep = sweep
         self.progress = progress
@@ -67,18 +62,15 @@ class ActiveSweep:
         self._experiment_id = experiment_id
         self._writer = writer
         self._workers = workers
-        self._wake = wake
         self._owner = owner
         self._commit = commit
         self._tell = tell
         self._alarmed = alarmed
-        self._resumable = resumable
+        self._resume_files = resume_files
         self._planned: int | None = None
         self._failure = ""
         """Why the sweep cannot go on; it fails when the runs under way have ended."""
-        self._choosing: int | None = None
-        """The number of the trial that the sampler is choosing now, in a thread of its own."""
-        self._chosen: queue.SimpleQueue[tuple[int, dict[str, Any] | Exception]] = queue.SimpleQueue()
+        self._choice = TrialChoice(wake)
         self._judge = judge_of(self.progress)
         self._ended_by_person: set[str] = set()
         self._uncreated: set[str] = set()  # begun, but the store has not given them an id yet
@@ -213,8 +205,8 @@ class ActiveSweep:
             text = f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}."
             self._enter(State.FINISHED, text)
             self._alert("finished", text)
-            for left in self._resumable.glob(f"{self.sweep}-*") if self._resumable else ():
-                left.unlink(missing_ok=True)  # of runs that crashed or were ended one by one
+            if self._resume_files:  # runs that crashed or were ended one by one have left theirs
+                self._resume_files.remove(lambda sweep: sweep == self.sweep)
         elif self.state is State.PAUSING:
             self._enter(State.PAUSED, "Paused.")
         else:
@@ -236,39 +228,32 @@ class ActiveSweep:
 
     def _grow(self) -> None:
         """Have the next trial chosen, or the winners of a search that is done confirmed."""
-        while not self._chosen.empty():
-            number, params = self._chosen.get()
-            self._choosing = None
-            try:
-                if isinstance(params, Exception):
-                    raise params
-                self.progress.add(number, params)
-            except Exception as error:  # such as a module of the user's own that is there no more
-                self._failure = f"The sampler {self.spec.sampler} could not choose trial {number}: {error}"
-                return
-        if self.progress.waiting:
+        if chosen := self._choice.take():
+            self._add_trial(*chosen)
+        if self._failure or self.progress.waiting:
             return
-        wanted = self.progress.next_number
-        if wanted is not None and self._choosing is None:
-            self._choosing = wanted
-            told, spec = self.progress.told(), self.spec
-            threading.Thread(target=self._choose, args=(spec, wanted, told), daemon=True, name="sampler").start()
+        number = self.progress.next_number
+        if number is not None:
+            if not self._choice.busy:
+                self._choice.begin(self.spec, number, self.progress.told())
         elif self.spec.confirm and self.progress.winners is None and self.progress.search_done:
-            chosen = winners(self.progress)
-            self.progress.confirm(chosen)
-            self._writer.set_tags(self.sweep, {schema.WINNERS: json.dumps(chosen)})
-            seeds = self.spec.confirm.seeds
-            text = f"The search is done; retrained with {seeds} fresh seeds: {len(chosen)} of its trials."
-            self.event(text if chosen else "The search is done; it has no winner to confirm.")
-            self._tell_planned()
+            self._confirm(self.spec.confirm.seeds)
 
-    def _choose(self, spec: Spec, number: int, told: list[Told]) -> None:
+    def _add_trial(self, number: int, choice: Choice) -> None:
         try:
-            params: dict[str, Any] | Exception = propose(spec, number, told)
-        except Exception as error:
-            params = error
-        self._chosen.put((number, params))
-        self._wake()
+            if isinstance(choice, Exception):
+                raise choice
+            self.progress.add(number, choice)
+        except Exception as error:  # such as a user module that is gone
+            self._failure = f"The sampler {self.spec.sampler} could not choose trial {number}: {error}"
+
+    def _confirm(self, seeds: int) -> None:
+        confirmed = winners(self.progress)
+        self.progress.confirm(confirmed)
+        self._writer.set_tags(self.sweep, {schema.WINNERS: json.dumps(confirmed)})
+        text = f"The search is done; retrained with {seeds} fresh seeds: {len(confirmed)} of its trials."
+        self.event(text if confirmed else "The search is done; it has no winner to confirm.")
+        self._tell_planned()
 
     def _tell_planned(self) -> None:
         """Tell the store how many runs the sweep will have, if that has changed."""
@@ -289,9 +274,9 @@ class ActiveSweep:
 
     def _resume_file(self, slot: Slot) -> str | None:
         """Where a long run leaves what it needs to go on after a kill."""
-        if self._resumable is None:
+        if self._resume_files is None:
             return None
-        return str(self._resumable / f"{self.sweep}-{slot.trial.number}-{slot.seed}.pt")
+        return str(self._resume_files.path(self.sweep, slot.trial.number, slot.seed))
 
     def _begin(self, slot: Slot, configuration: dict[str, Any]) -> None:
         if self._judge and slot.judged:
@@ -401,9 +386,3 @@ class ActiveSweep:
             text = f"{diverged} of the {ended} runs that have ended diverged."
             self.event(text)
             self._alert("diverging", text)
-
-
-def add_event(writer: Writer, sweep: str, text: str, run: str | None = None) -> None:
-    """Write one sentence into a sweep's events."""
-    content = json.dumps({"at": now_ms(), "text": text, "run": run}, ensure_ascii=False)
-    writer.set_tags(sweep, {f"{schema.EVENT}{time.time_ns()}": content})

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sweeps.search import count, enumerate_trials, trials_to_json
-from sweeps.service.active_sweep import ActiveSweep, add_event, now_ms
+from sweeps.service.active_sweep import ActiveSweep
+from sweeps.service.events import add_event, now_ms
 from sweeps.service.stored import Refused, Stored
 from sweeps.spec import to_yaml
 from sweeps.spec.changes import CHANGING, said

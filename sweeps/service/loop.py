@@ -21,33 +21,37 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.catalogue import user_models
+from sweeps.interpreter import ROOT
 from sweeps.preflight.check import Checker
 from sweeps.service import editing
-from sweeps.service.active_sweep import ActiveSweep, now_ms
+from sweeps.service.active_sweep import ActiveSweep
 from sweeps.service.alerts import Alerts
 from sweeps.service.calls import Calls
 from sweeps.service.channel import Server
-from sweeps.service.commands import STOP_RUN, UNDER_WAY, Commands
+from sweeps.service.commands import STOP_RUN, Commands
+from sweeps.service.events import now_ms
 from sweeps.service.idle import Idle
 from sweeps.service.landscape_queue import Landscapes
 from sweeps.service.launching import store_sweep
 from sweeps.service.lease import PROBLEM_FILE, Hold
 from sweeps.service.mlflow_ui import MlflowUI
+from sweeps.service.recovery import Recovery
+from sweeps.service.resume_files import ResumeFiles
 from sweeps.service.stored import Refused, Stored
+from sweeps.service.sweep_lease import SweepLease
 from sweeps.settings import settings
 from sweeps.spec import parse
 from sweeps.state_folder import state_folder
 from sweeps.workers import LocalWorkers
 from tracking import schema
 from tracking.reader import open_reader
-from tracking.schema import COMMANDS, Outcome, State
+from tracking.schema import COMMANDS, State
 from tracking.store import StoreError, ensure_store, sqlite_path
 from tracking.writer import Writer, set_experiment_tags
 
 WARM_WORKERS = min(2, os.cpu_count() or 1)  # kept while nothing is trained
 IDLE_SECONDS = 600.0  # with nothing to do and no client heard of, the service ends
 POLL_SECONDS = 1.0  # between looks at the store for queued sweeps and commands
-SWEEP_LEASE_SECONDS = 60.0  # how long a service of another host is believed alive after it was last heard of
 
 log = logging.getLogger("sweepboard.service")
 
@@ -63,10 +67,8 @@ class Service:
     def __init__(self, uri: str, hold: Hold) -> None:
         self.uri = uri
         self._hold = hold
-        self._host = hold.token.split(":", 1)[0]
         self._scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=hold.folder))
-        self._resumable = hold.folder / "resumable"
-        self._resumable.mkdir(exist_ok=True)
+        self._resume_files = ResumeFiles(hold.folder / "resumable")
         self._calls = Calls()
         self._workers = LocalWorkers(self._scratch, self._calls.wake)
         self._workers.grow(WARM_WORKERS)  # before anybody asks
@@ -74,6 +76,8 @@ class Service:
         self._stored = Stored(open_reader(uri))
         self._writer = Writer(uri, self._on_created, self._on_refused)
         self._commands = Commands(self._stored, self._writer, lambda: self._active)
+        self._lease = SweepLease(uri, hold.token, self._writer)
+        self._recovery = Recovery(self._stored, self._writer, self._commands, self._resume_files, self._lease)
         self._landscapes = Landscapes(self._stored, self._writer, self._workers, self._ask)
         self._ui = MlflowUI(uri, hold.folder)
         path = sqlite_path(uri)
@@ -83,10 +87,8 @@ class Service:
         self._started = time.time()
         self._idle = Idle(IDLE_SECONDS)
         self._next_poll = 0.0
-        self._next_sweep_lease = 0.0
         self._seen_version = ""
         self._unreadable: str | None = None
-        self._recovered = False
         self._ending = False
         self._commit = _git_commit()
 
@@ -129,8 +131,8 @@ class Service:
                 self._active = None
                 self._workers.shrink(WARM_WORKERS)
                 self._next_poll = 0.0
-            elif time.monotonic() > self._next_sweep_lease:
-                self._write_lease(self._active.sweep)
+            else:
+                self._lease.renew(self._active.sweep)
         if self._idle.over(busy=bool(self._active) or self._landscapes.busy or bool(self._writer.problem)):
             log.info("nothing to do")
             self._ending = True
@@ -140,7 +142,7 @@ class Service:
         """Have the loop do what changes a sweep, and wait for it; the reply says why if it was refused."""
 
         def recovered() -> None:
-            self._recover()
+            self._recovery.once()
             function()
 
         return self._calls.ask(recovered)
@@ -225,7 +227,7 @@ class Service:
                 raise Refused("delete: one of these runs is being trained; stop it first")
             editing.apply(self._writer, runs, tags, removed, change)
             if change == "delete":
-                self._forget(lambda sweep: sweep in runs)
+                self._resume_files.remove(lambda sweep: sweep in runs)
 
         reply = self._ask(edit)
         return reply if "error" in reply else self._stored_or_warned()
@@ -267,7 +269,7 @@ class Service:
         """Obey commands that clients without a socket left in the store, and begin the next queued sweep."""
         self._next_poll = time.monotonic() + POLL_SECONDS
         try:
-            self._recover()
+            self._recovery.once()
             version = self._stored.version()
             if version == self._seen_version:
                 return
@@ -289,19 +291,10 @@ class Service:
         queued = [
             (int(tags.get(schema.QUEUED_AT, "0")), place, sweep)
             for place, (sweep, tags) in enumerate(self._stored.sweeps().items())
-            if tags.get(schema.STATE) == State.QUEUED and self._claim(sweep, tags)
+            if tags.get(schema.STATE) == State.QUEUED and self._lease.claim(sweep, tags)
         ]
         if queued:
             self._begin(min(queued)[2])
-
-    def _claim(self, sweep: str, tags: dict[str, str]) -> bool:
-        """Whether this service may begin a queued sweep: on a store that other hosts share, once it has said so."""
-        if sqlite_path(self.uri) is not None:
-            return True
-        if int(tags.get(schema.LEASE, "0")) > now_ms():
-            return tags.get(schema.OWNER) == self._hold.token
-        self._write_lease(sweep)
-        return False  # at the next look, whoever wrote last has it
 
     def _begin(self, sweep: str) -> None:
         """Make a sweep of the store the active one and continue it from what the store holds."""
@@ -328,73 +321,16 @@ class Service:
             commit=self._commit,
             tell=self._alerts.tell,
             alarmed=schema.ALARMED in self._stored.tags(sweep),
-            resumable=self._resumable,
+            resume_files=self._resume_files,
         )
-        self._write_lease(sweep)
+        self._lease.write(sweep)
         self._active.begin()
-
-    def _write_lease(self, sweep: str) -> None:
-        """Tell services of other hosts who looks after a sweep, and until when to believe it."""
-        self._next_sweep_lease = time.monotonic() + SWEEP_LEASE_SECONDS / 3
-        until = now_ms() + int(SWEEP_LEASE_SECONDS * 1000)
-        self._writer.set_tags(sweep, {schema.OWNER: self._hold.token, schema.LEASE: str(until)})
-
-    # After a crash
-
-    def _recover(self) -> None:
-        """Once the store can be read: end what a service that is gone left running, and go on with its sweeps."""
-        if self._recovered:
-            return
-        sweeps = self._stored.sweeps()
-        self._forget(lambda sweep: sweep not in sweeps)
-        for sweep, tags in sweeps.items():
-            state = tags.get(schema.STATE)
-            if state not in UNDER_WAY:
-                continue
-            here = tags.get(schema.OWNER, "").split(":", 1)[0] == self._host
-            if not here and int(tags.get(schema.LEASE, "0")) > now_ms():
-                continue  # a service of another host is alive and has it
-            log.info("recovering %s, which was %s", sweep, state)
-            interrupted = self._end_interrupted(sweep)
-            if state == State.STOPPING:
-                self._commands.set_state(sweep, State.STOPPED, "Stopped.")
-            elif state == State.PAUSING:
-                self._commands.set_state(sweep, State.PAUSED, "Paused; the service ended before the running runs had.")
-            else:
-                self._writer.set_tags(sweep, {schema.QUEUED_AT: "0"})  # it was ahead of all that waits
-                what = (
-                    f"{interrupted} runs were interrupted and are trained again" if interrupted else "nothing is lost"
-                )
-                self._commands.set_state(sweep, State.QUEUED, f"The service had ended and is back: {what}.")
-        self._writer.flush(10)
-        self._recovered = True
-
-    def _forget(self, gone: Callable[[str], bool]) -> None:
-        """Remove what the runs of sweeps that are gone left to go on from."""
-        for left in self._resumable.iterdir():
-            if gone(left.name.partition("-")[0]):
-                left.unlink(missing_ok=True)
-
-    def _end_interrupted(self, sweep: str) -> int:
-        """End the runs of a sweep that nobody trains any more; how many there were."""
-        count = 0
-        for run in self._stored.runs(sweep):
-            if run.status != "RUNNING":
-                continue
-            if schema.OUTCOME in run.tags:  # it had ended; only its status was not written any more
-                self._writer.end(run.run_id, Outcome(run.tags[schema.OUTCOME]), {}, now_ms())
-                continue
-            tags = {schema.ERROR: "the service ended while it trained", schema.RERUN: schema.YES}
-            self._writer.end(run.run_id, Outcome.CRASHED, tags, now_ms())
-            count += 1
-        return count
 
 
 def _git_commit() -> str:
-    root = Path(__file__).resolve().parents[2]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=5)
-        return found.stdout.strip() if found.returncode == 0 else ""
+        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=5)
+        return git.stdout.strip() if git.returncode == 0 else ""
     return ""
 
 
