@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sweeps.search import flatten, group_of, run_name, seeds_for
-from sweeps.search.progress import MAX_ATTEMPTS, Progress, Slot, winners
+from sweeps.search.progress import MAX_ATTEMPTS, Slot, winners
 from sweeps.search.pruning import epochs_of, judge_of
 from sweeps.service.alerts import diverging
 from sweeps.service.events import add_event, now_ms
 from sweeps.service.resume_files import ResumeFiles
+from sweeps.service.stored import StoredSweep
 from sweeps.service.trial_choice import Choice, TrialChoice
 from sweeps.spec import Spec
 from sweeps.workers import Job, LocalWorkers, Message
@@ -25,52 +27,45 @@ from tracking.writer import NewRun, Writer
 MAX_BACKLOG = 20_000  # operations waiting for the store, above which no more runs are begun
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What the service lends to the sweep under way."""
+
+    writer: Writer
+    workers: LocalWorkers
+    wake: Callable[[], None]
+    """Called from another thread when the sampler has chosen a trial."""
+    owner: str
+    """The service's token, which its runs get as a tag."""
+    commit: str = ""
+    """The git commit of this program, which its runs get as a tag; "" if it is not known."""
+    alert: Callable[[dict[str, str]], object] = lambda event: None
+    """Called with what the user may want to be alerted to (see `sweeps.service.alerts.Alerts.tell`)."""
+    resume_files: ResumeFiles | None = None
+    """Where long runs leave what they need to go on after a kill; None if they are to leave nothing."""
+
+
 class ActiveSweep:
     """One sweep under way.
 
     Args:
-        sweep: its run id in MLflow
-        experiment_id: the experiment it belongs to
-        progress: what it is and where it stands
-        writer, workers: the service's
-        wake: called from another thread when the sampler has chosen
-        owner: the service's token
-        commit: git commit of the working directory, or ""
-        tell: called with what a person may want to be told of: event (finished, failed, diverging), sweep, name, text
-        alarmed: whether it has been told that the sweep diverges
-        resume_files: those of the store, or None
+        stored: the sweep, as the store has it
+        resources: the service's
     """
 
-    def __init__(
-        self,
-        sweep: str,
-        experiment_id: str,
-        progress: Progress,
-        *,
-        writer: Writer,
-        workers: LocalWorkers,
-        wake: Callable[[], None],
-        owner: str,
-        commit: str,
-        tell: Callable[[dict[str, str]], object] = lambda event: None,
-        alarmed: bool = False,
-        resume_files: ResumeFiles | None = None,
-    ) -> None:
-        self.sweep = sweep
-        self.progress = progress
+    def __init__(self, stored: StoredSweep, resources: Resources) -> None:
+        self.sweep = stored.sweep
+        self.progress = stored.progress
         self.state = State.RUNNING
-        self._experiment_id = experiment_id
-        self._writer = writer
-        self._workers = workers
-        self._owner = owner
-        self._commit = commit
-        self._tell = tell
-        self._alarmed = alarmed
-        self._resume_files = resume_files
+        self._experiment_id = stored.experiment_id
+        self._alarmed = stored.alarmed
+        self._resources = resources
+        self._writer = resources.writer
+        self._workers = resources.workers
         self._planned: int | None = None
         self._failure = ""
         """Why the sweep cannot go on; it fails when the runs under way have ended."""
-        self._choice = TrialChoice(wake)
+        self._choice = TrialChoice(resources.wake)
         self._judge = judge_of(self.progress)
         self._ended_by_person: set[str] = set()
         self._uncreated: set[str] = set()  # begun, but the store has not given them an id yet
@@ -205,8 +200,8 @@ class ActiveSweep:
             text = f"Finished: {', '.join(f'{n} {name}' for n, name in counted if n)}."
             self._enter(State.FINISHED, text)
             self._alert("finished", text)
-            if self._resume_files:  # runs that crashed or were ended one by one have left theirs
-                self._resume_files.remove(lambda sweep: sweep == self.sweep)
+            if self._resources.resume_files:  # runs that crashed or were ended one by one have left theirs
+                self._resources.resume_files.remove(lambda sweep: sweep == self.sweep)
         elif self.state is State.PAUSING:
             self._enter(State.PAUSED, "Paused.")
         else:
@@ -217,7 +212,7 @@ class ActiveSweep:
         add_event(self._writer, self.sweep, text, run)
 
     def _alert(self, event: str, text: str) -> None:
-        self._tell({"event": event, "sweep": self.sweep, "name": self.spec.name, "text": text})
+        self._resources.alert({"event": event, "sweep": self.sweep, "name": self.spec.name, "text": text})
 
     def _enter(self, state: State, text: str) -> None:
         self.state = state
@@ -274,9 +269,9 @@ class ActiveSweep:
 
     def _resume_file(self, slot: Slot) -> str | None:
         """Where a long run leaves what it needs to go on after a kill."""
-        if self._resume_files is None:
+        if self._resources.resume_files is None:
             return None
-        return str(self._resume_files.path(self.sweep, slot.trial.number, slot.seed))
+        return str(self._resources.resume_files.path(self.sweep, slot.trial.number, slot.seed))
 
     def _begin(self, slot: Slot, configuration: dict[str, Any]) -> None:
         if self._judge and slot.judged:
@@ -295,13 +290,13 @@ class ActiveSweep:
             schema.SEED_DATA: str(seeds["data"]),
             schema.SEED_INIT: str(seeds["init"]),
             schema.SEED_ORDER: str(seeds["order"]),
-            schema.OWNER: self._owner,
+            schema.OWNER: self._resources.owner,
             schema.ATTEMPT: str(slot.attempt),
             "mlflow.source.name": "sweepboard",
             "mlflow.source.type": "LOCAL",
         }
-        if self._commit:
-            tags[schema.COMMIT] = self._commit
+        if self._resources.commit:
+            tags[schema.COMMIT] = self._resources.commit
         self._uncreated.add(slot.key)
         self._writer.start_run(
             slot.key,

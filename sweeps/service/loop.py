@@ -24,7 +24,7 @@ from sweeps.catalogue import user_models
 from sweeps.interpreter import ROOT
 from sweeps.preflight.check import Checker
 from sweeps.service import editing
-from sweeps.service.active_sweep import ActiveSweep
+from sweeps.service.active_sweep import ActiveSweep, Resources
 from sweeps.service.alerts import Alerts
 from sweeps.service.calls import Calls
 from sweeps.service.channel import Server
@@ -90,7 +90,15 @@ class Service:
         self._seen_version = ""
         self._unreadable: str | None = None
         self._ending = False
-        self._commit = _git_commit()
+        self._resources = Resources(
+            writer=self._writer,
+            workers=self._workers,
+            wake=self._calls.wake,
+            owner=hold.token,
+            commit=_git_commit(),
+            alert=self._alerts.tell,
+            resume_files=self._resume_files,
+        )
 
     def run(self) -> None:
         """Serve until asked to end, or until there has been nothing to do for IDLE_SECONDS."""
@@ -299,7 +307,7 @@ class Service:
     def _begin(self, sweep: str) -> None:
         """Make a sweep of the store the active one and continue it from what the store holds."""
         try:
-            experiment_id, progress, superseded = self._stored.load(sweep)
+            stored = self._stored.load(sweep)
         except StoreError:
             raise
         except (ValueError, OSError) as error:
@@ -308,21 +316,9 @@ class Service:
             self._commands.set_state(sweep, State.FAILED, text)
             self._alerts.tell({"event": "failed", "sweep": sweep, "name": self._stored.name(sweep), "text": text})
             return
-        for old, new in superseded:
+        for old, new in stored.superseded:
             self._writer.set_tags(old, {schema.SUPERSEDED_BY: new})
-        self._active = ActiveSweep(
-            sweep,
-            experiment_id,
-            progress,
-            writer=self._writer,
-            workers=self._workers,
-            wake=self._calls.wake,
-            owner=self._hold.token,
-            commit=self._commit,
-            tell=self._alerts.tell,
-            alarmed=schema.ALARMED in self._stored.tags(sweep),
-            resume_files=self._resume_files,
-        )
+        self._active = ActiveSweep(stored, self._resources)
         self._lease.write(sweep)
         self._active.begin()
 

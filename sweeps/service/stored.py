@@ -40,6 +40,21 @@ class Trained:
     tags: Tags
 
 
+@dataclass(frozen=True)
+class StoredSweep:
+    """A sweep as it stands in the store."""
+
+    sweep: str
+    """Its run id in MLflow."""
+    experiment_id: str
+    progress: Progress
+    """What it is, which runs have ended and which are to be trained."""
+    alarmed: bool = False
+    """Whether it has been reported that the sweep diverges."""
+    superseded: Sequence[tuple[str, str]] = ()
+    """The runs that the store must call superseded yet, each with the run that supersedes it (`Progress.restore`)."""
+
+
 class Stored:
     """The sweeps of one store.
 
@@ -118,8 +133,8 @@ class Stored:
         """
         return trials_from_json(self._reader.artifact(sweep, schema.TRIALS_FILE).decode())
 
-    def load(self, sweep: str) -> tuple[str, Progress, list[tuple[str, str]]]:
-        """A sweep as it stands: experiment id, progress, and what `Progress.restore` found to be superseded.
+    def load(self, sweep: str) -> StoredSweep:
+        """A sweep as it stands, with its progress restored.
 
         Raises:
             ValueError, OSError: its spec or its trials are missing or cannot be read
@@ -127,9 +142,10 @@ class Stored:
         spec = self.spec(sweep)
         progress = Progress(spec, self.trials(sweep)[: spec.trials])
         (experiment_id,) = self._reader.runs(run_ids=[sweep])["experiment_id"]
-        chosen = self.tags(sweep).get(schema.WINNERS)
-        winners = None if chosen is None else json.loads(chosen)
-        return experiment_id, progress, progress.restore(self._measured(self.runs(sweep), spec), winners)
+        tags = self.tags(sweep)
+        winners = json.loads(tags[schema.WINNERS]) if schema.WINNERS in tags else None
+        superseded = progress.restore(self._measured(self.runs(sweep), spec), winners)
+        return StoredSweep(sweep, experiment_id, progress, schema.ALARMED in tags, superseded)
 
     def has(self, run_id: str, artifact: str) -> bool:
         """Whether a run has an artifact."""

@@ -7,7 +7,8 @@ import pytest
 
 from sweeps.search import enumerate_trials
 from sweeps.search.progress import Progress
-from sweeps.service.active_sweep import ActiveSweep
+from sweeps.service.active_sweep import ActiveSweep, Resources
+from sweeps.service.stored import StoredSweep
 from sweeps.spec import parse
 from sweeps.workers import LocalWorkers, Message
 from tracking import schema
@@ -36,9 +37,7 @@ def service():
 
     workers.submit.side_effect = submit
     progress = Progress(spec, enumerate_trials(spec))
-    active = ActiveSweep(
-        "sweep", "1", progress, writer=writer, workers=workers, wake=lambda: None, owner="me", commit=""
-    )
+    active = ActiveSweep(StoredSweep("sweep", "1", progress), Resources(writer, workers, wake=lambda: None, owner="me"))
     return SimpleNamespace(active=active, writer=writer, workers=workers)
 
 
