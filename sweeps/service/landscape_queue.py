@@ -135,7 +135,7 @@ class Landscapes:
         trained = self._stored.trained(run)
         recorded = {"metrics": trained.metrics, "tags": trained.tags}
         threads = max(1, (os.cpu_count() or 1) // trained.workers)
-        return Job(_key(), trained.configuration, threads, task=LANDSCAPE, recorded=recorded)
+        return Job(_key(), trained.configuration, threads, kind=LANDSCAPE, recorded=recorded)
 
     # In the loop
 

@@ -24,7 +24,7 @@ PROGRESS_SECONDS: Final = 0.3
 """Between two messages of how far something is."""
 
 ShouldEnd = Callable[[], Outcome | None]
-Task = Callable[[Job, Path, Report, ShouldEnd], dict[str, Any]]
+JobKind = Callable[[Job, Path, Report, ShouldEnd], dict[str, Any]]
 """(job, a folder for its files, where its records go, asked whether to end) -> the payload of its result."""
 
 
@@ -71,4 +71,4 @@ def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) ->
     return {"outcome": str(Outcome.OK), "error": None}
 
 
-TASKS: Final[dict[str, Task]] = {TRAIN: _train, LANDSCAPE: _landscape}
+JOB_KINDS: Final[dict[str, JobKind]] = {TRAIN: _train, LANDSCAPE: _landscape}

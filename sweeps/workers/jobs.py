@@ -16,8 +16,8 @@ class Job:
     key: str
     configuration: dict[str, Any]
     threads: int
-    task: str = TRAIN
-    """TRAIN or LANDSCAPE: a key of `sweeps.workers.job_kinds.TASKS`."""
+    kind: str = TRAIN
+    """TRAIN or LANDSCAPE: a key of `sweeps.workers.job_kinds.JOB_KINDS`."""
     recorded: Mapping[str, Any] = field(default_factory=dict)
     """Of a landscape: what the store holds of the run (see `sweeps.training.landscape.landscape`)."""
     resume: str | None = None

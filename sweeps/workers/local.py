@@ -75,7 +75,7 @@ def _work(pipe: Connection, scratch: str) -> None:
     import torch
 
     from sweeps.catalogue import user_models
-    from sweeps.workers.job_kinds import TASKS
+    from sweeps.workers.job_kinds import JOB_KINDS
 
     user_models.background = True  # a module that is being edited keeps nobody waiting
     warnings.simplefilter("ignore")  # nobody reads them here, and each epoch may repeat them
@@ -87,7 +87,7 @@ def _work(pipe: Connection, scratch: str) -> None:
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=scratch))
         report = partial(_report, pipe, job)
         job = replace(job, configuration=placed(job.configuration, job.place, torch.cuda.device_count()))
-        result = TASKS[job.task](job, folder, report, partial(asked.get, job.key))
+        result = JOB_KINDS[job.kind](job, folder, report, partial(asked.get, job.key))
         asked.clear()
         if not job.rehearsal:
             reached("worker: result")

@@ -109,7 +109,7 @@ def test_one_is_asked_for_computed_stored_and_then_lies_with_its_run(parts):
     assert state(landscapes, "a", "ask") == "queued" and landscapes.busy
     landscapes.dispatch(None)
     (job,) = workers.jobs
-    assert job.task == "landscape" and job.configuration == {"model": {"name": "a"}}
+    assert job.kind == "landscape" and job.configuration == {"model": {"name": "a"}}
     assert job.recorded == {"metrics": {"val/loss": 0.5}, "tags": {"seed": "0"}}
     landscapes.handle(Message("progress", job.key, {"doing": "training it once more", "share": 0.5}))
     told = landscapes.answer("a", "ask")
