@@ -1,8 +1,8 @@
-"""The background process that owns the sweeps of a store: takes them from the queue, has them trained, writes it down.
+"""The background process that owns the sweeps of a store: it has the queued ones trained, and stores their results.
 
-One loop, one thread: it waits for workers, clients and the clock, and everything that changes a sweep happens in it.
-What is slow happens beside it: the writer writes in a thread of its own, clients are answered in theirs. MLflow is the
-only state: whatever kills this process, the next one finds in the store what to do.
+One loop in one thread waits for workers, clients and the clock, and everything that changes a sweep happens in it.
+Slow work happens beside it: the writer has its own thread, and so has each client that is answered. MLflow is the only
+state: whatever kills this process, the next one finds in the store what to do.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any
 from sweeps.catalogue import user_models
 from sweeps.interpreter import ROOT
 from sweeps.preflight.check import Checker
-from sweeps.service import editing
 from sweeps.service.active_sweep import ActiveSweep, Resources
 from sweeps.service.alerts import Alerts
-from sweeps.service.calls import Calls
+from sweeps.service.calls import Calls, Reply
 from sweeps.service.channel import Server
 from sweeps.service.commands import STOP_RUN, Commands
+from sweeps.service.editing import Edits
 from sweeps.service.events import now_ms
 from sweeps.service.idle import Idle
 from sweeps.service.landscape_queue import Landscapes
@@ -37,7 +37,7 @@ from sweeps.service.lease import PROBLEM_FILE, Hold
 from sweeps.service.mlflow_ui import MlflowUI
 from sweeps.service.recovery import Recovery
 from sweeps.service.resume_files import ResumeFiles
-from sweeps.service.stored import Refused, Stored
+from sweeps.service.stored import Stored
 from sweeps.service.sweep_lease import SweepLease
 from sweeps.settings import settings
 from sweeps.spec import parse
@@ -47,17 +47,20 @@ from tracking import schema
 from tracking.reader import open_reader
 from tracking.schema import COMMANDS, State
 from tracking.store import StoreError, ensure_store, sqlite_path
-from tracking.writer import Writer, set_experiment_tags
+from tracking.writer import Writer
 
 WARM_WORKERS = min(2, os.cpu_count() or 1)  # kept while nothing is trained
-IDLE_SECONDS = 600.0  # with nothing to do and no client heard of, the service ends
+IDLE_SECONDS = 600.0  # the service ends when it has had nothing to do, and no client, for so long
 POLL_SECONDS = 1.0  # between looks at the store for queued sweeps and commands
 
 log = logging.getLogger("sweepboard.service")
 
+Request = dict[str, Any]
+"""What a client sends: `action`, and what that action takes."""
+
 
 class Service:
-    """Owns the sweeps of one store.
+    """The service of one store.
 
     Args:
         uri: the MLflow store
@@ -71,13 +74,14 @@ class Service:
         self._resume_files = ResumeFiles(hold.folder / "resumable")
         self._calls = Calls()
         self._workers = LocalWorkers(self._scratch, self._calls.wake)
-        self._workers.grow(WARM_WORKERS)  # before anybody asks
+        self._workers.grow(WARM_WORKERS)  # before the first sweep asks for one
         ensure_store(uri)
         self._stored = Stored(open_reader(uri))
         self._writer = Writer(uri, self._on_created, self._on_refused)
         self._commands = Commands(self._stored, self._writer, lambda: self._active)
         self._lease = SweepLease(uri, hold.token, self._writer)
         self._recovery = Recovery(self._stored, self._writer, self._commands, self._resume_files, self._lease)
+        self._edits = Edits(uri, self._stored, self._writer, self._resume_files, lambda: self._active, self._ask)
         self._landscapes = Landscapes(self._stored, self._writer, self._workers, self._ask)
         self._ui = MlflowUI(uri, hold.folder)
         path = sqlite_path(uri)
@@ -146,8 +150,8 @@ class Service:
             self._ending = True
         self._landscapes.dispatch(self._active.dispatch if self._active else None)
 
-    def _ask(self, function: Callable[[], None]) -> dict[str, Any]:
-        """Have the loop do what changes a sweep, and wait for it; the reply says why if it was refused."""
+    def _ask(self, function: Callable[[], None]) -> Reply:
+        """Have the loop call what changes a sweep, and wait for it; the reply says why if it was refused."""
 
         def recovered() -> None:
             self._recovery.once()
@@ -179,7 +183,7 @@ class Service:
 
     # Requests of clients, each in its own thread
 
-    def _handle_request(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _handle_request(self, request: Request) -> Reply:
         self._idle.used()
         action = request.get("action")
         if action == "status":
@@ -198,11 +202,11 @@ class Service:
             arguments = dict(request.get("arguments") or {})
             reply = self._ask(lambda: self._commands.obey(action, target, command_id, now_ms(), arguments))
             self._calls.call(self._poll)
-            return reply if "error" in reply else self._stored_or_warned()
+            return self._once_stored(reply)
         if action == "edit":
             return self._edit(request)
         if action == "clean":
-            return self._clean(str(request["sweep"]), str(request["what"]))
+            return self._edits.clean(str(request["sweep"]), str(request["what"]))
         if action == "landscape":
             return self._landscapes.answer(str(request["run"]), str(request.get("act", "ask")))
         if action == "mlflow_ui":
@@ -215,51 +219,22 @@ class Service:
             "edit, clean, landscape, mlflow_ui, shutdown"
         )
 
-    def _edit(self, request: dict[str, Any]) -> dict[str, Any]:
-        runs, change = [str(run) for run in request["runs"]], request.get("change")
-        tags, removed = dict(request.get("tags") or {}), list(request.get("removed") or ())
+    def _edit(self, request: Request) -> Reply:
+        tags = dict(request.get("tags") or {})
         if request.get("experiment"):
-            try:
-                editing.check(tags, (), None)
-            except Refused as refusal:
-                return {"error": str(refusal), "kind": "refused"}
-            set_experiment_tags(self.uri, str(request["experiment"]), tags)
-            return {}
+            return self._edits.edit_experiment(str(request["experiment"]), tags)
+        runs = [str(run) for run in request["runs"]]
+        return self._once_stored(
+            self._edits.edit(runs, tags, list(request.get("removed") or ()), request.get("change"))
+        )
 
-        if change in editing.CHANGES:
-            runs = self._stored.with_runs(runs)
-
-        def edit() -> None:
-            editing.check(tags, removed, change)
-            if change == "delete" and self._active and any(self._active.trains(run) for run in runs):
-                raise Refused("delete: one of these runs is being trained; stop it first")
-            editing.apply(self._writer, runs, tags, removed, change)
-            if change == "delete":
-                self._resume_files.remove(lambda sweep: sweep in runs)
-
-        reply = self._ask(edit)
-        return reply if "error" in reply else self._stored_or_warned()
-
-    def _clean(self, sweep: str, what: str) -> dict[str, Any]:
-        """Delete the weights, or all artifacts, of a sweep's runs; its spec and its trials stay."""
-        try:
-            self._stored.tags(sweep)
-            if what not in editing.CLEANED:
-                raise Refused(f"clean: {what!r} is not allowed; allowed: {', '.join(editing.CLEANED)}")
-            if self._active and self._active.sweep == sweep:
-                raise Refused("clean: the sweep is being trained; pause or stop it first")
-            self._writer.flush(5.0)  # of a sweep that has just ended, files may still be on their way
-            return {"freed": self._stored.clean(sweep, editing.CLEANED[what])}
-        except Refused as refusal:
-            return {"error": str(refusal), "kind": "refused"}
-
-    def _stored_or_warned(self) -> dict[str, Any]:
-        """The reply to something that was queued for the store: empty, or why it is not there yet."""
-        if self._writer.flush(5.0):
-            return {}
+    def _once_stored(self, reply: Reply) -> Reply:
+        """The reply to a request that was queued for the store, with a warning if it is not stored soon."""
+        if "error" in reply or self._writer.flush(5.0):
+            return reply
         return {"warning": self._writer.problem or "the store is slow; what you did is kept until it can be written"}
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> Reply:
         active = self._active
         return {
             "pid": os.getpid(),
@@ -274,7 +249,7 @@ class Service:
     # Looking at the store, in the loop
 
     def _poll(self) -> None:
-        """Obey commands that clients without a socket left in the store, and begin the next queued sweep."""
+        """Obey the commands that clients without a socket left in the store, and begin the next queued sweep."""
         self._next_poll = time.monotonic() + POLL_SECONDS
         try:
             self._recovery.once()
@@ -287,15 +262,15 @@ class Service:
             self._seen_version = version
             self._unreadable = None
         except Exception as error:
-            known = isinstance(error, StoreError)
-            problem = str(error) if known else f"the store cannot be read: {error}"
+            expected = isinstance(error, StoreError)
+            problem = str(error) if expected else f"the store cannot be read: {error}"
             if problem != self._unreadable:
-                log.error("%s", problem, exc_info=not known)
+                log.error("%s", problem, exc_info=not expected)
             self._unreadable = problem
 
     def _begin_next(self) -> None:
         if self._writer.problem or not self._writer.flush(0.0):
-            return  # what is still unwritten may say otherwise
+            return  # what is still unwritten may change the queue
         queued = [
             (int(tags.get(schema.QUEUED_AT, "0")), place, sweep)
             for place, (sweep, tags) in enumerate(self._stored.sweeps().items())
@@ -331,7 +306,7 @@ def _git_commit() -> str:
 
 
 def serve(uri: str) -> int:
-    """Be the service of a store until it ends.
+    """Serve a store until the service ends.
 
     Returns:
         an exit code: 0, also when another process is the service already; 2 when the store cannot be used
@@ -345,8 +320,8 @@ def serve(uri: str) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     problem = folder / PROBLEM_FILE
     problem.unlink(missing_ok=True)
-    for old in folder.glob("scratch-*"):
-        shutil.rmtree(old, ignore_errors=True)
+    for scratch in folder.glob("scratch-*"):  # of services that were killed
+        shutil.rmtree(scratch, ignore_errors=True)
     try:
         Service(uri, hold).run()
     except StoreError as error:
