@@ -100,7 +100,7 @@ class Service:
             wake=self._calls.wake,
             owner=hold.token,
             commit=_git_commit(),
-            alert=self._alerts.tell,
+            alert=self._alerts.send,
             resume_files=self._resume_files,
         )
 
@@ -289,7 +289,7 @@ class Service:
             log.exception("cannot begin %s", sweep)
             text = f"It cannot be begun: {error}"
             self._commands.set_state(sweep, State.FAILED, text)
-            self._alerts.tell({"event": "failed", "sweep": sweep, "name": self._stored.name(sweep), "text": text})
+            self._alerts.send({"event": "failed", "sweep": sweep, "name": self._stored.name(sweep), "text": text})
             return
         for old, new in stored.superseded:
             self._writer.set_tags(old, {schema.SUPERSEDED_BY: new})
