@@ -80,7 +80,7 @@ class Landscapes:
         self._workers = workers
         self._in_loop = in_loop
         self._wanted: dict[str, _Wanted] = {}
-        """By run id, in the order in which they were asked for. Changed in the loop only."""
+        """By run id, in the order of the requests. Changed in the loop only."""
         self._had_last_turn = False
         """Whether the last free worker was given a landscape, not a run of the sweep."""
 

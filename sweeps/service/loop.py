@@ -1,7 +1,7 @@
 """The background process that owns the sweeps of a store: it has the queued ones trained, and stores their results.
 
 One loop in one thread waits for workers, clients and the clock, and everything that changes a sweep happens in it.
-Slow work happens beside it: the writer has its own thread, and so has each client that is answered. MLflow is the only
+Slow work happens beside it: the writer runs in a thread, and each client is answered in one. MLflow is the only
 state: whatever kills this process, the next one finds in the store what to do.
 """
 
@@ -181,7 +181,7 @@ class Service:
 
         self._calls.call(refused)
 
-    # Requests of clients, each in its own thread
+    # Requests of clients, each in a separate thread
 
     def _handle_request(self, request: Request) -> Reply:
         self._idle.used()

@@ -1,6 +1,6 @@
 """Which host trains a sweep, on a store that services of several hosts share.
 
-The lock of `lease.py` is the machine's own. Between machines there is only the store: a service writes its token and a
+The lock of `lease.py` holds on one machine. Between machines there is only the store: a service writes its token and a
 time into a sweep's tags, and until that time the others leave the sweep alone.
 """
 

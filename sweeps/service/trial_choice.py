@@ -1,4 +1,4 @@
-"""The choice of a sweep's next trial by its sampler, in a thread of its own: a sampler may think for seconds."""
+"""The choice of a sweep's next trial by its sampler, in a separate thread: a sampler may take seconds."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 A worker is started once, by a fork server that has already imported torch and Lightning, and does one job after the
 other: it trains a run, or computes the loss landscape of one. It talks to the service over one duplex pipe only: jobs
-and requests to end a run come down, records go up. No lock, queue or semaphore is shared between
-workers, so that a worker that is killed at any moment harms only the run that it trains.
+and requests to end a run come down, records go up. No lock, queue or semaphore is shared between workers, so that one
+that is killed at any moment harms only the run that it trains.
 (`pebble.ProcessPool` was tried: `kill -9` of an idle worker breaks the whole pool, 6 times of 6, because its workers
 read from one channel under one lock.)
 
@@ -78,7 +78,7 @@ def _work(pipe: Connection, scratch: str) -> None:
     from sweeps.workers.job_kinds import JOB_KINDS
 
     user_models.background = True  # a module that is being edited keeps nobody waiting
-    warnings.simplefilter("ignore")  # they are read by nobody here, and each epoch may repeat them
+    warnings.simplefilter("ignore")  # nobody reads them here, and each epoch may repeat them
 
     pipe.send(Message("ready", None, {}))
     while True:
@@ -208,8 +208,8 @@ class LocalWorkers:
             if worker.kill_at is not None and time.monotonic() > worker.kill_at:
                 worker.process.kill()
             if not worker.process.is_alive():
-                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(worker.pipe.fileno())) as ours:
-                    ours.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(worker.pipe.fileno())) as pipe:
+                    pipe.shutdown(socket.SHUT_RDWR)
 
     def receive(self, pipe: Connection) -> Message | None:
         """Read one message from a pipe that has one; None if the worker has been removed meanwhile."""
@@ -238,15 +238,15 @@ class LocalWorkers:
         # In a separate thread: the first start waits about ten seconds for the imports of the fork server.
         while True:
             self._orders.get()
-            ours, theirs = self._context.Pipe(duplex=True)
-            process = self._context.Process(target=_work, args=(theirs, str(self._scratch)), daemon=True)
+            service_end, worker_end = self._context.Pipe(duplex=True)
+            process = self._context.Process(target=_work, args=(worker_end, str(self._scratch)), daemon=True)
             process.start()
-            theirs.close()  # else the pipe would not close when the worker dies
+            worker_end.close()  # else the pipe would not close when the worker dies
             if self._closed:
                 process.kill()
                 return
             with self._counting:
-                self._workers.append(_Worker(process, ours))
+                self._workers.append(_Worker(process, service_end))
                 self._ordered -= 1
             self._wake()
 
