@@ -37,7 +37,7 @@ class Message:
     """What a worker sends."""
 
     kind: str
-    """ready, info, metrics, progress, file or result; died comes from `LocalWorkers.receive`, when the pipe has closed."""
+    """ready, info, metrics, progress, file or result; `LocalWorkers.receive` adds died, when the pipe has closed."""
     key: str | None
     """Of the job that it is about; None if it is about none."""
     payload: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What the active sweep tells the writer, when the store answers late."""
+"""What the active sweep writes when the store answers late."""
 
 from types import SimpleNamespace
 from unittest.mock import create_autospec
@@ -47,7 +47,7 @@ def job_keys(service):
 
 
 def superseded(service):
-    """Which run the writer was told to call superseded, and by which."""
+    """(run, the run that supersedes it) as the writer was given them."""
     calls = [call.args for call in service.writer.set_tags.call_args_list]
     return [(key, tags[schema.SUPERSEDED_BY]) for key, tags in calls if schema.SUPERSEDED_BY in tags]
 

@@ -1,4 +1,4 @@
-"""A command or a webhook is told of a sweep, and keeps nobody waiting when it fails."""
+"""A command or a webhook is sent an event of a sweep, and delays nothing when it fails."""
 
 import json
 import sys
@@ -57,7 +57,7 @@ def server():
 
 
 def test_the_command_gets_the_event_as_json_and_in_its_environment(tmp_path):
-    file = tmp_path / "told.json"
+    file = tmp_path / "event.json"
     code = (
         "import json, os, sys; event = json.load(sys.stdin);"
         "variables = {key: value for key, value in os.environ.items() if key.startswith('SWEEPBOARD_ALERT_')};"
@@ -77,7 +77,7 @@ def test_the_webhook_gets_the_event_as_json(server):
     assert path == "/hooks/secret-path" and kind.startswith("application/json") and json.loads(body) == EVENT
 
 
-def test_only_what_was_asked_for_is_told(server):
+def test_only_events_in_the_settings_are_sent(server):
     assert Alerts(AlertSettings(webhook=server.address, on=("failed",))).send(EVENT) == []
     assert Alerts(AlertSettings()).send(EVENT) == []
     assert server.received == []

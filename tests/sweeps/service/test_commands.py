@@ -1,4 +1,4 @@
-"""Commands that change a sweep, on a store and a writer that keep what they are told."""
+"""Commands that change a sweep, on a store and a writer that only record calls."""
 
 import json
 from unittest.mock import create_autospec
@@ -54,7 +54,7 @@ def commands(store, active=None):
 
 
 def test_trials_that_have_been_enumerated_stay_what_they_are():
-    """A field that a newer program, or a module that was edited, has a default for is none of an older sweep's."""
+    """The default of a field that a newer program or an edited module has does not get into an older sweep."""
     store = Store("finished")
     older = json.loads(store.files[schema.TRIALS_FILE])
     for trial in older:
