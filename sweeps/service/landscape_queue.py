@@ -60,8 +60,8 @@ def _reply(state: str, doing: str = "", share: float = 0.0, problem: str = "") -
     return {"state": state, "doing": doing, "share": share, "problem": problem}
 
 
-class Landscapes:
-    """The landscapes of one service.
+class LandscapeQueue:
+    """The queue of one service.
 
     Args:
         stored, writer, workers: the service's

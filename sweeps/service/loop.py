@@ -31,7 +31,7 @@ from sweeps.service.commands import STOP_RUN, Commands
 from sweeps.service.editing import Edits
 from sweeps.service.events import now_ms
 from sweeps.service.idle import Idle
-from sweeps.service.landscape_queue import Landscapes
+from sweeps.service.landscape_queue import LandscapeQueue
 from sweeps.service.launching import store_sweep
 from sweeps.service.lease import PROBLEM_FILE, Hold
 from sweeps.service.mlflow_ui import MlflowUI
@@ -82,7 +82,7 @@ class Service:
         self._lease = SweepLease(uri, hold.token, self._writer)
         self._recovery = Recovery(self._stored, self._writer, self._commands, self._resume_files, self._lease)
         self._edits = Edits(uri, self._stored, self._writer, self._resume_files, lambda: self._active, self._ask)
-        self._landscapes = Landscapes(self._stored, self._writer, self._workers, self._ask)
+        self._landscapes = LandscapeQueue(self._stored, self._writer, self._workers, self._ask)
         self._ui = MlflowUI(uri, hold.folder)
         path = sqlite_path(uri)
         self._checker = Checker(self._scratch, lambda: self._active is not None, path.parent if path else None)

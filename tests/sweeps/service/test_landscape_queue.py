@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sweeps.service.landscape_queue import Landscapes
+from sweeps.service.landscape_queue import LandscapeQueue
 from sweeps.service.stored import Refused, Trained
 from sweeps.workers import Message
 from tracking import schema
@@ -87,7 +87,7 @@ def parts():
         function()
         return {}
 
-    return Landscapes(store, writer, workers, in_loop), store, writer, workers
+    return LandscapeQueue(store, writer, workers, in_loop), store, writer, workers
 
 
 def ended(landscapes, workers, outcome="ok", error=None):
