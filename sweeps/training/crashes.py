@@ -42,5 +42,5 @@ def raised_by_module(name: Any, error: Exception) -> str | None:
         return None
     if isinstance(error, ValueError | OSError) and modules.line_of(source, error) is None:
         return None
-    ended = error.__cause__ if isinstance(error.__cause__, SystemExit) else error  # see `ForeignRun.train`
+    ended = error.__cause__ if isinstance(error.__cause__, SystemExit) else error  # see `exit_as_error`
     return f"model {name}: {modules.sentence(source, ended, 'training it')}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sweeps.training.refusals import one_of
 from tracking import schema
 
 MEASURED = (
@@ -14,15 +13,6 @@ MEASURED = (
     schema.STEPS,
 )  # fmt: skip
 """What every run measures after each epoch; where a data set adds noise to its targets, it measures more."""
-
-
-def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises the sentence that refuses a value, unless it is one of those allowed."""
-    allowed = list(allowed)
-    if str(value) not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise ValueError(f"{key}: {value} is not allowed; allowed: {', '.join(allowed)}{hint}")
 
 
 @dataclass(frozen=True)

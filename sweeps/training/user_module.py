@@ -9,10 +9,10 @@ measured, since only its author knows what its outputs mean.
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,9 @@ from lightning_modules.base import optimizers_of
 from sweeps.catalogue import load
 from sweeps.catalogue import user_files as modules
 from sweeps.catalogue.read_user_models import arguments, model_classes
-from sweeps.catalogue.read_user_models import own_optimizer as own_optimizer
 from sweeps.settings import settings
 from sweeps.training.measuring import Run
-from sweeps.training.objective import one_of
+from sweeps.training.refusals import one_of
 from sweeps.training.user_metrics import RESERVED, Recorder, broken_loss, stored, unforked
 from tracking import schema
 from tracking.schema import Outcome
@@ -122,10 +121,15 @@ def fed(data: DataModule) -> dict[str, Any]:
     return known if data.task == "regression" else {**known, "num_classes": max(outputs, 2)}
 
 
-def _batches(part: Part, size: int) -> DataLoader[Any]:
-    """A part in its own order, in whole batches of this size."""
-    slices = [slice(begin, begin + size) for begin in range(0, len(part), size)]
-    return DataLoader(part, sampler=slices, batch_size=None, collate_fn=_as_is, generator=torch.Generator())  # type: ignore[arg-type]
+@contextmanager
+def exit_as_error() -> Iterator[None]:
+    """Let a module that ends the process (`sys.exit`) end its run alone; Ctrl-C passes through."""
+    try:
+        yield
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, KeyboardInterrupt):
+            raise
+        raise RuntimeError("its code ended the process (sys.exit)") from leaving
 
 
 def _as_is(batch: Any) -> Any:
@@ -146,49 +150,45 @@ class ForeignRun(Run, Checkpoint):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._recorder = Recorder()
+        self.recorder = Recorder()
         self._stepped: dict[str, float] = {}
         self._validated: dict[str, float] = {}
         self._takes_norms = False
         self._record: dict[str, Any] = {}
         self._waits = False
 
-    def train(self, module: pl.LightningModule, trainer: Callable[..., pl.Trainer], fit: Callable[..., None]) -> None:
-        """Train it, and measure its test part.
+    def prepare(self, module: pl.LightningModule) -> None:
+        """Give the module the optimizers of the configuration, unless it has its own.
 
-        Args:
-            module: A LightningModule.
-            trainer: Makes a trainer that has this callback, with further options.
-            fit: Has a trainer fit the module, given the batches to validate with.
+        Raises:
+            ValueError: The configuration asks for label smoothing.
         """
         if not self.own_optimizer:
             recipe = self.recipe
-            module.configure_optimizers = types.MethodType(lambda own: optimizers_of(own, recipe), module)  # type: ignore[method-assign]
+            module.configure_optimizers = types.MethodType(lambda model: optimizers_of(model, recipe), module)  # type: ignore[method-assign]
         if smoothing := self.recipe.label_smoothing:
             raise ValueError(
                 f"regularization.label_smoothing: {smoothing} is not allowed for a model whose loss is its own; "
                 "allowed: 0."
             )
+
+    def refuse_clipping(self, module: pl.LightningModule, trainer: pl.Trainer) -> None:
+        """Refuse to clip gradients for a module that steps its optimizers itself.
+
+        Raises:
+            ValueError: It does, and the trainer would clip.
+        """
+        if not module.automatic_optimization and trainer.gradient_clip_val:
+            raise ValueError(
+                f"trainer.gradient_clip_val: {trainer.gradient_clip_val} is not allowed for a model that steps its "
+                "optimizers itself; allowed: 0."
+            )
+
+    def batches(self, part: Part) -> DataLoader[Any]:
+        """A part in its own order, in batches as large as those that the module trains on."""
         size = len(self.data.parts.train) if self.data.batch_size == "full" else int(self.data.batch_size)
-        validation, test = (_batches(part, size) for part in (self.data.parts.validation, self.data.parts.test))
-        with tempfile.TemporaryDirectory(prefix="sweepboard-") as folder:
-            fitting = trainer(
-                limit_val_batches=1.0, logger=self._recorder, log_every_n_steps=1, enable_checkpointing=True,
-                default_root_dir=folder,
-            )  # fmt: skip
-            if not module.automatic_optimization and fitting.gradient_clip_val:
-                raise ValueError(
-                    f"trainer.gradient_clip_val: {fitting.gradient_clip_val} is not allowed for a model that steps its "
-                    "optimizers itself; allowed: 0."
-                )
-            try:
-                fit(fitting, validation)
-                if self.outcome is Outcome.OK:
-                    self._finish(fitting, module, test)
-            except SystemExit as leaving:
-                if isinstance(leaving.__context__, KeyboardInterrupt):
-                    raise
-                raise RuntimeError("its code ended the process (sys.exit)") from leaving
+        slices = [slice(begin, begin + size) for begin in range(0, len(part), size)]
+        return DataLoader(part, sampler=slices, batch_size=None, collate_fn=_as_is, generator=torch.Generator())  # type: ignore[arg-type]
 
     # Lightning's hooks, in the order of an epoch
 
@@ -202,14 +202,14 @@ class ForeignRun(Run, Checkpoint):
         self._loss, self._examples = 0.0, 0
         self._lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
         trainer.logged_metrics.clear()  # what an earlier epoch left there
-        self._recorder.take()
+        self.recorder.take()
         self._stepped, self._validated, self._validating = {}, {}, 0.0
         self._began = time.perf_counter()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._recorder.weight = len(batch[1])
+        self.recorder.weight = len(batch[1])
         self._stepped_now = False
 
     def on_before_optimizer_step(
@@ -240,7 +240,7 @@ class ForeignRun(Run, Checkpoint):
             if not math.isfinite(value):
                 self._finish_early(trainer, Outcome.DIVERGED, f"The training loss was {value} {where}.")
                 return
-        broken = self._recorder.broken()
+        broken = self.recorder.broken()
         if broken:
             self._finish_early(trainer, Outcome.DIVERGED, f"{broken[0]} was not finite {where}.")
             return
@@ -255,22 +255,22 @@ class ForeignRun(Run, Checkpoint):
         self._end(trainer, outcome, error)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._stepped = self._recorder.take()
+        self._stepped = self.recorder.take()
         self._validation_began = time.perf_counter()
 
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self._recorder.weight = len(batch[1])
+        self.recorder.weight = len(batch[1])
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._validated = self._recorder.take()
+        self._validated = self.recorder.take()
         self._validating += time.perf_counter() - self._validation_began
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.outcome is not Outcome.OK:
             return
-        self._stepped |= self._recorder.take()
+        self._stepped |= self.recorder.take()
         norms, *by_layer = self._norms.take() if self._takes_norms else ({},)
         self.train_seconds += time.perf_counter() - self._began - self._validating
         logged = self._logged(trainer)
@@ -353,15 +353,17 @@ class ForeignRun(Run, Checkpoint):
         state = module.state_dict().items()
         self.weights = {name: value.detach().clone() for name, value in state if isinstance(value, Tensor)}
 
-    def _finish(self, trainer: pl.Trainer, module: pl.LightningModule, test: DataLoader[Any]) -> None:
-        """Measure the test part once, if the module has a step for it, at the weights that are kept."""
+    def measure_test_part(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Measure the test part of a run that is ok, if the module has a step for it, at the weights that are kept."""
+        if self.outcome is not Outcome.OK:
+            return
         self.error = " ".join(self.remarks) or None
         finite: dict[str, float] = {}
         if is_overridden("test_step", module):
             module.load_state_dict(self.weights, strict=False)  # what is no tensor stays as it is
-            self._recorder.take()
-            trainer.test(module, test, verbose=False)
-            tested = unforked(self._recorder.take())
+            self.recorder.take()
+            trainer.test(module, self.batches(self.data.parts.test), verbose=False)
+            tested = unforked(self.recorder.take())
             named = {name if name.startswith("test") else f"test/{name}": value for name, value in tested.items()}
             finite = {name: value for name, value in stored(named, self._remark).items() if math.isfinite(value)}
         self.metrics.update(finite)

@@ -17,9 +17,10 @@ from data.parts import Part
 from lightning_modules import MODELS
 from sweeps.training import measuring as measure
 from sweeps.training import predictions as answers
+from sweeps.training.hardware import choose_device, lightning_precision
 from sweeps.training.measuring import against_truth
 from sweeps.training.objective import MEASURED
-from sweeps.training.train import _device, _precision, train
+from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome
 
@@ -729,7 +730,7 @@ def test_a_device_that_is_missing_is_named(wanted, has, there, monkeypatch):
 )  # fmt: skip
 def test_the_device_that_is_taken(wanted, has, taken, monkeypatch):
     machine(monkeypatch, **has)
-    assert _device(wanted) == taken
+    assert choose_device(wanted) == taken
 
 
 @pytest.mark.parametrize(
@@ -742,8 +743,8 @@ def test_the_device_that_is_taken(wanted, has, taken, monkeypatch):
 )
 def test_a_precision_that_the_device_has_not(precision, device, sentence):
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
-        _precision(precision, device)
-    assert _precision(precision, "cuda:1").startswith(str(precision))
+        lightning_precision(precision, device)
+    assert lightning_precision(precision, "cuda:1").startswith(str(precision))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
