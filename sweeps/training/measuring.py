@@ -21,7 +21,7 @@ from data import DataModule
 from data.base import Classification, Part
 from lightning_modules import Module
 from sweeps.training.layer_records import Layers
-from sweeps.training.objective import Best, Objective
+from sweeps.training.objective import Best, Criterion
 from sweeps.training.predictions import Replicate, predictions, regions
 from sweeps.training.step_norms import StepNorms
 from tracking import schema
@@ -95,7 +95,7 @@ class Run(pl.Callback):
     """Everything beside the training itself: measures each epoch, keeps the best checkpoint, and says when to stop."""
 
     data: DataModule
-    objective: Objective
+    criterion: Criterion
     patience: int
     report: Report
     should_end: Callable[[], Outcome | None]
@@ -118,9 +118,9 @@ class Run(pl.Callback):
     def __post_init__(self) -> None:
         self._layers = Layers()
         self._replicate = Replicate()
-        self._ranked = Best(self.objective)
-        self._selected = Best(self.objective.selection())
-        self._stopping = Best(Objective())
+        self._ranked = Best(self.criterion)
+        self._selected = Best(self.criterion.selection())
+        self._stopping = Best(Criterion())
         self._bests = (self._ranked, self._selected, self._stopping)
 
     def state_dict(self) -> dict[str, Any]:
@@ -138,11 +138,11 @@ class Run(pl.Callback):
         self._replicate.load_state_dict(state_dict["replicate"])
 
     @property
-    def result(self) -> float | None:
-        """The objective's value."""
+    def objective(self) -> float | None:
+        """The value that the run is ranked by; None unless the run is ok."""
         if self.outcome is not Outcome.OK:
             return None
-        return self._ranked.value if self.objective.at == "best" else self.metrics.get(self.objective.metric)
+        return self._ranked.value if self.criterion.at == "best" else self.metrics.get(self.criterion.metric)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._norms = StepNorms([parameter for parameter in pl_module.parameters() if parameter.requires_grad])
@@ -222,9 +222,9 @@ class Run(pl.Callback):
 
     def _select(self, module: Module) -> None:
         for best in (self._ranked, self._stopping):
-            if best.objective.metric in self.metrics:
-                best.offer(self.metrics[best.objective.metric], self.epochs)
-        if self._selected.offer(self.metrics[self._selected.objective.metric], self.epochs):
+            if best.criterion.metric in self.metrics:
+                best.offer(self.metrics[best.criterion.metric], self.epochs)
+        if self._selected.offer(self.metrics[self._selected.criterion.metric], self.epochs):
             self.weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
 
     def _is_last(self, trainer: pl.Trainer) -> bool:

@@ -31,7 +31,7 @@ from sweeps.training import user_module
 from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device, device_label, lightning_precision
 from sweeps.training.measuring import Report, Run
-from sweeps.training.objective import Objective
+from sweeps.training.objective import Criterion
 from sweeps.training.process_state import interruptible, seeded
 from sweeps.training.refusals import one_of
 from sweeps.training.resume import SAVE_SECONDS, Saver, fingerprint
@@ -105,14 +105,14 @@ def _run(
 ) -> Run:
     """What is to be measured of a run of this class, and by what it is ranked."""
     built_in = issubclass(model, Module)
-    objective = Objective(**configuration.get("objective", {})).checked(any_metric=not built_in)
+    criterion = Criterion(**configuration.get("objective", {})).checked(any_metric=not built_in)
     patience = configuration.get("regularization", {}).get("early_stopping_patience", 0)
     if not built_in:
         recipe, optimizes = _recipe(configuration), own_optimizer(model)
-        return ForeignRun(data, objective, patience, report, should_end, recipe=recipe, own_optimizer=optimizes)
+        return ForeignRun(data, criterion, patience, report, should_end, recipe=recipe, own_optimizer=optimizes)
     replicated = bool(configuration.get("replicate"))
     range_test = configuration.get("schedule", {}).get("name") == "range_test"
-    return Run(data, objective, patience, report, should_end, replicated=replicated, meant_to_explode=range_test)
+    return Run(data, criterion, patience, report, should_end, replicated=replicated, meant_to_explode=range_test)
 
 
 def _module(configuration: Mapping[str, Any], model: type[pl.LightningModule], data: DataModule) -> pl.LightningModule:
@@ -290,7 +290,7 @@ def train(
         saver.end(outcome)
     return Result(
         outcome=outcome,
-        objective=run.result if run is not None and outcome is Outcome.OK else None,
+        objective=run.objective if run is not None and outcome is Outcome.OK else None,
         metrics=dict(run.metrics) if run is not None else {},
         epochs=run.epochs if run is not None else 0,
         seconds=time.perf_counter() - began,

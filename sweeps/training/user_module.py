@@ -287,8 +287,8 @@ class ForeignRun(Run, Checkpoint):
         self.metrics.update(finite)
         self._record = {"step": self.epochs, "time": time.time_ns() // 1_000_000, "metrics": finite}
         broken = broken_loss(measured)
-        if broken is None and not math.isfinite(measured.get(self.objective.metric, 0.0)):
-            broken = self.objective.metric, measured[self.objective.metric]
+        if broken is None and not math.isfinite(measured.get(self.criterion.metric, 0.0)):
+            broken = self.criterion.metric, measured[self.criterion.metric]
         if broken:
             self._end(trainer, Outcome.DIVERGED, f"{broken[0]} was {broken[1]} after epoch {self.epochs}.")
         elif not all(torch.isfinite(parameter).all() for parameter in pl_module.parameters()):
@@ -328,7 +328,7 @@ class ForeignRun(Run, Checkpoint):
         there = [name for name in self.metrics if name not in RESERVED]
         validated = "" if self._validated else ", and none of the validation data"
         for key, metric in (
-            ("objective.metric", self.objective.metric),
+            ("objective.metric", self.criterion.metric),
             ("regularization.early_stopping_patience", schema.VAL_LOSS if self.patience else None),
         ):
             if metric is not None and metric not in self.metrics:
@@ -338,11 +338,11 @@ class ForeignRun(Run, Checkpoint):
     def _choose(self, module: pl.LightningModule) -> None:
         """Keep the weights if they are the best so far by the validation data, or the last where nothing is logged."""
         for best in (self._ranked, self._stopping):
-            if best.objective.metric in self.metrics:
-                best.offer(self.metrics[best.objective.metric], self.epochs)
-        if self.objective.metric in self._validated:
-            self._selected.objective = self.objective
-        criterion = self._selected.objective
+            if best.criterion.metric in self.metrics:
+                best.offer(self.metrics[best.criterion.metric], self.epochs)
+        if self.criterion.metric in self._validated:
+            self._selected.criterion = self.criterion
+        criterion = self._selected.criterion
         if criterion.metric not in self._validated:
             self._remark(
                 "It logs no loss of the validation data; the weights that are kept are those of the last epoch."
