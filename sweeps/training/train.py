@@ -36,7 +36,7 @@ from sweeps.training.process_state import interruptible, seeded
 from sweeps.training.refusals import one_of
 from sweeps.training.resume import SAVE_SECONDS, Saver, fingerprint
 from sweeps.training.run_files import save_files
-from sweeps.training.user_module import ForeignRun
+from sweeps.training.user_run import UserModuleRun, exit_as_error
 from tracking import schema
 from tracking.schema import Outcome
 
@@ -109,7 +109,7 @@ def _run(
     patience = configuration.get("regularization", {}).get("early_stopping_patience", 0)
     if not built_in:
         recipe, optimizes = _recipe(configuration), own_optimizer(model)
-        return ForeignRun(data, criterion, patience, report, should_end, recipe=recipe, own_optimizer=optimizes)
+        return UserModuleRun(data, criterion, patience, report, should_end, recipe=recipe, own_optimizer=optimizes)
     replicated = bool(configuration.get("replicate"))
     range_test = configuration.get("schedule", {}).get("name") == "range_test"
     return Run(data, criterion, patience, report, should_end, replicated=replicated, meant_to_explode=range_test)
@@ -206,7 +206,7 @@ def _fit_user_module(
     module: pl.LightningModule,
     batches: DataLoader[Any],
     saver: Saver | None,
-    run: ForeignRun,
+    run: UserModuleRun,
 ) -> None:
     """Train a user module, which validates and logs for itself, and measure its test part."""
     run.prepare(module)
@@ -215,13 +215,13 @@ def _fit_user_module(
             configuration,
             device,
             callbacks,
-            logger=run.recorder,
+            logger=run.metric_logger,
             log_every_n_steps=1,
             limit_val_batches=1.0,
             default_root_dir=folder,
         )
         run.refuse_clipping(module, trainer)
-        with user_module.exit_as_error():
+        with exit_as_error():
             _fit(trainer, module, batches, saver, run.batches(run.data.parts.validation))
             run.measure_test_part(trainer, module)
 
@@ -235,7 +235,7 @@ def train(
     save_seconds: float = SAVE_SECONDS,
     callbacks: Sequence[pl.Callback] = (),
 ) -> Result:
-    """Train one configuration and say how it ended; a run that fails raises nothing.
+    """Train one configuration; the result says how it ended, and a run that fails raises nothing.
 
     Args:
         configuration: The sections model, data, optimizer and schedule (a name and its fields), regularization (l1,
@@ -246,14 +246,14 @@ def train(
         report: Called with "info" (once, before training: data set, tags, number of parameters), "metrics" (after each
             epoch: step, time in ms, metrics; those of the test part with the last) and "file" (path, artifact).
         should_end: Asked after every batch; once it gives an outcome (stopped, pruned), the run ends with that.
-        scratch: Where the files are written that a run leaves behind: what its layers did, predictions and more, and
-            the weights if `keep` is "best"; nothing is written without it.
+        scratch: The folder for the files that a run leaves behind: what its layers did, predictions and more, and the
+            weights if `keep` is "best"; nothing is written without it.
         resume: A file by which the run goes on after a kill. If it holds a run of this configuration, that is taken up
             after its last saved epoch, and what it had measured is reported again; otherwise the run starts afresh.
             It is removed when the run ends, unless it was stopped or crashed.
         save_seconds: The run is saved there at the end of an epoch when so long has passed since it began, or since
-            the last time.
-        callbacks: Told of the training by Lightning, at each moment before the run itself measures; they must not
+            it was last saved.
+        callbacks: Lightning calls them at each moment of the training before the run itself measures; they must not
             change it.
     """
     began = time.perf_counter()
@@ -275,7 +275,7 @@ def train(
             called = [*callbacks, run, *([saver] if saver else [])]
             if saver is not None:
                 saver.fingerprint = fingerprint(configuration, info["tags"], module, device)
-            if isinstance(run, ForeignRun):
+            if isinstance(run, UserModuleRun):
                 _fit_user_module(configuration, device, called, module, batches, saver, run)
             else:  # the callback measures, whole parts at a time
                 trainer = _trainer(configuration, device, called, logger=False, limit_val_batches=0)
