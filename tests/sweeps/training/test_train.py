@@ -15,10 +15,9 @@ import torch
 from data import DATASETS
 from data.parts import Part
 from lightning_modules import MODELS
-from sweeps.training import measuring as measure
-from sweeps.training import predictions as answers
+from sweeps.training import evaluation, measuring, predictions
+from sweeps.training.evaluation import against_truth
 from sweeps.training.hardware import choose_device, lightning_precision
-from sweeps.training.measuring import against_truth
 from sweeps.training.objective import MEASURED
 from sweeps.training.train import train
 from tracking import schema
@@ -225,7 +224,7 @@ def test_measuring_is_done_in_evaluation_mode(model, tmp_path):
 @pytest.mark.parametrize(("model", "data"), [("linear_regression", "diabetes"), ("mlp", "iris")])
 def test_measuring_in_several_batches_changes_nothing(model, data, monkeypatch):
     whole, _ = run(configuration(model, data))
-    monkeypatch.setattr(measure, "EVALUATION_BATCH", 7)
+    monkeypatch.setattr(evaluation, "EVALUATION_BATCH", 7)
     pieces, _ = run(configuration(model, data))
     assert timeless(pieces.metrics) == pytest.approx(timeless(whole.metrics), rel=1e-5)
 
@@ -464,14 +463,14 @@ def test_predictions_are_those_of_the_checkpoint_that_validation_chose(model, da
 def test_predictions_change_no_number_of_the_run(monkeypatch, tmp_path):
     settings = configuration(model={"norm": "batch", "dropout": 0.3})
     whole, _ = run(settings, scratch=tmp_path)
-    monkeypatch.setattr(measure.Run, "_predict", lambda *_: None)
+    monkeypatch.setattr(measuring.Run, "_predict", lambda *_: None)
     without, log = run(settings, scratch=tmp_path)
     assert timeless(without.metrics) == timeless(whole.metrics)
     assert set(files(log)) == {schema.WEIGHTS_FILE, schema.LAYERS_FILE}
 
 
 def test_of_a_large_part_the_first_predictions_are_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(answers, "PREDICTIONS_LIMIT", 7)
+    monkeypatch.setattr(predictions, "PREDICTIONS_LIMIT", 7)
     settings = configuration("mlp", "moons")
     arrays = predicted(run(settings, scratch=tmp_path)[1])
     test = rebuilt(settings)[0].parts.test
