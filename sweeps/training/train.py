@@ -259,8 +259,8 @@ def train(
     began = time.perf_counter()
     saver = Saver(resume, save_seconds, report) if resume is not None else None
     run: Run | None = None
-    problems: list[str | None] = []
-    trace = None
+    problems: list[str | None]
+    trace: str | None = None
     try:
         data = _data(configuration)
         model = user_module.model_class(configuration["model"].get("name"))
@@ -272,13 +272,13 @@ def train(
             run.report("info", info)
             data.to(device)
             batches = data.train_dataloader()
-            called = [*callbacks, run, *([saver] if saver else [])]
+            all_callbacks = [*callbacks, run, *([saver] if saver else [])]
             if saver is not None:
                 saver.fingerprint = fingerprint(configuration, info["tags"], module, device)
             if isinstance(run, UserModuleRun):
-                _fit_user_module(configuration, device, called, module, batches, saver, run)
+                _fit_user_module(configuration, device, all_callbacks, module, batches, saver, run)
             else:  # the callback measures, whole parts at a time
-                trainer = _trainer(configuration, device, called, logger=False, limit_val_batches=0)
+                trainer = _trainer(configuration, device, all_callbacks, logger=False, limit_val_batches=0)
                 _fit(trainer, module, batches, saver)
         outcome, problems = run.outcome, [run.error]
         if outcome is Outcome.OK and scratch is not None:
