@@ -72,7 +72,7 @@ def _without_name(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _data(configuration: Mapping[str, Any]) -> DataModule:
-    """The data set, with its parts: what does not fit its size is refused here."""
+    """The data set that the configuration names, with its parts made."""
     fields, seeds = configuration["data"], configuration.get("seeds", {})
     name, seed, replicate = fields.get("name"), seeds.get("data", 0), configuration.get("replicate")
     disjoint = (seed, replicate["datasets"]) if replicate else None
@@ -81,7 +81,7 @@ def _data(configuration: Mapping[str, Any]) -> DataModule:
         data = DATASETS[str(name)](
             **_without_name(fields), disjoint=disjoint, seed_data=seed, seed_order=seeds.get("order", 0)
         )
-        assert len(data.parts.train)
+        assert len(data.parts.train)  # makes the parts, which refuses what does not fit the size of the set
     return data
 
 
@@ -115,6 +115,12 @@ def _run(
     return Run(data, criterion, patience, report, should_end, replicated=replicated, meant_to_explode=range_test)
 
 
+def _refuse_batch_norm_of_one_example(module: Module, data: DataModule) -> None:
+    single = 1 in (data.batch_size, data.sizes["train"])
+    if single and any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in module.modules()):
+        raise ValueError("model.norm: batch norm cannot normalise a batch of one example; allowed: 2 or more a batch.")
+
+
 def _module(configuration: Mapping[str, Any], model: type[pl.LightningModule], data: DataModule) -> pl.LightningModule:
     """The module to train, of the class that the configuration names."""
     fields = configuration["model"]
@@ -128,12 +134,6 @@ def _module(configuration: Mapping[str, Any], model: type[pl.LightningModule], d
         module.logs = False  # the callback takes what the steps return
         _refuse_batch_norm_of_one_example(module, data)
     return module
-
-
-def _refuse_batch_norm_of_one_example(module: Module, data: DataModule) -> None:
-    single = 1 in (data.batch_size, data.sizes["train"])
-    if single and any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in module.modules()):
-        raise ValueError("model.norm: batch norm cannot normalise a batch of one example; allowed: 2 or more a batch.")
 
 
 def _info(

@@ -79,6 +79,14 @@ def _facts_of(data: DataModule) -> dict[str, Any]:
     return facts if data.task == "regression" else {**facts, "num_classes": max(outputs, 2)}
 
 
+def _size_lazy_layers(module: pl.LightningModule, data: DataModule) -> None:
+    """Let lazy layers learn their sizes from two examples."""
+    if any(isinstance(parameter, UninitializedParameter) for parameter in module.parameters()):
+        batch = data.parts.train[slice(2)]
+        with torch.no_grad():
+            module(batch[0]) if is_overridden("forward", module) else module.training_step(batch, 0)
+
+
 def make(model: type[pl.LightningModule], fields: Mapping[str, Any], data: DataModule) -> pl.LightningModule:
     """A module of a user's class, with the fields of the configuration and what it asks to know of the data.
 
@@ -100,11 +108,3 @@ def make(model: type[pl.LightningModule], fields: Mapping[str, Any], data: DataM
         raise ValueError(f"model {name}: {reason}") from error
     _size_lazy_layers(module, data)
     return module
-
-
-def _size_lazy_layers(module: pl.LightningModule, data: DataModule) -> None:
-    """Let lazy layers learn their sizes from two examples."""
-    if any(isinstance(parameter, UninitializedParameter) for parameter in module.parameters()):
-        batch = data.parts.train[slice(2)]
-        with torch.no_grad():
-            module(batch[0]) if is_overridden("forward", module) else module.training_step(batch, 0)
