@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from tracking import schema
@@ -95,8 +96,8 @@ def promises(spec: Spec | None) -> Row:
     if spec is None:
         return {"replicate": None, "claims": []}
     return {
-        "replicate": spec.replicate.model_dump() if spec.replicate else None,
-        "claims": [claim.model_dump() for claim in spec.claim],
+        "replicate": asdict(spec.replicate) if spec.replicate else None,
+        "claims": [asdict(claim) for claim in spec.claim],
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -89,7 +89,7 @@ def plan(spec: Spec) -> Plan:
     trials, runs = count(spec)
     listed = spec
     if trials > MOST_LISTED or spec.sampler in ADAPTIVE:
-        listed = spec.model_copy(update={"sampler": "random", "trials": min(trials, MOST_LISTED)})
+        listed = replace(spec, sampler="random", trials=min(trials, MOST_LISTED))
     work: list[tuple[str, int]] = []
     architectures: dict[str, dict[str, Any]] = {}
     for trial in enumerate_trials(listed):

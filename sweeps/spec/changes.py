@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from sweeps.fields import Field, SpecError, missing, refusal, unknown
@@ -72,7 +73,7 @@ def _checked(command: str, arguments: Mapping[str, Any], fields: Mapping[str, Fi
 
 def _again(spec: Spec, update: Mapping[str, Any]) -> Spec:
     """Checked as a person's own would be: a search may hold no more configurations."""
-    return parse(to_yaml(spec.model_copy(update=dict(update))))
+    return parse(to_yaml(replace(spec, **update)))
 
 
 __all__ = ["CHANGING", "SpecError", "changed", "extended", "said"]

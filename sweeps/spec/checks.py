@@ -5,18 +5,17 @@ Every refusal names the dotted key, the value, what is allowed and the nearest n
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from pydantic import ValidationError
+from typing import Any, Final
 
 from sweeps.catalogue import load, user_models
 from sweeps.fields import Field, SpecError, collect, missing, nearest, refusal, show, unknown
 from sweeps.spec import claims as spec_claims
 from sweeps.spec import search_axis as axes_of
 from sweeps.spec import yaml_text
-from sweeps.spec.model import Spec, repeats
+from sweeps.spec.model import Confirm, Objective, Replicate, Spec, repeats
 from sweeps.spec.options import (
     ADAPTIVE,
     ANY_METRIC,
@@ -31,6 +30,9 @@ from sweeps.spec.options import (
     metric_field,
 )
 from sweeps.spec.search_axis import Axis
+
+_PARTS: Final[dict[str, type]] = {"objective": Objective, "confirm": Confirm, "replicate": Replicate}
+"""The keys of a sweep that have keys of their own, which FIELDS lists as `objective.metric` and the like."""
 
 
 class _Checker:
@@ -56,11 +58,10 @@ class _Checker:
         self.tasks(search)
         self.own_models(search, values["objective"]["metric"])
         self.raise_problems()
-        try:
-            spec = Spec.model_validate(values)
-        except ValidationError as error:  # our own checks come first, so nothing should get here
-            first = error.errors()[0]
-            raise refusal(".".join(map(str, first["loc"])), first["input"], "what the documentation says") from None
+        for part, kind in _PARTS.items():
+            if values[part] is not None:
+                values[part] = kind(**values[part])
+        spec = Spec(**values)
         self.budget(spec)
         spec = self.claims(spec)
         self.raise_problems()
@@ -99,11 +100,11 @@ class _Checker:
         return field.default
 
     def scalars(self) -> dict[str, Any]:
-        known = list(Spec.model_fields)
+        known = [field.name for field in dataclasses.fields(Spec)]
         for key in self.raw:
             if key not in known:
                 self.add(unknown(_text(key), self.raw[key], known, "at the top"))
-        values: dict[str, Any] = {"objective": {}, "confirm": {}, "replicate": {}}
+        values: dict[str, Any] = {part: {} for part in _PARTS}
         nested = {part: self.mapping(part) for part in values}
         for part, written in nested.items():
             own = [key.removeprefix(f"{part}.") for key in FIELDS if key.startswith(f"{part}.")]
@@ -287,7 +288,7 @@ class _Checker:
             return spec
         foreign = any(self.catalogue.models[name].foreign for name in self.names["model"])
         with collect(self.problems):
-            return spec.model_copy(update={"claim": spec_claims.read(self.raw["claim"], spec, foreign=foreign)})
+            return dataclasses.replace(spec, claim=spec_claims.read(self.raw["claim"], spec, foreign=foreign))
         return spec
 
     def tasks(self, search: Mapping[Any, Any]) -> None:

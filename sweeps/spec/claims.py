@@ -7,6 +7,7 @@ every value is one that the search tries, one configuration can have all values 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Final
 
 from sweeps.fields import Field, SpecError, collect, missing, refusal, show, unknown
@@ -31,7 +32,7 @@ MARGIN: Final = Field(
 )  # fmt: skip
 _SIDE: Final = "a mapping of searched keys to values, such as {optimizer.name: adam}"
 _NEEDED: Final = {"text": "text that says what is claimed", "better": _SIDE, "than": _SIDE}
-_KEYS: Final = tuple(Claim.model_fields)
+_KEYS: Final = tuple(field.name for field in fields(Claim))
 _MOST_LISTED: Final = 12
 
 
@@ -126,7 +127,7 @@ def _claim(key: str, raw: Any, spec: Spec, foreign: bool) -> Claim:
             raise refusal(f"{key}.than", values["than"], "values that no configuration of better has")
     if problems:
         raise SpecError(*problems)
-    return Claim.model_validate(values)
+    return Claim(**values)
 
 
 def read(raw: Any, spec: Spec, *, foreign: bool = False) -> tuple[Claim, ...]:

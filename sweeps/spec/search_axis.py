@@ -6,11 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
-
-from pydantic import BaseModel, ConfigDict
 
 from sweeps.fields import Field, SpecError, missing, refusal, show, unknown
 
@@ -21,10 +19,9 @@ _FLAG: Final = Field("flag", "bool", False)
 _NUMBER: Final = Field("number", "float", None)
 
 
-class Axis(BaseModel):
+@dataclass(frozen=True)
+class Axis:
     """The values to try for one key: a list, or a range."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     values: tuple[Any, ...] | None = None
     low: float | int | None = None
