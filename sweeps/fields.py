@@ -69,6 +69,11 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def key_text(key: Any) -> str:
+    """A key as text: YAML allows numbers, dates and null as keys."""
+    return key if isinstance(key, str) else show(key)
+
+
 def nearest(name: Any, names: Iterable[str]) -> str:
     """'; did you mean x?' for the nearest of the names, '.' if none is near."""
     folded = {candidate.lower(): candidate for candidate in names}

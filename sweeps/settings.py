@@ -100,8 +100,10 @@ def _read(
     faults: list[str] = []
     known = _Reader(written, faults)
     folder = file.parent if file is not None else Path()
-    paths = tuple(_absolute(folder, text) for text in known.take("modules", _texts, "a list of paths in quotes", ()))
-    root = known.take("data", _text, "the path of a folder, in quotes", None)
+    paths = tuple(
+        _absolute(folder, text) for text in known.take("modules", _are_texts, "a list of paths in quotes", ())
+    )
+    root = known.take("data", _is_text, "the path of a folder, in quotes", None)
     alerts = _alerts(known, faults, folder)
     known.refuse_the_rest("at the top")
     if modules is not None:
@@ -118,7 +120,7 @@ def _read(
 def _alerts(whole: _Reader, faults: list[str], folder: Path) -> AlertSettings:
     table = whole.take("alerts", lambda value: isinstance(value, dict), "a table: [alerts]", {})
     known = _Reader(table, faults, "alerts.")
-    command = list(known.take("command", _texts, "a list of a program and its arguments, each in quotes", ()))
+    command = list(known.take("command", _are_texts, "a list of a program and its arguments, each in quotes", ()))
     if command and os.sep in command[0]:  # a path, and not the name of a program
         command[0] = str(_absolute(folder, command[0]))
     alerts = AlertSettings(
@@ -130,12 +132,12 @@ def _alerts(whole: _Reader, faults: list[str], folder: Path) -> AlertSettings:
     return alerts
 
 
-def _text(value: Any) -> bool:
+def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(_text(item) for item in value)
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_text(item) for item in value)
 
 
 def _is_address(value: Any) -> bool:

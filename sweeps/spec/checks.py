@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sweeps.catalogue import load, user_models
-from sweeps.fields import Field, SpecError, collect, missing, nearest, refusal, show, unknown
+from sweeps.fields import Field, SpecError, collect, key_text, missing, nearest, refusal, show, unknown
 from sweeps.spec import claims as spec_claims
 from sweeps.spec import search_axis as axes_of
 from sweeps.spec import yaml_text
@@ -103,14 +103,14 @@ class _Checker:
         known = [field.name for field in dataclasses.fields(Spec)]
         for key in self.raw:
             if key not in known:
-                self.add(unknown(_text(key), self.raw[key], known, "at the top"))
+                self.add(unknown(key_text(key), self.raw[key], known, "at the top"))
         values: dict[str, Any] = {part: {} for part in _PARTS}
         nested = {part: self.mapping(part) for part in values}
         for part, written in nested.items():
             own = [key.removeprefix(f"{part}.") for key in FIELDS if key.startswith(f"{part}.")]
             for key in written:
                 if key not in own:
-                    self.add(unknown(f"{part}.{_text(key)}", written[key], own, f"under {part}"))
+                    self.add(unknown(f"{part}.{key_text(key)}", written[key], own, f"under {part}"))
         for key, field in FIELDS.items():
             section, _, name = key.rpartition(".")
             source = nested[section] if section else self.raw
@@ -223,10 +223,10 @@ class _Checker:
         for name, value in own.items():
             if name == "name" and section in NAMED:
                 continue
-            key = f"{section}.{_text(name)}"
+            key = f"{section}.{key_text(name)}"
             with collect(self.problems):
-                checked = [field.check(key, value) for field in self.fields(section, _text(name), key, value)]
-                values[_text(name)] = checked[0] if checked else None
+                checked = [field.check(key, value) for field in self.fields(section, key_text(name), key, value)]
+                values[key_text(name)] = checked[0] if checked else None
         self.required(section, own, search)
         return values
 
@@ -243,7 +243,7 @@ class _Checker:
     def search(self, search: Mapping[Any, Any], sampler: str) -> dict[str, Axis]:
         axes: dict[str, Axis] = {}
         for raw_key, raw_axis in search.items():
-            key = _text(raw_key)
+            key = key_text(raw_key)
             section, dot, name = key.partition(".")
             with collect(self.problems):
                 if section not in (*NAMED, *UNNAMED) or not dot:
@@ -278,9 +278,9 @@ class _Checker:
             self.add(refusal(key, metric, "a metric that the model logs in training or validation, no test metric"))
         stepping = [entry.name for entry in tried if entry.own_optimizer]
         for axis in search if stepping else ():
-            if _text(axis).startswith(("optimizer.", "schedule.")):
+            if key_text(axis).startswith(("optimizer.", "schedule.")):
                 allowed = f"keys of the model, as {stepping[0]} configures its optimizers itself"
-                self.add(refusal("search", _text(axis), allowed))
+                self.add(refusal("search", key_text(axis), allowed))
 
     def claims(self, spec: Spec) -> Spec:
         """The sweep with what it claims, as that has to be about what is searched."""
@@ -327,10 +327,6 @@ class _Checker:
             self.add(
                 refusal("sampler", spec.sampler, f"grid where nothing is searched, as {spec.sampler} has no choice")
             )
-
-
-def _text(key: Any) -> str:
-    return key if isinstance(key, str) else show(key)
 
 
 def check(raw: Any, *, accepted_with: Sequence[str] | None = None) -> Spec:

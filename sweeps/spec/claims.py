@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from sweeps.fields import Field, SpecError, collect, missing, refusal, show, unknown
+from sweeps.fields import Field, SpecError, collect, key_text, missing, refusal, show, unknown
 from sweeps.spec.model import Claim, Spec
 from sweeps.spec.options import FIELDS, METRICS
 from sweeps.spec.search_axis import Axis
 from tracking import schema
 
-MEASURED: Final = (
+CLAIMABLE: Final = (
     *METRICS, schema.PENALTY, schema.TRAIN_SECONDS, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
     schema.STEPS,
 )  # fmt: skip
 """Metrics of training and validation that every run of a model of ours logs."""
 
 TEXT: Final = Field("text", "str", "", min_length=1, help="What is claimed, in one sentence.")
-METRIC: Final = Field("metric", "choice", schema.VAL_LOSS, choices=MEASURED, help="What it is judged by.")
+METRIC: Final = Field("metric", "choice", schema.VAL_LOSS, choices=CLAIMABLE, help="What it is judged by.")
 OWN_METRIC: Final = Field("metric", "str", schema.VAL_LOSS, min_length=1, help="What it is judged by.")
 DIRECTION: Final = FIELDS["objective.direction"]
 MARGIN: Final = Field(
@@ -34,10 +34,6 @@ _SIDE: Final = "a mapping of searched keys to values, such as {optimizer.name: a
 _NEEDED: Final = {"text": "text that says what is claimed", "better": _SIDE, "than": _SIDE}
 _KEYS: Final = tuple(field.name for field in fields(Claim))
 _MOST_LISTED: Final = 12
-
-
-def _text(key: Any) -> str:
-    return key if isinstance(key, str) else show(key)
 
 
 def _tried(axis: Axis) -> str:
@@ -71,7 +67,7 @@ def _side(key: str, raw: Any, spec: Spec) -> dict[str, Any]:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for name, value in raw.items():
-        own = f"{key}.{_text(name)}"
+        own = f"{key}.{key_text(name)}"
         with collect(problems):
             if name not in spec.search:
                 raise unknown(own, value, spec.search, "among the searched keys")
@@ -103,7 +99,7 @@ def _claim(key: str, raw: Any, spec: Spec, foreign: bool) -> Claim:
     for name in raw:
         if name not in _KEYS:
             with collect(problems):
-                raise unknown(f"{key}.{_text(name)}", raw[name], _KEYS, "under claim")
+                raise unknown(f"{key}.{key_text(name)}", raw[name], _KEYS, "under claim")
     values: dict[str, Any] = {}
     for name, needed in _NEEDED.items():
         with collect(problems):
