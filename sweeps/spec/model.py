@@ -22,7 +22,7 @@ from tracking import schema
 
 @dataclass(frozen=True)
 class Objective:
-    """What trials are ranked by."""
+    """The metric that trials are ranked by."""
 
     metric: str = schema.VAL_LOSS
     direction: Literal["minimize", "maximize"] = "minimize"
@@ -58,11 +58,11 @@ class Replicate:
 
 @dataclass(frozen=True)
 class Claim:
-    """What the sweep is to show or to refute: its runs with the values of `better` do better than those of `than`."""
+    """A claim to show or to refute: runs with the values of `better` do better than runs with those of `than`."""
 
     text: str
     better: dict[str, Any]
-    """Searched keys with a value of each that the search tries."""
+    """Searched keys, each with a value that the search tries."""
     than: dict[str, Any]
     metric: str
     direction: Literal["minimize", "maximize"]
@@ -154,19 +154,19 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
     result: dict[str, Any] = {}
     for section in (*NAMED, *UNNAMED):
         written: dict[str, Any] = getattr(spec, section)
-        own: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         if section in NAMED:
-            own["name"] = params.get(f"{section}.name", written["name"])
-            fields = catalogue.entry(section, own["name"]).fields
+            values["name"] = params.get(f"{section}.name", written["name"])
+            fields = catalogue.entry(section, values["name"]).fields
         else:
             fields = catalogue.sections[section]
         for name, field in fields.items():
             key = f"{section}.{name}"
             if key in params or name in written:
-                own[name] = field.check(key, params.get(key, written.get(name)))
+                values[name] = field.check(key, params.get(key, written.get(name)))
             else:
-                own[name] = copy.copy(field.default)
-        result[section] = own
+                values[name] = copy.copy(field.default)
+        result[section] = values
     if catalogue.entry("model", result["model"]["name"]).own_optimizer:
         result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}
     if spec.replicate:  # left out of all other sweeps, whose groups keep their hash
@@ -179,16 +179,16 @@ def _without_none(part: Confirm | Claim) -> dict[str, Any]:
 
 
 def to_yaml(spec: Spec) -> str:
-    """The sweep as a person would write it, without what is at its default; `parse` reads it back to an equal spec."""
+    """The sweep as the user would write it, without what is at its default; `parse` reads it back to an equal spec."""
     written: dict[str, Any] = {"name": spec.name}
     if spec.question:
         written["question"] = spec.question
     if spec.experiment != spec.name:
         written["experiment"] = spec.experiment
     for section in (*NAMED, *UNNAMED):
-        own = getattr(spec, section)
-        if own and own != {"name": "constant"}:
-            written[section] = own
+        values = getattr(spec, section)
+        if values and values != {"name": "constant"}:
+            written[section] = values
     if spec.keep != FIELDS["keep"].default:
         written["keep"] = spec.keep
     if spec.search:
