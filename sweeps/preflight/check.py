@@ -24,8 +24,7 @@ from typing import Any, Final
 from sweeps.catalogue import load
 from sweeps.fields import SpecError
 from sweeps.preflight import estimate
-from sweeps.preflight.cost_points import Plan
-from sweeps.preflight.cost_points import plan as rehearsal_plan
+from sweeps.preflight.cost_points import CostPlan, cost_plan
 from sweeps.preflight.estimate import Timing, size, summary
 from sweeps.preflight.rehearsal import AbandonedError, Rehearsal, Rehearsals
 from sweeps.search import count
@@ -46,7 +45,7 @@ log = logging.getLogger("sweepboard.service")
 
 
 @dataclass
-class _Task:
+class _Check:
     spec: Spec
     wanted_until: float
     done: threading.Event = field(default_factory=threading.Event)
@@ -86,9 +85,9 @@ class Checker:
         self._one_at_a_time = threading.Lock()
         self._firsts: dict[tuple[object, ...], Rehearsal] = {}
         self._timings: dict[tuple[object, ...], Timing] = {}
-        self._tasks: dict[str, _Task] = {}
+        self._checks: dict[str, _Check] = {}
         self._changing = threading.Lock()
-        self._queue: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Check] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def check(self, text: str, wait: float, *, accepted_with: Sequence[str] | None = None) -> Answer:
@@ -108,10 +107,10 @@ class Checker:
             spec = parse(text, accepted_with=accepted_with)
         except SpecError as error:
             return _answer(problems=error.problems)
-        task = self._task(spec, wait)
-        task.done.wait(wait)
-        if task.answer is not None:
-            return task.answer
+        check = self._find_check(spec, wait)
+        check.done.wait(wait)
+        if check.answer is not None:
+            return check.answer
         trials, runs = count(spec)
         return _answer(trials=trials, runs=runs, workers=spec.workers, pending=True)
 
@@ -126,16 +125,16 @@ class Checker:
 
     def problems(self, spec: Spec) -> tuple[str, ...]:
         """What is wrong with a sweep, in sentences, found by building it; quick, as nothing is timed."""
-        plan = rehearsal_plan(spec)
+        plan = cost_plan(spec)
         with self._alone():
             return _problems(plan, self._build(plan, lambda: True))
 
     def known(self, spec: Spec) -> float | None:
         """Seconds that a sweep will take: as a check has answered, or from times that are known; None without them."""
-        asked = self._tasks.get(to_yaml(spec))
+        asked = self._checks.get(to_yaml(spec))
         if asked and asked.answer and asked.answer["seconds"] is not None:
             return float(asked.answer["seconds"])
-        plan = rehearsal_plan(spec)
+        plan = cost_plan(spec)
         timings = {key: self._timings[place] for key in plan.timed if (place := _place(spec, key)) in self._timings}
         return estimate.estimate(plan, timings, cores()).seconds if len(timings) == len(plan.timed) else None
 
@@ -143,36 +142,36 @@ class Checker:
         """End the processes."""
         self._rehearsals.close()
 
-    def _task(self, spec: Spec, wait: float) -> _Task:
+    def _find_check(self, spec: Spec, wait: float) -> _Check:
         """The check of this sweep: the one that is known or under way, else a new one."""
         name, now = to_yaml(spec), time.monotonic()
         with self._changing:
-            task = self._tasks.get(name)
-            if task is None or now > task.holds_until:
-                self._tasks.pop(name, None)
-                task = self._tasks[name] = _Task(spec, now)
-                self._queue.put(task)
-            task.wanted_until = max(task.wanted_until, now + wait + PATIENCE_SECONDS)
-            for old in list(self._tasks)[:-MOST_ANSWERS]:
-                del self._tasks[old]
+            check = self._checks.get(name)
+            if check is None or now > check.holds_until:
+                self._checks.pop(name, None)
+                check = self._checks[name] = _Check(spec, now)
+                self._queue.put(check)
+            check.wanted_until = max(check.wanted_until, now + wait + PATIENCE_SECONDS)
+            for old in list(self._checks)[:-MOST_ANSWERS]:
+                del self._checks[old]
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True, name="checker")
                 self._thread.start()
-        return task
+        return check
 
     def _work(self) -> None:
         while True:
-            task = self._queue.get()
+            check = self._queue.get()
             try:
-                task.answer = self._answered(task)
+                check.answer = self._answered(check)
             except AbandonedError:
                 with self._changing:
-                    self._tasks = {name: one for name, one in self._tasks.items() if one is not task}
+                    self._checks = {name: one for name, one in self._checks.items() if one is not check}
             except Exception as error:  # whatever it is, who asks must not wait for ever
                 log.exception("a check failed")
-                task.answer = _answer(problems=[f"It could not be checked: {type(error).__name__}: {error}."])
-                task.holds_until = time.monotonic()
-            task.done.set()
+                check.answer = _answer(problems=[f"It could not be checked: {type(error).__name__}: {error}."])
+                check.holds_until = time.monotonic()
+            check.done.set()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -182,18 +181,18 @@ class Checker:
             finally:
                 self._rehearsals.rest()
 
-    def _answered(self, task: _Task) -> Answer:
+    def _answered(self, check: _Check) -> Answer:
         def wanted() -> bool:
-            return time.monotonic() < task.wanted_until
+            return time.monotonic() < check.wanted_until
 
-        plan = rehearsal_plan(task.spec)
+        plan = cost_plan(check.spec)
         with self._alone():
             built = self._build(plan, wanted)
             problems = _problems(plan, built)
             timings = {} if problems else self._time(plan, built, wanted)
         rough = self._rough(timings)
-        if rough or may_change(task.spec):
-            task.holds_until = time.monotonic() + CHANGING_SECONDS
+        if rough or may_change(check.spec):
+            check.holds_until = time.monotonic() + CHANGING_SECONDS
         common = {"trials": plan.trials, "runs": plan.runs, "workers": plan.spec.workers, "problems": problems}
         if not timings:
             late = f"Two steps took more than {LATE_SECONDS:.0f} s, so nothing is known of its time."
@@ -215,7 +214,7 @@ class Checker:
             warnings=[*rough, *self._warnings(plan, found), *_untimed(plan, timings)],
         )
 
-    def _build(self, plan: Plan, go_on: Callable[[], bool]) -> dict[str, Rehearsal]:
+    def _build(self, plan: CostPlan, go_on: Callable[[], bool]) -> dict[str, Rehearsal]:
         """What two steps of each architecture told; tried anew if that failed, or may have changed since."""
         if may_change(plan.spec):
             for key in plan.built:
@@ -227,7 +226,7 @@ class Checker:
         self._firsts |= {_place(plan.spec, key): one for key, one in told.items() if one.outcome == Outcome.OK}
         return known | told
 
-    def _time(self, plan: Plan, built: Mapping[str, Rehearsal], go_on: Callable[[], bool]) -> dict[str, Timing]:
+    def _time(self, plan: CostPlan, built: Mapping[str, Rehearsal], go_on: Callable[[], bool]) -> dict[str, Timing]:
         seconds = {
             key: second
             for key in plan.timed
@@ -245,7 +244,7 @@ class Checker:
         return {**known, **found}
 
     def _rehearse(
-        self, plan: Plan, configurations: Mapping[str, dict[str, Any]], go_on: Callable[[], bool], *, repeat: bool
+        self, plan: CostPlan, configurations: Mapping[str, dict[str, Any]], go_on: Callable[[], bool], *, repeat: bool
     ) -> dict[str, list[Rehearsal]]:
         if not configurations:
             return {}
@@ -262,7 +261,7 @@ class Checker:
             return ["Other programs keep this machine busy, so that these times are rough."]
         return []
 
-    def _warnings(self, plan: Plan, found: estimate.Estimate) -> list[str]:
+    def _warnings(self, plan: CostPlan, found: estimate.Estimate) -> list[str]:
         said = []
         if self._disk is not None and (free := shutil.disk_usage(self._disk).free) < found.disk:
             said.append(f"It needs {size(found.disk)} on the disk, and {size(free)} are free.")
@@ -322,7 +321,7 @@ def _place(spec: Spec, key: str) -> tuple[object, ...]:
     return (key, spec.keep, *_together(spec))
 
 
-def _problems(plan: Plan, built: Mapping[str, Rehearsal]) -> tuple[str, ...]:
+def _problems(plan: CostPlan, built: Mapping[str, Rehearsal]) -> tuple[str, ...]:
     """A sentence for each different failure, with what it concerns if that is not everything."""
     failed: dict[str, list[str]] = {}
     for key, one in built.items():
@@ -335,7 +334,7 @@ def _problems(plan: Plan, built: Mapping[str, Rehearsal]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _untimed(plan: Plan, timings: Mapping[str, Timing]) -> list[str]:
+def _untimed(plan: CostPlan, timings: Mapping[str, Timing]) -> list[str]:
     if len(timings) == len(plan.architectures):
         return []
     return [f"{len(timings)} of its {len(plan.architectures):,} architectures were timed; the others are inferred."]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ _FREE: Final = frozenset({"label_noise", "noise", "turns", "standardize", "initi
 
 
 @dataclass(frozen=True)
-class Plan:
+class CostPlan:
     """What there is to do in a sweep, as far as it matters for its cost."""
 
     spec: Spec
@@ -84,12 +84,12 @@ def architecture(configuration: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def plan(spec: Spec) -> Plan:
+def cost_plan(spec: Spec) -> CostPlan:
     """The architectures of a sweep, and how often each is trained for how many epochs."""
     trials, runs = count(spec)
     listed = spec
     if trials > MOST_LISTED or spec.sampler in ADAPTIVE:
-        listed = spec.model_copy(update={"sampler": "random", "trials": min(trials, MOST_LISTED)})
+        listed = replace(spec, sampler="random", trials=min(trials, MOST_LISTED))
     work: list[tuple[str, int]] = []
     architectures: dict[str, dict[str, Any]] = {}
     for trial in enumerate_trials(listed):
@@ -98,7 +98,7 @@ def plan(spec: Spec) -> Plan:
         work.append((key, int(trial.configuration["trainer"]["max_epochs"])))
     keys = list(architectures)
     places = spread_out(features([architecture(each) for each in architectures.values()]), MOST_BUILT)
-    return Plan(spec, trials, runs, tuple(work), architectures, tuple(keys[place] for place in places))
+    return CostPlan(spec, trials, runs, tuple(work), architectures, tuple(keys[place] for place in places))
 
 
 def _leaves(own: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:

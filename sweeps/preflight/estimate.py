@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sweeps.preflight.cost_points import Plan, architecture, features
+from sweeps.preflight.cost_points import CostPlan, architecture, features
 from sweeps.preflight.rehearsal import Rehearsal
 from sweeps.search import confirm_runs
 from sweeps.spec import SEED_KINDS
@@ -182,7 +182,7 @@ def makespan(durations: Iterable[float], workers: int) -> float:
     return max(free)
 
 
-def estimate(plan: Plan, timings: Mapping[str, Timing], cores: int) -> Estimate:
+def estimate(plan: CostPlan, timings: Mapping[str, Timing], cores: int) -> Estimate:
     """What the sweep will take.
 
     Args:

@@ -14,7 +14,8 @@ import pytest
 
 from sweeps import __main__ as cli
 from sweeps import words
-from sweeps.cli import output as shown
+from sweeps.cli import parser
+from sweeps.cli import rows as cli_rows
 from sweeps.cli import wait as waiting
 from sweeps.client import Client, CommandError, ServiceStatus
 from sweeps.spec import parse
@@ -145,9 +146,9 @@ def test_every_command_has_help_with_an_example_and_takes_the_shared_options(com
 
 
 def test_every_example_can_be_parsed():
-    for example in cli._EXAMPLES.values():
+    for example in parser.EXAMPLES.values():
         for line in example.splitlines():
-            cli.parser().parse_args(line.split()[1:])
+            parser.parser().parse_args(line.split()[1:])
 
 
 def test_no_command_or_an_unknown_one_is_bad_input(capsys):
@@ -352,7 +353,7 @@ def test_an_unknown_or_ambiguous_sweep_is_bad_input(store, client, capsys):
 
 def test_two_sweeps_of_one_name_are_told_apart_by_id(client, monkeypatch, capsys):
     rows = [{"sweep": "aa1", "name": "same"}, {"sweep": "aa2", "name": "same"}]
-    monkeypatch.setattr(shown, "sweep_rows", lambda uri: rows)
+    monkeypatch.setattr(cli_rows, "sweep_rows", lambda uri: rows)
     assert cli.main(["stop", "same"]) == cli.BAD_INPUT
     assert "'same' fits 2 sweeps; allowed: one of the ids aa1, aa2" in capsys.readouterr().err
     assert cli.main(["stop", "aa2"]) == 0 and told(client) == [("stop", "aa2")]
@@ -360,7 +361,7 @@ def test_two_sweeps_of_one_name_are_told_apart_by_id(client, monkeypatch, capsys
 
 def test_one_run_is_stopped_by_the_beginning_of_its_id(store, client, capsys):
     uri, done, _ = store
-    run_id = shown.run_ids(uri)[0]
+    run_id = cli_rows.run_ids(uri)[0]
     assert cli.main(["stop", "--run", run_id[:20]]) == 0
     assert told(client)[-1] == ("stop_run", run_id)
     for arguments in (
@@ -385,7 +386,7 @@ def test_a_landscape_is_waited_for_and_its_end_said(store, client, monkeypatch, 
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
     client.landscape.side_effect = answers
-    run_id = shown.run_ids(store[0])[0]
+    run_id = cli_rows.run_ids(store[0])[0]
     assert cli.main(["landscape", run_id[:20], "--again"]) == code
     assert told(client) == [("landscape", run_id, act) for act in ("again", "ask", "ask")]
     out, err = capsys.readouterr()
@@ -474,8 +475,8 @@ def story(monkeypatch):
         left = list(rows)
         reader = SimpleNamespace(version=lambda: str(len(left)))
         clock = iter(range(0, 10**6, 4))
-        monkeypatch.setattr(shown, "open_store", lambda uri: reader)
-        monkeypatch.setattr(shown, "sweep_row", lambda reader, sweep: left.pop(0))
+        monkeypatch.setattr(cli_rows, "open_store", lambda uri: reader)
+        monkeypatch.setattr(cli_rows, "sweep_row", lambda reader, sweep: left.pop(0))
         monkeypatch.setattr(waiting, "sleep", lambda seconds: None)
         monkeypatch.setattr(waiting, "monotonic", lambda: next(clock))
 
@@ -560,7 +561,7 @@ def test_configurations_rank_by_divergence_first_then_by_their_mean(direction, r
             for group, own in outcomes.items() for seed, outcome in enumerate(own)
         ]
     )  # fmt: skip
-    groups = shown.group_rows(runs, {"direction": direction, "searched": ["optimizer.name"]})
+    groups = cli_rows.group_rows(runs, {"direction": direction, "searched": ["optimizer.name"]})
     assert [group["name"] for group in groups] == ranked
     assert [(group["finite"], group["diverged"], group["runs"]) for group in groups[2:]] == [(1, 1, 2), (0, 2, 2)]
 
@@ -578,8 +579,8 @@ def test_tables_and_numbers():
 
 
 def test_a_name_steers_no_terminal_and_is_exact_in_json(capsys, monkeypatch, store):
-    row = shown.sweep_rows(store[0])[0] | {"name": "\u202eevil"}
-    monkeypatch.setattr(shown, "sweep_rows", lambda uri: [row])
+    row = cli_rows.sweep_rows(store[0])[0] | {"name": "\u202eevil"}
+    monkeypatch.setattr(cli_rows, "sweep_rows", lambda uri: [row])
     assert cli.main(["list"]) == 0
     text = capsys.readouterr().out
     assert "[U+202E]evil" in text and "\u202e" not in text
