@@ -28,8 +28,8 @@ import pandas as pd
 from analysis.runs.metric_slots import DEV, MEMORISED, TRAIN, TRAIN_DEV
 from analysis.runs.true_labels import UNTOLD, true_errors
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, holm, interval, number, plus_minus
-from analysis.statistics.exact import level_ties, resolution
-from analysis.statistics.independent import SEEDS, units
+from analysis.statistics.independent import SEEDS, independent_rows
+from analysis.statistics.rounding import level_ties, resolution
 from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 
@@ -242,7 +242,7 @@ class _Measured:
 def _measured(runs: pd.DataFrame) -> _Measured:
     apart = TRAIN_DEV in runs and len(runs) and np.isfinite(runs[TRAIN_DEV]).all()
     slots = [TRAIN, TRAIN_DEV, DEV] if apart else [TRAIN, DEV]
-    values, over, _ = units(runs, [*slots, MEMORISED])
+    values, over, _ = independent_rows(runs, [*slots, MEMORISED])
     return _Measured(values[slots], over, interval(values[MEMORISED]), bool(runs[UNTOLD].any()))
 
 

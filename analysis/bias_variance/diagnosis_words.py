@@ -7,7 +7,7 @@ from typing import Final
 
 from analysis.bias_variance.diagnosis import BIAS, MISMATCH, VARIANCE, WRONG_LABELS, Diagnosis, best_first
 from analysis.runs.metric_slots import DEV
-from analysis.statistics.exact import all_same
+from analysis.statistics.rounding import all_same
 from analysis.words import share, some
 
 MOST_NAMED: Final = 3

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.statistics import Interval, interval, number, plus_minus
-from analysis.statistics.exact import resolution
 from analysis.statistics.independent import DATASETS
+from analysis.statistics.rounding import resolution
 
 ENOUGH: Final = 4
 """Fewer capacities have no room for two descents."""

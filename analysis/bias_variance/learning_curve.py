@@ -25,8 +25,8 @@ from analysis.figures.param_axis import Along, along, is_size, size
 from analysis.runs.metric_slots import DEV, TRAIN
 from analysis.runs.true_labels import GIVEN, true_errors
 from analysis.statistics import Difference, Interval, difference, interval, number, plus_minus
-from analysis.statistics.exact import resolution
-from analysis.statistics.independent import units
+from analysis.statistics.independent import independent_rows
+from analysis.statistics.rounding import resolution
 from tracking.schema import Outcome
 
 MOST_LINES: Final = 7
@@ -241,7 +241,7 @@ def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
 
 
 def _dots(value: Any, axis: Along, runs: pd.DataFrame, diagnosed: Mapping[str, Diagnosis]) -> Dots:
-    measured, over, paired = units(runs[runs["outcome"] == Outcome.OK], [DEV, TRAIN, GIVEN])
+    measured, over, paired = independent_rows(runs[runs["outcome"] == Outcome.OK], [DEV, TRAIN, GIVEN])
     errors = {
         slot: {key: float(x) for key, x in measured[slot].items() if math.isfinite(x)} for slot in (DEV, TRAIN, GIVEN)
     }

@@ -20,7 +20,7 @@ from analysis.figures import theme
 from analysis.figures.export import sizes
 from analysis.regularization.strengths import Strengths
 from analysis.statistics import Difference, Interval, interval, number, plus_minus
-from analysis.statistics.independent import gap, units
+from analysis.statistics.independent import gap, independent_rows
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -190,7 +190,9 @@ def _region(place: int, members: pd.DataFrame, arrays: Arrays, seed: int | None)
     x, y = (np.asarray(arrays[runs[0]][name], dtype=float) for name in ("x", "y"))
     shown = members["seed"].tolist().index(seed) if seed is not None else 0
     first = arrays[runs[shown]]
-    lengths, _, paired = units(members.assign(length=[boundary_length(own, x, y) for own in answers]), ["length"])
+    lengths, _, paired = independent_rows(
+        members.assign(length=[boundary_length(answer, x, y) for answer in answers]), ["length"]
+    )
     return Region(
         place,
         each[shown] if seed is not None else mean,

@@ -21,7 +21,7 @@ from analysis.figures.curves import thin
 from analysis.figures.value_axis import cross, grey
 from analysis.regularization.patience import Course, courses_of
 from analysis.statistics import Interval, interval, number, plus_minus
-from analysis.statistics.independent import independent, kind
+from analysis.statistics.independent import independent, unit_name
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -87,7 +87,7 @@ class EarlyStoppingInfo:
     @property
     def n(self) -> str:
         """`n=8 seeds`."""
-        of = kind([course.data for course in self.courses])
+        of = unit_name([course.data for course in self.courses])
         return f"n={self.mean(0.0 for _ in self.courses).n} {of}"
 
     def cost(self, patience: int) -> Cost:

@@ -22,8 +22,9 @@ from analysis.figures import theme
 from analysis.figures.value_axis import grey
 from analysis.runs.comparison import shown
 from analysis.statistics import ROUNDING, Interval, holm, interval, number, plus_minus
-from analysis.statistics.exact import Test, resolution, sign_flip
-from analysis.statistics.samples import Sample, key_words, samples, shared_precision
+from analysis.statistics.exact import Test, sign_flip
+from analysis.statistics.rounding import resolution
+from analysis.statistics.samples import Sample, samples, seed_name, shared_precision
 from analysis.statistics.seeds import ALPHA, Prospect, possible_words, seeds_missing
 from analysis.words import counted
 
@@ -291,7 +292,7 @@ def plot_factorial(info: FactorialInfo, *, dark: bool = False, height: int | Non
     dots = [(value, place, seed) for place, effect in rows for seed, value in effect.contrasts.items()]
     figure.add_scatter(
         x=[dot[0] for dot in dots], y=[dot[1] + 0.14 for dot in dots], mode="markers", name=f"a {info.over}",
-        marker={"size": 5, "color": theme.translucent(pale, 0.55)}, customdata=[key_words(dot[2]) for dot in dots],
+        marker={"size": 5, "color": theme.translucent(pale, 0.55)}, customdata=[seed_name(dot[2]) for dot in dots],
         hovertemplate=f"{info.over} %{{customdata}}: %{{x:.4g}}<extra></extra>",
     )  # fmt: skip
     for sure, colour in ((True, accent), (False, pale)):

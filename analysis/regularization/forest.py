@@ -20,7 +20,7 @@ from analysis.runs.comparison import shown
 from analysis.runs.methods import Method, methods_of, selection_words
 from analysis.statistics import Interval, number, plus_minus
 from analysis.statistics.independent import SEEDS
-from analysis.statistics.samples import key_words
+from analysis.statistics.samples import seed_name
 from analysis.statistics.seeds import possible_words
 from analysis.statistics.verdicts import Decision, Verdict, fewest_more, verdicts
 from analysis.words import joined
@@ -234,7 +234,7 @@ def plot_forest(info: ForestInfo, *, dark: bool = False, height: int | None = No
     span = (max(known) - min(known)) or 1.0
     figure.add_scatter(
         x=[dot[0] for dot in dots], y=[dot[1] + 0.14 for dot in dots], mode="markers", name="a seed",
-        marker={"size": 5, "color": theme.translucent(grey, 0.55)}, customdata=[key_words(dot[2]) for dot in dots],
+        marker={"size": 5, "color": theme.translucent(grey, 0.55)}, customdata=[seed_name(dot[2]) for dot in dots],
         hovertemplate="seed %{customdata}: %{x:.4g}<extra></extra>",
     )  # fmt: skip
     for helps, colour in ((True, accent), (False, grey)):

@@ -20,8 +20,8 @@ from analysis.figures.value_axis import EDGE, cross, grey
 from analysis.regularization.strengths import Strengths, is_number, strength_axis, strengths
 from analysis.runs.true_labels import label_noise
 from analysis.statistics import Interval, interval, number, plus_minus
-from analysis.statistics.independent import units
-from analysis.statistics.samples import Sample, key_words
+from analysis.statistics.independent import independent_rows
+from analysis.statistics.samples import Sample, seed_name
 from analysis.statistics.verdicts import Verdict, verdicts
 from analysis.words import listed
 from tracking.schema import Outcome
@@ -216,7 +216,7 @@ def _point(own: Strengths, place: int) -> Point:
     finite = members[members["outcome"] == Outcome.OK]
     if "train" in finite:
         finite = finite[np.isfinite(pd.to_numeric(finite["train"], errors="coerce"))]
-    trained = units(finite, ["train"])[0]["train"].to_dict() if "train" in finite else {}
+    trained = independent_rows(finite, ["train"])[0]["train"].to_dict() if "train" in finite else {}
     return Point(
         own.name(place), level.value, float(own.places.x[place]), own.sample(place), trained,
         level.judged.label if level.judged else "", len(level.trials),
@@ -298,7 +298,7 @@ def _cut(figure: go.Figure, info: IsolationInfo, dark: bool) -> None:
 
 def _who(sample: Sample, key: Any) -> str:
     """What a dot is: its seed, where seeds are known."""
-    return f"{sample.paired_on} {key_words(key)}" if sample.paired_on else "a run"
+    return f"{sample.paired_on} {seed_name(key)}" if sample.paired_on else "a run"
 
 
 def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = False, height: int = 400) -> go.Figure:

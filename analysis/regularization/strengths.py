@@ -22,7 +22,7 @@ from analysis.runs.arguments import choice_of, having
 from analysis.runs.comparison import shown
 from analysis.runs.methods import Method, best_first, methods_of, selection_words
 from analysis.statistics import number
-from analysis.statistics.independent import DATASETS, SEEDS, share
+from analysis.statistics.independent import DATASETS, SEEDS, any_shared
 from analysis.statistics.samples import Sample
 from analysis.words import counted, some
 from tracking.configurations import identities, is_missing
@@ -195,7 +195,7 @@ class Strengths:
     def over(self) -> str:
         """Says what gives one independent result each: `seeds`, or `training sets` that several runs share."""
         own = pd.Series(self.sets, dtype=int).groupby(self.runs["level"].to_numpy())
-        return DATASETS if any(share(each.tolist()) for _, each in own) else SEEDS
+        return DATASETS if any(any_shared(each.tolist()) for _, each in own) else SEEDS
 
     @property
     def ranked(self) -> list[int]:

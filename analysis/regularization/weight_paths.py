@@ -20,7 +20,7 @@ from analysis.figures.export import sizes
 from analysis.figures.value_axis import log_range
 from analysis.regularization.strengths import Strengths, ramp, strength_axis
 from analysis.statistics import Difference, Interval, interval, number, plus_minus
-from analysis.statistics.independent import gap, independent, units
+from analysis.statistics.independent import gap, independent, independent_rows
 from tracking.schema import NEAR_ZERO, Outcome
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _whole(own: Strengths, place: int, layers: Arrays) -> tuple[pd.DataFrame, bo
     members = members[members["run_id"].isin(list(layers))]
     seeds = members[[column for column in ("seed", "seed_data") if column in members]]
     each = pd.DataFrame([whole_network(layers[run]) for run in members["run_id"]], index=members.index)
-    found, _, paired = units(seeds.join(each), list(MEASURES))
+    found, _, paired = independent_rows(seeds.join(each), list(MEASURES))
     return found, paired
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.statistics import Interval, interval, plus_minus
-from analysis.statistics.exact import all_same, level_ties, resolution
 from analysis.statistics.independent import independent
+from analysis.statistics.rounding import all_same, level_ties, resolution
 from analysis.statistics.standings import Standings, same_words
 from tracking.labels import labels
 from tracking.order import order_key, replicated
