@@ -10,7 +10,7 @@ sweep retrained it with fresh seeds, the method is judged by these alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -33,7 +33,7 @@ NO_RATE: Final = math.nan
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialResult:
     """One configuration of a method."""
 
     group: str
@@ -66,13 +66,13 @@ class Method:
 
     name: str
     value: Any
-    trials: tuple[Trial, ...]
+    trials: tuple[TrialResult, ...]
     """What the search tried, in its order."""
-    confirmed: tuple[Trial, ...]
+    confirmed: tuple[TrialResult, ...]
     """Trials retrained with fresh seeds."""
-    best: Trial | None
+    best: TrialResult | None
     """That which the search chose; None before one has a result."""
-    judged: Trial | None
+    judged: TrialResult | None
     """What it is judged by: the best trial's fresh seeds, or its search runs where it has none."""
 
     @property
@@ -124,12 +124,7 @@ def _short(method: str) -> str:
     return section.rpartition(".")[2] if last == "name" and section else last
 
 
-def seed_name(key: Hashable) -> str:
-    """A key of a sample's results as a reader knows it: the seed."""
-    return ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-
-
-def best_first(trials: Iterable[Trial]) -> list[Trial]:
+def best_first(trials: Iterable[TrialResult]) -> list[TrialResult]:
     """The trials that have a result, in the order of `tracking.order`.
 
     One of a single seed comes after those of several, so that it does not stand for their method.
@@ -145,16 +140,16 @@ def best_first(trials: Iterable[Trial]) -> list[Trial]:
     return [done[place] for place in sorted(range(len(done)), key=order)]
 
 
-def _replicated(trials: Iterable[Trial]) -> bool:
+def _replicated(trials: Iterable[TrialResult]) -> bool:
     return replicated((len(trial.sample.values), trial.sample.n) for trial in trials)
 
 
-def maybe_lucky(trials: Sequence[Trial]) -> list[Trial]:
+def maybe_lucky(trials: Sequence[TrialResult]) -> list[TrialResult]:
     """The trials of one seed, where others have several: what such a trial reached may be the luck of its seed."""
     return [trial for trial in trials if trial.sample.n == 1] if _replicated(trials) else []
 
 
-def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequence[str]) -> tuple[Trial, ...]:
+def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequence[str]) -> tuple[TrialResult, ...]:
     """The trials among some runs of one method, in the order in which they first appear."""
     if not len(runs):
         return ()
@@ -169,15 +164,15 @@ def _trials(runs: pd.DataFrame, method: str, keys: Sequence[str], named: Sequenc
         key for key in named if key != method and any(key in params for params in configurations.values())
     ]
     titles = labels(configurations, keys_in_labels, empty="")
-    return tuple(Trial(group, titles[group], params, by_group[group]) for group, params in configurations.items())
+    return tuple(TrialResult(group, titles[group], params, by_group[group]) for group, params in configurations.items())
 
 
-def _same(trial: Trial, others: Sequence[Trial]) -> Trial | None:
+def _same(trial: TrialResult, others: Sequence[TrialResult]) -> TrialResult | None:
     """The trial of the same params among others."""
     return next((other for other in others if identity(other.params) == identity(trial.params)), None)
 
 
-def _judged(best: Trial | None, confirmed: Sequence[Trial]) -> Trial | None:
+def _judged(best: TrialResult | None, confirmed: Sequence[TrialResult]) -> TrialResult | None:
     """What a method is judged by: the fresh seeds of what its search chose, which other winners cannot replace."""
     done = best_first(confirmed)
     if not done:
