@@ -194,7 +194,7 @@ class _Tags:
 
 
 def _outcomes(runs: pd.DataFrame, tags: _Tags) -> pd.Series[Any]:
-    """What became of each run: by its tag; else MLflow's status, which says of our runs only that they still run."""
+    """What became of each run: by its tag; else MLflow's status, but a run of Sweepboard without one still runs."""
     status = runs["status"].map(_STATUS).fillna(RUNNING).astype(str)
     untagged = status.where(tags.text(schema.KIND) != schema.RUN_KIND, RUNNING)
     return tags.text(schema.OUTCOME).where(tags.text(schema.OUTCOME) != "", untagged)
@@ -310,7 +310,7 @@ def groups_of(
         comparison: The runs that are compared.
         metric: The metric that they are judged by.
         direction: "minimize" or "maximize".
-        single: Each run is a group of its own.
+        single: Whether each run is a separate group.
         sweeps: The name of each sweep, for groups that nothing else tells apart.
     """
     runs = comparison.judged_by(metric)

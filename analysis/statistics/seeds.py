@@ -187,7 +187,7 @@ class Plan:
 
     @property
     def sentence(self) -> str:
-        """Whether its seeds can decide, in plain text; nothing where there is nothing to compare."""
+        """Whether its seeds can decide, in plain text; empty where there is nothing to compare."""
         if self.too_many:
             return too_many_words(self.groups)
         if not self.comparisons:
