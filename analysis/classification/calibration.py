@@ -1,7 +1,7 @@
 """Calibration: whether probabilities mean what they say.
 
-Among the examples that were given a probability near 0.8, is the class right in 80 %? Of two classes it is the
-probability of one of them that is looked at, of more that of the answer (Guo et al. 2017). The expected calibration
+Among the examples with a probability near 0.8, is the class right in 80 %? Of two classes the probability of one of
+them is compared, of more classes that of the answer (Guo et al. 2017). The expected calibration
 error is sum over the bins of (examples in it / all) * |share that is right - mean probability|, over bins of equal
 width. It is above 0 for a perfectly calibrated model too, the more so the fewer examples there are.
 """
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 BINS = 10
+"""How many bins the diagram has unless the user asks for another number."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """One run: by bin, how many examples fall there, their mean probability and the share that is right (or nan)."""
+    """One run's examples by bin: how many there are, their mean probability and the share that is right (or nan)."""
 
     seed: int
     counts: np.ndarray
@@ -40,21 +41,22 @@ class Reliability:
 
 @dataclass(frozen=True)
 class CalibrationInfo:
-    """What `plot_calibration` draws."""
+    """The reliability diagram's numbers, as `plot_calibration` draws them."""
 
     of: str
-    """Whose probability."""
+    """The class that has the probability, or "the answer"."""
     edges: np.ndarray
     lines: list[Reliability]
     predicted: list[Interval]
-    """By bin, over the runs that have examples there."""
+    """The mean probability in each bin, over the runs that have examples there."""
     right: list[Interval]
-    """By bin: of one run Wilson's interval, of a group Student's over the seeds that have examples there."""
+    """The share that is right in each bin: with Wilson's interval for one run, Student's over a group's seeds."""
     error: Interval
+    """The expected calibration error over the runs."""
 
     @property
     def band(self) -> str:
-        """What the intervals are."""
+        """The name of the intervals; empty where there are none."""
         return "95% Wilson interval" if len(self.lines) == 1 else named(len(self.lines))
 
     @property
@@ -62,12 +64,12 @@ class CalibrationInfo:
         """The expected calibration error in a sentence."""
         kind = named(len(self.lines))
         examples = int(self.lines[0].counts.sum())
-        said = f"Expected calibration error {plus_minus(self.error)}{f' ({kind})' if kind else ''}"
-        said += f", {len(self.edges) - 1} bins, {examples:,} examples a run."
-        return f"{said} With so many, perfect probabilities would not get 0 either."
+        text = f"Expected calibration error {plus_minus(self.error)}{f' ({kind})' if kind else ''}"
+        text += f", {len(self.edges) - 1} bins, {examples:,} examples a run."
+        return f"{text} With so many, perfect probabilities would not get 0 either."
 
     def frame(self) -> pd.DataFrame:
-        """As a table: a row a bin of each run."""
+        """The table for a download: one row per bin of each run."""
         parts = [
             pd.DataFrame(
                 {
@@ -106,9 +108,9 @@ def calibration_info(runs: Iterable[Predictions], bins: int = BINS, positive: in
 
     Args:
         runs: One run, or those of a group.
-        bins: Bins of equal width between 0 and 1; a value on an edge falls into the upper one.
-        positive: The class whose probability is looked at; if not given, of two classes the rarer one, of more that
-            of the answer, whichever it is.
+        bins: How many bins of equal width lie between 0 and 1; a value on an edge falls into the upper one.
+        positive: The class whose probability is compared; if not given, of two classes the rarer one, of more classes
+            the answer, whichever it is.
 
     Raises:
         PredictionsError: There are no runs, or they do not belong together.

@@ -1,9 +1,9 @@
-"""How well probabilities tell a class from the rest: precision-recall and ROC curves, and the areas under them.
+"""How well probabilities separate a class from the rest: precision-recall and ROC curves, and the areas under them.
 
 Their mean over seeds is vertical (Fawcett 2006): the mean precision at each recall, the mean true positive rate at each
 false positive rate. The area under precision-recall is the average precision, a sum of steps: to join the points by
-straight lines would promise too much (Davis and Goadrich 2006). Areas are averaged over the seeds, not taken of the
-mean curve.
+straight lines would promise too much (Davis and Goadrich 2006). Areas are averaged over the seeds, not computed from
+the mean curve.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["precision-recall", "ROC"]
 GRID = np.linspace(0, 1, 101)
-"""Where means over seeds are taken."""
+"""The values of x at which means over seeds are taken."""
 MOST_BANDS = 3
 """With more classes, their bands would hide each other: the lines alone are drawn."""
 
@@ -47,16 +47,17 @@ class ClassCurve:
     name: str
     number: int
     share: float
-    """Of the examples, the mean over the runs: the average precision of a guess."""
+    """The class's share of the examples, the mean over the runs: the average precision of a guess."""
     lines: list[SeedCurve]
     means: list[Interval]
-    """On GRID; nothing for a single run."""
+    """The mean curve on GRID; empty for a single run."""
     area: Interval
+    """The mean area over the seeds."""
 
 
 @dataclass(frozen=True)
 class SeparationInfo:
-    """What `plot_separation` draws."""
+    """The curves of one kind, one per class, as `plot_separation` draws them."""
 
     kind: Kind
     curves: list[ClassCurve]
@@ -65,37 +66,37 @@ class SeparationInfo:
     macro: Interval
     """The mean area of the classes."""
     n: int
-    """Runs."""
+    """How many runs there are."""
 
     @property
     def area_name(self) -> str:
-        """What the area is called."""
+        """The name of the area under the curves."""
         return "average precision" if self.kind == "precision-recall" else "AUC"
 
     @property
     def band(self) -> str:
-        """What the bands and the intervals of areas are, in words."""
+        """The name of the bands and of the areas' intervals; empty where there are none."""
         return named(self.n)
 
     @property
     def caption(self) -> str:
-        """The areas in a sentence, and what has none."""
+        """The areas in a sentence, and the classes that have none."""
         if len(self.curves) == 1:
             (curve,) = self.curves
-            said = f"{quoted(curve.name)} against the rest: {self.area_name} {plus_minus(curve.area)}"
+            text = f"{quoted(curve.name)} against the rest: {self.area_name} {plus_minus(curve.area)}"
             guess = curve.share if self.kind == "precision-recall" else 0.5
-            said += f", of a guess {number(guess)}"
+            text += f", of a guess {number(guess)}"
         elif self.curves:
-            said = f"Mean {self.area_name} of {len(self.curves)} classes: {plus_minus(self.macro)}"
+            text = f"Mean {self.area_name} of {len(self.curves)} classes: {plus_minus(self.macro)}"
         else:
-            said = "No class has both examples and others to tell it from"
-        said += f" ({self.band})." if self.band and self.curves else "."
+            text = "No class has both examples and others to tell it from"
+        text += f" ({self.band})." if self.band and self.curves else "."
         if self.missing and self.curves:
-            said += f" Without a curve, for want of examples: {', '.join(quoted(name) for name in self.missing)}."
-        return said
+            text += f" Without a curve, for want of examples: {', '.join(quoted(name) for name in self.missing)}."
+        return text
 
     def frame(self) -> pd.DataFrame:
-        """As a table: a row a point of each run's curve."""
+        """The table for a download: one row per point of each run's curve."""
         across, up = ("recall", "precision") if self.kind == "precision-recall" else ("false positives", "recall")
         parts = [
             pd.DataFrame(
@@ -124,9 +125,10 @@ def _roc(truth: np.ndarray, scores: np.ndarray, seed: int) -> SeedCurve:
 
 
 def _on_grid(kind: Kind, line: SeedCurve) -> np.ndarray:
+    """The values of a curve on GRID."""
     if kind == "ROC":
         return np.asarray(np.interp(GRID, line.x, line.y))
-    # The first point with at least that recall: what average precision sums.
+    # The first point with at least that recall, as average precision takes it.
     return np.asarray(line.y[np.searchsorted(line.x, np.maximum(GRID, np.nextafter(0, 1)), side="left")])
 
 
@@ -147,14 +149,14 @@ def _info(
             missing.append(names[k])
             continue
         lines = [make(truth, run.probabilities[:, k], run.seed) for truth, run in zip(truths, chosen, strict=True)]
-        several = np.array([_on_grid(kind, line) for line in lines]) if len(lines) > 1 else np.empty((0, 0))
+        on_grid = np.array([_on_grid(kind, line) for line in lines]) if len(lines) > 1 else np.empty((0, 0))
         curves.append(
             ClassCurve(
                 name=names[k],
                 number=k,
                 share=float(np.mean([truth.mean() for truth in truths])),
                 lines=lines,
-                means=[over_seeds(column) for column in several.T],
+                means=[over_seeds(column) for column in on_grid.T],
                 area=over_seeds(line.area for line in lines),
             )
         )
@@ -167,7 +169,7 @@ def precision_recall_info(runs: Iterable[Predictions], classes: Sequence[int] | 
 
     Args:
         runs: One run, or those of a group.
-        classes: Which classes to take, each against the rest; of two the rarer one if not given, of more all.
+        classes: The classes, each against the rest; if not given, the rarer of two, or all of more.
 
     Raises:
         PredictionsError: There are no runs, or they do not belong together.
@@ -180,7 +182,7 @@ def roc_info(runs: Iterable[Predictions], classes: Sequence[int] | None = None) 
 
     Args:
         runs: One run, or those of a group.
-        classes: Which classes to take, each against the rest; of two the rarer one if not given, of more all.
+        classes: The classes, each against the rest; if not given, the rarer of two, or all of more.
 
     Raises:
         PredictionsError: There are no runs, or they do not belong together.

@@ -31,7 +31,7 @@ from analysis.runs.steps_and_times import (
     unplaced_sentence,
 )
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
-from analysis.statistics.independent import DATASETS, independent, share
+from analysis.statistics.independent import DATASETS, any_shared, independent
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class CurvesInfo:
         if not sizes:
             return ""
         n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        shared = any(share([line.data for line in _counted(curve.lines)]) for curve in self.curves)
+        shared = any(any_shared([line.data for line in _counted(curve.lines)]) for curve in self.curves)
         return f"95% t-interval, n={n}{f' {DATASETS}' if shared else ''}"
 
 

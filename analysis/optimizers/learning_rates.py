@@ -17,8 +17,9 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.value_axis import EDGE, Scale, cross, grey, log_range, scale, value_axis
-from analysis.runs.methods import Method, Trial, best_first, seed_name
+from analysis.runs.methods import Method, TrialResult, best_first
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, number, plus_minus
+from analysis.statistics.samples import seed_name
 from analysis.words import some
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ ROW: Final = 0.032
 """The crosses of two methods stand so far apart, as a share of the figure's height: they often share their rates."""
 
 
-def _best(trials: Iterable[Trial]) -> Trial | None:
+def _best(trials: Iterable[TrialResult]) -> TrialResult | None:
     """The best of the trials with a finite result; None without any."""
     return next((trial for trial in best_first(trials) if trial.sample.values), None)
 
@@ -43,7 +44,7 @@ class RateLine:
     method: str
     rates: tuple[float, ...]
     """Of its trials, ascending."""
-    trials: tuple[Trial, ...]
+    trials: tuple[TrialResult, ...]
     """The same trials."""
     best: int | None
     """Position of the best of them."""

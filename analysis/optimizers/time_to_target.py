@@ -1,7 +1,7 @@
 """Time to target: which share of a method's runs has reached an error, against updates, epochs or seconds.
 
 A run reaches the target where its error is first at or below it; a value that differs from the target by no more than
-rounding (`analysis.statistics.exact.resolution`) is at it. A run that never does, and one that diverged, has
+rounding (`analysis.statistics.rounding.resolution`) is at it. A run that never does, and one that diverged, has
 missed it: it stays in the denominator, and the curve of its method ends below 1. Runs that have not ended are left out
 and counted. With every run followed to its end the curve is the empirical distribution of the time; a share carries
 Clopper and Pearson's exact interval.
@@ -23,7 +23,7 @@ import pandas as pd
 from analysis.figures import theme
 from analysis.figures.curves import Curve, CurvesInfo, Line
 from analysis.statistics import number
-from analysis.statistics.exact import precision, resolution
+from analysis.statistics.rounding import precision, resolution
 from analysis.statistics.samples import Sample
 from analysis.statistics.seeds import possible_words
 from analysis.statistics.verdicts import Decision, fewest_more, verdicts

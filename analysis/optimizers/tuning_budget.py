@@ -23,8 +23,9 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.value_axis import EDGE, cross, log_range, scale, value_axis
-from analysis.runs.methods import Method, Trial, maybe_lucky, seed_name
+from analysis.runs.methods import Method, TrialResult, maybe_lucky
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, ROUNDING, Interval, best_weights, interval, number, plus_minus
+from analysis.statistics.samples import seed_name
 from analysis.statistics.standings import same_words
 from analysis.words import counted
 
@@ -159,7 +160,7 @@ class BudgetsInfo:
         return pd.DataFrame(rows, columns=["method", "trials", self.metric, "low", "high", "seeds", "all_fail"])
 
 
-def _line(method: Method, ended: Sequence[Trial], most: int) -> BudgetLine:
+def _line(method: Method, ended: Sequence[TrialResult], most: int) -> BudgetLine:
     told = sorted((trial for trial in ended if trial.told), key=lambda trial: trial.sample.interval.mean)
     paired = all(trial.sample.paired_on for trial in told)
     shared = set.intersection(*(set(trial.sample.values) for trial in told)) if told and paired else set()

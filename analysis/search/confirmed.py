@@ -20,7 +20,7 @@ from analysis.figures.value_axis import log_range
 from analysis.runs.comparison import Comparison, shown
 from analysis.runs.ranking import Group, alike, sweep_ranking
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Difference, Interval, difference, number, plus_minus
-from analysis.statistics.samples import Sample, key_words, samples
+from analysis.statistics.samples import Sample, samples, seed_name
 from analysis.statistics.seeds import too_many, too_many_words
 from analysis.statistics.standings import Standings, same_words, standings
 from tracking.schema import CONFIRM_PHASE, MAXIMIZE, Outcome
@@ -280,7 +280,7 @@ def plot_confirmed(info: ConfirmedInfo, *, dark: bool = False, height: int | Non
         figure.add_scatter(
             x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False,
             marker={"symbol": "circle", "size": 5, "color": theme.translucent(colour, 0.45)},
-            customdata=[key_words(dot[2]) for dot in dots],
+            customdata=[seed_name(dot[2]) for dot in dots],
             hovertemplate=f"{name}<br>seed %{{customdata}}: %{{x:.4g}}<extra></extra>", legendgroup=name,
         )  # fmt: skip
         means = [(place, own.interval) for place, own in parts if own.values]

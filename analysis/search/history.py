@@ -18,7 +18,7 @@ from analysis.figures import theme
 from analysis.figures.value_axis import EDGE, Scale, cross, grey, scale, value_axis
 from analysis.runs.ranking import RUNNING
 from analysis.statistics import number
-from analysis.statistics.exact import resolution
+from analysis.statistics.rounding import resolution
 from tracking.labels import labels
 from tracking.schema import MAXIMIZE, Outcome
 
