@@ -18,6 +18,7 @@ import pandas as pd
 
 from analysis.classification.predictions import Predictions, named, over_seeds, rarest, together, wilson
 from analysis.figures import theme
+from analysis.figures.traces import error_bars, mean_line, seed_line, sides
 from analysis.statistics import Interval, plus_minus
 
 if TYPE_CHECKING:
@@ -151,34 +152,30 @@ def plot_calibration(info: CalibrationInfo, *, dark: bool = False, height: int =
     )
     for line in info.lines if not alone else []:
         some = line.counts > 0
-        figure.add_scatter(
-            x=line.predicted[some],
-            y=line.right[some],
+        seed_line(
+            figure,
+            line.predicted[some],
+            line.right[some],
+            colour,
+            opacity=0.3,
             mode="lines+markers",
-            line={"color": theme.translucent(colour, 0.3), "width": 1},
             marker={"color": theme.translucent(colour, 0.4), "size": 4},
             text=[f"{n:,}" for n in line.counts[some]],
             hovertemplate=f"seed {line.seed}: said %{{x:.3f}}, right %{{y:.3f}}, %{{text}} examples<extra></extra>",
-            showlegend=False,
             row=1,
             col=1,
         )
     drawn = [k for k, right in enumerate(info.right) if right.n]
     shown = [info.right[k] for k in drawn]
     barred = [alone or right.shown for right in shown]
-    figure.add_scatter(
-        x=[info.predicted[k].mean for k in drawn],
-        y=[right.mean for right in shown],
-        error_y={
-            "symmetric": False,
-            "array": [r.high - r.mean if bar else 0 for r, bar in zip(shown, barred, strict=True)],
-            "arrayminus": [r.mean - r.low if bar else 0 for r, bar in zip(shown, barred, strict=True)],
-            "thickness": 1.5,
-            "width": 0,
-        },
-        mode="lines+markers",
-        line={"color": colour, "width": 2},
-        marker={"color": colour, "size": 7},
+    mean_line(
+        figure,
+        [info.predicted[k].mean for k in drawn],
+        [right.mean for right in shown],
+        colour,
+        width=2,
+        size=7,
+        error_y=error_bars(*sides(shown, barred), thickness=1.5),
         text=[f"n={right.n:,}{' examples' if alone else ' seeds'}" for right in shown],
         hovertemplate="said %{x:.3f}, right %{y:.3f}, %{text}<extra></extra>",
         name=f"{'this run' if alone else f'mean of {len(info.lines)} seeds'}{f' ({info.band})' if info.band else ''}",

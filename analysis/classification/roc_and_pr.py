@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, rarest, together
 from analysis.figures import theme
-from analysis.figures.curves import thin
+from analysis.figures.traces import band, band_opacity, bounds, mean_line, seed_line, thin
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
@@ -214,43 +214,33 @@ def plot_separation(info: SeparationInfo, *, dark: bool = False, height: int = 3
                 legendgroup=key if steps else None,
             )
         if curve.means and info.band and few:
-            figure.add_scatter(
-                x=np.concatenate([GRID, GRID[::-1]]),
-                y=np.clip([m.high for m in curve.means] + [m.low for m in reversed(curve.means)], 0, 1),
-                fill="toself",
-                fillcolor=theme.translucent(colour, 0.16 if dark else 0.13),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=key,
-            )
+            low, high = np.clip(bounds(curve.means), 0, 1)
+            band(figure, GRID, low, high, colour, opacity=band_opacity(dark), legendgroup=key)
         label = f"{name}: {plus_minus(curve.area)}"
         for line in curve.lines:
             alone = len(curve.lines) == 1
-            at, values = thin(line.x, line.y)
-            said = "" if alone else f"<br>seed {line.seed}"
-            figure.add_scatter(
-                x=at,
-                y=values,
-                mode="lines",
-                line={
-                    "color": colour if alone else theme.translucent(colour, 0.35),
-                    "width": 2.2 if alone else 1,
-                    "dash": dash,
-                    "shape": shape,
-                },
-                hovertemplate=f"<b>{name}</b>{said}<br>{x} %{{x:.3g}}, {y} %{{y:.3g}}<extra></extra>",
+            seed = "" if alone else f"<br>seed {line.seed}"
+            hover = f"<b>{name}</b>{seed}<br>{x} %{{x:.3g}}, {y} %{{y:.3g}}<extra></extra>"
+            line_of = mean_line if alone else seed_line
+            line_of(
+                figure,
+                *thin(line.x, line.y),
+                colour,
+                dash=dash,
+                shape=shape,
+                hovertemplate=hover,
                 name=label,
                 showlegend=alone,
                 legendgroup=key,
             )
         if curve.means:
             start = [] if steps else [0.0]  # a ROC curve begins at the origin, and may leave it upwards
-            figure.add_scatter(
-                x=[*start, *GRID],
-                y=[*start, *(mean.mean for mean in curve.means)],
-                mode="lines",
-                line={"color": colour, "width": 2.2, "dash": dash},
+            mean_line(
+                figure,
+                [*start, *GRID],
+                [*start, *(mean.mean for mean in curve.means)],
+                colour,
+                dash=dash,
                 text=[""] * len(start) + [plus_minus(mean) for mean in curve.means],
                 hovertemplate=f"<b>{name}</b>, mean of {info.n} seeds<br>{x} %{{x:.3g}}, {y} %{{text}}<extra></extra>",
                 name=label,

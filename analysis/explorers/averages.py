@@ -19,6 +19,7 @@ import pandas as pd
 
 from analysis.explorers.update_rules import Array
 from analysis.figures import theme
+from analysis.figures.traces import mean_line, seed_dots
 from analysis.statistics import number
 
 if TYPE_CHECKING:
@@ -199,25 +200,21 @@ def plot_averages(info: AveragesInfo, *, dark: bool = False, height: int = 400) 
     figure = go.Figure()
     figure.update_layout(**theme.layout(dark, x="day", y="temperature (°C)", height=height))
     days = np.arange(1, len(info.values) + 1)
-    blue, grey = theme.palette(dark)[0], "#8a929e" if dark else "#7b838f"
-    ochre = theme.palette(dark)[1]
-    figure.add_scatter(
-        x=days, y=info.values, mode="markers", name="a day's value",
-        marker={"size": 4, "color": theme.translucent(grey, 0.6)}, hovertemplate="day %{x}: %{y:.3g} °C<extra></extra>",
-    )  # fmt: skip
-    figure.add_scatter(
-        x=days, y=info.truth, mode="lines", name="without noise", line={"color": grey, "width": 1.2},
-        hovertemplate="without noise, day %{x}: %{y:.3g} °C<extra></extra>",
-    )  # fmt: skip
-    for name, own, colour, dash in (
-        ("average, not corrected", info.plain, ochre, "dash"), ("average, corrected", info.corrected, blue, "solid"),
-    ):  # fmt: skip
-        figure.add_scatter(
-            x=days, y=own, mode="lines", name=name, line={"color": colour, "width": 2.2, "dash": dash},
-            hovertemplate=f"<b>{name}</b><br>day %{{x}}: %{{y:.3g}} °C<extra></extra>",
-        )  # fmt: skip
+    (blue, ochre), grey = theme.palette(dark)[:2], theme.grey(dark)
+    hover = "day %{x}: %{y:.3g} °C<extra></extra>"
+    seed_dots(figure, days, info.values, grey, size=4, opacity=0.6, name="a day's value", hovertemplate=hover)
+    hover = f"without noise, {hover}"
+    mean_line(figure, days, info.truth, grey, width=1.2, name="without noise", hovertemplate=hover)
+    averages = (
+        ("average, not corrected", info.plain, ochre, "dash"),
+        ("average, corrected", info.corrected, blue, "solid"),
+    )
+    for name, average, colour, dash in averages:
+        hover = f"<b>{name}</b><br>day %{{x}}: %{{y:.3g}} °C<extra></extra>"
+        mean_line(figure, days, average, colour, dash=dash, name=name, hovertemplate=hover)
     figure.add_vline(
-        x=info.at, line={"width": 1, "color": grey, "dash": "dot"},
+        x=info.at,
+        line={"width": 1, "color": grey, "dash": "dot"},
         annotation={"text": f"day {info.at}", "font": {"size": 11, "color": grey}},
         annotation_position="top left" if info.at > DAYS / 2 else "top right",
     )  # fmt: skip
@@ -231,25 +228,27 @@ def plot_weights(info: AveragesInfo, *, dark: bool = False, height: int = 400) -
 
     figure = go.Figure()
     figure.update_layout(**theme.layout(dark, x="days ago", y="weight", height=height))
-    own = info.weights_frame()
-    sums = {column: float(own[column].sum()) for column in ("weight", "corrected")}
+    weights = info.weights_frame()
+    sums = {column: float(weights[column].sum()) for column in ("weight", "corrected")}
+    away = memory(info.beta)
     # What is further away has no weight that could be seen.
-    own = own[own["days_ago"] <= max(12, 6 * memory(info.beta))]
-    blue, ochre = theme.palette(dark)[:2]
-    grey = "#8a929e" if dark else "#7b838f"
-    for name, column, colour in (
-        ("corrected", "corrected", theme.translucent(blue, 0.85)), ("not corrected", "weight", ochre),
-    ):  # fmt: skip
+    weights = weights[weights["days_ago"] <= max(12, 6 * away)]
+    (blue, ochre), grey = theme.palette(dark)[:2], theme.grey(dark)
+    bars = (("corrected", "corrected", theme.translucent(blue, 0.85)), ("not corrected", "weight", ochre))
+    for name, column, colour in bars:
         figure.add_bar(
-            x=own["days_ago"], y=own[column], name=f"{name}, sum {number(sums[column], 3)}",
+            x=weights["days_ago"],
+            y=weights[column],
+            name=f"{name}, sum {number(sums[column], 3)}",
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate=f"{name}, %{{x}} days ago: %{{y:.3g}}<extra></extra>",
-        )  # fmt: skip
-    away = memory(info.beta)
+        )
     figure.add_vline(
-        x=away, line={"width": 1, "color": grey, "dash": "dot"},
-        annotation={"text": "1/(1 − β)", "font": {"size": 11, "color": grey}}, annotation_position="top right",
-    )  # fmt: skip
+        x=away,
+        line={"width": 1, "color": grey, "dash": "dot"},
+        annotation={"text": "1/(1 − β)", "font": {"size": 11, "color": grey}},
+        annotation_position="top right",
+    )
     figure.update_layout(bargap=0.15, barmode="group")
     figure.update_xaxes(range=[-0.6, max(12.0, 3 * away, min(6 * away, info.at)) + 0.6])
     figure.update_yaxes(rangemode="tozero")

@@ -11,6 +11,7 @@ from analysis.explorers.surfaces import Surface
 from analysis.explorers.trajectories import ARRIVED, TrajectoriesInfo, Trajectory
 from analysis.explorers.update_rules import Array
 from analysis.figures import theme
+from analysis.figures.traces import cross, crosses
 from analysis.statistics import number
 
 if TYPE_CHECKING:
@@ -24,14 +25,10 @@ CEILING: Final = 1e4
 
 
 def _styles(info: TrajectoriesInfo, dark: bool) -> Iterator[tuple[Trajectory, str, str]]:
-    """Every way with its colour and its dash, broad bands first."""
-    places = theme.colour_indices(way.entry.method for way in info.ways)
-    own = [places[way.entry.method] for way in info.ways]
-    colours = theme.palette(dark)
-    styled = zip(info.ways, own, theme.dashes(own), strict=True)
-    yield from sorted(
-        ((way, colours[place], dash) for way, place, dash in styled), key=lambda each: not each[0].entry.beneath
-    )
+    """Each trajectory with its colour and its dash, broad bands first."""
+    looks = theme.line_looks([way.entry.method for way in info.ways], dark)
+    styles = [(way, *look) for way, look in zip(info.ways, looks, strict=True)]
+    yield from sorted(styles, key=lambda style: not style[0].entry.beneath)
 
 
 def _line(way: Trajectory, colour: str, dash: str) -> dict[str, Any]:
@@ -41,8 +38,8 @@ def _line(way: Trajectory, colour: str, dash: str) -> dict[str, Any]:
 
 
 def _cross(dark: bool) -> dict[str, Any]:
-    red = theme.DIVERGED["dark" if dark else "light"]
-    return {"symbol": "x-thin", "size": 11, "line": {"width": 3, "color": red}}
+    """The marker of a trajectory that diverged, larger than that of a run."""
+    return cross(dark, size=11, width=3)
 
 
 def edge(surface: Surface, way: Trajectory) -> Array | None:
@@ -93,7 +90,7 @@ def plot_surface(info: TrajectoriesInfo, *, dark: bool = False, height: int = 46
     figure = go.Figure()
     figure.update_layout(**theme.layout(dark, x="x", y="y", height=height))
     figure.add_contour(**_contours(info.surface, dark))
-    ink, ground = theme.palette(dark)[6], theme.BACKGROUND["dark" if dark else "light"]
+    ink, ground = theme.ink(dark), theme.background(dark)
     figure.add_scatter(
         x=info.surface.minima[:, 0], y=info.surface.minima[:, 1], mode="markers", showlegend=False,
         marker={"symbol": "star", "size": 12, "color": ink, "line": {"width": 1, "color": ground}},
@@ -167,12 +164,18 @@ def plot_distances(info: TrajectoriesInfo, *, dark: bool = False, height: int = 
                 hovertemplate=f"<b>{name}</b><br>within 1% from step {way.arrived} on<extra></extra>",
             )  # fmt: skip
         if way.diverged:
-            figure.add_scatter(
-                x=steps[-1:], y=drawn[-1:], mode="markers", marker=_cross(dark), showlegend=False, legendgroup=name,
-                hovertemplate=f"<b>{name}</b><br>diverged after step %{{x}}<extra></extra>", cliponaxis=False,
-            )  # fmt: skip
-    grey = "#8a929e" if dark else "#7b838f"
-    figure.add_shape(type="line", x0=0, x1=1, xref="x domain", y0=ARRIVED, y1=ARRIVED, line={"width": 1, "color": grey})
+            crosses(
+                figure,
+                steps[-1:],
+                drawn[-1:],
+                dark,
+                marker=_cross(dark),
+                legendgroup=name,
+                hovertemplate=f"<b>{name}</b><br>diverged after step %{{x}}<extra></extra>",
+                cliponaxis=False,
+            )
+    line = {"width": 1, "color": theme.grey(dark)}
+    figure.add_shape(type="line", x0=0, x1=1, xref="x domain", y0=ARRIVED, y1=ARRIVED, line=line)
     figure.update_yaxes(range=[np.log10(bottom) - 0.15, np.log10(top) + 0.15], **theme.log_ticks(bottom, top))
     figure.update_xaxes(range=[0, info.steps * 1.02])
     figure.update_layout(legend={"y": -0.11})

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import cross
+from analysis.figures.traces import band, band_opacity, bounds, crosses, mean_line, seed_line, thin
 from analysis.figures.vertical_range import Span, edge_words, fit, span_of
 from analysis.runs.ranking import RUNNING, Group
 from analysis.runs.steps_and_times import (
@@ -36,9 +36,6 @@ from tracking.schema import Outcome
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-BUCKETS = 300
-"""A line is thinned to at most this many buckets, each with its lowest and its highest point."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +86,11 @@ class Curve:
         return self.steps if self.along is None else self.along
 
     @property
+    def name(self) -> str:
+        """What the legend calls it."""
+        return theme.plain(theme.shortened(self.group.label))
+
+    @property
     def n(self) -> int:
         """Seeds in the mean, or training sets where seeds share them."""
         return self.means[0].n if self.means else 0
@@ -107,6 +109,13 @@ class CurvesInfo:
     """The group that values are differences from, if they are."""
     caveat: str = ""
     """A sentence on what misleads in where the runs stand on the horizontal axis; nothing where nothing does."""
+
+    @property
+    def title(self) -> str:
+        """What the vertical axis shows."""
+        unit = " (s)" if self.metric.startswith("time/") else ""
+        baseline = f", minus {theme.shortened(self.baseline, 30)}" if self.baseline else ""
+        return f"{self.metric}{unit}{baseline}"
 
     @property
     def notes(self) -> list[str]:
@@ -147,18 +156,6 @@ class CurvesInfo:
         n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         shared = any(share([line.data for line in _counted(curve.lines)]) for curve in self.curves)
         return f"95% t-interval, n={n}{f' {DATASETS}' if shared else ''}"
-
-
-def thin(steps: np.ndarray, values: np.ndarray, buckets: int = BUCKETS) -> tuple[np.ndarray, np.ndarray]:
-    """At most two points a bucket, the lowest and the highest, and both ends: every spike stays."""
-    if len(steps) <= 2 * buckets:
-        return steps, values
-    keep = {0, len(steps) - 1}
-    for part in np.array_split(np.arange(len(steps)), buckets):
-        keep.add(int(part[np.argmin(values[part])]))
-        keep.add(int(part[np.argmax(values[part])]))
-    chosen = np.array(sorted(keep))
-    return steps[chosen], values[chosen]
 
 
 def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
@@ -305,8 +302,57 @@ def _seed(line: Line) -> str:
     return f"seed {line.seed}, " if line.seed >= 0 else ""
 
 
-def _unit(metric: str) -> str:
-    return "s" if metric.startswith("time/") else ""
+def _band(figure: go.Figure, curve: Curve, colour: str, *, dark: bool, log: bool) -> None:
+    low, high = bounds(curve.means)
+    if log:
+        # A bound at or below zero has no place on a logarithmic axis: the band ends at the smallest value drawn.
+        span = span_of((line.values for line in curve.lines), log)
+        low = np.where(low > 0, low, span.low if span else 1e-9)
+    band(figure, curve.x, low, high, colour, opacity=band_opacity(dark), legendgroup=curve.group.group)
+
+
+def _run(figure: go.Figure, line: Line, curve: Curve, axis: str, colour: str, dash: str) -> None:
+    x, y = thin(line.x, line.values)
+    seed_line(
+        figure,
+        x,
+        y,
+        colour,
+        dash=dash,
+        mode="lines+markers" if len(x) <= 40 else "lines",
+        marker={"color": theme.translucent(colour, 0.5), "size": 3},
+        hovertemplate=f"<b>{curve.name}</b><br>{_seed(line)}{axis} %{{x:.6g}}: %{{y:.4g}}<extra></extra>",
+        legendgroup=curve.group.group,
+    )
+
+
+def _mean(figure: go.Figure, curve: Curve, axis: str, colour: str, dash: str) -> None:
+    x, y = thin(curve.x, np.array([mean.mean for mean in curve.means]))
+    means = dict(zip(curve.x.tolist(), curve.means, strict=True))
+    mean_line(
+        figure,
+        x if len(x) else [None],
+        y if len(x) else [None],
+        colour,
+        dash=dash,
+        size=5 if 0 < len(x) <= 2 else None,
+        name=curve.name,
+        legendgroup=curve.group.group,
+        text=[f"{plus_minus(means[place])} (n={means[place].n})" for place in x.tolist()] or None,
+        hovertemplate=f"<b>{curve.name}</b><br>{axis} %{{x:.6g}}: %{{text}}<extra></extra>",
+    )
+
+
+def _end(figure: go.Figure, line: Line, curve: Curve, axis: str, colour: str, *, dark: bool) -> None:
+    """What became of a run that was pruned or diverged, at its last point."""
+    last = {"x": line.x[-1:].tolist(), "y": line.values[-1:].tolist(), "legendgroup": curve.group.group}
+    if line.outcome == Outcome.PRUNED:
+        marker = {"symbol": "line-ns", "size": 10, "line": {"width": 2, "color": colour}}
+        hovertemplate = f"<b>{curve.name}</b><br>{_seed(line)}pruned after {axis} %{{x:.6g}}<extra></extra>"
+        figure.add_scatter(**last, mode="markers", marker=marker, hovertemplate=hovertemplate, showlegend=False)
+    if line.outcome == Outcome.DIVERGED:
+        hovertemplate = f"<b>{curve.name}</b><br>{_seed(line)}diverged after {axis} %{{x:.6g}}<extra></extra>"
+        crosses(figure, dark=dark, hovertemplate=hovertemplate, **last)
 
 
 def plot_curves(
@@ -323,82 +369,20 @@ def plot_curves(
     """
     import plotly.graph_objects as go
 
-    colours = theme.palette(dark)
-    places = theme.colour_indices(curve.group.method for curve in info.curves)
     figure = go.Figure()
-    own = [places[curve.group.method] for curve in info.curves]
-    for curve, place, dash in zip(info.curves, own, theme.dashes(own), strict=True):
-        colour, name = colours[place], theme.plain(theme.shortened(curve.group.label))
-        key = curve.group.group
+    looks = theme.line_looks([curve.group.method for curve in info.curves], dark)
+    for curve, (colour, dash) in zip(info.curves, looks, strict=True):
         if curve.n >= ENOUGH_FOR_AN_INTERVAL and len(curve.steps):
-            low = np.array([mean.low for mean in curve.means])
-            if log:
-                # A bound at or below zero has no place on a logarithmic axis: the band ends at the smallest value seen.
-                seen = span_of((line.values for line in curve.lines), log)
-                low = np.where(low > 0, low, seen.low if seen else 1e-9)
-            high = np.array([mean.high for mean in curve.means])
-            figure.add_scatter(
-                x=np.concatenate([curve.x, curve.x[::-1]]),
-                y=np.concatenate([high, low[::-1]]),
-                mode="lines",
-                fill="toself",
-                fillcolor=theme.translucent(colour, 0.16 if dark else 0.13),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=key,
-            )
+            _band(figure, curve, colour, dark=dark, log=log)
+        drawn = [line for line in curve.lines if len(line.steps)]
         # A single run's mean is the run; one that is in no mean (diverged, crashed) is drawn as itself.
         alone = len(curve.lines) == 1 and len(curve.steps) > 0
-        for line in curve.lines:
-            steps, values = thin(line.x, line.values)
-            if (alone and not info.smoothing) or not len(steps):
-                continue
-            few = len(steps) <= 40
-            figure.add_scatter(
-                x=steps,
-                y=values,
-                mode="lines+markers" if few else "lines",
-                line={"color": theme.translucent(colour, 0.35), "width": 1, "dash": dash},
-                marker={"color": theme.translucent(colour, 0.5), "size": 3},
-                hovertemplate=f"<b>{name}</b><br>{_seed(line)}{info.axis} %{{x:.6g}}: %{{y:.4g}}<extra></extra>",
-                showlegend=False,
-                legendgroup=key,
-            )
-        steps, means = thin(curve.x, np.array([mean.mean for mean in curve.means]))
-        texts = dict(zip(curve.x.tolist(), curve.means, strict=True))
-        figure.add_scatter(
-            x=steps if len(steps) else [None],
-            y=means if len(steps) else [None],
-            mode="lines+markers" if 0 < len(steps) <= 2 else "lines",
-            line={"color": colour, "width": 2.2, "dash": dash},
-            marker={"color": colour, "size": 5},
-            name=name,
-            legendgroup=key,
-            text=[f"{plus_minus(texts[step])} (n={texts[step].n})" for step in steps.tolist()] or None,
-            hovertemplate=f"<b>{name}</b><br>{info.axis} %{{x:.6g}}: %{{text}}<extra></extra>",
-        )
-        for line in (line for line in curve.lines if len(line.steps)):
-            last = {"x": [line.x[-1]], "y": [line.values[-1]], "mode": "markers", "showlegend": False}
-            if line.outcome == Outcome.PRUNED:
-                figure.add_scatter(
-                    **last,
-                    marker={"symbol": "line-ns", "size": 10, "line": {"width": 2, "color": colour}},
-                    hovertemplate=f"<b>{name}</b><br>{_seed(line)}pruned after {info.axis} %{{x:.6g}}<extra></extra>",
-                    legendgroup=key,
-                )
-            if line.outcome == Outcome.DIVERGED:
-                figure.add_scatter(
-                    **last,
-                    marker=cross(dark),
-                    hovertemplate=f"<b>{name}</b><br>{_seed(line)}diverged after {info.axis} %{{x:.6g}}<extra></extra>",
-                    legendgroup=key,
-                )
-    unit = _unit(info.metric)
-    named = f"{info.metric} ({unit})" if unit else info.metric
-    if info.baseline:
-        named += f", minus {theme.shortened(info.baseline, 30)}"
-    figure.update_layout(**theme.layout(dark, x=info.axis, y=named, log_y=log, height=height))
+        for line in drawn if info.smoothing or not alone else []:
+            _run(figure, line, curve, info.axis, colour, dash)
+        _mean(figure, curve, info.axis, colour, dash)
+        for line in drawn:
+            _end(figure, line, curve, info.axis, colour, dark=dark)
+    figure.update_layout(**theme.layout(dark, x=info.axis, y=info.title, log_y=log, height=height))
     if fitting := span or info.span(log):
         fit(figure, fitting, fixed=span is not None)
     # The reader's zoom and hidden lines stay while points arrive; another metric or scale starts afresh.

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.curves import thin
+from analysis.figures.traces import crosses, mean_line, thin
 from analysis.figures.vertical_range import Span, fit, span_of
 from analysis.runs.metric_roles import SYSTEM, TEST, TRAIN, VALIDATION, Role, is_part, ordered
 from analysis.runs.steps_and_times import (
@@ -188,28 +188,19 @@ def plot_panel(panel: Panel, *, dark: bool = False, log: bool = False, x: str = 
         places, y = thin(along, trace.values)
         name = theme.plain(theme.shortened(trace.metric))
         unit = "%{x:.4g} s" if x == "seconds" else f"{x} %{{x}}"
-        figure.add_scatter(
-            x=places,
-            y=y,
-            mode="lines+markers" if len(places) <= 30 else "lines",
-            line={"color": colours[place], "width": 2},
-            marker={"color": colours[place], "size": 4},
+        mean_line(
+            figure,
+            places,
+            y,
+            colours[place],
+            width=2,
+            size=4 if len(places) <= 30 else None,
             name=name,
             hovertemplate=f"<b>{name}</b><br>{unit}: %{{y:.5g}}<extra></extra>",
         )
         if trace.broken:
-            figure.add_scatter(
-                x=along[trace.broken],
-                y=trace.values[trace.broken],
-                mode="markers",
-                marker={
-                    "symbol": "x-thin",
-                    "size": 9,
-                    "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
-                },
-                hovertemplate=f"<b>{name}</b><br>no number after %{{x}}<extra></extra>",
-                showlegend=False,
-            )
+            hover = f"<b>{name}</b><br>no number after %{{x}}<extra></extra>"
+            crosses(figure, along[trace.broken], trace.values[trace.broken], dark, hovertemplate=hover)
     figure.update_layout(**theme.layout(dark, x=x, y=theme.shortened(panel.title), log_y=log, height=height))
     figure.update_layout(showlegend=len(panel.traces) > 1, legend={"y": -0.28})
     if span := panel.span(log):

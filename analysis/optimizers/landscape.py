@@ -257,7 +257,7 @@ def _labelled(plane: Plane) -> list[int]:
 
 
 def _draw_way(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark: bool) -> None:
-    ink, ground = theme.palette(dark)[6], theme.BACKGROUND["dark" if dark else "light"]
+    ink, ground = theme.ink(dark), theme.background(dark)
     said = [
         f"{'before training' if epoch == 0 else f'epoch {epoch}'}<br>the network's own loss {number(loss)}"
         for epoch, loss in zip(info.epochs, info.losses, strict=True)

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import EDGE, Scale, cross, grey, log_range, scale, value_axis
+from analysis.figures.marks import EDGE, at_edge
+from analysis.figures.traces import cross, error_bars, halves, mean_line, seed_dots
+from analysis.figures.value_axis import Scale, log_range, scale, value_axis
 from analysis.runs.methods import Method, Trial, best_first, seed_name
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, number, plus_minus
 from analysis.words import some
@@ -29,6 +31,8 @@ ENOUGH_VALUES: Final = 3
 """A method tried at fewer rates than this has no edge that could be moved."""
 ROW: Final = 0.032
 """The crosses of two methods stand so far apart, as a share of the figure's height: they often share their rates."""
+DIVERGED: Final = "diverged"
+BEYOND: Final = "worse than the scale"
 
 
 def _best(trials: Iterable[Trial]) -> Trial | None:
@@ -197,82 +201,110 @@ def _hover(info: RatesInfo, line: RateLine, place: int) -> str:
     return f"<b>{name}</b><br>{info.metric} {plus_minus(own.interval)} ({own.runs} runs finite)"
 
 
-def plot_rates(info: RatesInfo, *, dark: bool = False, height: int = 420) -> go.Figure:
-    """A dot a run, a line a method through the means, the best ringed; red crosses at the upper edge diverged."""
-    import plotly.graph_objects as go
+def _draw_line(figure: go.Figure, info: RatesInfo, line: RateLine, colour: str, dash: str) -> None:
+    """The seeds of a method, their means with intervals, and the ring of the best."""
+    name = theme.plain(theme.shortened(line.method))
+    dots = [
+        (rate, value, seed)
+        for rate, trial in zip(line.rates, line.trials, strict=True)
+        for seed, value in trial.sample.values.items()
+        if info.scale.holds(value)
+    ]
+    seed_dots(
+        figure,
+        [rate for rate, _, _ in dots],
+        [value for _, value, _ in dots],
+        colour,
+        legendgroup=name,
+        customdata=[seed_name(seed) for *_, seed in dots],
+        hovertemplate=f"<b>{name}</b><br>{info.key} %{{x:.4g}}, seed %{{customdata}}: %{{y:.4g}}<extra></extra>",
+    )
+    means = [line.trials[k].sample.interval for k in line.line]
+    heights = [mean.mean if info.scale.holds(mean.mean) else None for mean in means]
+    above = [0.0 if height is None else half for half, height in zip(halves(means), heights, strict=True)]
+    below = [
+        # A bound at or below zero has no place on a logarithmic axis: the bar ends at the axis' lower end.
+        min(half, height - info.scale.low) if info.scale.log and height is not None and height - half <= 0 else half
+        for half, height in zip(above, heights, strict=True)
+    ]
+    mean_line(
+        figure,
+        [line.rates[k] for k in line.line],
+        heights,
+        colour,
+        dash=dash,
+        size=7,
+        error_y=error_bars(above, below, colour=colour, thickness=1.3),
+        name=name,
+        legendgroup=name,
+        text=[_hover(info, line, k) for k in line.line],
+        hovertemplate="%{text}<extra></extra>",
+    )
+    if line.best is not None:
+        figure.add_scatter(
+            x=[line.rates[line.best]],
+            y=[line.trials[line.best].sample.interval.mean],
+            mode="markers",
+            marker={"symbol": "circle-open", "size": 15, "color": colour, "line": {"width": 2.4}},
+            showlegend=False,
+            legendgroup=name,
+            hoverinfo="skip",
+        )
 
-    figure, palette = go.Figure(), theme.palette(dark)
-    places = theme.colour_indices(line.method for line in info.lines)
-    own_places = [places[line.method] for line in info.lines]
-    dashes = theme.dashes(own_places)
-    edge: list[tuple[int, float, str, str]] = []
-    for row, (line, place, dash) in enumerate(zip(info.lines, own_places, dashes, strict=True)):
-        colour, name = palette[place], theme.plain(theme.shortened(line.method))
-        dots = [
-            (rate, value, seed)
-            for rate, trial in zip(line.rates, line.trials, strict=True)
-            for seed, value in trial.sample.values.items()
-            if info.scale.holds(value)
-        ]
-        figure.add_scatter(
-            x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False, legendgroup=name,
-            marker={"size": 5, "color": theme.translucent(colour, 0.45)},
-            customdata=[seed_name(dot[2]) for dot in dots],
-            hovertemplate=f"<b>{name}</b><br>{info.key} %{{x:.4g}}, seed %{{customdata}}: %{{y:.4g}}<extra></extra>",
-        )  # fmt: skip
-        through = line.line
-        means = [line.trials[k].sample.interval for k in through]
-        held = [mean.mean if info.scale.holds(mean.mean) else None for mean in means]
-        halves = [
-            mean.half if mean.shown and math.isfinite(mean.half) and at is not None else 0.0
-            for mean, at in zip(means, held, strict=True)
-        ]
-        below = [
-            # A bound at or below zero has no place on a logarithmic axis: the bar ends at the axis' lower end.
-            min(half, at - info.scale.low) if info.scale.log and at is not None and at - half <= 0 else half
-            for half, at in zip(halves, held, strict=True)
-        ]
-        figure.add_scatter(
-            x=[line.rates[k] for k in through], y=held, mode="lines+markers", name=name, legendgroup=name,
-            line={"color": colour, "width": 2.2, "dash": dash}, marker={"size": 7, "color": colour},
-            error_y={
-                "type": "data", "array": halves, "arrayminus": below, "symmetric": False, "color": colour,
-                "thickness": 1.3, "width": 0,
-            },
-            text=[_hover(info, line, k) for k in through], hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
-        if line.best is not None:
-            figure.add_scatter(
-                x=[line.rates[line.best]], y=[line.trials[line.best].sample.interval.mean], mode="markers",
-                showlegend=False, legendgroup=name, hoverinfo="skip",
-                marker={"symbol": "circle-open", "size": 15, "color": colour, "line": {"width": 2.4}},
-            )  # fmt: skip
+
+@dataclass(frozen=True)
+class _Mark:
+    """A trial that stands at the edge of the figure."""
+
+    row: int
+    rate: float
+    text: str
+    kind: str
+    """DIVERGED or BEYOND."""
+
+
+def _off_scale(info: RatesInfo) -> list[_Mark]:
+    """The trials that diverged or are worse than the scale."""
+    marks = []
+    for row, line in enumerate(info.lines):
         for rate, trial in zip(line.rates, line.trials, strict=True):
             text = theme.plain(theme.shortened(f"{line.method}, {trial.label}" if trial.label else line.method, 60))
             if trial.sample.diverged:
                 count = f"{len(trial.sample.diverged)} of {trial.sample.n} runs diverged"
-                edge.append((row, rate, f"<b>{text}</b><br>{count}", "diverged"))
+                marks.append(_Mark(row, rate, f"<b>{text}</b><br>{count}", DIVERGED))
             elif trial.sample.values and not info.scale.holds(trial.sample.interval.mean):
                 value = f"{info.metric} {plus_minus(trial.sample.interval)}, beyond the scale"
-                edge.append((row, rate, f"<b>{text}</b><br>{value}", "worse than the scale"))
+                marks.append(_Mark(row, rate, f"<b>{text}</b><br>{value}", BEYOND))
+    return marks
+
+
+def plot_rates(info: RatesInfo, *, dark: bool = False, height: int = 420) -> go.Figure:
+    """A dot a run, a line a method through the means, the best ringed; red crosses at the upper edge diverged."""
+    import plotly.graph_objects as go
+
+    figure, edge = go.Figure(), _off_scale(info)
+    looks = theme.line_looks([line.method for line in info.lines], dark)
+    for line, (colour, dash) in zip(info.lines, looks, strict=True):
+        _draw_line(figure, info, line, colour, dash)
     figure.update_layout(**theme.layout(dark, x=info.key, y=info.metric, height=height))
-    looks = {"diverged": cross(dark), "worse than the scale": {"symbol": "triangle-up-open", "size": 8,
-                                                               "color": grey(dark)}}  # fmt: skip
-    for kind, marker in looks.items():
-        points = [point for point in edge if point[3] == kind]
-        if points:
-            figure.add_scatter(
-                x=[point[1] for point in points], y=[EDGE - ROW * point[0] for point in points], yaxis="y2",
-                mode="markers", name=kind, marker=marker, text=[point[2] for point in points],
+    triangle = {"symbol": "triangle-up-open", "size": 8, "color": theme.grey(dark)}
+    for kind, marker in ((DIVERGED, cross(dark)), (BEYOND, triangle)):
+        marks = [mark for mark in edge if mark.kind == kind]
+        if marks:
+            at_edge(
+                figure,
+                [mark.rate for mark in marks],
+                marker,
+                y=[EDGE - ROW * mark.row for mark in marks],
+                name=kind,
+                text=[mark.text for mark in marks],
                 hovertemplate="%{text}<extra></extra>",
-            )  # fmt: skip
+            )
     value_axis(figure, info.scale)
     _room_above(figure, len(info.lines) if edge else 0)
     rates = np.array([rate for line in info.lines for rate in line.rates])
     if log_range(rates.tolist()):
         figure.update_xaxes(type="log", **theme.log_ticks(float(rates.min()), float(rates.max())))
-    if edge:
-        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
     return figure
 
 
@@ -281,4 +313,4 @@ def _room_above(figure: go.Figure, rows: int) -> None:
     if rows:
         low, high = figure.layout.yaxis.range
         share = ROW * rows + 1 - EDGE
-        figure.update_yaxes(range=[low, low + (high - low) / (1 - share)])
+        figure.update_layout(yaxis={"range": [low, low + (high - low) / (1 - share)]})

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import cross, scale, value_axis
+from analysis.figures.traces import crosses, seed_dots, seed_line
+from analysis.figures.value_axis import scale, value_axis
 from analysis.statistics.geometric_mean import GeometricMean, band, geometric_mean
 from tracking.schema import Outcome
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 FEWEST: Final = 5
 """A run with fewer points shows no course."""
+SYMBOLS: Final = {"steepest descent": "triangle-down", "turn": "diamond-open"}
+"""What is marked on a line -> its symbol."""
 LIMITS: Final = (
     "The test speaks of the training loss alone, every rate meets weights that the smaller rates have trained, and it"
     " holds for this batch size, initialisation and optimizer: a starting point for a search, not its result."
@@ -190,48 +193,58 @@ def plot_range(info: RangeInfo, *, dark: bool = False, height: int = 400) -> go.
 
     figure, palette = go.Figure(), theme.palette(dark)
     places = theme.colour_indices(group.method for group in info.groups)
-    own = scale([value for group in info.groups for line in group.lines for value in line.losses.tolist()], "minimize")
+    losses = [value for group in info.groups for line in group.lines for value in line.losses.tolist()]
+    vertical = scale(losses, "minimize")
     lost: list[tuple[float, float, str]] = []
     for group in info.groups:
         colour, name = palette[places[group.method]], theme.plain(theme.shortened(group.method))
         for k, line in enumerate(group.lines):
             seed = f"seed {line.seed}, " if line.seed >= 0 else ""
-            raw = np.where((line.losses >= own.low) & (line.losses <= own.high), line.losses, math.nan)
-            figure.add_scatter(
-                x=line.rates, y=raw, mode="markers", showlegend=False, legendgroup=name,
-                marker={"size": 4, "color": theme.translucent(colour, 0.4)},
-                hovertemplate=f"<b>{name}</b><br>{seed}rate %{{x:.3g}}: %{{y:.4g}}<extra></extra>",
-            )  # fmt: skip
-            figure.add_scatter(
-                x=line.rates, y=line.smooth, mode="lines", name=name, legendgroup=name, showlegend=k == 0,
-                line={"color": theme.translucent(colour, 0.9), "width": 1.7}, hoverinfo="skip",
-            )  # fmt: skip
-            for rate, symbol, what in (
-                (line.steepest, "triangle-down", "steepest descent"), (line.turn, "diamond-open", "turn"),
-            ):  # fmt: skip
+            raw = np.where((line.losses >= vertical.low) & (line.losses <= vertical.high), line.losses, math.nan)
+            hover = f"<b>{name}</b><br>{seed}rate %{{x:.3g}}: %{{y:.4g}}<extra></extra>"
+            seed_dots(figure, line.rates, raw, colour, size=4, opacity=0.4, legendgroup=name, hovertemplate=hover)
+            seed_line(
+                figure,
+                line.rates,
+                line.smooth,
+                colour,
+                width=1.7,
+                opacity=0.9,
+                name=name,
+                legendgroup=name,
+                showlegend=k == 0,
+                hoverinfo="skip",
+            )
+            for rate, (what, symbol) in zip((line.steepest, line.turn), SYMBOLS.items(), strict=True):
                 if math.isfinite(rate):
                     figure.add_scatter(
-                        x=[rate], y=[line.smooth[int(np.argmin(np.abs(line.rates - rate)))]], mode="markers",
+                        x=[rate],
+                        y=[line.smooth[int(np.argmin(np.abs(line.rates - rate)))]],
+                        mode="markers",
                         marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-                        showlegend=False, legendgroup=name,
+                        showlegend=False,
+                        legendgroup=name,
                         hovertemplate=f"<b>{name}</b><br>{seed}{what} at %{{x:.3g}}<extra></extra>",
-                    )  # fmt: skip
+                    )
             if line.diverged:
                 lost.append((float(line.rates[-1]), float(line.smooth[-1]), f"<b>{name}</b><br>{seed}diverged after"))
-    for symbol, what in (("triangle-down", "steepest descent"), ("diamond-open", "turn")):
-        figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=what, hoverinfo="skip",
-            marker={"symbol": symbol, "size": 10, "color": palette[6], "line": {"width": 2, "color": palette[6]}},
-        )  # fmt: skip
+    ink = theme.ink(dark)
+    for what, symbol in SYMBOLS.items():
+        marker = {"symbol": symbol, "size": 10, "color": ink, "line": {"width": 2, "color": ink}}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=what, marker=marker, hoverinfo="skip")
     if lost:
-        figure.add_scatter(
-            x=[x for x, _, _ in lost], y=[min(max(y, own.low), own.high) for _, y, _ in lost], mode="markers",
-            name="diverged", marker=cross(dark), text=[text for *_, text in lost],
+        crosses(
+            figure,
+            [x for x, _, _ in lost],
+            [min(max(y, vertical.low), vertical.high) for _, y, _ in lost],
+            dark,
+            name="diverged",
+            text=[text for *_, text in lost],
             hovertemplate="%{text} rate %{x:.3g}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(**theme.layout(dark, x="learning rate", y=info.loss, height=height))
-    value_axis(figure, own)
-    rates = [float(each) for group in info.groups for line in group.lines for each in (line.rates[0], line.rates[-1])]
+    value_axis(figure, vertical)
+    rates = [float(rate) for group in info.groups for line in group.lines for rate in (line.rates[0], line.rates[-1])]
     if rates:
         figure.update_xaxes(type="log", **theme.log_ticks(min(rates), max(rates)))
     return figure

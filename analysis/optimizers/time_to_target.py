@@ -22,6 +22,7 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.curves import Curve, CurvesInfo, Line
+from analysis.figures.traces import error_bars, mean_line
 from analysis.statistics import number
 from analysis.statistics.exact import precision, resolution
 from analysis.statistics.samples import Sample
@@ -268,40 +269,39 @@ def plot_targets(info: TargetsInfo, *, dark: bool = False, height: int = 380) ->
     """A step function a method, a dot a run that reached the target; what ends below 1 has missed it."""
     import plotly.graph_objects as go
 
-    figure, palette = go.Figure(), theme.palette(dark)
-    places = theme.colour_indices(line.method for line in info.lines)
-    own_places = [places[line.method] for line in info.lines]
+    figure, looks = go.Figure(), theme.line_looks([line.method for line in info.lines], dark)
     drawn = [line for line in info.lines if line.n]
-    for line, place, dash in zip(info.lines, own_places, theme.dashes(own_places), strict=True):
+    for line, (colour, dash) in zip(info.lines, looks, strict=True):
         if not line.n:
             continue
-        colour, name = palette[place], theme.plain(theme.shortened(line.label))
+        name = theme.plain(theme.shortened(line.label))
         x, y = line.steps(info.end)
         legend = f"{name} ({line.words})" if line.words else name
+        mean_line(figure, x, y, colour, dash=dash, shape="hv", name=legend, legendgroup=name, hoverinfo="skip")
+        reached = [run for run in line.runs if not run.missed]
         figure.add_scatter(
-            x=x, y=y, mode="lines", name=legend, legendgroup=name, hoverinfo="skip",
-            line={"color": colour, "width": 2.2, "dash": dash, "shape": "hv"},
-        )  # fmt: skip
-        there = [run for run in line.runs if not run.missed]
-        figure.add_scatter(
-            x=[run.at for run in there], y=[(k + 1) / line.n for k in range(len(there))], mode="markers",
-            marker={"size": 6, "color": colour}, showlegend=False, legendgroup=name,
-            text=[f"seed {run.seed}" if run.seed >= 0 else "a run" for run in there],
+            x=[run.at for run in reached],
+            y=[(k + 1) / line.n for k in range(len(reached))],
+            mode="markers",
+            marker={"size": 6, "color": colour},
+            showlegend=False,
+            legendgroup=name,
+            text=[f"seed {run.seed}" if run.seed >= 0 else "a run" for run in reached],
             hovertemplate=f"<b>{name}</b><br>%{{text}} after %{{x:.4g}} {info.axis}<br>then %{{y:.0%}}<extra></extra>",
-        )  # fmt: skip
-        # Side by side right of the end, so that the intervals of equal shares do not hide each other.
+        )
         low, high = line.interval
-        offset = info.end * (1.025 + 0.02 * drawn.index(line))
         figure.add_scatter(
-            x=[offset], y=[line.share], mode="markers", showlegend=False, legendgroup=name,
+            # Side by side right of the end, so that the intervals of equal shares do not hide each other.
+            x=[info.end * (1.025 + 0.02 * drawn.index(line))],
+            y=[line.share],
+            mode="markers",
             marker={"size": 5, "color": colour, "symbol": "diamond"},
-            error_y={
-                "type": "data", "array": [high - line.share], "arrayminus": [line.share - low], "symmetric": False,
-                "color": colour, "thickness": 1.4, "width": 0,
-            },
+            error_y=error_bars([high - line.share], [line.share - low], colour=colour, thickness=1.4),
+            showlegend=False,
+            legendgroup=name,
             hovertemplate=f"<b>{name}</b><br>{line.n - line.missed} of {line.n}, 95% Clopper-Pearson {low:.2f} to"
             f" {high:.2f}<extra></extra>",
-        )  # fmt: skip
+        )
     goal = f"runs with {info.metric} ≤ {number(info.target)}"
     figure.update_layout(**theme.layout(dark, x=info.axis, y=f"share of {goal}", height=height))
     figure.update_yaxes(range=[-0.03, 1.05], tickformat=".0%")

@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import EDGE, cross, log_range, scale, value_axis
+from analysis.figures.marks import EDGE, at_edge
+from analysis.figures.traces import band, band_opacity, bounds, cross, mean_line, seed_line
+from analysis.figures.value_axis import log_range, scale, value_axis
 from analysis.runs.methods import Method, Trial, maybe_lucky, seed_name
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, ROUNDING, Interval, best_weights, interval, number, plus_minus
 from analysis.statistics.standings import same_words
@@ -203,54 +205,57 @@ def plot_budgets(info: BudgetsInfo, *, budget: int | None = None, dark: bool = F
     """A line a method with its seeds and band; red crosses where all trials may diverge; the budget as a line."""
     import plotly.graph_objects as go
 
-    figure, palette = go.Figure(), theme.palette(dark)
-    places = theme.colour_indices(line.method for line in info.lines)
-    own_places = [places[line.method] for line in info.lines]
+    figure, looks = go.Figure(), theme.line_looks([line.method for line in info.lines], dark)
     heights = [float(value) for line in info.lines for value in line.by_seed.ravel() if math.isfinite(value)]
     heights += [mean.mean for line in info.lines for mean in line.means if mean.n]
-    own = scale(heights, "minimize")
+    vertical = scale(heights, "minimize")
     budgets = list(range(1, info.most + 1))
     lost = []
-    for row, (line, place, dash) in enumerate(zip(info.lines, own_places, theme.dashes(own_places), strict=True)):
-        colour, name = palette[place], theme.plain(theme.shortened(line.method))
+    for row, (line, (colour, dash)) in enumerate(zip(info.lines, looks, strict=True)):
+        name = theme.plain(theme.shortened(line.method))
         # Where the mean is far above the scale its band would cover all others.
-        shown = [(k, line.at(k)) for k in budgets if line.at(k).shown and own.holds(line.at(k).mean)]
+        shown = [k for k in budgets if line.at(k).shown and vertical.holds(line.at(k).mean)]
         if shown:
+            low, high = bounds([line.at(k) for k in shown])
             # A bound at or below zero has no place on a logarithmic axis: the band ends at the axis' lower end.
-            low = [max(mean.low, own.low) if own.log else mean.low for _, mean in shown]
-            figure.add_scatter(
-                x=[k for k, _ in shown] + [k for k, _ in shown][::-1], y=[mean.high for _, mean in shown] + low[::-1],
-                mode="lines", line={"width": 0}, fill="toself",
-                fillcolor=theme.translucent(colour, 0.16 if dark else 0.13),
-                hoverinfo="skip", showlegend=False, legendgroup=name,
-            )  # fmt: skip
+            low = np.maximum(low, vertical.low) if vertical.log else low
+            band(figure, shown, low, high, colour, opacity=band_opacity(dark), legendgroup=name)
         for seed, values in zip(line.seeds, line.by_seed, strict=True) if len(line.seeds) > 1 else ():
-            figure.add_scatter(
-                x=budgets, y=values, mode="lines", showlegend=False, legendgroup=name,
-                line={"color": theme.translucent(colour, 0.35), "width": 1, "dash": dash},
-                hovertemplate=f"<b>{name}</b><br>seed {seed}, %{{x}} trials: %{{y:.4g}}<extra></extra>",
-            )  # fmt: skip
-        figure.add_scatter(
-            x=budgets, y=[line.at(k).mean if line.at(k).n else None for k in budgets], mode="lines+markers",
-            name=name, legendgroup=name, line={"color": colour, "width": 2.2, "dash": dash},
-            marker={"size": 5, "color": colour}, text=[plus_minus(line.at(k)) for k in budgets],
+            hover = f"<b>{name}</b><br>seed {seed}, %{{x}} trials: %{{y:.4g}}<extra></extra>"
+            seed_line(figure, budgets, values, colour, dash=dash, hovertemplate=hover, legendgroup=name)
+        mean_line(
+            figure,
+            budgets,
+            [line.at(k).mean if line.at(k).n else None for k in budgets],
+            colour,
+            dash=dash,
+            size=5,
+            name=name,
+            legendgroup=name,
+            text=[plus_minus(line.at(k)) for k in budgets],
             hovertemplate=f"<b>{name}</b><br>%{{x}} trials: %{{text}}<extra></extra>",
-        )  # fmt: skip
-        lost += [(row, k, f"<b>{name}</b><br>{k} trials: all fail with chance {number(line.lost(k), 2)}")
-                 for k in budgets if not line.at(k).n]  # fmt: skip
+        )
+        lost += [
+            (row, k, f"<b>{name}</b><br>{k} trials: all fail with chance {number(line.lost(k), 2)}")
+            for k in budgets
+            if not line.at(k).n
+        ]
     figure.update_layout(**theme.layout(dark, x="trials", y=f"expected best {info.metric}", height=height))
-    value_axis(figure, own)
+    value_axis(figure, vertical)
     if lost:
-        figure.add_scatter(
-            x=[k for _, k, _ in lost], y=[EDGE - 0.032 * row for row, _, _ in lost], yaxis="y2", mode="markers",
-            name="all may fail", marker=cross(dark), text=[text for *_, text in lost],
+        at_edge(
+            figure,
+            [k for _, k, _ in lost],
+            cross(dark),
+            y=[EDGE - 0.032 * row for row, _, _ in lost],
+            name="all may fail",
+            text=[text for *_, text in lost],
             hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
-        low, high = figure.layout.yaxis.range
-        figure.update_yaxes(range=[low, low + (high - low) / (1 - 0.032 * len(info.lines))])
-        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+        )
+        bottom, top = figure.layout.yaxis.range
+        figure.update_layout(yaxis={"range": [bottom, bottom + (top - bottom) / (1 - 0.032 * len(info.lines))]})
     if budget is not None:
-        figure.add_vline(budget, line={"width": 1.2, "color": palette[6], "dash": "dash"})
+        figure.add_vline(budget, line={"width": 1.2, "color": theme.ink(dark), "dash": "dash"})
     if log_range([1, info.most]) and info.most > 30:
         figure.update_xaxes(type="log", **theme.log_ticks(1, info.most))
     elif info.most <= 15:

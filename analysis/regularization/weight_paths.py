@@ -17,6 +17,7 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
+from analysis.figures.traces import error_bars, halves, mean_line, seed_dots
 from analysis.figures.value_axis import log_range
 from analysis.regularization.strengths import Strengths, ramp, strength_axis
 from analysis.statistics import Difference, Interval, interval, number, plus_minus
@@ -254,31 +255,42 @@ def plot_paths(
     for row, (measure, named) in enumerate(MEASURES.items(), start=1):
         means: list[float] = []
         for k, layer in enumerate(shown):
-            own = info.of(layer)
-            found = [cell.interval(measure) for cell in own]
-            means += [each.mean for each in found]
+            cells, colour = info.of(layer), colours[layer]
+            intervals = [cell.interval(measure) for cell in cells]
+            means += [interval.mean for interval in intervals]
             # Side by side, so that the bars of two layers can be told apart.
             beside = (k - (len(shown) - 1) / 2) * min(0.04, 0.3 / max(1, len(shown))) * places.step
-            x = [float(places.x[cell.strength]) + beside for cell in own]
+            x = [float(places.x[cell.strength]) + beside for cell in cells]
             name = theme.plain(theme.shortened(layer, 30))
-            figure.add_scatter(
-                x=[at for at, cell in zip(x, own, strict=True) for _ in cell.values[measure]],
-                y=[value for cell in own for value in cell.values[measure].values()],
-                mode="markers", marker={"size": 4, "color": theme.translucent(colours[layer], 0.4)},
-                showlegend=False, hoverinfo="skip", legendgroup=layer, row=row, col=1,
-            )  # fmt: skip
-            figure.add_scatter(
-                x=x, y=[each.mean for each in found], mode="lines+markers", name=name, legendgroup=layer,
-                showlegend=row == 1, line={"width": 1.8, "color": colours[layer]},
-                marker={"size": 7, "color": colours[layer]},
-                error_y={
-                    "type": "data", "array": [each.half if each.shown else 0.0 for each in found],
-                    "color": colours[layer], "thickness": 1.4, "width": 0,
-                },
-                text=[theme.plain(info.strengths.name(cell.strength)) for cell in own],
-                customdata=[f"{plus_minus(each)} (n={each.n})" for each in found],
-                hovertemplate=f"<b>{name}</b><br>%{{text}}: %{{customdata}}<extra></extra>", row=row, col=1,
-            )  # fmt: skip
+            seed_dots(
+                figure,
+                [at for at, cell in zip(x, cells, strict=True) for _ in cell.values[measure]],
+                [value for cell in cells for value in cell.values[measure].values()],
+                colour,
+                size=4,
+                opacity=0.4,
+                hoverinfo="skip",
+                legendgroup=layer,
+                row=row,
+                col=1,
+            )
+            mean_line(
+                figure,
+                x,
+                [interval.mean for interval in intervals],
+                colour,
+                width=1.8,
+                size=7,
+                error_y=error_bars(halves(intervals), colour=colour, thickness=1.4),
+                name=name,
+                legendgroup=layer,
+                showlegend=row == 1,
+                text=[theme.plain(info.strengths.name(cell.strength)) for cell in cells],
+                customdata=[f"{plus_minus(interval)} (n={interval.n})" for interval in intervals],
+                hovertemplate=f"<b>{name}</b><br>%{{text}}: %{{customdata}}<extra></extra>",
+                row=row,
+                col=1,
+            )
         axes = theme.layout(dark, x=info.strengths.axis if row == 3 else "", y=named)
         suffix = "" if row == 1 else f"{row}"
         figure.update_layout({f"xaxis{suffix}": axes["xaxis"], f"yaxis{suffix}": axes["yaxis"]})

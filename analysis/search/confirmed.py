@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.marks import row_title
+from analysis.figures.traces import error_bars, halves, mean_dots, seed_dots
 from analysis.figures.value_axis import log_range
 from analysis.runs.comparison import Comparison, shown
 from analysis.runs.ranking import Group, alike, sweep_ranking
@@ -267,50 +269,51 @@ def plot_confirmed(info: ConfirmedInfo, *, dark: bool = False, height: int | Non
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    grey, accent = "#8a929e" if dark else "#7b838f", theme.palette(dark)[0]
     looks = (
-        ("search", grey, -0.16, "circle-open", [winner.search for winner in info.winners]),
-        ("confirm, fresh seeds", accent, 0.16, "circle", info.samples),
+        ("search", theme.grey(dark), -0.16, False, [winner.search for winner in info.winners]),
+        ("confirm, fresh seeds", theme.palette(dark)[0], 0.16, True, info.samples),
     )
-    values = [value for *_, own in looks for each in own for value in each.values.values()]
+    values = [value for *_, parts in looks for sample in parts for value in sample.values.values()]
     log = log_range(values)
-    for name, colour, offset, symbol, own_samples in looks:
-        parts = list(enumerate(own_samples))
-        dots = [(value, place + offset, seed) for place, own in parts for seed, value in own.values.items()]
-        figure.add_scatter(
-            x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False,
-            marker={"symbol": "circle", "size": 5, "color": theme.translucent(colour, 0.45)},
-            customdata=[key_words(dot[2]) for dot in dots],
-            hovertemplate=f"{name}<br>seed %{{customdata}}: %{{x:.4g}}<extra></extra>", legendgroup=name,
-        )  # fmt: skip
-        means = [(place, own.interval) for place, own in parts if own.values]
-        halves = [0.0 if math.isnan(_half(own)) else own.half for _, own in means]
-        # A bound at or below zero has no place on a logarithmic axis: the interval ends at the smallest value seen.
+    for name, colour, offset, filled, parts in looks:
+        rows = [(place + offset, sample) for place, sample in enumerate(parts)]
+        dots = [(value, y, seed) for y, sample in rows for seed, value in sample.values.items()]
+        seed_dots(
+            figure,
+            [value for value, _, _ in dots],
+            [y for _, y, _ in dots],
+            colour,
+            customdata=[key_words(seed) for *_, seed in dots],
+            hovertemplate=f"{name}<br>seed %{{customdata}}: %{{x:.4g}}<extra></extra>",
+            legendgroup=name,
+        )
+        means = [sample.interval for _, sample in rows if sample.values]
+        above = halves(means)
+        # A bound at or below zero has no place on a logarithmic axis: the interval ends at the smallest value drawn.
         below = [
-            own.mean - min(own.mean, min(values)) if log and half >= own.mean else half
-            for (_, own), half in zip(means, halves, strict=True)
+            mean.mean - min(mean.mean, min(values)) if log and half >= mean.mean else half
+            for mean, half in zip(means, above, strict=True)
         ]
-        figure.add_scatter(
-            x=[own.mean for _, own in means], y=[place + offset for place, _ in means], mode="markers", name=name,
-            marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-            error_x={
-                "type": "data", "array": halves, "arrayminus": below, "symmetric": False, "color": colour,
-                "thickness": 2, "width": 0,
-            },
-            text=[f"{plus_minus(own)} (n={own.n})" for _, own in means],
-            hovertemplate=f"{name}: %{{text}}<extra></extra>", legendgroup=name,
-        )  # fmt: skip
-    rows = len(info.winners)
-    figure.update_layout(**theme.layout(dark, x=info.metric, y="", height=height or 110 + 74 * rows))
+        mean_dots(
+            figure,
+            [mean.mean for mean in means],
+            [y for y, sample in rows if sample.values],
+            colour,
+            filled=filled,
+            size=11,
+            error_x=error_bars(above, below, colour=colour, thickness=2),
+            name=name,
+            legendgroup=name,
+            text=[f"{plus_minus(mean)} (n={mean.n})" for mean in means],
+            hovertemplate=f"{name}: %{{text}}<extra></extra>",
+        )
+    count = len(info.winners)
+    figure.update_layout(**theme.layout(dark, x=info.metric, y="", height=height or 110 + 74 * count))
     for place, winner in enumerate(info.winners):
-        # Above its rows and not beside them: on a phone names would leave the figure no room.
-        figure.add_annotation(
-            text=theme.plain(theme.shortened(winner.group.label, 46)), x=0, xref="paper", xanchor="left",
-            y=place - 0.42, yanchor="middle", showarrow=False, align="left",
-        )  # fmt: skip
-    figure.update_yaxes(visible=False, range=[rows - 0.5, -0.7])
+        row_title(figure, place - 0.42, theme.shortened(winner.group.label, 46))
+    figure.update_yaxes(visible=False, range=[count - 0.5, -0.7])
     figure.update_xaxes(showgrid=True)
     if log:
         figure.update_xaxes(type="log", **theme.log_ticks(min(values), max(values)))
-    figure.update_layout(legend={"y": -0.3 if rows < 3 else -0.16})
+    figure.update_layout(legend={"y": -0.3 if count < 3 else -0.16})
     return figure

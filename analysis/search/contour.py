@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.figures import theme
-from analysis.figures.value_axis import Scale, cross, log_range, scale
+from analysis.figures.traces import crosses
+from analysis.figures.value_axis import Scale, log_range, scale
 from analysis.search.history import TrialResult, hover
 from analysis.search.relations import Column, apart, axis, column
 from analysis.statistics import number
@@ -231,10 +232,15 @@ def _draw_cells(figure: go.Figure, info: ContourInfo, cells: Cells, dark: bool) 
     )  # fmt: skip
     failed = np.argwhere((cells.counts == 0) & (cells.diverged > 0))
     if len(failed):
-        figure.add_scatter(
-            x=failed[:, 1], y=failed[:, 0], mode="markers", marker=cross(dark), name="all diverged",
-            text=[notes[j][i] for j, i in failed], hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+        crosses(
+            figure,
+            failed[:, 1],
+            failed[:, 0],
+            dark,
+            name="all diverged",
+            text=[notes[j][i] for j, i in failed],
+            hovertemplate="%{text}<extra></extra>",
+        )
     figure.update_xaxes(tickvals=list(range(len(words_x))), ticktext=words_x, showgrid=False)
     figure.update_yaxes(tickvals=list(range(len(words_y))), ticktext=words_y, showgrid=False)
 
@@ -252,7 +258,7 @@ def _draw_points(figure: go.Figure, info: ContourInfo, dark: bool) -> None:
             line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, ncontours=14, connectgaps=False,
         )  # fmt: skip
     x, y = apart(info.x), apart(info.y)
-    ink, ground = theme.palette(dark)[6], theme.BACKGROUND["dark" if dark else "light"]
+    ink, ground = theme.ink(dark), theme.background(dark)
     marker: dict[str, Any] = {"size": 8, "color": ink, "line": {"width": 1.2, "color": ground}}
     if info.surface is None:
         marker |= {
@@ -265,10 +271,15 @@ def _draw_points(figure: go.Figure, info: ContourInfo, dark: bool) -> None:
     )  # fmt: skip
     lost = [place for place, trial in enumerate(info.trials) if trial.outcome == Outcome.DIVERGED]
     if lost:
-        figure.add_scatter(
-            x=x[lost], y=y[lost], mode="markers", marker=cross(dark), name="diverged",
-            text=[hover(info.trials[place]) for place in lost], hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+        crosses(
+            figure,
+            x[lost],
+            y[lost],
+            dark,
+            name="diverged",
+            text=[hover(info.trials[place]) for place in lost],
+            hovertemplate="%{text}<extra></extra>",
+        )
     figure.update_xaxes(**axis(info.x))
     figure.update_yaxes(**axis(info.y))
 

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import EDGE, Scale, cross, grey, scale, value_axis
+from analysis.figures.marks import EDGE, at_edge
+from analysis.figures.traces import cross, mean_line, seed_dots, seed_line
+from analysis.figures.value_axis import Scale, scale, value_axis
 from analysis.runs.ranking import RUNNING
 from analysis.statistics import number
 from analysis.statistics.exact import resolution
@@ -217,35 +219,38 @@ def pruning_saved(runs: pd.DataFrame, seeds: int) -> Saved:
     return Saved(len(pruned), spared, seconds)
 
 
-def at_edge(
-    figure: go.Figure, points: Sequence[tuple[TrialResult, Any]], own: Scale, direction: str, *, dark: bool
+def off_scale(
+    figure: go.Figure, points: Sequence[tuple[TrialResult, Any]], scale: Scale, direction: str, *, dark: bool
 ) -> None:
-    """What has no place on the scale, at the figure's edge: red crosses diverged, triangles are worse than it holds.
+    """Marks at the figure's edge what has no place on the scale: red crosses diverged, triangles are worse than it.
 
     Args:
         figure: To draw in.
         points: Trials, each with its place on the horizontal axis.
-        own: The scale.
-        direction: "minimize" or "maximize": the worse end.
+        scale: The scale.
+        direction: "minimize" or "maximize": which end is the worse.
         dark: Whether the page is dark.
     """
-    lost = [(trial, x) for trial, x in points if trial.outcome == Outcome.DIVERGED]
-    far = [
-        (trial, x) for trial, x in points
-        if trial.outcome != Outcome.DIVERGED and math.isfinite(trial.height) and not own.holds(trial.height)
-    ]  # fmt: skip
+    diverged = [(trial, x) for trial, x in points if trial.outcome == Outcome.DIVERGED]
+    worse = [
+        (trial, x)
+        for trial, x in points
+        if trial.outcome != Outcome.DIVERGED and math.isfinite(trial.height) and not scale.holds(trial.height)
+    ]
     down = direction == MAXIMIZE
-    triangle = {"symbol": f"triangle-{'down' if down else 'up'}-open", "size": 8, "color": grey(dark)}
-    looks = (("diverged", lost, cross(dark)), ("worse than the scale", far, triangle))
-    for name, own_points, marker in looks:
-        if own_points:
-            figure.add_scatter(
-                x=[x for _, x in own_points], y=[1 - EDGE if down else EDGE] * len(own_points), yaxis="y2",
-                mode="markers", name=name, marker=marker, text=[hover(trial) for trial, _ in own_points],
+    triangle = {"symbol": f"triangle-{'down' if down else 'up'}-open", "size": 8, "color": theme.grey(dark)}
+    looks = (("diverged", diverged, cross(dark)), ("worse than the scale", worse, triangle))
+    for name, marked, marker in looks:
+        if marked:
+            at_edge(
+                figure,
+                [x for _, x in marked],
+                marker,
+                y=1 - EDGE if down else EDGE,
+                name=name,
+                text=[hover(trial) for trial, _ in marked],
                 hovertemplate="%{text}<extra></extra>",
-            )  # fmt: skip
-    if lost or far:
-        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+            )
 
 
 def heights_of(trials: Sequence[TrialResult]) -> list[float]:
@@ -275,37 +280,48 @@ def plot_history(info: HistoryInfo, *, dark: bool = False, height: int = 340) ->
     """A dot a trial with the range of its seeds, the best so far as a line; pruned hollow, diverged red crosses."""
     import plotly.graph_objects as go
 
-    figure, accent, faint = go.Figure(), theme.palette(dark)[0], grey(dark)
-    own = scale(heights_of(info.trials), info.direction)
-    told = [trial for trial in info.trials if trial.told and own.holds(trial.mean)]
-    xs, ys = spread(told, [trial.number for trial in told])
+    figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)
+    vertical = scale(heights_of(info.trials), info.direction)
+    finished = [trial for trial in info.trials if trial.told and vertical.holds(trial.mean)]
+    xs, ys = spread(finished, [trial.number for trial in finished])
     if xs:
-        figure.add_scatter(
-            x=xs, y=ys, mode="lines", line={"width": 1.4, "color": theme.translucent(faint, 0.55)}, hoverinfo="skip",
-            showlegend=False,
-        )  # fmt: skip
-    if told:
-        figure.add_scatter(
-            x=[trial.number for trial in told], y=[trial.mean for trial in told], mode="markers", name="trial",
-            marker={"size": 7, "color": theme.translucent(accent, 0.75)}, text=[hover(trial) for trial in told],
+        seed_line(figure, xs, ys, faint, width=1.4, opacity=0.55, hoverinfo="skip")
+    if finished:
+        seed_dots(
+            figure,
+            [trial.number for trial in finished],
+            [trial.mean for trial in finished],
+            accent,
+            size=7,
+            opacity=0.75,
+            name="trial",
+            text=[hover(trial) for trial in finished],
             hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
-    pruned = [trial for trial in info.trials if trial.outcome == Outcome.PRUNED and own.holds(trial.seen)]
+        )
+    pruned = [trial for trial in info.trials if trial.outcome == Outcome.PRUNED and vertical.holds(trial.seen)]
     if pruned:
         figure.add_scatter(
-            x=[trial.number for trial in pruned], y=[trial.seen for trial in pruned], mode="markers", name="pruned",
+            x=[trial.number for trial in pruned],
+            y=[trial.seen for trial in pruned],
+            mode="markers",
+            name="pruned",
             marker={"size": 7, "symbol": "circle-open", "color": faint, "line": {"width": 1.5}},
-            text=[hover(trial) for trial in pruned], hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+            text=[hover(trial) for trial in pruned],
+            hovertemplate="%{text}<extra></extra>",
+        )
     if info.best:
         last = max(trial.number for trial in info.trials)
         line = [*info.best, (last, info.best[-1][1])] if last > info.best[-1][0] else info.best
-        figure.add_scatter(
-            x=[place for place, _ in line], y=[value for _, value in line], mode="lines", name="best so far",
-            line={"color": accent, "width": 2.2, "shape": "hv"},
+        mean_line(
+            figure,
+            [place for place, _ in line],
+            [value for _, value in line],
+            accent,
+            shape="hv",
+            name="best so far",
             hovertemplate="best up to trial %{x}: %{y:.4g}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(**theme.layout(dark, x="trial, in the order asked", y=info.metric, height=height))
-    value_axis(figure, own)
-    at_edge(figure, [(trial, trial.number) for trial in info.trials], own, info.direction, dark=dark)
+    value_axis(figure, vertical)
+    off_scale(figure, [(trial, trial.number) for trial in info.trials], vertical, info.direction, dark=dark)
     return figure

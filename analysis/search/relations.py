@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.marks import at_edge
+from analysis.figures.traces import cross
 from analysis.runs.comparison import shown
 from analysis.statistics import number
 from tracking.schema import Outcome
@@ -160,7 +162,7 @@ def plot_parallel(info: ParallelInfo, *, dark: bool = False, height: int = 420) 
     name = theme.plain(theme.shortened(result.name, 22))
     dimensions.append({"label": name, "values": places, "range": bounds, **ticks})
     best, worse = theme.palette(dark)[0], "#3a4048" if dark else "#cfd4da"
-    red = theme.DIVERGED["dark" if dark else "light"]
+    red = theme.diverged(dark)
     # Colours go by rank: one run that is far off would make all others look alike.
     order = pd.Series(np.where(info.diverged, math.nan, -places if info.maximize else places)).rank(pct=True)
     shade = np.where(info.diverged, 1.0, 0.8 * order.fillna(1.0).to_numpy())
@@ -241,7 +243,7 @@ def plot_scatter(info: ScatterInfo, *, dark: bool = False, height: int = 420) ->
     import plotly.graph_objects as go
 
     figure, palette = go.Figure(), theme.palette(dark)
-    ground = theme.BACKGROUND["dark" if dark else "light"]
+    ground = theme.background(dark)
     x, y = apart(info.x), apart(info.y)
     there = np.isfinite(x) & np.isfinite(y)
     hover = [
@@ -279,19 +281,15 @@ def plot_scatter(info: ScatterInfo, *, dark: bool = False, height: int = 420) ->
         points(there & ~np.isfinite(shade), {"color": palette[6]}, showlegend=False)
     lost = info.diverged & np.isfinite(x)
     if lost.any():
-        figure.add_scatter(
-            x=x[lost], y=[0.985] * int(lost.sum()), yaxis="y2", mode="markers", name="diverged",
-            marker={
-                "symbol": "x-thin", "size": 9,
-                "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
-            },
-            text=[text for text, kept in zip(hover, lost, strict=True) if kept],
+        at_edge(
+            figure,
+            x[lost],
+            cross(dark),
+            name="diverged",
+            text=[text for text, chosen in zip(hover, lost, strict=True) if chosen],
             hovertemplate="%{text}<br>diverged<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(**theme.layout(dark, x=info.x.name, y=info.y.name, height=height))
     figure.update_xaxes(**axis(info.x))
-    figure.update_yaxes(**axis(info.y))
-    if lost.any():
-        # The crosses stand at the edge of the frame, whatever the scale below them.
-        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+    figure.update_layout(yaxis=axis(info.y))
     return figure

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.figures import theme
-from analysis.figures.value_axis import Scale, grey, scale, value_axis
-from analysis.search.history import TrialResult, at_edge, heights_of, hover, spread
+from analysis.figures.traces import seed_line
+from analysis.figures.value_axis import Scale, scale, value_axis
+from analysis.search.history import TrialResult, heights_of, hover, off_scale, spread
 from analysis.search.relations import Column, apart, axis, column
 from analysis.statistics import number
 from tracking.schema import MAXIMIZE, Outcome
@@ -97,32 +98,33 @@ def plot_slice(info: SliceInfo, *, dark: bool = False, height: int = 250) -> go.
     """A dot a trial with the range of its seeds; the best ringed, pruned ones hollow, diverged ones red crosses."""
     import plotly.graph_objects as go
 
-    figure, accent, faint = go.Figure(), theme.palette(dark)[0], grey(dark)
+    figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)
     x = apart(info.values)
     held = [place for place, trial in enumerate(info.trials) if info.scale.holds(trial.height)]
     told = [place for place in held if info.trials[place].told]
     xs, ys = spread([info.trials[place] for place in told], x[told].tolist())
     if xs:
-        figure.add_scatter(
-            x=xs, y=ys, mode="lines", line={"width": 1.2, "color": theme.translucent(faint, 0.6)}, hoverinfo="skip",
-        )  # fmt: skip
+        seed_line(figure, xs, ys, faint, width=1.2, opacity=0.6, hoverinfo="skip")
 
     def dots(places: list[int], marker: dict[str, object]) -> None:
         if places:
             figure.add_scatter(
-                x=x[places], y=[info.trials[place].height for place in places], mode="markers", marker=marker,
-                text=[hover(info.trials[place]) for place in places], hovertemplate="%{text}<extra></extra>",
-            )  # fmt: skip
+                x=x[places],
+                y=[info.trials[place].height for place in places],
+                mode="markers",
+                marker=marker,
+                text=[hover(info.trials[place]) for place in places],
+                hovertemplate="%{text}<extra></extra>",
+            )
 
     pruned = [place for place in held if info.trials[place].outcome == Outcome.PRUNED]
     dots(pruned, {"size": 6, "symbol": "circle-open", "color": faint, "line": {"width": 1.4}})
     dots(told, {"size": 7, "color": theme.translucent(accent, 0.7)})
     if info.best is not None:
-        ink = theme.palette(dark)[6]
-        dots([info.best], {"size": 10, "color": accent, "line": {"width": 2, "color": ink}})
+        dots([info.best], {"size": 10, "color": accent, "line": {"width": 2, "color": theme.ink(dark)}})
     figure.update_layout(**theme.layout(dark, x=theme.shortened(info.key, 40), y=info.metric, height=height))
     figure.update_xaxes(**axis(info.values) | _level(info.values))
     value_axis(figure, info.scale)
-    at_edge(figure, list(zip(info.trials, x.tolist(), strict=True)), info.scale, info.direction, dark=dark)
+    off_scale(figure, list(zip(info.trials, x.tolist(), strict=True)), info.scale, info.direction, dark=dark)
     figure.update_layout(showlegend=False)
     return figure

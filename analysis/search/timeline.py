@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import grey
 from analysis.runs.ranking import RUNNING
 from analysis.statistics import number
 from tracking.schema import CONFIRM_PHASE, Outcome
@@ -187,11 +186,11 @@ def timeline_info(runs: pd.DataFrame, now_ms: float) -> TimelineInfo:
 
 def _looks(dark: bool) -> dict[str, dict[str, Any]]:
     """Outcome -> its bar. Each differs from the others in lightness or pattern, not in hue alone."""
-    palette, faint = theme.palette(dark), grey(dark)
+    palette, faint = theme.palette(dark), theme.grey(dark)
     return {
         Outcome.OK.value: {"color": theme.translucent(palette[0], 0.8)},
         Outcome.PRUNED.value: {"color": theme.translucent(faint, 0.55)},
-        Outcome.DIVERGED.value: {"color": theme.DIVERGED["dark" if dark else "light"]},
+        Outcome.DIVERGED.value: {"color": theme.diverged(dark)},
         Outcome.STOPPED.value: {"color": faint, "pattern": {"shape": "/", "size": 5, "solidity": 0.35}},
         Outcome.CRASHED.value: {"color": palette[1], "pattern": {"shape": "x", "size": 5, "solidity": 0.4}},
         RUNNING: {"color": theme.translucent(palette[0], 0.35)},
@@ -205,8 +204,8 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
     figure = go.Figure()
     name, seconds = info.unit
     drawn = info.spans[-MOST:]
-    ground = theme.BACKGROUND["dark" if dark else "light"]
-    ink = theme.translucent(theme.palette(dark)[6], 0.75)
+    ground = theme.background(dark)
+    ink = theme.translucent(theme.ink(dark), 0.75)
     for outcome, look in _looks(dark).items():
         own = [span for span in drawn if span.outcome == outcome]
         if not own:
@@ -239,11 +238,11 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(showgrid=True, rangemode="tozero")
     for place, idle in info.cuts:
-        figure.add_vline(x=place / seconds, line={"width": 1, "dash": "dot", "color": grey(dark)})
+        figure.add_vline(x=place / seconds, line={"width": 1, "dash": "dot", "color": theme.grey(dark)})
         if len(info.cuts) <= LABELLED_CUTS:
             figure.add_annotation(
                 x=place / seconds, y=1, yref="paper", yanchor="bottom", text=_short(idle), showarrow=False,
-                font={"size": 11, "color": grey(dark)},
+                font={"size": 11, "color": theme.grey(dark)},
             )  # fmt: skip
     if info.cuts:
         figure.update_layout(margin={"t": 24})
