@@ -22,7 +22,7 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.traces import crosses, seed_dots, seed_line
-from analysis.figures.value_axis import scale, value_axis
+from analysis.figures.value_axis import Scale, scale, value_axis
 from analysis.statistics.geometric_mean import GeometricMean, band, geometric_mean
 from tracking.schema import Outcome
 
@@ -187,64 +187,71 @@ def range_info(
     return RangeInfo(groups, loss, key)
 
 
+def _draw_line(figure: go.Figure, line: RangeLine, colour: str, name: str, shown: Scale, *, in_legend: bool) -> None:
+    """A run: its losses as dots, smoothed as a line, with what is marked on it."""
+    losses = np.where((line.losses >= shown.low) & (line.losses <= shown.high), line.losses, math.nan)
+    hover = f"<b>{name}</b><br>{_seed(line)}rate %{{x:.3g}}: %{{y:.4g}}<extra></extra>"
+    seed_dots(figure, line.rates, losses, colour, size=4, opacity=0.4, legendgroup=name, hovertemplate=hover)
+    seed_line(
+        figure,
+        line.rates,
+        line.smooth,
+        colour,
+        width=1.7,
+        opacity=0.9,
+        name=name,
+        legendgroup=name,
+        showlegend=in_legend,
+        hoverinfo="skip",
+    )
+    for rate, (what, symbol) in zip((line.steepest, line.turn), SYMBOLS.items(), strict=True):
+        if math.isfinite(rate):
+            figure.add_scatter(
+                x=[rate],
+                y=[line.smooth[int(np.argmin(np.abs(line.rates - rate)))]],
+                mode="markers",
+                marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
+                showlegend=False,
+                legendgroup=name,
+                hovertemplate=f"<b>{name}</b><br>{_seed(line)}{what} at %{{x:.3g}}<extra></extra>",
+            )
+
+
+def _seed(line: RangeLine) -> str:
+    return f"seed {line.seed}, " if line.seed >= 0 else ""
+
+
 def plot_range(info: RangeInfo, *, dark: bool = False, height: int = 400) -> go.Figure:
-    """A line a run (raw as dots, smoothed as lines), steepest descent and turn marked, diverged ends crossed."""
+    """A line per run (raw as dots, smoothed as lines), steepest descent and turn marked, diverged ends crossed."""
     import plotly.graph_objects as go
 
-    figure, palette = go.Figure(), theme.palette(dark)
+    figure, palette, ink = go.Figure(), theme.palette(dark), theme.ink(dark)
     places = theme.colour_indices(group.method for group in info.groups)
-    losses = [value for group in info.groups for line in group.lines for value in line.losses.tolist()]
-    vertical = scale(losses, "minimize")
-    lost: list[tuple[float, float, str]] = []
-    for group in info.groups:
-        colour, name = palette[places[group.method]], theme.plain(theme.shortened(group.method))
-        for k, line in enumerate(group.lines):
-            seed = f"seed {line.seed}, " if line.seed >= 0 else ""
-            raw = np.where((line.losses >= vertical.low) & (line.losses <= vertical.high), line.losses, math.nan)
-            hover = f"<b>{name}</b><br>{seed}rate %{{x:.3g}}: %{{y:.4g}}<extra></extra>"
-            seed_dots(figure, line.rates, raw, colour, size=4, opacity=0.4, legendgroup=name, hovertemplate=hover)
-            seed_line(
-                figure,
-                line.rates,
-                line.smooth,
-                colour,
-                width=1.7,
-                opacity=0.9,
-                name=name,
-                legendgroup=name,
-                showlegend=k == 0,
-                hoverinfo="skip",
-            )
-            for rate, (what, symbol) in zip((line.steepest, line.turn), SYMBOLS.items(), strict=True):
-                if math.isfinite(rate):
-                    figure.add_scatter(
-                        x=[rate],
-                        y=[line.smooth[int(np.argmin(np.abs(line.rates - rate)))]],
-                        mode="markers",
-                        marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-                        showlegend=False,
-                        legendgroup=name,
-                        hovertemplate=f"<b>{name}</b><br>{seed}{what} at %{{x:.3g}}<extra></extra>",
-                    )
-            if line.diverged:
-                lost.append((float(line.rates[-1]), float(line.smooth[-1]), f"<b>{name}</b><br>{seed}diverged after"))
-    ink = theme.ink(dark)
+    lines = [(group, line) for group in info.groups for line in group.lines]
+    shown = scale([loss for _, line in lines for loss in line.losses.tolist()], "minimize")
+    diverged: list[tuple[float, float, str]] = []
+    for group, line in lines:
+        name = theme.plain(theme.shortened(group.method))
+        _draw_line(figure, line, palette[places[group.method]], name, shown, in_legend=line is group.lines[0])
+        if line.diverged:
+            end = min(max(float(line.smooth[-1]), shown.low), shown.high)
+            diverged.append((float(line.rates[-1]), end, f"<b>{name}</b><br>{_seed(line)}diverged after"))
     for what, symbol in SYMBOLS.items():
         marker = {"symbol": symbol, "size": 10, "color": ink, "line": {"width": 2, "color": ink}}
         figure.add_scatter(x=[None], y=[None], mode="markers", name=what, marker=marker, hoverinfo="skip")
-    if lost:
+    if diverged:
         crosses(
             figure,
-            [x for x, _, _ in lost],
-            [min(max(y, vertical.low), vertical.high) for _, y, _ in lost],
+            [rate for rate, _, _ in diverged],
+            [loss for _, loss, _ in diverged],
             dark,
             name="diverged",
-            text=[text for *_, text in lost],
+            text=[text for *_, text in diverged],
             hovertemplate="%{text} rate %{x:.3g}<extra></extra>",
         )
     figure.update_layout(**theme.layout(dark, x="learning rate", y=info.loss, height=height))
-    value_axis(figure, vertical)
-    rates = [float(rate) for group in info.groups for line in group.lines for rate in (line.rates[0], line.rates[-1])]
+    value_axis(figure, shown)
+    rates = [float(rate) for _, line in lines for rate in (line.rates[0], line.rates[-1])]
     if rates:
         figure.update_xaxes(type="log", **theme.log_ticks(min(rates), max(rates)))
     return figure

@@ -261,16 +261,7 @@ def isolation_info(
 def _means(
     figure: go.Figure, means: Sequence[tuple[float, Interval, str]], colour: str, *, name: str, dash: str, filled: bool
 ) -> None:
-    """Means with their intervals, joined by a line.
-
-    Args:
-        figure: What they are added to.
-        means: Where each stands, the mean, and its name.
-        colour: Theirs.
-        name: What the legend calls them.
-        dash: That of the line.
-        filled: Whether the dots are filled.
-    """
+    """Means with their intervals, joined by a line: of each where it stands, its value and its name."""
     mean_dots(
         figure,
         [x for x, _, _ in means],
@@ -326,6 +317,34 @@ def _who(sample: Sample, key: Any) -> str:
     return f"{sample.paired_on} {key_words(key)}" if sample.paired_on else "a run"
 
 
+def _training(figure: go.Figure, info: IsolationInfo, colour: str, beside: float) -> None:
+    points = [point for point in info.points if point.train]
+    dots = [
+        (point.x + 2 * beside, value, f"{theme.plain(point.name)}, training")
+        for point in points
+        for value in point.train.values()
+    ]
+    _dots(figure, dots, colour, 4)
+    if points:
+        means = [(point.x + beside, point.train_interval, f"{theme.plain(point.name)}, training") for point in points]
+        _means(figure, means, colour, name=theme.plain(info.train_metric or "training"), dash="dot", filled=False)
+
+
+def _validation(figure: go.Figure, info: IsolationInfo, colour: str, beside: float) -> None:
+    points = [point for point in info.points if point.dev.values]
+    dots = [
+        (point.x - beside, value, f"{theme.plain(point.name)}, {_who(point.dev, key)}")
+        for point in points
+        for key, value in point.dev.values.items()
+    ]
+    _dots(figure, dots, colour, 5)
+    means = [
+        (point.x, point.dev.interval, theme.plain(", ".join(filter(None, [point.name, point.configuration]))))
+        for point in points
+    ]
+    _means(figure, means, colour, name=theme.plain(info.metric), dash="solid", filled=True)
+
+
 def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = False, height: int = 400) -> go.Figure:
     """Validation in colour, training in grey; seeds as dots beside their mean, diverged ones as red crosses on top.
 
@@ -337,39 +356,19 @@ def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = Fal
     """
     import plotly.graph_objects as go
 
-    figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)
-    own = info.strengths
+    figure, accent = go.Figure(), theme.palette(dark)[0]
+    places = info.strengths.places
     # Beside and not on the mean, so that its bar is not taken for one of them.
-    beside = 0.012 * (own.places.range[1] - own.places.range[0])
-    trained = [point for point in info.points if point.train]
-    dots = [
-        (point.x + 2 * beside, value, f"{theme.plain(point.name)}, training")
-        for point in trained
-        for value in point.train.values()
-    ]
-    _dots(figure, dots, faint, 4)
-    if trained:
-        means = [(point.x + beside, point.train_interval, f"{theme.plain(point.name)}, training") for point in trained]
-        _means(figure, means, faint, name=theme.plain(info.train_metric or "training"), dash="dot", filled=False)
-    finished = [point for point in info.points if point.dev.values]
-    dots = [
-        (point.x - beside, value, f"{theme.plain(point.name)}, {_who(point.dev, key)}")
-        for point in finished
-        for key, value in point.dev.values.items()
-    ]
-    _dots(figure, dots, accent, 5)
-    means = [
-        (point.x, point.dev.interval, theme.plain(", ".join(filter(None, [point.name, point.configuration]))))
-        for point in finished
-    ]
-    _means(figure, means, accent, name=theme.plain(info.metric), dash="solid", filled=True)
+    beside = 0.012 * (places.range[1] - places.range[0])
+    _training(figure, info, theme.grey(dark), beside)
+    _validation(figure, info, accent, beside)
     if info.best is not None:
         best = info.points[info.best]
         figure.add_scatter(
             x=[best.x], y=[best.dev.interval.mean], mode="markers", showlegend=False, hoverinfo="skip",
             marker={"size": 19, "symbol": "circle-open", "color": theme.ink(dark), "line": {"width": 1.8}},
         )  # fmt: skip
-    figure.update_layout(**theme.layout(dark, x=own.axis, y=info.metric, height=height))
+    figure.update_layout(**theme.layout(dark, x=info.strengths.axis, y=info.metric, height=height))
     if info._reference is not None:
         figure.add_hline(
             info._reference.mean, line={"width": 1, "dash": "dot", "color": theme.translucent(accent, 0.7)}
@@ -391,5 +390,5 @@ def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = Fal
             hovertemplate="%{text} diverged<extra></extra>",
         )
     figure.update_layout(legend={"traceorder": "reversed"})
-    strength_axis(figure, own.places, dark=dark)
+    strength_axis(figure, places, dark=dark)
     return figure

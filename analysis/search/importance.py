@@ -88,6 +88,46 @@ def _distribution(values: Sequence[Any]) -> tuple[Any, list[Any]]:
     return distributions.CategoricalDistribution(different), words
 
 
+def _varying(params: pd.DataFrame) -> dict[str, list[Any]]:
+    """Param -> its values, of the params that all rows have and that differ between them."""
+    values = {str(key): params[key].tolist() for key in params}
+    complete = {key: column for key, column in values.items() if not any(map(_missing, column))}
+    return {key: column for key, column in complete.items() if len(set(map(shown, column))) > 1}
+
+
+def _importances(params: Mapping[str, list[Any]], results: np.ndarray, evaluator: str, seed: int) -> dict[str, float]:
+    """Optuna's importance of each param for the results, of which lower ones are better."""
+    import optuna
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+
+    distributions = {key: _distribution(values) for key, values in params.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
+            study = optuna.create_study(direction="minimize")
+            space = {key: distribution for key, (distribution, _) in distributions.items()}
+            study.add_trials(
+                [
+                    optuna.create_trial(
+                        params={key: values[place] for key, (_, values) in distributions.items()},
+                        distributions=space,
+                        value=float(result),
+                    )
+                    for place, result in enumerate(results)
+                ]
+            )
+            judge = (
+                PedAnovaImportanceEvaluator(target_quantile=_BEST)
+                if evaluator == PED_ANOVA
+                else FanovaImportanceEvaluator(seed=seed)
+            )
+            return dict(get_param_importances(study, evaluator=judge, params=list(params)))
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+
+
 def importance_info(
     runs: pd.DataFrame,
     params: pd.DataFrame,
@@ -127,41 +167,11 @@ def importance_info(
     results = np.where(lost, worst, results)[keep]
     if len(np.unique(results)) < 2:
         return _nothing(evaluator, n, left_out, f"All of these {of} have the same result: nothing can matter for it.")
-    listed = {str(key): [value for value, kept in zip(params[key], keep, strict=True) if kept] for key in params}
-    whole = {key: own for key, own in listed.items() if not any(map(_missing, own))}
-    varying = {key: own for key, own in whole.items() if len({shown(value) for value in own}) > 1}
+    varying = _varying(params[keep])
     if not varying:
         return _nothing(evaluator, n, left_out, f"No param varies in all of these {of}.")
-    import optuna
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
-
-    made = {key: _distribution(own) for key, own in varying.items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        try:
-            study = optuna.create_study(direction="minimize")
-            space = {key: distribution for key, (distribution, _) in made.items()}
-            study.add_trials(
-                [
-                    optuna.create_trial(
-                        params={key: own[place] for key, (_, own) in made.items()},
-                        distributions=space,
-                        value=float(value),
-                    )
-                    for place, value in enumerate(results)
-                ]
-            )
-            judge = (
-                PedAnovaImportanceEvaluator(target_quantile=_BEST)
-                if evaluator == PED_ANOVA
-                else FanovaImportanceEvaluator(seed=seed)
-            )
-            found = get_param_importances(study, evaluator=judge, params=list(varying))
-        finally:
-            optuna.logging.set_verbosity(verbosity)
-    shares = {key: float(value) for key, value in sorted(found.items(), key=lambda item: -item[1])}
+    importances = _importances(varying, results, evaluator, seed)
+    shares = {key: float(value) for key, value in sorted(importances.items(), key=lambda item: -item[1])}
     return ImportanceInfo(shares, evaluator, n, left_out, of=of)
 
 
