@@ -1,4 +1,4 @@
-"""One run's metrics over its steps: a panel a quantity, so that training and validation stand in the same one.
+"""One run's metrics over its steps: one panel per quantity, so that training and validation stand in the same one.
 
 What is no number is not drawn and not padded: a red cross marks the last finite point before it.
 """
@@ -53,7 +53,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Panel:
-    """The metrics of one quantity."""
+    """One pair of axes, and the metrics of one quantity on it."""
 
     title: str
     traces: list[Trace]

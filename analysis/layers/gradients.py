@@ -113,7 +113,7 @@ def deepest(runs: Sequence[LayerRun]) -> list[LayerRun]:
 
 
 @dataclass(frozen=True)
-class Panel:
+class HeatMap:
     """The layers of one method and depth over the epochs."""
 
     method: str
@@ -129,7 +129,7 @@ class Panel:
 class HeatInfo:
     """What `plot_heat` draws."""
 
-    panels: list[Panel]
+    panels: list[HeatMap]
 
     @property
     def problem(self) -> str:
@@ -171,7 +171,7 @@ def heat_info(runs: Sequence[LayerRun]) -> HeatInfo:
         stack = np.stack([run.gradients[np.searchsorted(run.epochs, epochs)] for run in own])
         with np.errstate(divide="ignore", invalid="ignore"):
             means = np.exp(np.log(stack).mean(axis=0))
-        panels.append(Panel(method, _label(method, depth, several), own[0].names, np.array(epochs), means, len(own)))
+        panels.append(HeatMap(method, _label(method, depth, several), own[0].names, np.array(epochs), means, len(own)))
     return HeatInfo(panels)
 
 

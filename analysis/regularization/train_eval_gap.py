@@ -33,8 +33,8 @@ LOG_FROM: Final = 4.0
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One group's two curves."""
+class GroupGap:
+    """One group's two curves, and how far they lie apart."""
 
     group: Group
     training: Curve
@@ -65,7 +65,7 @@ class Panel:
 class ModesInfo:
     """What `plot_modes` draws, a panel at a time."""
 
-    panels: list[Panel]
+    panels: list[GroupGap]
     training: str
     evaluation: str
 
@@ -153,11 +153,11 @@ class ModesInfo:
         return pd.DataFrame(rows, columns=["group", "epoch", "gap", "half", "seeds"])
 
 
-def _curves(panel: Panel) -> tuple[Curve, Curve]:
+def _curves(panel: GroupGap) -> tuple[Curve, Curve]:
     return panel.training, panel.evaluation
 
 
-def _heights(panel: Panel) -> list[float]:
+def _heights(panel: GroupGap) -> list[float]:
     return [float(value) for curve in _curves(panel) for line in curve.lines for value in line.values]
 
 
@@ -208,7 +208,7 @@ def modes_info(
     first = curves_info(training.assign(key=training_metric), counted, groups, training_metric)
     second = curves_info(evaluation.assign(key=evaluation_metric), counted, groups, evaluation_metric)
     panels = [
-        Panel(group, a, b, *_gaps(a, b)) for group, a, b in zip(groups, first.curves, second.curves, strict=True)
+        GroupGap(group, a, b, *_gaps(a, b)) for group, a, b in zip(groups, first.curves, second.curves, strict=True)
     ]  # fmt: skip
     return ModesInfo(panels, training_metric, evaluation_metric)
 
