@@ -49,11 +49,11 @@ def averaged(values: Array, beta: float, *, corrected: bool) -> Array:
         corrected: Whether each is divided by the sum of its weights, 1 - βᵗ.
     """
     _checked(beta)
-    found, last = np.empty(len(values)), 0.0
+    averages, last = np.empty(len(values)), 0.0
     for place, value in enumerate(values.tolist()):
         last = beta * last + (1 - beta) * value
-        found[place] = last
-    return found / weight_sum(beta, np.arange(1, len(values) + 1)) if corrected else found
+        averages[place] = last
+    return averages / weight_sum(beta, np.arange(1, len(values) + 1)) if corrected else averages
 
 
 def weight_sum(beta: float, t: Array | np.ndarray | int) -> Array:
@@ -63,8 +63,8 @@ def weight_sum(beta: float, t: Array | np.ndarray | int) -> Array:
 
 def weights(beta: float, t: int, *, corrected: bool) -> Array:
     """The weight of the value k steps ago in the average after t values, k = 0 to t - 1: (t,)."""
-    own = (1 - _checked(beta)) * beta ** np.arange(t, dtype=np.float64)
-    return own / weight_sum(beta, t) if corrected else own
+    terms = (1 - _checked(beta)) * beta ** np.arange(t, dtype=np.float64)
+    return terms / weight_sum(beta, t) if corrected else terms
 
 
 def memory(beta: float) -> float:
@@ -114,8 +114,8 @@ class AveragesInfo:
         """The root mean square of what the noise left in the corrected average, relative to `noise`."""
         if not self.noise:
             return math.nan
-        own = averaged(self.values - self.truth, self.beta, corrected=True)
-        return float(np.sqrt(np.mean(own**2))) / self.noise
+        noise = averaged(self.values - self.truth, self.beta, corrected=True)
+        return float(np.sqrt(np.mean(noise**2))) / self.noise
 
     @property
     def sentence(self) -> str:
@@ -189,7 +189,7 @@ def averages_info(beta: float, *, noise: float = 3.0, seed: int = 0, at: int = D
         raise ValueError(f"at: {at} is not allowed; allowed: 1 to {DAYS}")
     truth = MEAN + SWING * np.cos(2 * np.pi * np.arange(DAYS) / 150)
     values = truth + noise * np.random.default_rng(seed).standard_normal(DAYS)
-    plain, right = (averaged(values, beta, corrected=each) for each in (False, True))
+    plain, right = (averaged(values, beta, corrected=corrected) for corrected in (False, True))
     return AveragesInfo(beta, noise, at, truth, values, plain, right)
 
 

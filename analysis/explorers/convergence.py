@@ -93,17 +93,17 @@ def recurrence(rule: Rule, curvature: float) -> Recurrence | None:
         rule: With one learning rate.
         curvature: The eigenvalue.
     """
-    moved = float(rule.lr) * curvature
+    step = float(rule.lr) * curvature
     match rule:
         case GradientDescent():
-            return Recurrence(1 - moved, 0.0, 1 - moved)
+            return Recurrence(1 - step, 0.0, 1 - step)
         case Momentum(corrected=False):
             # The average is 1 - β times the sum.
-            moved *= 1 - rule.beta if rule.average else 1
-            return Recurrence(1 + rule.beta - moved, rule.beta, 1 - moved)
+            step *= 1 - rule.beta if rule.average else 1
+            return Recurrence(1 + rule.beta - step, rule.beta, 1 - step)
         case Nesterov():
-            left = 1 - moved
-            return Recurrence((1 + rule.beta) * left, rule.beta * left, 1 - moved * (1 + rule.beta))
+            left = 1 - step
+            return Recurrence((1 + rule.beta) * left, rule.beta * left, 1 - step * (1 + rule.beta))
     return None
 
 
@@ -114,12 +114,12 @@ class Convergence:
     curvatures: tuple[float, ...]
     """The eigenvalues, the smallest first."""
     along: tuple[Recurrence, ...]
-    """One an eigenvalue."""
+    """One per eigenvalue."""
 
     @property
     def rates(self) -> tuple[float, ...]:
         """ρ of each direction."""
-        return tuple(each.rate for each in self.along)
+        return tuple(direction.rate for direction in self.along)
 
     @property
     def rate(self) -> float:
@@ -128,8 +128,8 @@ class Convergence:
 
     def steps_to(self, share: float) -> int | None:
         """From which step on every direction is within `share` of what it was; None if one never is."""
-        each = [own.steps_to(share) for own in self.along]
-        return None if None in each else max(step for step in each if step is not None)
+        steps = [direction.steps_to(share) for direction in self.along]
+        return None if None in steps else max(step for step in steps if step is not None)
 
     def envelope(self, parts: Sequence[float], steps: int) -> Array:
         """What the distance to the minimum does not exceed: (steps + 1,).
@@ -139,17 +139,17 @@ class Convergence:
             steps: How many steps.
         """
         t = np.arange(steps + 1, dtype=np.float64)
-        each = [abs(part) * own.envelope(t) for part, own in zip(parts, self.along, strict=True)]
+        errors = [abs(part) * direction.envelope(t) for part, direction in zip(parts, self.along, strict=True)]
         with np.errstate(over="ignore"):
-            return np.asarray(np.sqrt(np.sum(np.square(each), axis=0)))
+            return np.asarray(np.sqrt(np.sum(np.square(errors), axis=0)))
 
 
 def convergence(rule: Rule, curvatures: Sequence[float]) -> Convergence | None:
     """What is known of a rule on the quadratic with these eigenvalues; None if nothing is."""
     ordered = sorted(curvatures)
-    along = [recurrence(rule, each) for each in ordered]
-    known = tuple(each for each in along if each is not None)
-    return Convergence(tuple(ordered), known) if len(known) == len(ordered) else None
+    along = [recurrence(rule, curvature) for curvature in ordered]
+    directions = tuple(direction for direction in along if direction is not None)
+    return Convergence(tuple(ordered), directions) if len(directions) == len(ordered) else None
 
 
 def best(rule: type[Rule], curvatures: Sequence[float]) -> Rule | None:

@@ -24,7 +24,7 @@ class MomentumInfo:
     """Both ways of writing it, each with both learning rates."""
 
     lr: float
-    """Of the sum."""
+    """The learning rate of the sum."""
     beta: float
     ways: TrajectoriesInfo
     """The sum at lr, the average at lr / (1 - β); then, forgotten, the average at lr and the sum at lr / (1 - β)."""
@@ -58,7 +58,7 @@ class MomentumInfo:
         )
 
     def frame(self) -> pd.DataFrame:
-        """As of `TrajectoriesInfo`."""
+        """The table of `TrajectoriesInfo.frame`, of all four trajectories."""
         return self.ways.frame()
 
 

@@ -37,7 +37,7 @@ class Surface:
     eigenvalues: tuple[float, float] | None = None
     """Of a quadratic: its curvatures, the smaller first."""
     eigenvectors: Array | None = None
-    """Of a quadratic: (2, 2), a column an eigenvalue."""
+    """Of a quadratic: (2, 2), one column per eigenvalue."""
 
     @property
     def condition(self) -> float | None:
@@ -67,11 +67,11 @@ def bowl(condition: float = 100.0, degrees: float = 0.0) -> Surface:
     if not condition >= 1:
         raise ValueError(f"condition: {condition} is not allowed; allowed: 1 and more")
     root, angle = math.sqrt(condition), math.radians(degrees)
-    turned = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    matrix = turned @ np.diag([1 / root, root]) @ turned.T
+    axes = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    matrix = axes @ np.diag([1 / root, root]) @ axes.T
     return Surface(
         "bowl", lambda w: np.asarray(0.5 * np.sum(w * (w @ matrix), axis=-1)), lambda w: np.asarray(w @ matrix),
-        np.zeros((1, 2)), 0.0, ((-2.0, 2.0), (-2.0, 2.0)), (-1.8, 1.0), 0.1, (1 / root, root), turned,
+        np.zeros((1, 2)), 0.0, ((-2.0, 2.0), (-2.0, 2.0)), (-1.8, 1.0), 0.1, (1 / root, root), axes,
     )  # fmt: skip
 
 

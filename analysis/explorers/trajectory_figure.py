@@ -1,4 +1,4 @@
-"""The ways of optimizers drawn: on the surface that they descend, and as the distance that is left after each step."""
+"""The figures of trajectories: on the surface that they descend, and as the distance left after each step."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _cross(dark: bool) -> dict[str, Any]:
 
 
 def edge(surface: Surface, way: Trajectory) -> Array | None:
-    """The place where a way leaves the window for good: (2,); None if it ends inside."""
+    """The place where a trajectory leaves the window for good: (2,); None if it ends inside."""
     if way.leaves is None or way.leaves + 1 >= len(way.points):
         return None
     inner, outer = way.points[way.leaves], way.points[way.leaves + 1]
@@ -60,11 +60,11 @@ def _seen(surface: Surface, way: Trajectory) -> list[int]:
     """The steps that are drawn: those in sight, without those that hardly move."""
     stop = len(way.points) if way.leaves is None else way.leaves + 1
     (left, right), _ = surface.window
-    kept = [0]
+    steps = [0]
     for step in range(1, stop):
-        if np.abs(way.points[step] - way.points[kept[-1]]).max() > (right - left) / 600:
-            kept.append(step)
-    return kept if kept[-1] == stop - 1 else [*kept, stop - 1]
+        if np.abs(way.points[step] - way.points[steps[-1]]).max() > (right - left) / 600:
+            steps.append(step)
+    return steps if steps[-1] == stop - 1 else [*steps, stop - 1]
 
 
 def _contours(surface: Surface, dark: bool) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _contours(surface: Surface, dark: bool) -> dict[str, Any]:
 
 
 def plot_surface(info: TrajectoriesInfo, *, dark: bool = False, height: int = 460) -> go.Figure:
-    """The surface from above with a line a way: a ring where all begin, a dot where each ends, stars in the minima."""
+    """The surface from above, one line per trajectory: a ring at the start, a dot at each end, stars in the minima."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -109,10 +109,10 @@ def plot_surface(info: TrajectoriesInfo, *, dark: bool = False, height: int = 46
             marker={"size": 9 if way.entry.beneath else 4, "color": colour, "opacity": 0.4 if way.entry.beneath else 1},
             text=notes, hovertemplate=f"<b>{name}</b><br>%{{text}}<br>(%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
         )  # fmt: skip
-        ended = {"symbol": "circle", "size": 10, "color": colour, "line": {"width": 1.5, "color": ground}}
+        dot = {"symbol": "circle", "size": 10, "color": colour, "line": {"width": 1.5, "color": ground}}
         figure.add_scatter(
             x=points[-1:, 0], y=points[-1:, 1], mode="markers", showlegend=False, legendgroup=name,
-            marker=_cross(dark) if way.diverged else ended, cliponaxis=False,
+            marker=_cross(dark) if way.diverged else dot, cliponaxis=False,
             hovertemplate=f"<b>{name}</b><br>{theme.plain(way.outcome)}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
@@ -144,8 +144,8 @@ def plot_distances(info: TrajectoriesInfo, *, dark: bool = False, height: int = 
     for way, colour, dash in _styles(info, dark):
         name = theme.plain(way.label)
         drawn = _shown(way.distances)
-        known = drawn[np.isfinite(drawn)].tolist()
-        top, bottom = max([top, *known]), min([bottom, *known])
+        finite = drawn[np.isfinite(drawn)].tolist()
+        top, bottom = max([top, *finite]), min([bottom, *finite])
         steps = np.arange(len(drawn))
         if way.bound is not None and not way.entry.beneath:
             figure.add_scatter(

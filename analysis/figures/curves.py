@@ -167,11 +167,11 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     """
     if not 0 <= weight < 1:
         raise ValueError(f"weight: {weight} is not allowed; allowed: 0 to less than 1")
-    found, last = np.empty(len(values)), 0.0
+    means, last = np.empty(len(values)), 0.0
     for k, value in enumerate(values.tolist(), start=1):
         last = weight * last + (1 - weight) * value
-        found[k - 1] = last / (1 - weight**k)
-    return found
+        means[k - 1] = last / (1 - weight**k)
+    return means
 
 
 def _counted(lines: Sequence[Line]) -> list[Line]:
@@ -188,43 +188,43 @@ def _means(lines: Sequence[Line]) -> tuple[np.ndarray, list[Interval], np.ndarra
     for line in counted[1:]:
         shared &= set(line.steps.tolist())
     steps = np.array(sorted(shared))
-    at = [dict(zip(line.steps.tolist(), line.y.tolist(), strict=True)) for line in counted]
+    values_at = [dict(zip(line.steps.tolist(), line.y.tolist(), strict=True)) for line in counted]
     sets, seeds = [line.data for line in counted], [line.seed for line in counted]
-    means = [interval(independent([values[step] for values in at], sets, seeds)) for step in steps.tolist()]
+    means = [interval(independent([values[step] for values in values_at], sets, seeds)) for step in steps.tolist()]
     if all(line.along is None for line in counted):
         return steps, means, None
     places = [dict(zip(line.steps.tolist(), line.x.tolist(), strict=True)) for line in counted]
-    return steps, means, np.array([np.mean([own[step] for own in places]) for step in steps.tolist()])
+    return steps, means, np.array([np.mean([x_at[step] for x_at in places]) for step in steps.tolist()])
 
 
-def _placed(line: Line, own: pd.DataFrame | None) -> Line:
+def _placed(line: Line, places: pd.DataFrame | None) -> Line:
     """The line with its points where another metric says, without those for which it says nothing."""
-    if own is None or not len(line.steps):
+    if places is None or not len(line.steps):
         return replace(line, steps=np.array([]), values=np.array([]), along=np.array([]))
-    places = dict(zip(own["step"].to_numpy(dtype=float).tolist(), own["value"].to_numpy(dtype=float), strict=True))
-    x = np.array([places.get(step, math.nan) for step in line.steps.tolist()])
-    known = np.isfinite(x)
-    return replace(line, steps=line.steps[known], values=line.values[known], along=x[known])
+    x_of = dict(zip(places["step"].to_numpy(dtype=float).tolist(), places["value"].to_numpy(dtype=float), strict=True))
+    x = np.array([x_of.get(step, math.nan) for step in line.steps.tolist()])
+    placed = np.isfinite(x)
+    return replace(line, steps=line.steps[placed], values=line.values[placed], along=x[placed])
 
 
 def _apart(line: Line, partners: Mapping[int, Line], mean: Mapping[float, float]) -> Line:
     """The line minus its partner of the same seed; minus the baseline's mean where it has none."""
     partner = partners.get(line.seed)
-    own = dict(zip(partner.steps.tolist(), partner.values.tolist(), strict=True)) if partner else mean
-    known = np.array([step in own for step in line.steps.tolist()], dtype=bool)
-    steps = line.steps[known]
-    values = line.values[known] - np.array([own[step] for step in steps.tolist()])
-    return replace(line, steps=steps, values=values, along=None if line.along is None else line.along[known])
+    reference = dict(zip(partner.steps.tolist(), partner.values.tolist(), strict=True)) if partner else mean
+    shared = np.array([step in reference for step in line.steps.tolist()], dtype=bool)
+    steps = line.steps[shared]
+    values = line.values[shared] - np.array([reference[step] for step in steps.tolist()])
+    return replace(line, steps=steps, values=values, along=None if line.along is None else line.along[shared])
 
 
 def _differences(lines: Mapping[str, list[Line]], baseline: str) -> dict[str, list[Line]]:
     steps, means, _ = _means(lines[baseline])
-    mean = dict(zip(steps.tolist(), [each.mean for each in means], strict=True))
+    mean_at = dict(zip(steps.tolist(), [mean.mean for mean in means], strict=True))
     partners = {line.seed: line for line in _counted(lines[baseline])}
     seeds = [line.seed for line in lines[baseline]]
     if -1 in seeds or len(set(seeds)) < len(seeds):
         partners = {}
-    return {name: [_apart(line, partners, mean) for line in own] for name, own in lines.items()}
+    return {name: [_apart(line, partners, mean_at) for line in group_lines] for name, group_lines in lines.items()}
 
 
 def _line(row: Mapping[Any, Any], history: pd.DataFrame | None) -> Line:
@@ -262,7 +262,7 @@ def curves_info(
 
     Args:
         histories: Long: run_id, key, step, value.
-        runs: One row a run: run_id, group, seed, outcome, counts, and where they are known name and seed_data.
+        runs: One row per run: run_id, group, seed, outcome, counts, and where they are known name and seed_data.
         groups: What to draw, in the order of the legend.
         metric: The metric's name.
         along: The metric whose values, logged at the same steps, are the horizontal axis; the steps if not given.
@@ -271,13 +271,13 @@ def curves_info(
         baseline: The group (its `group`) from which differences are drawn: seed from seed where both have it.
         caveat: A sentence on what misleads in where the runs stand on the horizontal axis.
     """
-    wanted = {group.group for group in groups} | ({baseline} if baseline else set())
-    chosen = runs[runs["counts"].astype(bool) & runs["group"].isin(wanted)] if len(runs) else runs
+    group_ids = {group.group for group in groups} | ({baseline} if baseline else set())
+    chosen = runs[runs["counts"].astype(bool) & runs["group"].isin(group_ids)] if len(runs) else runs
     points = histories[histories["key"] == metric] if len(histories) else histories
     by_run = dict(tuple(points.groupby("run_id", sort=False))) if len(points) else {}
-    others = histories[histories["key"] == along] if along and len(histories) else histories[:0]
-    places = dict(tuple(others.groupby("run_id", sort=False))) if len(others) else {}
-    lines: dict[str, list[Line]] = {name: [] for name in wanted}
+    axis_points = histories[histories["key"] == along] if along and len(histories) else histories[:0]
+    places = dict(tuple(axis_points.groupby("run_id", sort=False))) if len(axis_points) else {}
+    lines: dict[str, list[Line]] = {name: [] for name in group_ids}
     unplaced: list[str] = []
     for row in chosen.to_dict("records"):
         line = _line(row, by_run.get(row["run_id"]))
@@ -289,13 +289,13 @@ def curves_info(
         lines = _differences(lines, baseline)
     curves = []
     for group in groups:
-        own_lines = sorted(lines[group.group], key=lambda line: line.seed)
+        members = sorted(lines[group.group], key=lambda line: line.seed)
         if smoothing:
-            own_lines = [replace(line, smooth=smoothed(line.values, smoothing)) for line in own_lines]
-        steps, means, x = _means(own_lines)
-        curves.append(Curve(group, own_lines, steps, means, x))
-    named = next((group.label for group in groups if group.group == baseline), "the baseline") if baseline else ""
-    return CurvesInfo(metric, curves, axis, smoothing, named, caveat or unplaced_sentence(unplaced, axis))
+            members = [replace(line, smooth=smoothed(line.values, smoothing)) for line in members]
+        steps, means, x = _means(members)
+        curves.append(Curve(group, members, steps, means, x))
+    label = next((group.label for group in groups if group.group == baseline), "the baseline") if baseline else ""
+    return CurvesInfo(metric, curves, axis, smoothing, label, caveat or unplaced_sentence(unplaced, axis))
 
 
 def _seed(line: Line) -> str:

@@ -40,17 +40,17 @@ def together(figures: Sequence[go.Figure], *, columns: int = COLUMNS) -> go.Figu
     wide = (1 - _ROOM[0] * (across - 1)) / across
     tall, below = panel_height / height, _ROOM[1] / height
     base = figures[0].layout.to_plotly_json()
-    kept = ("paper_bgcolor", "plot_bgcolor", "font", "hovermode", "hoverlabel", "legend")
-    figure = go.Figure(layout={name: base[name] for name in kept if name in base} | {"height": height})
+    names = ("paper_bgcolor", "plot_bgcolor", "font", "hovermode", "hoverlabel", "legend")
+    figure = go.Figure(layout={name: base[name] for name in names if name in base} | {"height": height})
     for place, panel in enumerate(figures):
         row, column = divmod(place, across)
         suffix = "" if place == 0 else f"{place + 1}"
         left, top = column * (wide + _ROOM[0]), 1 - row * (tall + below)
         for trace in panel.data:
-            own = trace.to_plotly_json() | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+            data = trace.to_plotly_json() | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
             if not isinstance(trace, go.Image):  # which stands in no legend
-                own["showlegend"] = place == 0 and bool(trace.name) and trace.showlegend is not False
-            figure.add_trace(own)
+                data["showlegend"] = place == 0 and bool(trace.name) and trace.showlegend is not False
+            figure.add_trace(data)
         layout = panel.layout.to_plotly_json()
         x: dict[str, Any] = layout.get("xaxis", {}) | {"domain": [left, min(1.0, left + wide)], "anchor": f"y{suffix}"}
         y: dict[str, Any] = layout.get("yaxis", {}) | {"domain": [max(0.0, top - tall), top], "anchor": f"x{suffix}"}

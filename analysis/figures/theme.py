@@ -41,9 +41,9 @@ def colour_indices(names: Iterable[str]) -> dict[str, int]:
     unique = sorted(set(names))
     places = {name: _FIXED[name] for name in unique if name in _FIXED}
     for name in (name for name in unique if name not in _FIXED):
-        wanted = zlib.crc32(name.encode()) % len(LIGHT)
-        free = [(wanted + k) % len(LIGHT) for k in range(len(LIGHT))]
-        places[name] = next((place for place in free if place not in places.values()), wanted)
+        usual = zlib.crc32(name.encode()) % len(LIGHT)
+        free = [(usual + k) % len(LIGHT) for k in range(len(LIGHT))]
+        places[name] = next((place for place in free if place not in places.values()), usual)
     return places
 
 
@@ -168,8 +168,8 @@ def log_ticks(low: float, high: float) -> dict[str, Any]:
         return _even_ticks(low, high)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     steps = (1, 2, 5) if last - first <= 3 else (1,)
-    every = 1 if last - first <= 12 else math.ceil((last - first) / 8)
-    values = [step * 10.0**power for power in range(first, last + 1, every) for step in steps]
+    stride = 1 if last - first <= 12 else math.ceil((last - first) / 8)
+    values = [step * 10.0**power for power in range(first, last + 1, stride) for step in steps]
     return {"tickmode": "array", "tickvals": values, "ticktext": [f"{value:g}" for value in values]}
 
 

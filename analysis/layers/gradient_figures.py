@@ -22,7 +22,7 @@ ROW: Final = 26
 
 
 def plot_heat(info: HeatInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A panel a group, epochs across, layers down from the input; colours are shared and logarithmic."""
+    """One panel per group, epochs across, layers down from the input; colours are shared and logarithmic."""
     from plotly.subplots import make_subplots
 
     count = max(1, len(info.panels))
@@ -92,7 +92,7 @@ def _log_axis(figure: go.Figure, values: list[float]) -> None:
 
 
 def plot_ratio(info: RatioInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
-    """The first layer's gradient over the last's against the depth: a dot a run, a line a method, the bounds drawn."""
+    """The first layer's gradient over the last's against depth: one dot per run, one line per method, and the bounds."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -102,9 +102,9 @@ def plot_ratio(info: RatioInfo, *, dark: bool = False, height: int = 380) -> go.
         name = theme.plain(theme.shortened(method))
         ratios = [ratio for ratio in info.ratios if ratio.method == method]
         # Methods stand a little apart, so that those of one depth do not hide each other.
-        aside = 0.09 * (row - (len(methods) - 1) / 2)
+        beside = 0.09 * (row - (len(methods) - 1) / 2)
         dots = [
-            (ratio.depth + aside, value, seed)
+            (ratio.depth + beside, value, seed)
             for ratio in ratios
             for seed, value in zip(ratio.seeds, ratio.values, strict=True)
             if math.isfinite(value) and value > 0
@@ -114,7 +114,7 @@ def plot_ratio(info: RatioInfo, *, dark: bool = False, height: int = 380) -> go.
         measured = [ratio for ratio in ratios if ratio.over.n]
         mean_line(
             figure,
-            [ratio.depth + aside for ratio in measured],
+            [ratio.depth + beside for ratio in measured],
             [ratio.over.mean for ratio in measured],
             colour,
             dash=dash,
@@ -145,7 +145,7 @@ def plot_ratio(info: RatioInfo, *, dark: bool = False, height: int = 380) -> go.
 
 
 def plot_profile(info: ProfileInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
-    """A quantity by layer: a dot a run, a line a group; what is infinite stands as a triangle at the upper edge."""
+    """A quantity by layer: one dot per run, one line per group; infinite values are triangles at the upper edge."""
     import plotly.graph_objects as go
 
     figure = go.Figure()

@@ -152,20 +152,21 @@ class LandscapeInfo:
         walks = self.walks
         if walks is None:
             return ""
-        own = f"They explain {_percent(self.shares[0])} and {_percent(self.shares[1])} of its variance"
+        first, second = map(_percent, self.shares)
         noise = " and ".join(
             f"{_percent(middle)} ({_percent(low)} to {_percent(high)})"
             for middle, low, high in zip(walks.median, walks.low, walks.high, strict=True)
         )
-        said = {
+        meaning = {
             1: "so this way is straighter than noise",
             0: "so noise alone would look like this",
             -1: "so this way turns more than noise does",
         }[self.verdict]
         limit = f"{_percent(LIMIT[0])} and {_percent(LIMIT[1])}"
         return (
-            f"{own}; random walks of the same {self.steps} steps in {self.weights:,} dimensions {noise} (median and 95%"
-            f" range of {walks.count}; {limit} in the limit of many), {said}."
+            f"They explain {first} and {second} of its variance; random walks of the same {self.steps} steps in"
+            f" {self.weights:,} dimensions {noise} (median and 95% range of {walks.count}; {limit} in the limit of"
+            f" many), {meaning}."
         )
 
     def frame(self, view: str) -> pd.DataFrame:
@@ -198,7 +199,7 @@ def _plane(arrays: Mapping[str, np.ndarray], view: str) -> Plane | None:
 def _walks(shares: np.ndarray) -> Walks:
     low, median, high = np.quantile(shares, [0.025, 0.5, 0.975], axis=0)
     both = np.quantile(shares.sum(axis=1), [0.025, 0.975])
-    first, second, third, ends = (tuple(float(value) for value in each) for each in (median, low, high, both))
+    first, second, third, ends = (tuple(float(value) for value in row) for row in (median, low, high, both))
     return Walks(first, second, third, ends, len(shares))  # type: ignore[arg-type]
 
 
@@ -239,9 +240,9 @@ def _colours(info: LandscapeInfo, plane: Plane, dark: bool) -> dict[str, Any]:
         "title": {"text": theme.plain(theme.shortened(info.loss_of, 30)), "side": "right", "font": {"size": 12}},
     }  # fmt: skip
     if plane.log:
-        kept = [value for value in theme.log_ticks(low, high)["tickvals"] if low * 0.99 <= value <= high * 1.01]
-        kept = kept if len(kept) >= 3 else [low, math.sqrt(low * high), high]
-        bar |= {"tickvals": [math.log10(value) for value in kept], "ticktext": [f"{value:.2g}" for value in kept]}
+        values = [value for value in theme.log_ticks(low, high)["tickvals"] if low * 0.99 <= value <= high * 1.01]
+        values = values if len(values) >= 3 else [low, math.sqrt(low * high), high]
+        bar |= {"tickvals": [math.log10(value) for value in values], "ticktext": [f"{value:.2g}" for value in values]}
     return {"colorscale": [[0, theme.palette(dark)[0]], [0.5, middle], [1, far]], "colorbar": bar}
 
 
@@ -258,12 +259,12 @@ def _labelled(plane: Plane) -> list[int]:
 
 def _draw_way(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark: bool) -> None:
     ink, ground = theme.ink(dark), theme.background(dark)
-    said = [
+    texts = [
         f"{'before training' if epoch == 0 else f'epoch {epoch}'}<br>the network's own loss {number(loss)}"
         for epoch, loss in zip(info.epochs, info.losses, strict=True)
     ]
     x, y = plane.path.T
-    hover = {"text": said, "hovertemplate": "%{text}<extra></extra>"}
+    hover = {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
     # A line in the colour of the page beneath it, so that it stands out on every shade.
     figure.add_scatter(
         x=x, y=y, mode="lines", line={"width": 4, "color": ground}, hoverinfo="skip", showlegend=False, name="",
@@ -274,7 +275,7 @@ def _draw_way(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark: bool) 
     )  # fmt: skip
     for place, name, symbol in ((0, "before training", "circle"), (-1, f"epoch {info.epochs[-1]}", "star")):
         figure.add_scatter(
-            x=x[[place]], y=y[[place]], mode="markers", name=name, text=[said[place]],
+            x=x[[place]], y=y[[place]], mode="markers", name=name, text=[texts[place]],
             hovertemplate="%{text}<extra></extra>",
             marker={
                 "size": 13 if symbol == "star" else 10, "symbol": symbol, "color": theme.palette(dark)[1],
@@ -306,10 +307,10 @@ def plot_landscape(info: LandscapeInfo, view: str = RANDOM, *, dark: bool = Fals
     figure = go.Figure()
     figure.update_layout(**theme.layout(dark, x=names[0], y=names[1], height=height))
     finite = np.where(np.isfinite(plane.loss), plane.loss, np.nan)
-    said = [[number(loss) for loss in row] for row in plane.loss]
+    texts = [[number(loss) for loss in row] for row in plane.loss]
     figure.add_contour(
         x=plane.x, y=plane.y, z=np.log10(finite) if plane.log else finite, ncontours=18, connectgaps=False,
-        line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, text=said,
+        line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, text=texts,
         hovertemplate=f"{theme.plain(info.loss_of)} %{{text}}<extra></extra>", **_colours(info, plane, dark),
     )  # fmt: skip
     _draw_way(figure, info, plane, dark)

@@ -1,4 +1,4 @@
-"""Validation against the learning rate: every method has a best rate of its own, so methods are compared each at its.
+"""Validation against the learning rate: each method has its own best rate, so methods are compared at their best.
 
 Any other numeric param can stand for the learning rate. A method's line goes through the means of its trials; where
 several trials share a rate (another key is searched too) it goes through the best of them.
@@ -55,21 +55,21 @@ class RateLine:
     @property
     def edge(self) -> str:
         """`lowest` or `highest` if the best trial has the outermost rate that was tried; else nothing."""
-        known = sorted(set(self.rates))
-        if self.best is None or len(known) < ENOUGH_VALUES:
+        tried = sorted(set(self.rates))
+        if self.best is None or len(tried) < ENOUGH_VALUES:
             return ""
         rate = self.rates[self.best]
-        return "lowest" if rate == known[0] else "highest" if rate == known[-1] else ""
+        return "lowest" if rate == tried[0] else "highest" if rate == tried[-1] else ""
 
     @property
     def line(self) -> list[int]:
         """Positions of the trials that the line goes through: at each rate the best that has a finite result."""
-        found = []
+        positions = []
         for _, places in itertools.groupby(range(len(self.rates)), key=lambda place: self.rates[place]):
             best = _best(self.trials[place] for place in places)
             if best is not None:
-                found.append(self.trials.index(best))
-        return found
+                positions.append(self.trials.index(best))
+        return positions
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class RatesInfo:
         return f"95% t-interval, n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
 
     def frame(self) -> pd.DataFrame:
-        """One row a run: method, the key, trial, seed, the metric (nan where it diverged), diverged."""
+        """One row per run: method, the key, trial, seed, the metric (nan where it diverged), diverged."""
         rows = [
             (line.method, rate, trial.label, seed_name(seed), value, diverged)
             for line in self.lines
@@ -160,18 +160,18 @@ def _numeric(value: Any) -> bool:
 
 
 def _missing(methods: Sequence[Method], key: str, values: Sequence[Any]) -> str:
-    told = [number(value) for value in sorted({value for value in values if _numeric(value)})]
-    if not told:
+    numbers = [number(value) for value in sorted({value for value in values if _numeric(value)})]
+    if not numbers:
         return f"No run has a numeric {key}."
     if not any(method.trials for method in methods):
         return f"All runs are confirm runs: the search, which tells one {key} from another, is not among them."
-    same = len(told) == 1 and all(map(_numeric, values))
-    said = f"the same, {told[0]}, in all runs" if same else f"set to {some(told, 4)}"
-    return f"{key} was {said}: search it to see where each method's best lies."
+    same = len(numbers) == 1 and all(map(_numeric, values))
+    setting = f"the same, {numbers[0]}, in all runs" if same else f"set to {some(numbers, 4)}"
+    return f"{key} was {setting}: search it to see where each method's best lies."
 
 
 def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values: Iterable[Any] = ()) -> RatesInfo:
-    """The search trials of methods along a numeric param.
+    """The search trials of methods against a numeric param.
 
     Args:
         methods: From `analysis.runs.methods.methods_of`.
@@ -181,14 +181,14 @@ def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values:
     """
     lines = []
     for method in methods:
-        placed = sorted(
+        pairs = sorted(
             ((trial.rate(key), trial) for trial in method.trials if math.isfinite(trial.rate(key))),
             key=lambda pair: pair[0],
         )
-        trials = tuple(trial for _, trial in placed)
+        trials = tuple(trial for _, trial in pairs)
         best = _best(trials)
         place = trials.index(best) if best is not None else None
-        lines.append(RateLine(method.name, tuple(rate for rate, _ in placed), trials, place))
+        lines.append(RateLine(method.name, tuple(rate for rate, _ in pairs), trials, place))
     heights = [value for line in lines for trial in line.trials for value in trial.sample.values.values()]
     missing = "" if any(line.trials for line in lines) else _missing(methods, key, list(values))
     return RatesInfo(lines, key, metric, scale(heights, "minimize"), missing)
@@ -197,8 +197,8 @@ def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values:
 def _hover(info: RatesInfo, line: RateLine, place: int) -> str:
     trial = line.trials[place]
     name = theme.plain(theme.shortened(f"{line.method}, {trial.label}" if trial.label else line.method, 60))
-    own = trial.sample
-    return f"<b>{name}</b><br>{info.metric} {plus_minus(own.interval)} ({own.runs} runs finite)"
+    sample = trial.sample
+    return f"<b>{name}</b><br>{info.metric} {plus_minus(sample.interval)} ({sample.runs} runs finite)"
 
 
 def _draw_line(figure: go.Figure, info: RatesInfo, line: RateLine, colour: str, dash: str) -> None:
@@ -279,7 +279,7 @@ def _off_scale(info: RatesInfo) -> list[_Mark]:
 
 
 def plot_rates(info: RatesInfo, *, dark: bool = False, height: int = 420) -> go.Figure:
-    """A dot a run, a line a method through the means, the best ringed; red crosses at the upper edge diverged."""
+    """One dot per run, one line per method through the means, the best ringed; red crosses on top for what diverged."""
     import plotly.graph_objects as go
 
     figure, edge = go.Figure(), _off_scale(info)

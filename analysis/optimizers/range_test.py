@@ -97,7 +97,7 @@ class RangeInfo:
 
     @property
     def sentences(self) -> list[str]:
-        """What the test suggests, a sentence a method: plain text."""
+        """What the test suggests, one sentence per method: plain text."""
         return [group.sentence for group in self.groups if group.lines]
 
     @property
@@ -106,7 +106,7 @@ class RangeInfo:
         return band([group.steepest for group in self.groups], "the logarithm of the marked rates")
 
     def frame(self) -> pd.DataFrame:
-        """One row a point: method, run, seed, the rate, the loss, the smoothed loss."""
+        """One row per point: method, run, seed, the rate, the loss, the smoothed loss."""
         rows = [
             (group.method, line.run_id, line.seed, *point)
             for group in self.groups
@@ -152,7 +152,7 @@ def range_info(
 
     Args:
         histories: Long, of the loss and the rate: run_id, key, step, value.
-        runs: One row a run: run_id, seed, outcome, and where it is known seed_data.
+        runs: One row per run: run_id, seed, outcome, and where it is known seed_data.
         methods: Run -> its method; runs that are missing are left out.
         loss: The metric of the training loss.
         key: The metric of the learning rate.
@@ -171,19 +171,19 @@ def range_info(
             continue
         points = by_run[run].sort_values("step")
         rates, losses = points[key].to_numpy(dtype=float), points[loss].to_numpy(dtype=float)
-        known = np.isfinite(rates) & np.isfinite(losses) & (rates > 0)
-        rates, losses = rates[known], losses[known]
+        usable = np.isfinite(rates) & np.isfinite(losses) & (rates > 0)
+        rates, losses = rates[usable], losses[usable]
         if len(rates) < FEWEST or not (np.diff(rates) > 0).all():
             continue
         diverged = row["outcome"] == Outcome.DIVERGED
         line = range_line(run, int(row["seed"]), diverged, rates, losses)
         lines.setdefault(methods[run], []).append(replace(line, data=int(row.get("seed_data", -1))))
     groups = []
-    for name, own in lines.items():
-        sets = [line.data for line in own]
-        steepest = geometric_mean([line.steepest for line in own], sets)
-        turn = geometric_mean([line.turn for line in own], sets)
-        groups.append(RangeGroup(name, tuple(own), steepest, turn))
+    for name, members in lines.items():
+        sets = [line.data for line in members]
+        steepest = geometric_mean([line.steepest for line in members], sets)
+        turn = geometric_mean([line.turn for line in members], sets)
+        groups.append(RangeGroup(name, tuple(members), steepest, turn))
     return RangeInfo(groups, loss, key)
 
 

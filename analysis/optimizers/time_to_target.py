@@ -143,33 +143,33 @@ class TargetsInfo:
         half = f"within {_time(first.median, self.axis)}"
         tied = [first, *(line for line in judged if line.median == first.median and line is not first)]
         if len(tied) == 1:
-            found = self._compared(judged, first, ", ")
-            return f"{goal} is reached first by {first.method}: {reached}, half of all {half}{found}."
+            comparison = self._compared(judged, first, ", ")
+            return f"{goal} is reached first by {first.method}: {reached}, half of all {half}{comparison}."
         most = [line.method for line in tied if line.share == first.share]
         often = f", of these most often by {joined(most)}" if len(most) < len(tied) else ""
         names = joined([line.method for line in tied])
-        found = self._compared(judged, first, f"; {first.method} is ")
-        return f"{goal} is reached equally soon by {names}: half of the runs of each {half}{often}{found}."
+        comparison = self._compared(judged, first, f"; {first.method} is ")
+        return f"{goal} is reached equally soon by {names}: half of the runs of each {half}{often}{comparison}."
 
     def _compared(self, judged: Sequence[TargetLine], first: TargetLine, lead: str) -> str:
         """Whether the first is sooner than the others, after `lead`."""
         if len(judged) < 2:
             return ""
-        own = [first, *(line for line in judged if line is not first)]
-        found = verdicts([_sample(line) for line in own])
-        pairs = [found[0, k] for k in range(1, len(own))]
-        m = len(found)
+        lines = [first, *(line for line in judged if line is not first)]
+        pairwise = verdicts([_sample(line) for line in lines])
+        pairs = [pairwise[0, k] for k in range(1, len(lines))]
+        m = len(pairwise)
         basis = "exact test" if m == 1 else f"exact tests, Holm's correction for {m} pairs"
         if more := fewest_more(pairs):
             return f"; too few seeds: {possible_words(more)}"
-        sooner = [line.method for line, pair in zip(own[1:], pairs, strict=True) if pair.decision is Decision.BETTER]
-        rest = [line.method for line in own[1:] if line.method not in sooner]
+        sooner = [line.method for line, pair in zip(lines[1:], pairs, strict=True) if pair.decision is Decision.BETTER]
+        rest = [line.method for line in lines[1:] if line.method not in sooner]
         words = [f"sooner than {joined(sooner)}"] if sooner else []
         words += [f"not to be told from {joined(rest)}"] if rest else []
         return f"{lead}{' but '.join(words)} ({basis})"
 
     def frame(self) -> pd.DataFrame:
-        """One row a run: method, run, seed, when it reached the target (nan where it missed), diverged."""
+        """One row per run: method, run, seed, when it reached the target (nan where it missed), diverged."""
         rows = [
             (line.method, run.run_id, run.seed, math.nan if run.missed else run.at, run.missed, run.diverged)
             for line in self.lines
@@ -178,7 +178,7 @@ class TargetsInfo:
         return pd.DataFrame(rows, columns=["method", "run", "seed", self.axis, "missed", "diverged"])
 
     def table(self) -> pd.DataFrame:
-        """One row a method: reached, runs, share with its exact interval, median time (inf where fewer than half)."""
+        """One row per method: reached, runs, share with its exact interval, median time (inf where fewer than half)."""
         rows = [
             (line.label, line.n - line.missed, line.n, line.share, *line.interval, line.median, line.unfinished)
             for line in self.lines
@@ -189,8 +189,8 @@ class TargetsInfo:
 
 def _time(value: float, axis: str) -> str:
     """`1 update`, `4 epochs`, `0.5 seconds of training`."""
-    said, (unit, *rest) = number(value, 3), axis.split(" ")
-    return " ".join([said, unit.removesuffix("s") + ("" if said == "1" else "s"), *rest])
+    text, (unit, *rest) = number(value, 3), axis.split(" ")
+    return " ".join([text, unit.removesuffix("s") + ("" if text == "1" else "s"), *rest])
 
 
 def _sample(line: TargetLine) -> Sample:
@@ -199,8 +199,8 @@ def _sample(line: TargetLine) -> Sample:
     paired = len(set(seeds)) == len(seeds) and -1 not in seeds
     keys: list[Hashable] = list(seeds) if paired else list(range(line.n))
     times: Mapping[Hashable, float] = {key: run.at for key, run in zip(keys, line.runs, strict=True) if not run.missed}
-    lost = frozenset(key for key, run in zip(keys, line.runs, strict=True) if run.missed)
-    return Sample(line.method, times, lost, paired_on="seed" if paired else None)
+    missed = frozenset(key for key, run in zip(keys, line.runs, strict=True) if run.missed)
+    return Sample(line.method, times, missed, paired_on="seed" if paired else None)
 
 
 def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -256,7 +256,7 @@ def targets_info(curves: CurvesInfo, target: float | None = None) -> TargetsInfo
     """When the runs of each method reached an error.
 
     Args:
-        curves: Of the error, a curve a method, along updates or seconds: from `analysis.figures.curves.curves_info`.
+        curves: The error against updates or seconds, one curve per method: from `analysis.figures.curves.curves_info`.
         target: The error to be reached; `default_target` if not given.
     """
     chosen = default_target(curves) if target is None else target
@@ -266,7 +266,7 @@ def targets_info(curves: CurvesInfo, target: float | None = None) -> TargetsInfo
 
 
 def plot_targets(info: TargetsInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
-    """A step function a method, a dot a run that reached the target; what ends below 1 has missed it."""
+    """One step function per method, one dot per run that reached the target; what ends below 1 has missed it."""
     import plotly.graph_objects as go
 
     figure, looks = go.Figure(), theme.line_looks([line.method for line in info.lines], dark)

@@ -106,8 +106,8 @@ class BudgetsInfo:
 
     def best(self, budget: int) -> BudgetLine | None:
         """The method with the lowest expectation at a budget; None where no method has one."""
-        known = [line for line in self.lines if line.at(budget).n]
-        return min(known, key=lambda line: line.at(budget).mean) if known else None
+        lines = [line for line in self.lines if line.at(budget).n]
+        return min(lines, key=lambda line: line.at(budget).mean) if lines else None
 
     @property
     def alike(self) -> bool:
@@ -123,11 +123,11 @@ class BudgetsInfo:
         leader = self.best(budget)
         if leader is None:
             return f"With {trials} all trials of every method may fail: there is no expectation."
-        found = leader.at(budget)
+        expected = leader.at(budget)
         if self.alike:
-            return same_words(self.metric, found.mean, counted(len(self.lines), "method"))
-        basis = f" ({found.kind})" if found.shown else f" (n={found.n})"
-        words = f"With {trials} {leader.method} is expected to reach {self.metric} {plus_minus(found)}{basis}"
+            return same_words(self.metric, expected.mean, counted(len(self.lines), "method"))
+        basis = f" ({expected.kind})" if expected.shown else f" (n={expected.n})"
+        words = f"With {trials} {leader.method} is expected to reach {self.metric} {plus_minus(expected)}{basis}"
         if len(self.lines) == 1:
             return words + "."
         words += ", the lowest"
@@ -140,7 +140,7 @@ class BudgetsInfo:
         elif self.most > budget:
             words += f"; it leads up to all {self.most}"
         tied = [line.method for line in self.lines if line is not leader and line.at(budget).n
-                and line.at(budget).mean <= found.mean + ROUNDING * abs(found.mean)]  # fmt: skip
+                and line.at(budget).mean <= expected.mean + ROUNDING * abs(expected.mean)]  # fmt: skip
         return words + (f", as does {' and '.join(tied)}" if tied else "") + "."
 
     @property
@@ -152,7 +152,7 @@ class BudgetsInfo:
         return f"95% t-interval, n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
 
     def frame(self) -> pd.DataFrame:
-        """One row a method and budget: the expectation, low, high, n, and the chance that all trials fail."""
+        """One row per method and budget: the expectation, low, high, n, and the chance that all trials fail."""
         rows = [
             (line.method, k, mean.mean, mean.low, mean.high, mean.n, line.lost(k))
             for line in self.lines
@@ -162,25 +162,29 @@ class BudgetsInfo:
 
 
 def _line(method: Method, ended: Sequence[Trial], most: int) -> BudgetLine:
-    told = sorted((trial for trial in ended if trial.told), key=lambda trial: trial.sample.interval.mean)
-    paired = all(trial.sample.paired_on for trial in told)
-    shared = set.intersection(*(set(trial.sample.values) for trial in told)) if told and paired else set()
-    whole = all(set(trial.sample.values) == shared for trial in told)
-    total, failed = len(ended), len(ended) - len(told)
+    finished = sorted((trial for trial in ended if trial.told), key=lambda trial: trial.sample.interval.mean)
+    paired = all(trial.sample.paired_on for trial in finished)
+    shared = set.intersection(*(set(trial.sample.values) for trial in finished)) if finished and paired else set()
+    complete = all(set(trial.sample.values) == shared for trial in finished)
+    total, failed = len(ended), len(ended) - len(finished)
     # Seeds that only some trials have would make the lines' mean another number than the expectation.
-    seeds = sorted(shared, key=str) if whole else []
-    values = np.array([[trial.sample.values[seed] for seed in seeds] for trial in told]).reshape(len(told), len(seeds))
-    means = np.array([trial.sample.interval.mean for trial in told])
+    seeds = sorted(shared, key=str) if complete else []
+    values = np.array([[trial.sample.values[seed] for seed in seeds] for trial in finished])
+    values = values.reshape(len(finished), len(seeds))
+    means = np.array([trial.sample.interval.mean for trial in finished])
     by_seed = np.full((len(seeds), most), math.nan)
-    found = []
+    expectations = []
     for k in range(1, most + 1):
         if k <= failed:
-            found.append(Interval(math.nan, math.nan, math.nan, 0))
+            expectations.append(Interval(math.nan, math.nan, math.nan, 0))
             continue
-        weights = best_weights(len(told), total, k)
+        weights = best_weights(len(finished), total, k)
         by_seed[:, k - 1] = weights @ values
-        found.append(interval(by_seed[:, k - 1]) if seeds else Interval(float(weights @ means), math.nan, math.nan, 1))
-    return BudgetLine(method.name, total, failed, tuple(map(seed_name, seeds)), by_seed, tuple(found))
+        if seeds:
+            expectations.append(interval(by_seed[:, k - 1]))
+        else:
+            expectations.append(Interval(float(weights @ means), math.nan, math.nan, 1))
+    return BudgetLine(method.name, total, failed, tuple(map(seed_name, seeds)), by_seed, tuple(expectations))
 
 
 def budgets_info(methods: Sequence[Method], *, metric: str) -> BudgetsInfo:
@@ -202,7 +206,7 @@ def budgets_info(methods: Sequence[Method], *, metric: str) -> BudgetsInfo:
 
 
 def plot_budgets(info: BudgetsInfo, *, budget: int | None = None, dark: bool = False, height: int = 400) -> go.Figure:
-    """A line a method with its seeds and band; red crosses where all trials may diverge; the budget as a line."""
+    """One line per method with its seeds and band; red crosses where all trials may diverge; the budget as a line."""
     import plotly.graph_objects as go
 
     figure, looks = go.Figure(), theme.line_looks([line.method for line in info.lines], dark)
@@ -210,7 +214,7 @@ def plot_budgets(info: BudgetsInfo, *, budget: int | None = None, dark: bool = F
     heights += [mean.mean for line in info.lines for mean in line.means if mean.n]
     vertical = scale(heights, "minimize")
     budgets = list(range(1, info.most + 1))
-    lost = []
+    failing = []
     for row, (line, (colour, dash)) in enumerate(zip(info.lines, looks, strict=True)):
         name = theme.plain(theme.shortened(line.method))
         # Where the mean is far above the scale its band would cover all others.
@@ -235,21 +239,21 @@ def plot_budgets(info: BudgetsInfo, *, budget: int | None = None, dark: bool = F
             text=[plus_minus(line.at(k)) for k in budgets],
             hovertemplate=f"<b>{name}</b><br>%{{x}} trials: %{{text}}<extra></extra>",
         )
-        lost += [
+        failing += [
             (row, k, f"<b>{name}</b><br>{k} trials: all fail with chance {number(line.lost(k), 2)}")
             for k in budgets
             if not line.at(k).n
         ]
     figure.update_layout(**theme.layout(dark, x="trials", y=f"expected best {info.metric}", height=height))
     value_axis(figure, vertical)
-    if lost:
+    if failing:
         at_edge(
             figure,
-            [k for _, k, _ in lost],
+            [k for _, k, _ in failing],
             cross(dark),
-            y=[EDGE - 0.032 * row for row, _, _ in lost],
+            y=[EDGE - 0.032 * row for row, _, _ in failing],
             name="all may fail",
-            text=[text for *_, text in lost],
+            text=[text for *_, text in failing],
             hovertemplate="%{text}<extra></extra>",
         )
         bottom, top = figure.layout.yaxis.range

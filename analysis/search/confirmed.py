@@ -39,24 +39,24 @@ def confirms(runs: pd.DataFrame) -> pd.Series[bool]:
     """Which of the runs confirm a winner.
 
     Args:
-        runs: One row a run: phase.
+        runs: One row per run: phase.
     """
     return pd.Series(
         [phase == CONFIRM_PHASE for phase in runs["phase"]] if len(runs) else [], index=runs.index, dtype=bool
     )
 
 
-def judged_by_confirm(found: Comparison) -> Comparison:
+def judged_by_confirm(comparison: Comparison) -> Comparison:
     """The comparison without the search runs of sweeps that have confirm runs with a result.
 
     Beside a winner's honest score the search scores of the others would look better than they are, theirs included
     that it had beaten: what the search chose among is left out, not only the runs of the winners.
     """
-    runs = found.runs
+    runs = comparison.runs
     fresh = confirms(runs)
     ended = fresh & runs["counts"].astype(bool) & runs["outcome"].isin([Outcome.OK, Outcome.DIVERGED])
     searched = runs["parent"].isin(runs.loc[ended, "parent"]) & ~fresh
-    return found.only(runs.loc[~searched, "run_id"].tolist()) if searched.any() else found
+    return comparison.only(runs.loc[~searched, "run_id"].tolist()) if searched.any() else comparison
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,11 @@ def _shrinkage(search: Sample, confirm: Sample, direction: str) -> Difference | 
 
 def _places(groups: Sequence[Group], values: Sequence[str]) -> list[int | None]:
     """The rank of each group among those with its value; the groups are in their order."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     places: list[int | None] = []
     for group, value in zip(groups, values, strict=True):
-        seen[value] = seen.get(value, 0) + bool(group.judged)
-        places.append(seen[value] if group.judged else None)
+        counts[value] = counts.get(value, 0) + bool(group.judged)
+        places.append(counts[value] if group.judged else None)
     return places
 
 
@@ -162,7 +162,7 @@ def confirmed_info(
     """The winners of a sweep with their search and their confirm runs.
 
     Args:
-        runs: One row a run: group, trial, seed, phase, outcome, counts, objective and one column a searched key.
+        runs: One row per run: group, trial, seed, phase, outcome, counts, objective and one column per searched key.
         searched: The dotted keys that tell the trials apart.
         metric: What the objective is called.
         direction: "minimize" or "maximize".
@@ -233,7 +233,7 @@ def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: Confirm
 
 
 def table(info: ConfirmedInfo) -> pd.DataFrame:
-    """One row a winner, the best first: what a page and a CSV show.
+    """One row per winner, the best first: what a page and a CSV show.
 
     Columns: rank, value (of `per`), place (among those of that value), configuration, confirm, confirm_half, seeds
     ("9 of 10"), search, search_half, search_seeds, shrinkage, shrinkage_half; halves are nan below three seeds.
@@ -265,7 +265,7 @@ def _half(interval: Interval) -> float:
 
 
 def plot_confirmed(info: ConfirmedInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A row a winner: search grey above, confirm in colour below, seeds as dots, the mean with its interval."""
+    """One row per winner: search grey above, confirm in colour below, seeds as dots, the mean with its interval."""
     import plotly.graph_objects as go
 
     figure = go.Figure()

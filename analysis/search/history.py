@@ -89,7 +89,7 @@ def trial_results(
     """The trials in the order in which they were asked for.
 
     Args:
-        runs: The search runs, one row each: run_id, trial, outcome, counts, objective and one column a searched key.
+        runs: The search runs, one row each: run_id, trial, outcome, counts, objective and one column per searched key.
         searched: The dotted keys that are searched.
         judged: Pruned run -> (epoch, objective) when it was judged.
     """
@@ -100,9 +100,9 @@ def trial_results(
         trials.setdefault(int(row["trial"]), []).append(row)
     keys = [key for key in searched if key in runs]
     configurations = {str(number): {key: trials[number][0][key] for key in keys} for number in sorted(trials)}
-    named = labels(configurations, keys)
+    names = labels(configurations, keys)
     return [
-        _result(int(number), named[number], params, trials[int(number)], judged or {})
+        _result(int(number), names[number], params, trials[int(number)], judged or {})
         for number, params in configurations.items()
     ]
 
@@ -152,22 +152,22 @@ class HistoryInfo:
     @property
     def winner(self) -> TrialResult | None:
         """The trial with the best result; the first of equals."""
-        told = [trial for trial in self.trials if trial.told]
-        if not told:
+        finished = [trial for trial in self.trials if trial.told]
+        if not finished:
             return None
-        return (max if self.direction == MAXIMIZE else min)(told, key=lambda trial: trial.mean)
+        return (max if self.direction == MAXIMIZE else min)(finished, key=lambda trial: trial.mean)
 
     @property
     def sentence(self) -> str:
         """When the best was found, and what else became of the trials: plain text."""
-        told = sum(trial.told for trial in self.trials)
+        finished = sum(trial.told for trial in self.trials)
         if self.winner is None:
             return "No trial has a result yet."
         last = max(trial.number for trial in self.trials)
-        words = [f"The best of {told} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
+        words = [f"The best of {finished} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
         values = [value for trial in self.trials if trial.told for value in trial.values]
-        if told > 1 and max(values) - min(values) <= resolution(values):
-            words = [f"All results are the same: {self.metric} {number(self.winner.mean)} in each of {told} trials"]
+        if finished > 1 and max(values) - min(values) <= resolution(values):
+            words = [f"All results are the same: {self.metric} {number(self.winner.mean)} in each of {finished} trials"]
         for outcome in (Outcome.PRUNED, Outcome.DIVERGED):
             count = sum(trial.outcome == outcome for trial in self.trials)
             words += [f"{count} {'were' if count > 1 else 'was'} pruned"] if count and outcome == Outcome.PRUNED else []
@@ -184,9 +184,10 @@ def history_info(trials: Sequence[TrialResult], metric: str, direction: str) -> 
         direction: "minimize" or "maximize".
     """
     better = np.fmax if direction == MAXIMIZE else np.fmin
-    told = [trial for trial in trials if trial.told]
-    best = better.accumulate([trial.mean for trial in told]).tolist() if told else []
-    return HistoryInfo(list(trials), metric, direction, list(zip([trial.number for trial in told], best, strict=True)))
+    finished = [trial for trial in trials if trial.told]
+    best = better.accumulate([trial.mean for trial in finished]).tolist() if finished else []
+    numbers = [trial.number for trial in finished]
+    return HistoryInfo(list(trials), metric, direction, list(zip(numbers, best, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -210,13 +211,13 @@ def pruning_saved(runs: pd.DataFrame, seeds: int) -> Saved:
     """
     if not len(runs):
         return Saved(0, 0, math.nan)
-    own = runs[runs["counts"].astype(bool)]
-    took = (pd.to_numeric(own["end_time"], errors="coerce") - own["start_time"]).astype(float) / 1000
-    pruned, whole = took[own["outcome"] == Outcome.PRUNED], took[own["outcome"] == Outcome.OK]
+    counted = runs[runs["counts"].astype(bool)]
+    seconds = (pd.to_numeric(counted["end_time"], errors="coerce") - counted["start_time"]).astype(float) / 1000
+    pruned, whole = seconds[counted["outcome"] == Outcome.PRUNED], seconds[counted["outcome"] == Outcome.OK]
     typical = float(whole.mean()) if len(whole) else math.nan
     spared = len(pruned) * (seeds - 1)
-    seconds = spared * typical + float((typical - pruned).clip(lower=0).sum()) if len(whole) else math.nan
-    return Saved(len(pruned), spared, seconds)
+    saved = spared * typical + float((typical - pruned).clip(lower=0).sum()) if len(whole) else math.nan
+    return Saved(len(pruned), spared, saved)
 
 
 def off_scale(
@@ -277,7 +278,7 @@ def hover(trial: TrialResult) -> str:
 
 
 def plot_history(info: HistoryInfo, *, dark: bool = False, height: int = 340) -> go.Figure:
-    """A dot a trial with the range of its seeds, the best so far as a line; pruned hollow, diverged red crosses."""
+    """One dot per trial with the range of its seeds, the best so far as a line; pruned hollow, diverged red crosses."""
     import plotly.graph_objects as go
 
     figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)

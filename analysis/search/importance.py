@@ -140,7 +140,7 @@ def importance_info(
     """How important each param is for the objective.
 
     Args:
-        runs: One row a run: outcome, counts, objective.
+        runs: One row per run: outcome, counts, objective.
         params: The params, the same rows; those that do not vary and those that some runs have not are left out.
         direction: "minimize" or "maximize".
         evaluator: One of EVALUATORS.
@@ -153,8 +153,8 @@ def importance_info(
     values = runs["objective"].to_numpy(dtype=float)
     ok = (runs["outcome"] == Outcome.OK).to_numpy()
     finite = ok & np.isfinite(values)
-    lost = (runs["outcome"] == Outcome.DIVERGED).to_numpy() | (ok & ~np.isfinite(values))
-    keep = counts & (finite | (lost & (evaluator == PED_ANOVA)))
+    failed = (runs["outcome"] == Outcome.DIVERGED).to_numpy() | (ok & ~np.isfinite(values))
+    keep = counts & (finite | (failed & (evaluator == PED_ANOVA)))
     n, left_out = int(keep.sum()), int(counts.sum() - keep.sum())
     if n < ENOUGH:
         return _nothing(
@@ -164,7 +164,7 @@ def importance_info(
     results = sign * values
     # Ranks alone matter to PED-ANOVA: any value above all others says "worse than any".
     worst = float(results[counts & finite].max()) + 1.0 if (counts & finite).any() else 0.0
-    results = np.where(lost, worst, results)[keep]
+    results = np.where(failed, worst, results)[keep]
     if len(np.unique(results)) < 2:
         return _nothing(evaluator, n, left_out, f"All of these {of} have the same result: nothing can matter for it.")
     varying = _varying(params[keep])
@@ -176,7 +176,7 @@ def importance_info(
 
 
 def plot_importance(info: ImportanceInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A bar a param, the most important on top."""
+    """One bar per param, the most important on top."""
     import plotly.graph_objects as go
 
     keys = list(info.shares)[:20]

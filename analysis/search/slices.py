@@ -44,11 +44,11 @@ class SliceInfo:
     @property
     def edge(self) -> str:
         """`lowest` or `highest` if the best trial has the outermost value of those tried; else nothing."""
-        known = np.unique(self.values.values[np.isfinite(self.values.values)])
-        if self.best is None or self.values.words or len(known) < ENOUGH_VALUES:
+        tried = np.unique(self.values.values[np.isfinite(self.values.values)])
+        if self.best is None or self.values.words or len(tried) < ENOUGH_VALUES:
             return ""
         value = self.values.values[self.best]
-        return "lowest" if value == known[0] else "highest" if value == known[-1] else ""
+        return "lowest" if value == tried[0] else "highest" if value == tried[-1] else ""
 
     @property
     def warning(self) -> str:
@@ -72,12 +72,12 @@ def slice_info(trials: Sequence[TrialResult], key: str, metric: str, direction: 
         metric: What the objective is called.
         direction: "minimize" or "maximize".
     """
-    own = [trial for trial in trials if _present(trial.params.get(key))]
-    told = [place for place, trial in enumerate(own) if trial.told]
+    present = [trial for trial in trials if _present(trial.params.get(key))]
+    finished = [place for place, trial in enumerate(present) if trial.told]
     better = max if direction == MAXIMIZE else min
-    best = better(told, key=lambda place: own[place].mean) if told else None
-    values = column(key, [trial.params[key] for trial in own])
-    return SliceInfo(key, values, own, best, metric, direction, scale(heights_of(trials), direction))
+    best = better(finished, key=lambda place: present[place].mean) if finished else None
+    values = column(key, [trial.params[key] for trial in present])
+    return SliceInfo(key, values, present, best, metric, direction, scale(heights_of(trials), direction))
 
 
 def _level(values: Column) -> dict[str, Any]:
@@ -95,14 +95,14 @@ def _level(values: Column) -> dict[str, Any]:
 
 
 def plot_slice(info: SliceInfo, *, dark: bool = False, height: int = 250) -> go.Figure:
-    """A dot a trial with the range of its seeds; the best ringed, pruned ones hollow, diverged ones red crosses."""
+    """One dot per trial with the range of its seeds; the best ringed, pruned ones hollow, diverged ones red crosses."""
     import plotly.graph_objects as go
 
     figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)
     x = apart(info.values)
-    held = [place for place, trial in enumerate(info.trials) if info.scale.holds(trial.height)]
-    told = [place for place in held if info.trials[place].told]
-    xs, ys = spread([info.trials[place] for place in told], x[told].tolist())
+    shown = [place for place, trial in enumerate(info.trials) if info.scale.holds(trial.height)]
+    finished = [place for place in shown if info.trials[place].told]
+    xs, ys = spread([info.trials[place] for place in finished], x[finished].tolist())
     if xs:
         seed_line(figure, xs, ys, faint, width=1.2, opacity=0.6, hoverinfo="skip")
 
@@ -117,9 +117,9 @@ def plot_slice(info: SliceInfo, *, dark: bool = False, height: int = 250) -> go.
                 hovertemplate="%{text}<extra></extra>",
             )
 
-    pruned = [place for place in held if info.trials[place].outcome == Outcome.PRUNED]
+    pruned = [place for place in shown if info.trials[place].outcome == Outcome.PRUNED]
     dots(pruned, {"size": 6, "symbol": "circle-open", "color": faint, "line": {"width": 1.4}})
-    dots(told, {"size": 7, "color": theme.translucent(accent, 0.7)})
+    dots(finished, {"size": 7, "color": theme.translucent(accent, 0.7)})
     if info.best is not None:
         dots([info.best], {"size": 10, "color": accent, "line": {"width": 2, "color": theme.ink(dark)}})
     figure.update_layout(**theme.layout(dark, x=theme.shortened(info.key, 40), y=info.metric, height=height))

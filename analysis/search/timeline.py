@@ -93,13 +93,14 @@ class TimelineInfo:
         text = f"At most {many}; over {number(self.length / seconds, 2)} {name} the lanes were busy {self.busy:.0%}"
         if self.cuts:
             text += f", without {_time(sum(seconds for _, seconds in self.cuts))} in which nothing ran"
-        again = sum(not span.counts for span in self.spans)
-        return f"{text}; {again} pale {'runs were' if again > 1 else 'run was'} trained again." if again else f"{text}."
+        if repeated := sum(not span.counts for span in self.spans):
+            text += f"; {repeated} pale {'runs were' if repeated > 1 else 'run was'} trained again"
+        return f"{text}."
 
 
 def _time(seconds: float) -> str:
     """`35 minutes`."""
-    name, unit = next((each for each in UNITS if seconds >= 2 * each[1]), UNITS[-1])
+    name, unit = next((candidate for candidate in UNITS if seconds >= 2 * candidate[1]), UNITS[-1])
     return f"{number(seconds / unit, 2)} {name}"
 
 
@@ -127,9 +128,9 @@ def cuts_of(starts: Sequence[float], ends: Sequence[float]) -> tuple[list[float]
     cut, before, marks = 0.0, [], []
     for start, gap in zip(starts, gaps, strict=True):
         if gap > LONG_IDLE * trained > 0:
-            kept = LONG_IDLE / 2 * trained
-            cut += gap - kept
-            marks.append((start - cut - kept / 2, gap - kept))
+            shown = LONG_IDLE / 2 * trained
+            cut += gap - shown
+            marks.append((start - cut - shown / 2, gap - shown))
         before.append(cut)
     return before, marks
 
@@ -143,14 +144,14 @@ def lanes_of(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
     """
     busy: list[tuple[float, int]] = []
     free: list[int] = []
-    lanes, made = [], 0
+    lanes, count = [], 0
     for start, end in zip(starts, ends, strict=True):
         while busy and busy[0][0] <= start:
             heapq.heappush(free, heapq.heappop(busy)[1])
         if free:
             lane = heapq.heappop(free)
         else:
-            lane, made = made, made + 1
+            lane, count = count, count + 1
         heapq.heappush(busy, (end, lane))
         lanes.append(lane)
     return lanes
@@ -160,7 +161,7 @@ def timeline_info(runs: pd.DataFrame, now_ms: float) -> TimelineInfo:
     """When each run was trained.
 
     Args:
-        runs: One row a run, those that do not count too: run_id, name, outcome, counts, phase, start_time, end_time
+        runs: One row per run, those that do not count too: run_id, name, outcome, counts, phase, start_time, end_time
             (milliseconds, missing while it runs).
         now_ms: The present: where runs end that have not ended.
     """
@@ -198,7 +199,7 @@ def _looks(dark: bool) -> dict[str, dict[str, Any]]:
 
 
 def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
-    """A bar a run, a row a lane, by what became of it; runs that do not count are pale, confirm runs outlined."""
+    """One bar per run, one row per lane, coloured by outcome; runs that do not count pale, confirm runs outlined."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -207,20 +208,20 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
     ground = theme.background(dark)
     ink = theme.translucent(theme.ink(dark), 0.75)
     for outcome, look in _looks(dark).items():
-        own = [span for span in drawn if span.outcome == outcome]
-        if not own:
+        group = [span for span in drawn if span.outcome == outcome]
+        if not group:
             continue
         figure.add_bar(
-            x=[span.seconds / seconds for span in own], base=[span.drawn / seconds for span in own],
-            y=[span.lane for span in own], orientation="h", width=0.72, name=outcome,
+            x=[span.seconds / seconds for span in group], base=[span.drawn / seconds for span in group],
+            y=[span.lane for span in group], orientation="h", width=0.72, name=outcome,
             marker=look | {
-                "opacity": [1.0 if span.counts else 0.35 for span in own],
+                "opacity": [1.0 if span.counts else 0.35 for span in group],
                 "line": {
-                    "width": [1.2 if span.confirms else 0.6 for span in own],
-                    "color": [ink if span.confirms else ground for span in own],
+                    "width": [1.2 if span.confirms else 0.6 for span in group],
+                    "color": [ink if span.confirms else ground for span in group],
                 },
             },
-            text=[f"<b>{theme.plain(theme.shortened(span.name, 60))}</b><br>{_said(span)}" for span in own],
+            text=[f"<b>{theme.plain(theme.shortened(span.name, 60))}</b><br>{_said(span)}" for span in group],
             textposition="none", hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
