@@ -92,7 +92,7 @@ def _log_axis(figure: go.Figure, values: list[float]) -> None:
 
 
 def plot_ratio(info: RatioInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
-    """The first layer's gradient over the last's against depth: one dot per run, one line per method, and the bounds."""
+    """The first layer's gradient over the last's against depth: one dot per run, one line per method; the bounds."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
