@@ -182,7 +182,7 @@ def averages_info(beta: float, *, noise: float = 3.0, seed: int = 0, at: int = D
     Args:
         beta: β, 0 to less than 1.
         noise: The standard deviation of its noise (°C).
-        seed: Of the noise.
+        seed: The seed of the noise.
         at: The day whose weights are shown, 1 to DAYS.
     """
     if not 1 <= at <= DAYS:

@@ -1,6 +1,6 @@
 """How fast gradient descent, momentum and Nesterov's momentum come down a quadratic, from its curvatures alone.
 
-Along each eigenvector of a quadratic the error e obeys a recurrence of its own (curvature λ, learning rate η):
+Along each eigenvector of a quadratic the error e obeys its own recurrence (curvature λ, learning rate η):
 
     e(t+1) = p·e(t) - q·e(t-1),   e(1) = s·e(0)
 
@@ -8,7 +8,7 @@ Along each eigenvector of a quadratic the error e obeys a recurrence of its own 
     momentum           p = 1 + β - ηλ          q = β             s = 1 - ηλ
     Nesterov           p = (1 + β)(1 - ηλ)     q = β(1 - ηλ)     s = 1 - ηλ(1 + β)
 
-In the end e shrinks by ρ a step, the spectral radius of the companion matrix [[p, -q], [1, 0]]. The best rates for
+In the end e shrinks by ρ per step, the spectral radius of the companion matrix [[p, -q], [1, 0]]. The best rates for
 curvatures from μ to L, κ = L / μ, are in Lessard, Recht and Packard (2016), SIAM J. Optim. 26, table 1:
 
     gradient descent   η = 2 / (L + μ)                                              ρ = (κ - 1) / (κ + 1)
@@ -45,7 +45,7 @@ class Recurrence:
 
     @property
     def rate(self) -> float:
-        """ρ: by how much the error shrinks a step, in the long run."""
+        """ρ, the factor by which the error shrinks per step in the long run."""
         return abs(self.roots[0])
 
     def envelope(self, t: Array) -> Array:
@@ -63,13 +63,13 @@ class Recurrence:
             return np.asarray(powers + abs(self.first - a) * spread)
 
     def steps_to(self, share: float) -> int | None:
-        """From which step on |e| is at most `share` of what it was, as the envelope says; None if it never is.
+        """The step from which |e| is at most `share` of what it was, as the envelope says; None if it never is.
 
         Exact for gradient descent; for the others it may come earlier.
         """
         if not self.rate < 1:
             return None
-        if self.rate <= share**2:  # gone at once, but for what the first step does
+        if self.rate <= share**2:  # reached at once, but for what the first step does
             few = np.arange(10, dtype=np.float64)
             return int(np.flatnonzero(self.envelope(few) > share)[-1]) + 1
         # 0.9^k is 0.81 in the second step, whatever the logarithms round to. From here on the envelope falls.
@@ -127,7 +127,7 @@ class Convergence:
         return max(self.rates)
 
     def steps_to(self, share: float) -> int | None:
-        """From which step on every direction is within `share` of what it was; None if one never is."""
+        """The step from which every direction is within `share` of what it was; None if one never is."""
         steps = [direction.steps_to(share) for direction in self.along]
         return None if None in steps else max(step for step in steps if step is not None)
 

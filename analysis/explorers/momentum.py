@@ -31,7 +31,7 @@ class MomentumInfo:
 
     @property
     def factor(self) -> float:
-        """By how much the learning rates of equal paths differ: 1 / (1 - β)."""
+        """The factor by which the learning rates of equal paths differ: 1 / (1 - β)."""
         return 1 / (1 - self.beta)
 
     @property
@@ -43,7 +43,7 @@ class MomentumInfo:
 
     @property
     def sentence(self) -> str:
-        """That they are equal, and what becomes of those whose learning rate was left as it was; plain text."""
+        """Whether both paths are equal, and what becomes of those whose learning rate was not changed; plain text."""
         if self.ways.problem:
             return self.ways.problem
         if self.beta == 0:

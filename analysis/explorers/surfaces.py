@@ -31,13 +31,13 @@ class Surface:
     window: tuple[tuple[float, float], tuple[float, float]]
     """What is shown: from and to, of x and of y."""
     start: tuple[float, float]
-    """Where one begins if nothing else is said."""
+    """The start if no other is given."""
     lr: float
     """A learning rate at which gradient descent comes down from there."""
     eigenvalues: tuple[float, float] | None = None
-    """Of a quadratic: its curvatures, the smaller first."""
+    """The curvatures of a quadratic, the smaller first."""
     eigenvectors: Array | None = None
-    """Of a quadratic: (2, 2), one column per eigenvalue."""
+    """The directions of the curvatures of a quadratic: (2, 2), one column per eigenvalue."""
 
     @property
     def condition(self) -> float | None:
@@ -105,7 +105,7 @@ def _saddle_gradient(w: Array) -> Array:
 
 
 def saddle() -> Surface:
-    """x²/2 - y²/2 + y⁴/4: a saddle at the origin, flat to who comes along x, between two minima at (0, ±1)."""
+    """x²/2 - y²/2 + y⁴/4: a saddle at the origin, flat when approached along x, between two minima at (0, ±1)."""
     return Surface(
         "saddle", _saddle, _saddle_gradient, np.array([[0.0, 1.0], [0.0, -1.0]]), -0.25, ((-2.0, 2.0), (-2.0, 2.0)),
         (-1.5, 0.01), 0.1,

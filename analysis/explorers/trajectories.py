@@ -39,13 +39,13 @@ class Settings:
     """What the rules share beside their learning rates."""
 
     beta: float = 0.9
-    """Of momentum and Nesterov; β₁ of Adam."""
+    """β of momentum and Nesterov; β₁ of Adam."""
     beta2: float = 0.99
-    """Of RMSprop; β₂ of Adam."""
+    """β of RMSprop; β₂ of Adam."""
     eps: float = 1e-8
-    """Of RMSprop and Adam."""
+    """What RMSprop and Adam add to the denominator."""
     corrected: bool = True
-    """Of Adam."""
+    """Whether Adam corrects the bias of its averages."""
 
     def rule(self, method: str, lr: Rate) -> Rule:
         """The method with these settings.
@@ -91,7 +91,7 @@ def settled(distances: Array, share: float) -> Array:
 
     Args:
         distances: (steps + 1, ...).
-        share: Of the distance at the start.
+        share: A share of the distance at the start.
     """
     outside = ~(distances <= share)
     last = len(outside) - 1 - np.argmax(outside[::-1], axis=0)
@@ -100,12 +100,12 @@ def settled(distances: Array, share: float) -> Array:
 
 
 def best_rate(surface: Surface, method: str, settings: Settings, start: tuple[float, float], steps: int) -> float:
-    """Of RATES the one that arrives first; where none arrives, the one that comes nearest.
+    """The one of RATES that arrives first; where none arrives, the one that comes nearest.
 
     Args:
         surface: What is descended.
         method: One of METHODS.
-        settings: Beside the learning rate.
+        settings: What it takes beside the learning rate.
         start: Where it begins.
         steps: How many it may take.
     """
@@ -134,7 +134,7 @@ class Trajectory:
     arrived: int | None
     """The first step from which it stays within ARRIVED."""
     close: int | None
-    """The same within CLOSE."""
+    """The first step from which it stays within CLOSE."""
     leaves: int | None
     """The last step in the window, if it ends outside."""
     minimum: tuple[float, float]
@@ -238,7 +238,7 @@ class TrajectoriesInfo:
     @property
     def theory(self) -> str:
         """What theory says beforehand of the methods that it knows, in plain text; nothing off a quadratic."""
-        return " ".join(filter(None, [_foretold(self.ways), _optima(self.surface)]))
+        return " ".join(filter(None, [_predicted(self.ways), _optima(self.surface)]))
 
     def frame(self) -> pd.DataFrame:
         """Columns: method, lr, step, x, y, value, distance (relative), bound (of theory, nan where it has none)."""
@@ -263,7 +263,7 @@ class TrajectoriesInfo:
     def table(self) -> pd.DataFrame:
         """One row per method, in `order`: method, setting, within 1%, within 0.1% (steps), at the end (percent), rate.
 
-        `rate` is the shrinkage a step of the slowest direction by theory, nan where it says nothing.
+        `rate` is the shrinkage per step of the slowest direction by theory, nan where it says nothing.
         """
         return pd.DataFrame(
             {
@@ -277,7 +277,7 @@ class TrajectoriesInfo:
         )
 
 
-def _foretold(ways: Sequence[Trajectory]) -> str:
+def _predicted(ways: Sequence[Trajectory]) -> str:
     parts = []
     for way in ways:
         if way.theory is None:
@@ -309,7 +309,7 @@ def _optima(surface: Surface) -> str:
     return f"The best rates at condition number {number(surface.condition, 4)}: {joined(rates)}."
 
 
-def _way(surface: Surface, start: Array, entry: Entry, steps: int) -> Trajectory:
+def _trajectory(surface: Surface, start: Array, entry: Entry, steps: int) -> Trajectory:
     points = path(entry.rule, surface.gradient, start, steps)
     (left, right), (low, high) = surface.window
     centre = np.array([(left + right) / 2, (low + high) / 2])
@@ -361,4 +361,6 @@ def trajectories_info(
         entries: The rules that take part, in the order of the legend.
         steps: How many each takes.
     """
-    return TrajectoriesInfo(surface, start, [_way(surface, np.array(start), entry, steps) for entry in entries], steps)
+    return TrajectoriesInfo(
+        surface, start, [_trajectory(surface, np.array(start), entry, steps) for entry in entries], steps
+    )

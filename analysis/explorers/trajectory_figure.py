@@ -128,7 +128,7 @@ def plot_surface(info: TrajectoriesInfo, *, dark: bool = False, height: int = 46
 
 
 def _shown(distances: Array) -> Array:
-    """Those that are drawn, nan for the others."""
+    """The distances that are drawn, nan for the others."""
     with np.errstate(invalid="ignore"):
         return np.where((distances >= FLOOR) & (distances <= CEILING), distances, np.nan)
 

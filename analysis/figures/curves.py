@@ -71,7 +71,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Curve:
-    """One group's curves: its runs, and their mean as one interval a step."""
+    """One group's curves: its runs, and their mean as one interval per step."""
 
     group: Group
     lines: list[Line]
@@ -175,7 +175,7 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
 
 
 def _counted(lines: Sequence[Line]) -> list[Line]:
-    """Whose values are in the mean."""
+    """The lines whose values are in the mean."""
     counted = [line for line in lines if line.outcome == Outcome.OK and len(line.steps)]
     return counted or [line for line in lines if line.outcome == RUNNING and len(line.steps)]
 

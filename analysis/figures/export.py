@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 1000
 LINE: Final = 138
-"""Letters of the caption that fit into one line."""
+"""So many letters of the caption fit into one line."""
 FORMATS: Final = ("svg", "png")
 
 
@@ -36,7 +36,7 @@ class Caption:
     interval: str
     """What the bands are; nothing where there is none."""
     protocol: str
-    """Of which sweeps or runs, at which commit."""
+    """Which sweeps or runs it is of, at which commit."""
     reproduce: str
     """How to make it again."""
 
@@ -90,9 +90,9 @@ def button(name: str, format: str, height: int) -> dict[str, Any]:
     """Plotly's configuration: one button that saves the figure.
 
     Args:
-        name: Of the file, without its ending.
+        name: The name of the file, without its ending.
         format: One of FORMATS.
-        height: Of the figure; its width is WIDTH, however narrow the screen.
+        height: The height of the figure; its width is WIDTH, however narrow the screen.
     """
     if format not in FORMATS:
         raise ValueError(f"format: {format!r} is not allowed; allowed: {', '.join(FORMATS)}")

@@ -1,6 +1,6 @@
 """Small multiples: figures of one pair of axes each, laid out as one for a document.
 
-On a page each is a chart of its own, so that they stand beside or above each other as the screen allows.
+On a page each panel is a separate chart, so that they stand beside or above each other as the screen allows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A param as the horizontal axis of a figure: numbers where they belong, zero beside them, words one after another.
 
 A list of numbers, such as the sizes of hidden layers, counts by its sum: the units of a network. Positive numbers that
-span a factor of LOG_FROM stand on a logarithmic axis; a zero among them has a place of its own to their left.
+span a factor of LOG_FROM stand on a logarithmic axis; a zero among them stands apart, to their left.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Along:
     values: tuple[Any, ...]
     """The different ones, in their order on the axis."""
     numbers: tuple[float, ...]
-    """The same as numbers; nan for words."""
+    """The values as numbers; nan for words."""
     places: tuple[float, ...]
     log: bool
 
@@ -74,7 +74,7 @@ class Along:
         """The ticks and the range for a plotly axis: no more ticks than have room.
 
         Args:
-            bars: Leave room for the bars at its ends, each as wide as the way to its neighbour.
+            bars: Leave room for the bars at its ends, each as wide as the distance to its neighbour.
         """
         if not self.places:
             return {}

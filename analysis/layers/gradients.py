@@ -1,6 +1,6 @@
 """What happens inside: gradient norms by layer and epoch, and how activations and inputs stand before training.
 
-A signal that passes many layers shrinks or grows by a factor a layer, and so does the gradient on its way back
+A signal that passes many layers shrinks or grows by a factor per layer, and so does the gradient on its way back
 (Hochreiter 1991; Glorot and Bengio 2010). The ratio of the first to the last layer's gradient norm says which: it
 vanishes where the whole interval lies below 1 / FACTOR, it explodes where it lies above FACTOR. Norms and ratios spread
 by factors, so they are averaged by their logarithms: the mean is geometric, the interval Student's of the logarithms.
@@ -91,7 +91,7 @@ def layer_runs(
 
 
 def _groups(runs: Sequence[LayerRun]) -> dict[tuple[str, int], list[LayerRun]]:
-    """By method and depth: methods in their order, each from shallow to deep."""
+    """The runs by method and depth: methods in their order, each from shallow to deep."""
     order = list(dict.fromkeys(run.method for run in runs))
     keys = sorted({(run.method, run.depth) for run in runs}, key=lambda key: (order.index(key[0]), key[1]))
     return {key: [run for run in runs if (run.method, run.depth) == key] for key in keys}

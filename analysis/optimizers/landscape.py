@@ -1,8 +1,8 @@
-"""The loss about the weights that a run ended at, with the way there: along two random directions, and along the way's
-own principal components beside what a random walk shows.
+"""The loss about the weights that a run ended at, with the trajectory that led there: along two random directions, and
+along the trajectory's principal components beside what a random walk shows.
 
 The numbers are computed where the run is trained (`sweeps.training.landscape`, after Li et al. 2018); here they are
-read and drawn. The principal components of any way explain much: those of a random walk with many steps in many
+read and drawn. The components of any trajectory explain much: those of a random walk with many steps in many
 dimensions 6 / (π² k²) of its variance, 61% and 15% (Antognini and Sohl-Dickstein 2018). So they are never shown without
 the shares of random walks of the same steps.
 """
@@ -31,21 +31,21 @@ LOG_FROM: Final = 5.0
 APART: Final = 0.09
 """Epochs are written beside points that lie at least so far apart, as a share of the figure's side."""
 DOT: Final = 0.03
-"""A way that takes up no more of the figure's side cannot be made out in it."""
+"""A trajectory that takes up no more of the figure's side cannot be made out in it."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """The loss on a square grid in a plane through the end of the way."""
+    """The loss on a square grid in a plane through the end of the trajectory."""
 
     x: np.ndarray
     y: np.ndarray
     loss: np.ndarray
     """(y, x)"""
     path: np.ndarray
-    """(T, 2): the points of the plane nearest to those of the way; its end is 0, 0."""
+    """(T, 2): the points of the plane nearest to those of the trajectory, which ends at 0, 0."""
     outside: float
-    """The share of the way, Σ‖point - end‖², that lies outside the plane."""
+    """The share of the trajectory, Σ‖point - end‖², that lies outside the plane."""
 
     @property
     def log(self) -> bool:
@@ -75,7 +75,7 @@ class Walks:
     high: tuple[float, float]
     """The 97.5% quantiles."""
     together: tuple[float, float]
-    """The same two quantiles of the two shares together."""
+    """The low and the high quantile of the sum of both shares."""
     count: int
 
 
@@ -88,16 +88,16 @@ class LandscapeInfo:
     losses: np.ndarray
     """(T,) of the whole network at these epochs, not of the plane below them."""
     planes: dict[str, Plane]
-    """By RANDOM and PCA; without the second where the way has no two components."""
+    """RANDOM and PCA -> their planes; without the second where the trajectory has no two components."""
     shares: tuple[float, float]
-    """Of the way's variance, explained by the two components; nan without them."""
+    """The shares of the trajectory's variance that the two components explain; nan without them."""
     walks: Walks | None
     weights: int
     """How many weights moved: the dimension of the space."""
     loss_of: str
     reproduced: bool
     difference: str
-    """In what the run that was trained for this differs from the one that was recorded, in a sentence."""
+    """How the run that was trained for this differs from the one that was recorded, in a sentence."""
     seconds: float
     """What it took to compute."""
 
@@ -118,7 +118,7 @@ class LandscapeInfo:
 
     @property
     def steps(self) -> int:
-        """Of the way, from one point to the next."""
+        """How many steps the trajectory has, from one point to the next."""
         return len(self.epochs) - 1
 
     @property
@@ -247,7 +247,7 @@ def _colours(info: LandscapeInfo, plane: Plane, dark: bool) -> dict[str, Any]:
 
 
 def _labelled(plane: Plane) -> list[int]:
-    """The points of the way that have room for their epoch: its end first, its start, then from there on."""
+    """The points that have room for their epoch: the end first, the start, then from there on."""
     least = APART * float(plane.x[-1] - plane.x[0])
     chosen: list[int] = []
     for place in [len(plane.path) - 1, *range(len(plane.path) - 1)]:
@@ -257,7 +257,7 @@ def _labelled(plane: Plane) -> list[int]:
     return chosen
 
 
-def _draw_way(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark: bool) -> None:
+def _draw_trajectory(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark: bool) -> None:
     ink, ground = theme.ink(dark), theme.background(dark)
     texts = [
         f"{'before training' if epoch == 0 else f'epoch {epoch}'}<br>the network's own loss {number(loss)}"
@@ -290,7 +290,7 @@ def _draw_way(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark: bool) 
 
 
 def plot_landscape(info: LandscapeInfo, view: str = RANDOM, *, dark: bool = False, height: int = 460) -> go.Figure:
-    """The loss on one plane as filled contours, the way trained drawn in it.
+    """The loss on one plane as filled contours, with the trajectory of training.
 
     Args:
         info: From `landscape_info`.
@@ -313,7 +313,7 @@ def plot_landscape(info: LandscapeInfo, view: str = RANDOM, *, dark: bool = Fals
         line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, text=texts,
         hovertemplate=f"{theme.plain(info.loss_of)} %{{text}}<extra></extra>", **_colours(info, plane, dark),
     )  # fmt: skip
-    _draw_way(figure, info, plane, dark)
+    _draw_trajectory(figure, info, plane, dark)
     ends = {"constrain": "domain", "showgrid": False}
     figure.update_xaxes(range=[float(plane.x[0]), float(plane.x[-1])], **ends)
     figure.update_yaxes(range=[float(plane.y[0]), float(plane.y[-1])], scaleanchor="x", scaleratio=1, **ends)

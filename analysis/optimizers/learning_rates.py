@@ -46,11 +46,11 @@ class RateLine:
 
     method: str
     rates: tuple[float, ...]
-    """Of its trials, ascending."""
+    """The rates of its trials, ascending."""
     trials: tuple[Trial, ...]
-    """The same trials."""
+    """One per rate."""
     best: int | None
-    """Position of the best of them."""
+    """The position of the best trial."""
 
     @property
     def edge(self) -> str:
@@ -151,7 +151,7 @@ class RatesInfo:
 
 
 def _rounded(factor: float) -> str:
-    """To two significant digits: `1.8`, `420,000`."""
+    """A factor with two significant digits: `1.8`, `420,000`."""
     return f"{float(f'{factor:.2g}'):,.10g}"
 
 

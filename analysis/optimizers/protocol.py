@@ -47,7 +47,7 @@ class Budget:
 
     method: str
     trials: int
-    """That came to a result, or were pruned."""
+    """Trials that came to a result, or were pruned."""
     runs: int
     """Search runs that ended ok or diverged."""
     diverged: int
@@ -251,7 +251,7 @@ def protocol_info(
         keys: The params that tell trials apart.
         metric: What the methods are judged by.
         part: Of which data it is: a part of `analysis.runs.metric_roles`.
-        rates: The methods along their learning rate.
+        rates: The methods against their learning rate.
         active: Whether more runs are to come: what they can still mend is not known.
         declared: Method -> searched key -> the space that the method's sweeps state for it, in words.
     """

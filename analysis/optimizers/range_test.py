@@ -126,9 +126,9 @@ def range_line(run_id: str, seed: int, diverged: bool, rates: np.ndarray, losses
     """The marks of one run.
 
     Args:
-        run_id: Of the run.
+        run_id: The run's id.
         seed: Its seed.
-        diverged: Whether it ended so.
+        diverged: Whether it diverged.
         rates: (epochs,) positive, ascending.
         losses: (epochs,) finite.
     """

@@ -57,7 +57,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class TargetLine:
-    """One method."""
+    """When the runs of one method reached the target."""
 
     method: str
     label: str
@@ -129,7 +129,7 @@ class TargetsInfo:
 
     @property
     def sentence(self) -> str:
-        """Who is there first, and whether that can be believed: plain text."""
+        """Which method is there first, and whether that can be believed: plain text."""
         judged = [line for line in self.lines if line.n]
         if not judged:
             return ""

@@ -2,7 +2,7 @@
 
 The best of k trials drawn at random from the N that were run has the expectation sum_i v_(i) C(N - i, k - 1) / C(N, k)
 (`analysis.statistics.best_of.expected_best`). Trials are chosen by the mean of their seeds, as a sampler sees them;
-with the same weights each seed has a line of its own, and the expectation is exactly the mean of these lines.
+with the same weights each seed has its own line, and the expectation is exactly the mean of these lines.
 
 A trial of one seed does not count where others have several, as it stands for no method (`analysis.runs.methods`).
 
@@ -40,15 +40,15 @@ class BudgetLine:
 
     method: str
     trials: int
-    """That ended."""
+    """Trials that ended."""
     failed: int
-    """Of these, those with a diverged seed and those that were pruned."""
+    """How many of these have a diverged seed or were pruned."""
     seeds: tuple[str, ...]
     """Seeds that every trial without a failure has; nothing where trials share none."""
     by_seed: np.ndarray
     """(seeds, budgets): the expectation by each seed; nan where there is none."""
     means: tuple[Interval, ...]
-    """A budget each: the expectation, with the t-interval of its seeds."""
+    """The expectation of each budget, with the t-interval of its seeds."""
 
     def at(self, budget: int) -> Interval:
         """The expectation with so many trials."""

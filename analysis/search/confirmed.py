@@ -66,7 +66,7 @@ class Winner:
     group: Group
     """Its confirm runs, ranked among those of all winners."""
     value: str
-    """What it has of the key whose values have winners of their own; nothing without such a key."""
+    """Its value of the key each of whose values has its own winners; nothing without such a key."""
     place: int | None
     """Its rank among the winners of that value; None before it has a result."""
     search: Sample
@@ -97,7 +97,7 @@ class ConfirmedInfo:
 
     @property
     def samples(self) -> list[Sample]:
-        """The same as they are compared: paired on their fresh seeds."""
+        """The winners' confirm runs as they are compared: paired on their fresh seeds."""
         return [winner.confirm for winner in self.winners]
 
     @property
@@ -166,7 +166,7 @@ def confirmed_info(
         searched: The dotted keys that tell the trials apart.
         metric: What the objective is called.
         direction: "minimize" or "maximize".
-        per: The searched key each of whose values has winners of its own.
+        per: The searched key each of whose values has its own winners.
     """
     fresh = runs[confirms(runs)] if len(runs) else runs
     groups = sweep_ranking(fresh, searched, direction) if len(fresh) else []
@@ -206,7 +206,7 @@ def not_compared(groups: Sequence[Group], info: ConfirmedInfo) -> str:
     """Why no pairs of a sweep's winners, or of all that it tried, are compared: too many; else nothing.
 
     Args:
-        groups: Of the search, from `sweep_ranking`.
+        groups: The groups of the search, from `sweep_ranking`.
         info: The winners.
     """
     compared = info.groups if info.judged else groups
@@ -220,7 +220,7 @@ def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: Confirm
 
     Args:
         search: The runs of the search.
-        groups: Of the search, from `sweep_ranking`.
+        groups: The groups of the search, from `sweep_ranking`.
         info: The winners.
     """
     finite_winners = sum(group.interval.n > 0 for group in info.groups) if info.judged else 0

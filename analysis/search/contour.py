@@ -97,7 +97,7 @@ class ContourInfo:
 
     @property
     def sentence(self) -> str:
-        """How to read it, in plain text."""
+        """How to read the figure, in plain text."""
         better = "higher" if self.maximize else "lower"
         how = ", on a logarithmic scale" if self.log else ""
         if self.cells is not None:
@@ -169,7 +169,7 @@ def contour_info(trials: Sequence[TrialResult], x: str, y: str, metric: str, dir
     Args:
         trials: From `trial_results`.
         x: The dotted key of the horizontal axis.
-        y: That of the vertical axis.
+        y: The dotted key of the vertical axis.
         metric: What the objective is called.
         direction: "minimize" or "maximize".
     """

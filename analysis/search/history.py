@@ -47,7 +47,7 @@ class TrialResult:
 
     @property
     def mean(self) -> float:
-        """Over its finite seeds; nan without one."""
+        """The mean of its finite seeds; nan without one."""
         return float(np.mean(self.values)) if self.values else math.nan
 
     @property
@@ -120,7 +120,7 @@ def _result(
 
 
 def last_seen(histories: pd.DataFrame) -> dict[str, tuple[int, float]]:
-    """Run -> its last step and the value there: of a pruned run, those at which it was judged.
+    """Each run's last step and the value there: for a pruned run, those at which it was judged.
 
     Args:
         histories: Long, of one metric: run_id, step, value.
@@ -199,7 +199,7 @@ class Saved:
     spared: int
     """Further seeds of their trials, which were not trained."""
     seconds: float
-    """Of training, by the mean of the runs that were trained to their end; nan before there is one."""
+    """Seconds of training, by the mean of the runs that were trained to their end; nan before there is one."""
 
 
 def pruning_saved(runs: pd.DataFrame, seeds: int) -> Saved:
@@ -207,7 +207,7 @@ def pruning_saved(runs: pd.DataFrame, seeds: int) -> Saved:
 
     Args:
         runs: The search runs: outcome, counts, start_time, end_time (milliseconds).
-        seeds: Runs of a trial that is not pruned.
+        seeds: How many runs a trial has that is not pruned.
     """
     if not len(runs):
         return Saved(0, 0, math.nan)

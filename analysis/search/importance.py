@@ -5,7 +5,7 @@ runs and among all; it goes by ranks alone, so a diverged run counts as worse th
 Leyton-Brown 2014) fits a random forest to the values and splits up its variance: diverged runs have no value and are
 left out. Both describe the runs that there are; neither is a test.
 
-Numbers of which a few values were tried, as in a grid, are categories: along a hardly sampled axis PED-ANOVA's
+Numbers of which a few values were tried, as in a grid, are categories: on an axis with few samples PED-ANOVA's
 density estimate would credit a rate for being tried often.
 """
 
@@ -144,7 +144,7 @@ def importance_info(
         params: The params, the same rows; those that do not vary and those that some runs have not are left out.
         direction: "minimize" or "maximize".
         evaluator: One of EVALUATORS.
-        seed: Of fANOVA's forest.
+        seed: The seed of fANOVA's forest.
         of: What a row is: "runs", or "trials" where each is the mean of its seeds.
     """
     if evaluator not in EVALUATORS:

@@ -92,7 +92,7 @@ class ParallelInfo:
 
     @property
     def n(self) -> int:
-        """Lines."""
+        """How many lines are drawn."""
         return len(self.diverged)
 
 
@@ -101,7 +101,7 @@ def parallel_info(runs: pd.DataFrame, columns: pd.DataFrame, metric: str, *, max
 
     Args:
         runs: One row per run: outcome, counts, objective.
-        columns: What the axes show, in their order: the same rows.
+        columns: What the axes show, in their order, for the same rows.
         metric: What the objective is called.
         maximize: Whether more of it is better.
     """
@@ -192,13 +192,13 @@ class ScatterInfo:
     colour: Column
     labels: list[str]
     diverged: np.ndarray
-    """Those that diverged and have no value of y."""
+    """Which of the runs diverged and have no value of y."""
     left_out: int
     """Runs that have no value on one of the axes and did not diverge."""
 
     @property
     def n(self) -> int:
-        """Points, crosses included."""
+        """How many points are drawn, crosses included."""
         return int((np.isfinite(self.x.values) & (np.isfinite(self.y.values) | self.diverged)).sum())
 
 
@@ -211,8 +211,8 @@ def scatter_info(
         runs: One row per run: outcome, counts.
         columns: The columns, the same rows.
         x: The column of the horizontal axis.
-        y: That of the vertical axis.
-        colour: That of the colours.
+        y: The column of the vertical axis.
+        colour: The column of the colours.
         labels: What each run is called.
     """
     keep = runs["counts"].to_numpy(dtype=bool)
@@ -232,7 +232,7 @@ def axis(column: Column) -> dict[str, Any]:
 
 
 def apart(column: Column) -> np.ndarray:
-    """Words stand a little apart, so that equal ones do not hide each other; the same way each time."""
+    """The values of a column, with words a little apart so that equal ones do not hide each other; always the same."""
     if not column.words:
         return column.values
     return np.asarray(column.values + (np.arange(len(column.values)) * 0.618 % 1 - 0.5) * 0.3)

@@ -32,14 +32,14 @@ class SliceInfo:
 
     key: str
     values: Column
-    """What each trial has of it."""
+    """The value of each trial."""
     trials: list[TrialResult]
     best: int | None
     """Position of the best of them."""
     metric: str
     direction: str
     scale: Scale
-    """Of all trials: the slices of a sweep share their vertical axis."""
+    """The scale of all trials: the slices of a sweep share their vertical axis."""
 
     @property
     def edge(self) -> str:
@@ -52,7 +52,7 @@ class SliceInfo:
 
     @property
     def warning(self) -> str:
-        """That the best lies at the edge of what was tried: plain text, or nothing."""
+        """A sentence where the best lies at the edge of what was tried; nothing where it does not."""
         if not self.edge:
             return ""
         value = number(float(self.values.values[self.best or 0]))
@@ -81,7 +81,7 @@ def slice_info(trials: Sequence[TrialResult], key: str, metric: str, direction: 
 
 
 def _level(values: Column) -> dict[str, Any]:
-    """Of a panel's logarithmic ticks only the powers of ten get a number if all of them would have to be slanted."""
+    """Level ticks: only powers of ten get a number if all numbers of a logarithmic axis would have to be slanted."""
     if values.words or not values.log:
         return {}
     ticks = theme.log_ticks(*values.range)

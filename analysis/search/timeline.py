@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST: Final = 3000
-"""Bars drawn at most, the latest: more are no figure."""
+"""The latest so many bars are drawn: with more nothing could be made out."""
 SHORT: Final = {"hours": "h", "minutes": "min", "seconds": "s"}
 LABELLED_CUTS: Final = 4
 LONG_IDLE: Final = 0.05
@@ -63,9 +63,9 @@ class TimelineInfo:
     """What `plot_timeline` draws."""
 
     spans: list[Span]
-    """In the order in which they began."""
+    """The runs in the order in which they began."""
     lanes: int
-    """Runs trained at one time, at most."""
+    """The largest number of runs that were trained at one time."""
     cuts: list[tuple[float, float]]
     """(where it lies in the figure, how many seconds are cut out there)."""
 
