@@ -156,10 +156,14 @@ class AveragesInfo:
         days = np.arange(1, len(self.values) + 1)
         return pd.DataFrame(
             {
-                "day": days, "truth": self.truth, "value": self.values, "average": self.plain,
-                "corrected": self.corrected, "weight_sum": weight_sum(self.beta, days),
+                "day": days,
+                "truth": self.truth,
+                "value": self.values,
+                "average": self.plain,
+                "corrected": self.corrected,
+                "weight_sum": weight_sum(self.beta, days),
             }
-        )  # fmt: skip
+        )
 
     def weights_frame(self) -> pd.DataFrame:
         """Columns: days_ago, weight, corrected; of the chosen day."""
@@ -217,7 +221,7 @@ def plot_averages(info: AveragesInfo, *, dark: bool = False, height: int = 400) 
         line={"width": 1, "color": grey, "dash": "dot"},
         annotation={"text": f"day {info.at}", "font": {"size": 11, "color": grey}},
         annotation_position="top left" if info.at > DAYS / 2 else "top right",
-    )  # fmt: skip
+    )
     figure.update_xaxes(range=[0, len(days) + 1])
     return figure
 

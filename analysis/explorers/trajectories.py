@@ -23,8 +23,12 @@ from analysis.statistics import number
 from analysis.words import counted, joined
 
 METHODS: Final = {
-    "sgd": "gradient descent", "momentum": "momentum", "nesterov": "Nesterov", "rmsprop": "RMSprop", "adam": "Adam",
-}  # fmt: skip
+    "sgd": "gradient descent",
+    "momentum": "momentum",
+    "nesterov": "Nesterov",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+}
 """Method -> what it is called. The names are those of the optimizers, which give them their colours."""
 ARRIVED: Final = 0.01
 CLOSE: Final = 0.001

@@ -76,11 +76,16 @@ def _contours(surface: Surface, dark: bool) -> dict[str, Any]:
     z = np.log10(heights + heights.max() / 2000)
     deep, flat = ("#434c5a", "#15181c") if dark else ("#bcc6d3", "#fbfcfd")
     return {
-        "x": x, "y": y, "z": z.astype(np.float32), "colorscale": [[0, deep], [1, flat]], "showscale": False,
+        "x": x,
+        "y": y,
+        "z": z.astype(np.float32),
+        "colorscale": [[0, deep], [1, flat]],
+        "showscale": False,
         "autocontour": False,
         "contours": {"start": float(z.min()), "end": float(z.max()), "size": float(np.ptp(z)) / 14},
-        "line": {"width": 0.6, "color": "rgba(128,136,148,0.55)"}, "hoverinfo": "skip",
-    }  # fmt: skip
+        "line": {"width": 0.6, "color": "rgba(128,136,148,0.55)"},
+        "hoverinfo": "skip",
+    }
 
 
 def plot_surface(info: TrajectoriesInfo, *, dark: bool = False, height: int = 460) -> go.Figure:
@@ -92,10 +97,13 @@ def plot_surface(info: TrajectoriesInfo, *, dark: bool = False, height: int = 46
     figure.add_contour(**_contours(info.surface, dark))
     ink, ground = theme.ink(dark), theme.background(dark)
     figure.add_scatter(
-        x=info.surface.minima[:, 0], y=info.surface.minima[:, 1], mode="markers", showlegend=False,
+        x=info.surface.minima[:, 0],
+        y=info.surface.minima[:, 1],
+        mode="markers",
+        showlegend=False,
         marker={"symbol": "star", "size": 12, "color": ink, "line": {"width": 1, "color": ground}},
         hovertemplate="minimum (%{x:.3g}, %{y:.3g})<extra></extra>",
-    )  # fmt: skip
+    )
     for way, colour, dash in _styles(info, dark):
         name, steps = theme.plain(way.label), _seen(info.surface, way)
         points, values = way.points[steps], way.values[steps].tolist()
@@ -104,22 +112,36 @@ def plot_surface(info: TrajectoriesInfo, *, dark: bool = False, height: int = 46
         if left is not None:
             points, notes = np.vstack([points, left]), [*notes, "leaves the window"]
         figure.add_scatter(
-            x=points[:, 0], y=points[:, 1], mode="lines+markers", name=name, legendgroup=name,
+            x=points[:, 0],
+            y=points[:, 1],
+            mode="lines+markers",
+            name=name,
+            legendgroup=name,
             line=_line(way, colour, dash),
             marker={"size": 9 if way.entry.beneath else 4, "color": colour, "opacity": 0.4 if way.entry.beneath else 1},
-            text=notes, hovertemplate=f"<b>{name}</b><br>%{{text}}<br>(%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
-        )  # fmt: skip
+            text=notes,
+            hovertemplate=f"<b>{name}</b><br>%{{text}}<br>(%{{x:.3g}}, %{{y:.3g}})<extra></extra>",
+        )
         dot = {"symbol": "circle", "size": 10, "color": colour, "line": {"width": 1.5, "color": ground}}
         figure.add_scatter(
-            x=points[-1:, 0], y=points[-1:, 1], mode="markers", showlegend=False, legendgroup=name,
-            marker=_cross(dark) if way.diverged else dot, cliponaxis=False,
+            x=points[-1:, 0],
+            y=points[-1:, 1],
+            mode="markers",
+            showlegend=False,
+            legendgroup=name,
+            marker=_cross(dark) if way.diverged else dot,
+            cliponaxis=False,
             hovertemplate=f"<b>{name}</b><br>{theme.plain(way.outcome)}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.add_scatter(
-        x=[info.start[0]], y=[info.start[1]], mode="markers", showlegend=False, cliponaxis=False,
+        x=[info.start[0]],
+        y=[info.start[1]],
+        mode="markers",
+        showlegend=False,
+        cliponaxis=False,
         marker={"symbol": "circle-open", "size": 12, "color": ink, "line": {"width": 2}},
         hovertemplate="start (%{x:.3g}, %{y:.3g})<extra></extra>",
-    )  # fmt: skip
+    )
     window_x, window_y = info.surface.window
     figure.update_xaxes(range=list(window_x), constrain="domain")
     figure.update_yaxes(range=list(window_y), scaleanchor="x", constrain="domain", showgrid=False)
@@ -149,20 +171,33 @@ def plot_distances(info: TrajectoriesInfo, *, dark: bool = False, height: int = 
         steps = np.arange(len(drawn))
         if way.bound is not None and not way.entry.beneath:
             figure.add_scatter(
-                x=steps, y=_shown(way.bound), mode="lines", showlegend=False, legendgroup=name,
+                x=steps,
+                y=_shown(way.bound),
+                mode="lines",
+                showlegend=False,
+                legendgroup=name,
                 line={"color": theme.translucent(colour, 0.8), "width": 1.4, "dash": "dot"},
                 hovertemplate=f"<b>{name}</b><br>step %{{x}}: theory at most %{{y:.3g}}<extra></extra>",
-            )  # fmt: skip
+            )
         figure.add_scatter(
-            x=steps, y=drawn, mode="lines", name=name, legendgroup=name, line=_line(way, colour, dash),
+            x=steps,
+            y=drawn,
+            mode="lines",
+            name=name,
+            legendgroup=name,
+            line=_line(way, colour, dash),
             hovertemplate=f"<b>{name}</b><br>step %{{x}}: %{{y:.3g}}<extra></extra>",
-        )  # fmt: skip
+        )
         if way.arrived is not None and not way.entry.beneath:
             figure.add_scatter(
-                x=[way.arrived], y=[ARRIVED], mode="markers", showlegend=False, legendgroup=name,
+                x=[way.arrived],
+                y=[ARRIVED],
+                mode="markers",
+                showlegend=False,
+                legendgroup=name,
                 marker={"symbol": "circle", "size": 8, "color": colour},
                 hovertemplate=f"<b>{name}</b><br>within 1% from step {way.arrived} on<extra></extra>",
-            )  # fmt: skip
+            )
         if way.diverged:
             crosses(
                 figure,

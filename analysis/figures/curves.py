@@ -241,9 +241,15 @@ def _line(row: Mapping[Any, Any], history: pd.DataFrame | None) -> Line:
         points = points[np.isfinite(points["value"].to_numpy(dtype=float))]
         steps, values = points["step"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float)
     return Line(
-        row["run_id"], int(row["seed"]), str(row["outcome"]), steps, values, data=row.get("seed_data", -1), name=name,
+        row["run_id"],
+        int(row["seed"]),
+        str(row["outcome"]),
+        steps,
+        values,
+        data=row.get("seed_data", -1),
+        name=name,
         repeats=None if history is None else repeats(name, history),
-    )  # fmt: skip
+    )
 
 
 def curves_info(

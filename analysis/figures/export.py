@@ -80,9 +80,17 @@ def for_document(figure: go.Figure, caption: Caption) -> go.Figure:
     )
     copy.add_annotation(
         text="<br>".join(theme.plain(line) for line in lines),
-        xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="top", yshift=-legend_height, align="left",
-        showarrow=False, font={"size": 12, "color": "#4a515c"},
-    )  # fmt: skip
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=0,
+        xanchor="left",
+        yanchor="top",
+        yshift=-legend_height,
+        align="left",
+        showarrow=False,
+        font={"size": 12, "color": "#4a515c"},
+    )
     return copy
 
 

@@ -59,8 +59,15 @@ def together(figures: Sequence[go.Figure], *, columns: int = COLUMNS) -> go.Figu
         figure.update_layout({f"xaxis{suffix}": x, f"yaxis{suffix}": y})
         title = (panel.layout.title.text if panel.layout.title else None) or ""
         figure.add_annotation(
-            text=title, x=left, xref="paper", xanchor="left", y=top, yref="paper", yanchor="bottom", showarrow=False,
+            text=title,
+            x=left,
+            xref="paper",
+            xanchor="left",
+            y=top,
+            yref="paper",
+            yanchor="bottom",
+            showarrow=False,
             font={"size": 13},
-        )  # fmt: skip
+        )
     figure.update_layout(margin={"l": 8, "r": 8, "t": 30, "b": 8}, legend={"y": -40 / height})
     return figure

@@ -89,9 +89,11 @@ class Along:
         pad = 0.06 * (last - first) or 0.6
         low, high = (0.5 * self.room(end) if bars else pad for end in (first, last))
         return {
-            "tickmode": "array", "tickvals": [place for place, _ in ticks], "ticktext": [text for _, text in ticks],
+            "tickmode": "array",
+            "tickvals": [place for place, _ in ticks],
+            "ticktext": [text for _, text in ticks],
             "range": [first - max(low, pad), last + max(high, pad)],
-        }  # fmt: skip
+        }
 
 
 def size(value: Any) -> float:

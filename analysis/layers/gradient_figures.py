@@ -30,19 +30,29 @@ def plot_heat(info: HeatInfo, *, dark: bool = False, height: int | None = None) 
     sizes = [max(3, size) for size in layers]
     tall = height or int(70 + 52 * count + sum(min(ROW, 190 / size) * size for size in sizes))
     figure = make_subplots(
-        rows=count, cols=1, shared_xaxes=True, row_heights=sizes, vertical_spacing=min(0.3 / count, 46 / tall),
+        rows=count,
+        cols=1,
+        shared_xaxes=True,
+        row_heights=sizes,
+        vertical_spacing=min(0.3 / count, 46 / tall),
         subplot_titles=[theme.plain(theme.shortened(f"{panel.label} (n={panel.n})", 44)) for panel in info.panels],
-    )  # fmt: skip
+    )
     low, high = (math.log10(bound) for bound in info.range)
     for row, panel in enumerate(info.panels, start=1):
         with np.errstate(divide="ignore", invalid="ignore"):
             shade = np.where(panel.norms > 0, np.log10(panel.norms), math.nan).T
         figure.add_heatmap(
-            x=panel.epochs, y=[str(place) for place in range(1, len(panel.names) + 1)], z=shade, coloraxis="coloraxis",
+            x=panel.epochs,
+            y=[str(place) for place in range(1, len(panel.names) + 1)],
+            z=shade,
+            coloraxis="coloraxis",
             customdata=panel.norms.T,
             text=[[theme.plain(name)] * len(panel.epochs) for name in panel.names],
-            hovertemplate="%{text}, epoch %{x}: %{customdata:.3g}<extra></extra>", hoverongaps=True, row=row, col=1,
-        )  # fmt: skip
+            hovertemplate="%{text}, epoch %{x}: %{customdata:.3g}<extra></extra>",
+            hoverongaps=True,
+            row=row,
+            col=1,
+        )
     figure.update_layout(**theme.layout(dark, x="", y="", height=tall))
     base = theme.layout(dark, x="epoch", y="layer")
     plain = {key: value for key, value in base["yaxis"].items() if key != "title"}
@@ -59,13 +69,17 @@ def plot_heat(info: HeatInfo, *, dark: bool = False, height: int | None = None) 
     figure.update_layout(
         margin={"t": 26, "l": 8, "r": 8, "b": 8},
         coloraxis={
-            "colorscale": "Cividis", "cmin": low, "cmax": high if high > low else low + 1,
+            "colorscale": "Cividis",
+            "cmin": low,
+            "cmax": high if high > low else low + 1,
             "colorbar": {
-                "title": {"text": "gradient norm", "side": "right", "font": {"size": 12}}, "thickness": 10,
-                "outlinewidth": 0, **ticks,
+                "title": {"text": "gradient norm", "side": "right", "font": {"size": 12}},
+                "thickness": 10,
+                "outlinewidth": 0,
+                **ticks,
             },
         },
-    )  # fmt: skip
+    )
     return figure
 
 

@@ -359,8 +359,13 @@ def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> Profi
             change = geometric_mean(values[:, -1] / values[:, 0], sets)
         profiles.append(
             Profile(
-                method, _label(method, depth, several), members[0].names, tuple(run.seed for run in members), values,
-                tuple(geometric_mean(column, sets) for column in values.T), change,
+                method,
+                _label(method, depth, several),
+                members[0].names,
+                tuple(run.seed for run in members),
+                values,
+                tuple(geometric_mean(column, sets) for column in values.T),
+                change,
             )
-        )  # fmt: skip
+        )
     return ProfileInfo(profiles, what)

@@ -211,23 +211,34 @@ def landscape_info(arrays: Mapping[str, np.ndarray] | None) -> LandscapeInfo:
     """
     if not arrays or "epochs" not in arrays or "losses" not in arrays:
         none = np.array([])
-        return LandscapeInfo(none, none, {}, (math.nan, math.nan), None, 0, "", False, "", math.nan)
+        return LandscapeInfo(
+            epochs=none,
+            losses=none,
+            planes={},
+            shares=(math.nan, math.nan),
+            walks=None,
+            weights=0,
+            loss_of="",
+            reproduced=False,
+            difference="",
+            seconds=math.nan,
+        )
     views = {view: plane for view in (RANDOM, PCA) if (plane := _plane(arrays, view)) is not None}
     compared = PCA in views and {"pca_shares", "null_shares"} <= set(arrays) and len(arrays["null_shares"]) > 0
     if not compared:
         views.pop(PCA, None)  # never without what noise would show
     first, second = (float(share) for share in arrays["pca_shares"]) if compared else (math.nan, math.nan)
     return LandscapeInfo(
-        np.asarray(arrays["epochs"], dtype=int),
-        np.asarray(arrays["losses"], dtype=float),
-        views,
-        (first, second),
-        _walks(np.asarray(arrays["null_shares"], dtype=float)) if compared else None,
-        int(arrays["weights"]),
-        str(arrays["loss_of"]),
-        bool(arrays["reproduced"]),
-        str(arrays["problem"]),
-        float(np.sum(arrays["seconds"])),
+        epochs=np.asarray(arrays["epochs"], dtype=int),
+        losses=np.asarray(arrays["losses"], dtype=float),
+        planes=views,
+        shares=(first, second),
+        walks=_walks(np.asarray(arrays["null_shares"], dtype=float)) if compared else None,
+        weights=int(arrays["weights"]),
+        loss_of=str(arrays["loss_of"]),
+        reproduced=bool(arrays["reproduced"]),
+        difference=str(arrays["problem"]),
+        seconds=float(np.sum(arrays["seconds"])),
     )
 
 
@@ -236,9 +247,13 @@ def _colours(info: LandscapeInfo, plane: Plane, dark: bool) -> dict[str, Any]:
     low, high = plane.range
     middle, far = ("#464c9e", "#262b33") if dark else ("#8fb4e8", "#e9edf2")
     bar: dict[str, Any] = {
-        "thickness": 9, "len": 1.0, "x": 1.01, "outlinewidth": 0, "tickfont": {"size": 11},
+        "thickness": 9,
+        "len": 1.0,
+        "x": 1.01,
+        "outlinewidth": 0,
+        "tickfont": {"size": 11},
         "title": {"text": theme.plain(theme.shortened(info.loss_of, 30)), "side": "right", "font": {"size": 12}},
-    }  # fmt: skip
+    }
     if plane.log:
         values = [value for value in theme.log_ticks(low, high)["tickvals"] if low * 0.99 <= value <= high * 1.01]
         values = values if len(values) >= 3 else [low, math.sqrt(low * high), high]
@@ -267,26 +282,49 @@ def _draw_trajectory(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark:
     hover = {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
     # A line in the colour of the page beneath it, so that it stands out on every shade.
     figure.add_scatter(
-        x=x, y=y, mode="lines", line={"width": 4, "color": ground}, hoverinfo="skip", showlegend=False, name="",
-    )  # fmt: skip
+        x=x,
+        y=y,
+        mode="lines",
+        line={"width": 4, "color": ground},
+        hoverinfo="skip",
+        showlegend=False,
+        name="",
+    )
     figure.add_scatter(
-        x=x, y=y, mode="lines+markers", line={"width": 1.6, "color": ink}, name="way trained", **hover,
+        x=x,
+        y=y,
+        mode="lines+markers",
+        line={"width": 1.6, "color": ink},
+        name="way trained",
+        **hover,
         marker={"size": 4.5, "color": ink},
-    )  # fmt: skip
+    )
     for place, name, symbol in ((0, "before training", "circle"), (-1, f"epoch {info.epochs[-1]}", "star")):
         figure.add_scatter(
-            x=x[[place]], y=y[[place]], mode="markers", name=name, text=[texts[place]],
+            x=x[[place]],
+            y=y[[place]],
+            mode="markers",
+            name=name,
+            text=[texts[place]],
             hovertemplate="%{text}<extra></extra>",
             marker={
-                "size": 13 if symbol == "star" else 10, "symbol": symbol, "color": theme.palette(dark)[1],
+                "size": 13 if symbol == "star" else 10,
+                "symbol": symbol,
+                "color": theme.palette(dark)[1],
                 "line": {"width": 1.4, "color": ink},
             },
-        )  # fmt: skip
+        )
     for place in _labelled(plane):
         figure.add_annotation(
-            x=x[place], y=y[place], text=str(info.epochs[place]), showarrow=False, yshift=13,
-            font={"size": 11, "color": ink}, bgcolor=theme.translucent(ground, 0.65), borderpad=1,
-        )  # fmt: skip
+            x=x[place],
+            y=y[place],
+            text=str(info.epochs[place]),
+            showarrow=False,
+            yshift=13,
+            font={"size": 11, "color": ink},
+            bgcolor=theme.translucent(ground, 0.65),
+            borderpad=1,
+        )
 
 
 def plot_landscape(info: LandscapeInfo, view: str = RANDOM, *, dark: bool = False, height: int = 460) -> go.Figure:
@@ -309,10 +347,16 @@ def plot_landscape(info: LandscapeInfo, view: str = RANDOM, *, dark: bool = Fals
     finite = np.where(np.isfinite(plane.loss), plane.loss, np.nan)
     texts = [[number(loss) for loss in row] for row in plane.loss]
     figure.add_contour(
-        x=plane.x, y=plane.y, z=np.log10(finite) if plane.log else finite, ncontours=18, connectgaps=False,
-        line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, text=texts,
-        hovertemplate=f"{theme.plain(info.loss_of)} %{{text}}<extra></extra>", **_colours(info, plane, dark),
-    )  # fmt: skip
+        x=plane.x,
+        y=plane.y,
+        z=np.log10(finite) if plane.log else finite,
+        ncontours=18,
+        connectgaps=False,
+        line={"width": 0.5, "color": "rgba(128,136,148,0.5)"},
+        text=texts,
+        hovertemplate=f"{theme.plain(info.loss_of)} %{{text}}<extra></extra>",
+        **_colours(info, plane, dark),
+    )
     _draw_trajectory(figure, info, plane, dark)
     ends = {"constrain": "domain", "showgrid": False}
     figure.update_xaxes(range=[float(plane.x[0]), float(plane.x[-1])], **ends)

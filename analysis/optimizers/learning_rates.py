@@ -107,8 +107,9 @@ class RatesInfo:
             factor = max(rates) / min(rates)
             apart = (
                 f": a factor of {_rounded(factor)} apart, so one for all would favour some"
-                if factor >= 1.5 else ": the same for all"
-            )  # fmt: skip
+                if factor >= 1.5
+                else ": the same for all"
+            )
         return f"Best {self.key}: {words}{apart}."
 
     @property

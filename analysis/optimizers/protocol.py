@@ -86,11 +86,15 @@ class ProtocolInfo:
         """One row per method: method, trials, runs, diverged, confirm runs, and one column per searched key."""
         rows = [
             {
-                "method": budget.method, "trials": budget.trials, "runs": budget.runs, "diverged": budget.diverged,
-                "confirm runs": budget.confirmed, **budget.space,
+                "method": budget.method,
+                "trials": budget.trials,
+                "runs": budget.runs,
+                "diverged": budget.diverged,
+                "confirm runs": budget.confirmed,
+                **budget.space,
             }
             for budget in self.budgets
-        ]  # fmt: skip
+        ]
         return pd.DataFrame(rows)
 
 
@@ -122,10 +126,13 @@ def _confirmed(method: Method) -> int:
 def _budget(method: Method, key: str, keys: Sequence[str], declared: Mapping[str, str]) -> Budget:
     ended = [trial for trial in method.trials if trial.ended]
     return Budget(
-        method.name, len(ended), sum(trial.sample.n for trial in ended),
+        method.name,
+        len(ended),
+        sum(trial.sample.n for trial in ended),
         sum(len(trial.sample.diverged) for trial in [*method.trials, *method.confirmed]),
-        _confirmed(method), _space(method, key, keys, declared),
-    )  # fmt: skip
+        _confirmed(method),
+        _space(method, key, keys, declared),
+    )
 
 
 def _equal(budgets: Sequence[Budget]) -> Check:

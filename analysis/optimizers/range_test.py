@@ -140,9 +140,15 @@ def range_line(run_id: str, seed: int, diverged: bool, rates: np.ndarray, losses
     falls = lowest > 0 and slopes[steepest] < 0
     turns = lowest > 0 and (lowest < len(rates) - 1 or diverged)
     return RangeLine(
-        run_id, seed, diverged, rates, losses, smooth,
-        float(rates[steepest]) if falls else math.nan, float(rates[lowest]) if turns else math.nan,
-    )  # fmt: skip
+        run_id=run_id,
+        seed=seed,
+        diverged=diverged,
+        rates=rates,
+        losses=losses,
+        smooth=smooth,
+        steepest=float(rates[steepest]) if falls else math.nan,
+        turn=float(rates[lowest]) if turns else math.nan,
+    )
 
 
 def range_info(

@@ -246,8 +246,11 @@ def _reached(line: Line, target: float) -> Reached:
 
 def _target_line(curve: Curve, target: float) -> TargetLine:
     # A run that ended ok without a single value has logged another metric: it is no miss.
-    judged = [line for line in curve.lines if line.outcome in JUDGED
-              and (len(line.values) or line.outcome == Outcome.DIVERGED)]  # fmt: skip
+    judged = [
+        line
+        for line in curve.lines
+        if line.outcome in JUDGED and (len(line.values) or line.outcome == Outcome.DIVERGED)
+    ]
     runs = sorted((_reached(line, target) for line in judged), key=lambda run: run.at)
     return TargetLine(curve.group.method, curve.group.label, tuple(runs), len(curve.lines) - len(judged))
 

@@ -139,8 +139,13 @@ class BudgetsInfo:
             words += f"; it leads up to {last}, then {other.method}" if other else ""
         elif self.most > budget:
             words += f"; it leads up to all {self.most}"
-        tied = [line.method for line in self.lines if line is not leader and line.at(budget).n
-                and line.at(budget).mean <= expected.mean + ROUNDING * abs(expected.mean)]  # fmt: skip
+        tied = [
+            line.method
+            for line in self.lines
+            if line is not leader
+            and line.at(budget).n
+            and line.at(budget).mean <= expected.mean + ROUNDING * abs(expected.mean)
+        ]
         return words + (f", as does {' and '.join(tied)}" if tied else "") + "."
 
     @property

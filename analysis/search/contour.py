@@ -194,9 +194,13 @@ def _colours(info: ContourInfo, dark: bool) -> dict[str, Any]:
     shades = [[0, accent], [0.5, middle], [1, far]]
     low, high = info.scale.low, info.scale.high
     bar: dict[str, Any] = {
-        "thickness": 9, "len": 1.0, "x": 1.01, "outlinewidth": 0, "tickfont": {"size": 11},
+        "thickness": 9,
+        "len": 1.0,
+        "x": 1.01,
+        "outlinewidth": 0,
+        "tickfont": {"size": 11},
         "title": {"text": theme.plain(theme.shortened(info.metric, 30)), "side": "right", "font": {"size": 12}},
-    }  # fmt: skip
+    }
     if info.log:
         ticks = theme.log_ticks(low, high)
         values = [value for value in ticks["tickvals"] if low * 0.99 <= value <= high * 1.01]
@@ -226,12 +230,21 @@ def _draw_cells(figure: go.Figure, info: ContourInfo, cells: Cells, dark: bool) 
     ]
     labelled = cells.means.size <= LABELLED
     figure.add_heatmap(
-        x=list(range(len(words_x))), y=list(range(len(words_y))), z=np.log10(cells.means) if info.log else cells.means,
+        x=list(range(len(words_x))),
+        y=list(range(len(words_y))),
+        z=np.log10(cells.means) if info.log else cells.means,
         text=[[number(value, 3) if math.isfinite(value) else "" for value in row] for row in cells.means],
-        texttemplate="%{text}" if labelled else None, customdata=notes, hovertemplate="%{customdata}<extra></extra>",
-        xgap=2, ygap=2, zmin=look["low"], zmax=look["high"], colorscale=look["colorscale"],
-        reversescale=look["reversescale"], colorbar=look["colorbar"],
-    )  # fmt: skip
+        texttemplate="%{text}" if labelled else None,
+        customdata=notes,
+        hovertemplate="%{customdata}<extra></extra>",
+        xgap=2,
+        ygap=2,
+        zmin=look["low"],
+        zmax=look["high"],
+        colorscale=look["colorscale"],
+        reversescale=look["reversescale"],
+        colorbar=look["colorbar"],
+    )
     failed = np.argwhere((cells.counts == 0) & (cells.diverged > 0))
     if len(failed):
         crosses(
@@ -255,18 +268,32 @@ def _draw_points(figure: go.Figure, info: ContourInfo, dark: bool) -> None:
     if info.surface is not None:
         z = np.log10(info.surface.z) if info.log else info.surface.z
         figure.add_contour(
-            x=info.surface.x, y=info.surface.y, z=z, zmin=look["low"], zmax=look["high"], hoverinfo="skip",
-            colorscale=look["colorscale"], reversescale=look["reversescale"], colorbar=look["colorbar"],
-            line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, ncontours=14, connectgaps=False,
-        )  # fmt: skip
+            x=info.surface.x,
+            y=info.surface.y,
+            z=z,
+            zmin=look["low"],
+            zmax=look["high"],
+            hoverinfo="skip",
+            colorscale=look["colorscale"],
+            reversescale=look["reversescale"],
+            colorbar=look["colorbar"],
+            line={"width": 0.5, "color": "rgba(128,136,148,0.5)"},
+            ncontours=14,
+            connectgaps=False,
+        )
     x, y = apart(info.x), apart(info.y)
     ink, ground = theme.ink(dark), theme.background(dark)
     marker: dict[str, Any] = {"size": 8, "color": ink, "line": {"width": 1.2, "color": ground}}
     if info.surface is None:
         marker |= {
-            "color": shade, "cmin": look["low"], "cmax": look["high"], "colorscale": look["colorscale"],
-            "reversescale": look["reversescale"], "colorbar": look["colorbar"], "line": {"width": 1, "color": ink},
-        }  # fmt: skip
+            "color": shade,
+            "cmin": look["low"],
+            "cmax": look["high"],
+            "colorscale": look["colorscale"],
+            "reversescale": look["reversescale"],
+            "colorbar": look["colorbar"],
+            "line": {"width": 1, "color": ink},
+        }
     figure.add_scatter(
         x=x[finished],
         y=y[finished],

@@ -108,9 +108,12 @@ def trial_results(
 
 
 def _result(
-    number: int, label: str, params: Mapping[str, Any], rows: list[dict[Any, Any]],
+    number: int,
+    label: str,
+    params: Mapping[str, Any],
+    rows: list[dict[Any, Any]],
     judged: Mapping[str, tuple[int, float]],
-) -> TrialResult:  # fmt: skip
+) -> TrialResult:
     outcomes = [str(row["outcome"]) for row in rows]
     ok = [float(row["objective"]) for row in rows if row["outcome"] == Outcome.OK]
     finite = tuple(value for value in ok if math.isfinite(value))

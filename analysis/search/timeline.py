@@ -33,7 +33,7 @@ UNITS: Final = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
 
 @dataclass(frozen=True)
-class Span:
+class RunSpan:
     """One run on the timeline, in seconds since the first run began."""
 
     run_id: str
@@ -62,7 +62,7 @@ class Span:
 class TimelineInfo:
     """What `plot_timeline` draws."""
 
-    spans: list[Span]
+    spans: list[RunSpan]
     """The runs in the order in which they began."""
     lanes: int
     """The largest number of runs that were trained at one time."""
@@ -176,12 +176,19 @@ def timeline_info(runs: pd.DataFrame, now_ms: float) -> TimelineInfo:
     lanes = lanes_of(starts, stops)
     before, cuts = cuts_of(starts, stops)
     spans = [
-        Span(
-            str(row["run_id"]), str(row["name"]), str(row["outcome"]), row["phase"] == CONFIRM_PHASE,
-            bool(row["counts"]), start, stop, lane, cut,
+        RunSpan(
+            run_id=str(row["run_id"]),
+            name=str(row["name"]),
+            outcome=str(row["outcome"]),
+            confirms=row["phase"] == CONFIRM_PHASE,
+            counts=bool(row["counts"]),
+            start=start,
+            end=stop,
+            lane=lane,
+            cut=cut,
         )
         for row, start, stop, lane, cut in zip(frame.to_dict("records"), starts, stops, lanes, before, strict=True)
-    ]  # fmt: skip
+    ]
     return TimelineInfo(spans, max(lanes) + 1, cuts)
 
 
@@ -212,9 +219,14 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
         if not group:
             continue
         figure.add_bar(
-            x=[span.seconds / seconds for span in group], base=[span.drawn / seconds for span in group],
-            y=[span.lane for span in group], orientation="h", width=0.72, name=outcome,
-            marker=look | {
+            x=[span.seconds / seconds for span in group],
+            base=[span.drawn / seconds for span in group],
+            y=[span.lane for span in group],
+            orientation="h",
+            width=0.72,
+            name=outcome,
+            marker=look
+            | {
                 "opacity": [1.0 if span.counts else 0.35 for span in group],
                 "line": {
                     "width": [1.2 if span.confirms else 0.6 for span in group],
@@ -222,8 +234,9 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
                 },
             },
             text=[f"<b>{theme.plain(theme.shortened(span.name, 60))}</b><br>{_said(span)}" for span in group],
-            textposition="none", hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+            textposition="none",
+            hovertemplate="%{text}<extra></extra>",
+        )
     figure.update_layout(
         **theme.layout(
             dark,
@@ -234,22 +247,29 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
     )
     figure.update_layout(barmode="overlay", bargap=0.2, legend={"y": -0.3 if info.lanes < 4 else -0.16})
     figure.update_yaxes(
-        tickvals=list(range(info.lanes)), ticktext=[str(lane + 1) for lane in range(info.lanes)], showgrid=False,
+        tickvals=list(range(info.lanes)),
+        ticktext=[str(lane + 1) for lane in range(info.lanes)],
+        showgrid=False,
         range=[info.lanes - 0.5, -0.5],
-    )  # fmt: skip
+    )
     figure.update_xaxes(showgrid=True, rangemode="tozero")
     for place, idle in info.cuts:
         figure.add_vline(x=place / seconds, line={"width": 1, "dash": "dot", "color": theme.grey(dark)})
         if len(info.cuts) <= LABELLED_CUTS:
             figure.add_annotation(
-                x=place / seconds, y=1, yref="paper", yanchor="bottom", text=_short(idle), showarrow=False,
+                x=place / seconds,
+                y=1,
+                yref="paper",
+                yanchor="bottom",
+                text=_short(idle),
+                showarrow=False,
                 font={"size": 11, "color": theme.grey(dark)},
-            )  # fmt: skip
+            )
     if info.cuts:
         figure.update_layout(margin={"t": 24})
     return figure
 
 
-def _said(span: Span) -> str:
+def _said(span: RunSpan) -> str:
     words = ["confirm" if span.confirms else "", span.outcome, "" if span.counts else "superseded"]
     return f"{', '.join(filter(None, words))}, {number(span.seconds, 3)} s"
