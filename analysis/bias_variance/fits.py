@@ -140,7 +140,7 @@ def plot_fits(info: FitsInfo, *, dark: bool = False, height: int = 520) -> go.Fi
     figure, palette = go.Figure(), theme.palette(dark)
     base = theme.layout(dark, x="x", y="y", height=height)
     figure.update_layout(**base)
-    faint = theme.translucent("#8a929e" if dark else "#7b838f", 0.3)
+    faint = theme.translucent(theme.grey(dark), 0.3)
     for k, (own, fit) in enumerate(zip(info.datasets, info.fits, strict=True)):
         figure.add_scatter(
             x=info.x, y=fit, mode="lines", line={"width": 1, "color": faint}, name=f"{len(info.fits)} fits",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from analysis.bias_variance.learning_curve import LearningCurveInfo, Line
 from analysis.figures import marks, theme
+from analysis.figures.traces import error_bars, halves, mean_line, seed_dots
 from analysis.runs.metric_slots import DEV, TRAIN
 from analysis.statistics import number, plus_minus
 
@@ -39,33 +40,41 @@ def _curve(
         for each in line.dots
         for seed, value in each.seeds[slot].items()
     ]
-    figure.add_scatter(
-        x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False, legendgroup=name,
-        marker={"size": 5, "color": theme.translucent(colour, 0.4)}, customdata=[dot[2:] for dot in dots],
+    seed_dots(
+        figure,
+        [dot[0] for dot in dots],
+        [dot[1] for dot in dots],
+        colour,
+        opacity=0.4,
+        legendgroup=name,
+        customdata=[dot[2:] for dot in dots],
         hovertemplate=f"<b>{named}</b><br>{title} %{{customdata[0]}}, %{{customdata[1]}}: %{{y:.4g}}<extra></extra>",
-    )  # fmt: skip
-    own = [each for each in line.dots if each.means[slot].n]
-    means = [each.means[slot] for each in own]
-    halves = [mean.half if mean.shown else 0.0 for mean in means]
+    )
+    drawn = [each for each in line.dots if each.means[slot].n]
+    means = [each.means[slot] for each in drawn]
+    above = halves(means)
     # On a logarithmic axis a bound at or below zero has no place: the bar ends at the lowest dot.
-    lowest = [min(each.seeds[slot].values()) for each in own]
+    lowest = [min(each.seeds[slot].values()) for each in drawn]
     below = [
         mean.mean - min(low, mean.mean) if log and half >= mean.mean else half
-        for mean, half, low in zip(means, halves, lowest, strict=True)
+        for mean, half, low in zip(means, above, lowest, strict=True)
     ]
-    figure.add_scatter(
-        x=[each.place for each in own], y=[mean.mean for mean in means], mode="lines+markers", name=named,
-        legendgroup=name, line={"color": colour, "width": 2.2, "dash": dash}, marker={"size": 7, "color": colour},
-        error_y={
-            "type": "data", "symmetric": False, "array": halves, "arrayminus": below, "color": colour,
-            "thickness": 1.8, "width": 4,
-        },
+    mean_line(
+        figure,
+        [each.place for each in drawn],
+        [mean.mean for mean in means],
+        colour,
+        dash=dash,
+        size=7,
+        error_y=error_bars(above, below, colour=colour, width=4),
+        name=named,
+        legendgroup=name,
         customdata=[
-            (info.axis.text(each.value), plus_minus(mean), mean.n) for each, mean in zip(own, means, strict=True)
+            (info.axis.text(each.value), plus_minus(mean), mean.n) for each, mean in zip(drawn, means, strict=True)
         ],
         hovertemplate=f"<b>{named}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}} (n=%{{customdata[2]}})"
         "<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def plot_learning_curve(
@@ -89,7 +98,7 @@ def plot_learning_curve(
     lost = [each for line in info.lines for each in line.dots if each.diverged]
     if lost:
         texts = [f"{info.axis.text(each.value)}: {each.diverged} of {each.runs} runs" for each in lost]
-        marks.crosses(figure, [each.place for each in lost], texts, dark)
+        marks.edge_crosses(figure, [each.place for each in lost], texts, dark)
     ticks = info.axis.layout()
     if info.reference and not (log and info.reference < 0):
         # A trace and no shape, so that the axis makes room for it.

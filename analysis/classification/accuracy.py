@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.classification.confusion import LEGEND_ABOVE, class_ticks, row_height
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, together, wilson
 from analysis.figures import theme
+from analysis.figures.traces import error_bars, halves, seed_dots, sides
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
@@ -147,16 +148,15 @@ def plot_accuracy(info: AccuracyInfo, *, dark: bool = False, height: int | None 
     """A row a group: seeds, mean and interval; a bar where the majority class alone would stand; balanced accuracy."""
     import plotly.graph_objects as go
 
-    figure, colours = go.Figure(), theme.palette(dark)
-    ink, blue, ochre = colours[6], colours[0], colours[1]
+    figure, (blue, ochre), ink = go.Figure(), theme.palette(dark)[:2], theme.ink(dark)
     names = [theme.plain(theme.shortened(row.label)) for row in info.rows]
     several = [(k, row) for k, row in enumerate(info.rows) if len(row.values) > 1]
     if several:
-        figure.add_scatter(
-            x=[value for _, row in several for value in row.values],
-            y=[k - 0.12 for k, row in several for _ in row.values],
-            mode="markers",
-            marker={"color": theme.translucent(blue, 0.45), "size": 5},
+        seed_dots(
+            figure,
+            [value for _, row in several for value in row.values],
+            [k - 0.12 for k, row in several for _ in row.values],
+            blue,
             text=[f"{names[k]}</b><br>seed {seed}" for k, row in several for seed in row.seeds],
             hovertemplate="<b>%{text}: %{x:.4g}<extra></extra>",
             name="accuracy of a seed",
@@ -164,13 +164,7 @@ def plot_accuracy(info: AccuracyInfo, *, dark: bool = False, height: int | None 
     figure.add_scatter(
         x=[row.accuracy.mean for row in info.rows],
         y=[k - 0.12 for k in range(len(info.rows))],
-        error_x={
-            "symmetric": False,
-            "array": [row.accuracy.high - row.accuracy.mean if row.kind else 0 for row in info.rows],
-            "arrayminus": [row.accuracy.mean - row.accuracy.low if row.kind else 0 for row in info.rows],
-            "thickness": 1.8,
-            "width": 0,
-        },
+        error_x=error_bars(*sides([row.accuracy for row in info.rows], [bool(row.kind) for row in info.rows])),
         mode="markers",
         marker={"color": blue, "size": 10},
         text=[
@@ -192,11 +186,7 @@ def plot_accuracy(info: AccuracyInfo, *, dark: bool = False, height: int | None 
     figure.add_scatter(
         x=[row.balanced.mean for row in info.rows],
         y=[k + 0.2 for k in range(len(info.rows))],
-        error_x={
-            "array": [row.balanced.half if row.balanced.shown else 0 for row in info.rows],
-            "thickness": 1.5,
-            "width": 0,
-        },
+        error_x=error_bars(halves([row.balanced for row in info.rows]), thickness=1.5),
         mode="markers",
         marker={"color": ochre, "size": 8, "symbol": "diamond"},
         text=[

@@ -21,6 +21,7 @@ import pandas as pd
 
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, together
 from analysis.figures import theme
+from analysis.figures.traces import error_bars, halves, seed_dots
 from analysis.statistics import Interval, plus_minus
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def plot_confusion(
             texttemplate="%{text}" if size <= MOST_NUMBERS else None,
             customdata=hover,
             hovertemplate="%{customdata}<extra></extra>",
-            colorscale=[[0, theme.BACKGROUND["dark" if dark else "light"]], [1, theme.palette(dark)[0]]],
+            colorscale=[[0, theme.background(dark)], [1, theme.palette(dark)[0]]],
             zmin=0,
             zmax=1 if shares else max(float(info.counts.max()), 1.0),
             xgap=1,
@@ -247,25 +248,22 @@ def plot_by_class(info: ByClassInfo, *, dark: bool = False, height: int | None =
     for place, (measure, symbol) in enumerate(zip(MEASURES, symbols, strict=True)):
         colour, offset = colours[place], 0.22 * (place - 1)
         if len(info.seeds) > 1:
-            figure.add_scatter(
-                x=[value for row in rows for value in row.seeds[measure]],
-                y=[k + offset for k, row in enumerate(rows) for _ in row.seeds[measure]],
-                mode="markers",
-                marker={"color": theme.translucent(colour, 0.4), "size": 4},
+            seed_dots(
+                figure,
+                [value for row in rows for value in row.seeds[measure]],
+                [k + offset for k, row in enumerate(rows) for _ in row.seeds[measure]],
+                colour,
+                size=4,
+                opacity=0.4,
                 text=[f"{name}</b><br>seed {seed}" for name in names for seed in info.seeds],
                 hovertemplate=f"<b>%{{text}}, {measure} %{{x:.4g}}<extra></extra>",
-                showlegend=False,
                 legendgroup=measure,
             )
         means = [row.measures[measure] for row in rows]
         figure.add_scatter(
             x=[mean.mean for mean in means],
             y=[k + offset for k in range(len(rows))],
-            error_x={
-                "array": [mean.half if mean.shown else 0 for mean in means],
-                "thickness": 1.5,
-                "width": 0,
-            },
+            error_x=error_bars(halves(means), thickness=1.5),
             mode="markers",
             marker={"color": colour, "size": 8, "symbol": symbol},
             name=measure,

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, rarest, together
 from analysis.figures import theme
-from analysis.figures.curves import thin
+from analysis.figures.traces import band, band_opacity, bounds, mean_line, seed_line, thin
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
@@ -190,81 +190,81 @@ def roc_info(runs: Iterable[Predictions], classes: Sequence[int] | None = None) 
     return _info("ROC", _roc, runs, classes)
 
 
+_AXES: Final[dict[Kind, tuple[str, str]]] = {
+    "precision-recall": ("recall", "precision"),
+    "ROC": ("false positive rate", "true positive rate"),
+}
+"""What the axes of each kind of curve show."""
+
+
+def _guess(figure: go.Figure, curve: ClassCurve, colour: str, steps: bool) -> None:
+    """What a guess would get: the diagonal of every ROC curve, the share of the class for precision."""
+    grey = theme.translucent("#808080", 0.7)
+    name = theme.plain(theme.shortened(curve.name))
+    hover = f"{name}, a guess: {number(curve.share)}<extra></extra>" if steps else "a guess<extra></extra>"
+    figure.add_scatter(
+        x=[0, 1],
+        y=[curve.share, curve.share] if steps else [0, 1],
+        mode="lines",
+        line={"color": theme.translucent(colour, 0.7) if steps else grey, "width": 1, "dash": "dot"},
+        hovertemplate=hover,
+        showlegend=False,
+        legendgroup=str(curve.number) if steps else None,
+    )
+
+
+def _draw(figure: go.Figure, info: SeparationInfo, curve: ClassCurve, colour: str, dash: str) -> None:
+    """The seeds of one class and their mean; a single run is drawn as a mean is."""
+    name, key = theme.plain(theme.shortened(curve.name)), str(curve.number)
+    label, (x, y) = f"{name}: {plus_minus(curve.area)}", _AXES[info.kind]
+    steps, alone = info.kind == "precision-recall", len(curve.lines) == 1
+    for line in curve.lines:
+        seed = "" if alone else f"<br>seed {line.seed}"
+        (mean_line if alone else seed_line)(
+            figure,
+            *thin(line.x, line.y),
+            colour,
+            dash=dash,
+            shape="vh" if steps else "linear",
+            hovertemplate=f"<b>{name}</b>{seed}<br>{x} %{{x:.3g}}, {y} %{{y:.3g}}<extra></extra>",
+            name=label,
+            showlegend=alone,
+            legendgroup=key,
+        )
+    if curve.means:
+        start = [] if steps else [0.0]  # a ROC curve begins at the origin, and may leave it upwards
+        mean_line(
+            figure,
+            [*start, *GRID],
+            [*start, *(mean.mean for mean in curve.means)],
+            colour,
+            dash=dash,
+            text=[""] * len(start) + [plus_minus(mean) for mean in curve.means],
+            hovertemplate=f"<b>{name}</b>, mean of {info.n} seeds<br>{x} %{{x:.3g}}, {y} %{{text}}<extra></extra>",
+            name=label,
+            legendgroup=key,
+        )
+
+
 def plot_separation(info: SeparationInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
     """The curves: seeds faint, means strong, bands where there are few classes; dotted is what a guess would get."""
     import plotly.graph_objects as go
 
     figure, colours = go.Figure(), theme.palette(dark)
-    steps = info.kind == "precision-recall"
-    shape = "vh" if steps else "linear"
-    x, y = ("recall", "precision") if steps else ("false positive rate", "true positive rate")
-    grey = theme.translucent("#808080", 0.7)
     places = [curve.number % len(colours) if len(info.curves) > 1 else 0 for curve in info.curves]
+    few, steps = len(info.curves) <= MOST_BANDS, info.kind == "precision-recall"
     for curve, place, dash in zip(info.curves, places, theme.dashes(places), strict=True):
-        colour, name, key = colours[place], theme.plain(theme.shortened(curve.name)), str(curve.number)
-        few = len(info.curves) <= MOST_BANDS
         if few if steps else curve is info.curves[0]:
-            figure.add_scatter(
-                x=[0, 1],
-                y=[curve.share, curve.share] if steps else [0, 1],
-                mode="lines",
-                line={"color": theme.translucent(colour, 0.7) if steps else grey, "width": 1, "dash": "dot"},
-                hovertemplate=f"{name}, a guess: {number(curve.share)}<extra></extra>"
-                if steps
-                else "a guess<extra></extra>",
-                showlegend=False,
-                legendgroup=key if steps else None,
-            )
+            _guess(figure, curve, colours[place], steps)
         if curve.means and info.band and few:
-            figure.add_scatter(
-                x=np.concatenate([GRID, GRID[::-1]]),
-                y=np.clip([m.high for m in curve.means] + [m.low for m in reversed(curve.means)], 0, 1),
-                fill="toself",
-                fillcolor=theme.translucent(colour, 0.16 if dark else 0.13),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=key,
-            )
-        label = f"{name}: {plus_minus(curve.area)}"
-        for line in curve.lines:
-            alone = len(curve.lines) == 1
-            at, values = thin(line.x, line.y)
-            said = "" if alone else f"<br>seed {line.seed}"
-            figure.add_scatter(
-                x=at,
-                y=values,
-                mode="lines",
-                line={
-                    "color": colour if alone else theme.translucent(colour, 0.35),
-                    "width": 2.2 if alone else 1,
-                    "dash": dash,
-                    "shape": shape,
-                },
-                hovertemplate=f"<b>{name}</b>{said}<br>{x} %{{x:.3g}}, {y} %{{y:.3g}}<extra></extra>",
-                name=label,
-                showlegend=alone,
-                legendgroup=key,
-            )
-        if curve.means:
-            start = [] if steps else [0.0]  # a ROC curve begins at the origin, and may leave it upwards
-            figure.add_scatter(
-                x=[*start, *GRID],
-                y=[*start, *(mean.mean for mean in curve.means)],
-                mode="lines",
-                line={"color": colour, "width": 2.2, "dash": dash},
-                text=[""] * len(start) + [plus_minus(mean) for mean in curve.means],
-                hovertemplate=f"<b>{name}</b>, mean of {info.n} seeds<br>{x} %{{x:.3g}}, {y} %{{text}}<extra></extra>",
-                name=label,
-                legendgroup=key,
-            )
+            low, high = np.clip(bounds(curve.means), 0, 1)
+            key, opacity = str(curve.number), band_opacity(dark)
+            band(figure, GRID, low, high, colours[place], opacity=opacity, legendgroup=key)
+        _draw(figure, info, curve, colours[place], dash)
+    x, y = _AXES[info.kind]
     figure.update_layout(**theme.layout(dark, x=x, y=y, height=height))
     figure.update_xaxes(range=[-0.01, 1.01])
     figure.update_yaxes(range=[-0.01, 1.02])
-    figure.update_layout(
-        legend={
-            "title": {"text": f"{info.area_name}{f' ({info.band})' if info.band else ''}", "side": "top"},
-            "y": -0.2,
-        }
-    )
+    areas = f"{info.area_name} ({info.band})" if info.band else info.area_name
+    figure.update_layout(legend={"title": {"text": areas, "side": "top"}, "y": -0.2})
     return figure

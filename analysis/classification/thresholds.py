@@ -20,6 +20,7 @@ from analysis.classification.predictions import (
     together,
 )
 from analysis.figures import theme
+from analysis.figures.traces import band, bounds, mean_line, seed_line
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
@@ -200,35 +201,19 @@ def plot_threshold(info: ThresholdInfo, *, at: float | None = None, dark: bool =
     for name, colour in colours.items():
         means = info.means[name]
         if info.band:
-            some = np.array([mean.shown for mean in means])
-            x = info.thresholds[some]
-            bounds = [mean.high for mean in means if mean.shown] + [mean.low for mean in means if mean.shown][::-1]
-            figure.add_scatter(
-                x=np.concatenate([x, x[::-1]]),
-                y=np.clip(bounds, 0, 1),
-                mode="lines",
-                fill="toself",
-                fillcolor=theme.translucent(colour, 0.14 if dark else 0.1),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=name,
-            )
+            shown = np.array([mean.shown for mean in means])
+            low, high = np.clip(bounds([mean for mean in means if mean.shown]), 0, 1)
+            opacity = 0.14 if dark else 0.1
+            band(figure, info.thresholds[shown], low, high, colour, opacity=opacity, legendgroup=name)
         for seed, values in zip(info.seeds, info.values[name], strict=True) if not alone else ():
-            figure.add_scatter(
-                x=info.thresholds,
-                y=values,
-                mode="lines",
-                line={"color": theme.translucent(colour, 0.3), "width": 1},
-                hovertemplate=f"seed {seed}, from %{{x:.2f}}: {name} %{{y:.4g}}<extra></extra>",
-                showlegend=False,
-                legendgroup=name,
-            )
-        figure.add_scatter(
-            x=info.thresholds,
-            y=[mean.mean for mean in means],
-            mode="lines",
-            line={"color": colour, "width": 2.2, "dash": "dot" if name == "accuracy" else "solid"},
+            hover = f"seed {seed}, from %{{x:.2f}}: {name} %{{y:.4g}}<extra></extra>"
+            seed_line(figure, info.thresholds, values, colour, opacity=0.3, hovertemplate=hover, legendgroup=name)
+        mean_line(
+            figure,
+            info.thresholds,
+            [mean.mean for mean in means],
+            colour,
+            dash="dot" if name == "accuracy" else "solid",
             text=[plus_minus(mean) for mean in means],
             hovertemplate=f"from %{{x:.2f}}: {name} %{{text}}<extra></extra>",
             name=name,

@@ -265,7 +265,7 @@ def shaded(probabilities: np.ndarray, dark: bool) -> np.ndarray:
     count = probabilities.shape[2]
     colours = np.array([_rgb(colour) for colour in class_colours(count, dark)])
     sure = (probabilities.max(axis=2, keepdims=True) * count - 1) / max(1, count - 1)
-    background = _rgb(theme.BACKGROUND["dark" if dark else "light"])
+    background = _rgb(theme.background(dark))
     # Half of the colour at most: the examples must stand out from it.
     strength = 0.08 + 0.47 * np.clip(sure, 0, 1)
     mixed = probabilities @ colours
@@ -283,7 +283,7 @@ def plot_regions(info: RegionsInfo, place: int, *, dark: bool = False, height: i
     """
     import plotly.graph_objects as go
 
-    region, ink = info.regions[place], theme.palette(dark)[6]
+    region, ink = info.regions[place], theme.ink(dark)
     colours = class_colours(len(info.classes), dark)
     width, tall = float(info.x[1] - info.x[0]), float(info.y[1] - info.y[0])
     figure = go.Figure(
@@ -313,7 +313,7 @@ def plot_regions(info: RegionsInfo, place: int, *, dark: bool = False, height: i
             x=own[:, 0], y=own[:, 1], mode="markers", name=theme.plain(theme.shortened(f"class {name}", 20)),
             marker={
                 "size": 4.5, "color": colours[k],
-                "line": {"width": 0.7, "color": theme.BACKGROUND["dark" if dark else "light"]},
+                "line": {"width": 0.7, "color": theme.background(dark)},
             },
             hovertemplate=f"{theme.plain(name)}<extra></extra>",
         )  # fmt: skip

@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.curves import thin
-from analysis.figures.value_axis import cross, grey
+from analysis.figures.traces import band, bounds, crosses, mean_line, seed_line, thin
 from analysis.regularization.patience import Course, courses_of
 from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.statistics.independent import independent, unit_name
@@ -234,30 +233,29 @@ def plot_early_stopping(info: EarlyStoppingInfo, *, dark: bool = False, height: 
     """The curves of the seeds with what the patience chooses of each, and how long it would have gone on."""
     import plotly.graph_objects as go
 
-    figure, accent, ink = go.Figure(), theme.palette(dark)[0], theme.palette(dark)[6]
-    zone = theme.palette(dark)[1]
+    figure, (accent, zone), ink = go.Figure(), theme.palette(dark)[:2], theme.ink(dark)
     figure.update_layout(**theme.layout(dark, x="epoch", y=info.metric, height=height))
     for course in info.courses + info.diverged:
-        own = slice(0, course.trained)
-        x, y = thin(course.epochs[own], course.error[own])
-        figure.add_scatter(
-            x=x, y=y, mode="lines", line={"width": 1, "color": theme.translucent(accent, 0.35)}, showlegend=False,
-            hovertemplate=f"seed {course.seed}, epoch %{{x:g}}: %{{y:.4g}}<extra></extra>",
-        )  # fmt: skip
+        x, y = thin(course.epochs[: course.trained], course.error[: course.trained])
+        hover = f"seed {course.seed}, epoch %{{x:g}}: %{{y:.4g}}<extra></extra>"
+        seed_line(figure, x, y, accent, hovertemplate=hover)
         if course.trained < len(course.epochs):
             beyond = slice(course.trained - 1, None)
-            figure.add_scatter(
-                x=course.epochs[beyond], y=course.error[beyond], mode="lines",
-                line={"width": 1, "color": theme.translucent(grey(dark), 0.6), "dash": "dot"}, showlegend=False,
-                hovertemplate=f"seed {course.seed}, trained on: %{{y:.4g}}<extra></extra>",
-            )  # fmt: skip
+            x, y = course.epochs[beyond], course.error[beyond]
+            hover = f"seed {course.seed}, trained on: %{{y:.4g}}<extra></extra>"
+            seed_line(figure, x, y, theme.grey(dark), opacity=0.6, dash="dot", hovertemplate=hover)
     steps, means = _mean(info)
     if len(steps) and len(info.courses) > 1:
-        figure.add_scatter(
-            x=steps, y=[each.mean for each in means], mode="lines", line={"width": 2.4, "color": accent},
+        mean_line(
+            figure,
+            steps,
+            [mean.mean for mean in means],
+            accent,
+            width=2.4,
             name=f"mean of {len(info.courses)} seeds",
-            text=[plus_minus(each) for each in means], hovertemplate="epoch %{x:g}: %{text}<extra></extra>",
-        )  # fmt: skip
+            text=[plus_minus(mean) for mean in means],
+            hovertemplate="epoch %{x:g}: %{text}<extra></extra>",
+        )
     if info.patience:
         waits: list[tuple[Any, Any]] = []
         for course in info.courses:
@@ -285,10 +283,9 @@ def plot_early_stopping(info: EarlyStoppingInfo, *, dark: bool = False, height: 
     for course in info.diverged:
         finite = np.flatnonzero(np.isfinite(course.error))
         if len(finite):
-            figure.add_scatter(
-                x=[course.epochs[finite[-1]]], y=[course.error[finite[-1]]], mode="markers", marker=cross(dark),
-                showlegend=False, hovertemplate=f"seed {course.seed} diverged<extra></extra>",
-            )  # fmt: skip
+            last = finite[-1:]
+            hover = f"seed {course.seed} diverged<extra></extra>"
+            crosses(figure, course.epochs[last], course.error[last], dark, hovertemplate=hover)
     return figure
 
 
@@ -297,7 +294,7 @@ def plot_patience(info: EarlyStoppingInfo, *, dark: bool = False, height: int = 
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.07, row_heights=[0.6, 0.4])
-    accent, faint, green = theme.palette(dark)[0], grey(dark), theme.palette(dark)[2]
+    accent, faint, green = theme.palette(dark)[0], theme.grey(dark), theme.palette(dark)[2]
     figure.update_layout(**theme.layout(dark, x="", y="regret", height=height))
     below = theme.layout(dark, x="patience (epochs)", y="epochs saved")
     figure.update_layout(xaxis2=below["xaxis"], yaxis2=below["yaxis"])
@@ -307,19 +304,22 @@ def plot_patience(info: EarlyStoppingInfo, *, dark: bool = False, height: int = 
         ("weights of the last epoch", [cost.regret_last for cost in info.costs], faint, "dash", 1),
         ("share of the epochs saved", [cost.saved for cost in info.costs], green, "solid", 2),
     )
-    for name, found, colour, dash, row in looks:
-        if found and found[0].shown:
-            figure.add_scatter(
-                x=[*x, *x[::-1]], y=[*(each.high for each in found), *(each.low for each in found[::-1])],
-                mode="lines", fill="toself", fillcolor=theme.translucent(colour, 0.15), line={"width": 0},
-                hoverinfo="skip", showlegend=False, row=row, col=1,
-            )  # fmt: skip
-        figure.add_scatter(
-            x=x, y=[each.mean for each in found], mode="lines+markers" if len(x) < 12 else "lines", name=name,
-            line={"width": 2.2, "color": colour, "dash": dash}, marker={"size": 5, "color": colour},
-            text=[plus_minus(each) for each in found],
-            hovertemplate=f"{name}<br>patience %{{x:g}}: %{{text}}<extra></extra>", row=row, col=1,
-        )  # fmt: skip
+    for name, means, colour, dash, row in looks:
+        if means and means[0].shown:
+            band(figure, x, *bounds(means), colour, opacity=0.15, row=row, col=1)
+        mean_line(
+            figure,
+            x,
+            [mean.mean for mean in means],
+            colour,
+            dash=dash,
+            size=5 if len(x) < 12 else None,
+            name=name,
+            text=[plus_minus(mean) for mean in means],
+            hovertemplate=f"{name}<br>patience %{{x:g}}: %{{text}}<extra></extra>",
+            row=row,
+            col=1,
+        )
     if info.patience:
         for row in (1, 2):
             figure.add_vline(info.patience, line={"width": 1.2, "dash": "dot", "color": faint}, row=row, col=1)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import grey
+from analysis.figures.marks import row_title
+from analysis.figures.traces import error_bars, halves, mean_dots, seed_dots
 from analysis.runs.comparison import shown
 from analysis.statistics import ROUNDING, Interval, holm, interval, number, plus_minus
 from analysis.statistics.exact import Test, sign_flip
@@ -335,42 +336,40 @@ def plot_factorial(info: FactorialInfo, *, dark: bool = False, height: int | Non
     import plotly.graph_objects as go
 
     figure, rows = go.Figure(), list(enumerate(info.effects))
-    accent, pale = theme.palette(dark)[0], grey(dark)
+    accent, pale = theme.palette(dark)[0], theme.grey(dark)
     dots = [(value, place, seed) for place, effect in rows for seed, value in effect.contrasts.items()]
-    figure.add_scatter(
-        x=[dot[0] for dot in dots], y=[dot[1] + 0.14 for dot in dots], mode="markers", name=f"a {info.over}",
-        marker={"size": 5, "color": theme.translucent(pale, 0.55)}, customdata=[seed_name(dot[2]) for dot in dots],
+    seed_dots(
+        figure,
+        [dot[0] for dot in dots],
+        [dot[1] + 0.14 for dot in dots],
+        pale,
+        opacity=0.55,
+        name=f"a {info.over}",
+        customdata=[seed_name(dot[2]) for dot in dots],
         hovertemplate=f"{info.over} %{{customdata}}: %{{x:.4g}}<extra></extra>",
-    )  # fmt: skip
+    )
     for sure, colour in ((True, accent), (False, pale)):
         part = [(place, effect) for place, effect in rows if effect.shown is sure]
         if not part:
             continue
-        figure.add_scatter(
-            x=[effect.interval.mean for _, effect in part], y=[place for place, _ in part], mode="markers",
+        mean_dots(
+            figure,
+            [effect.interval.mean for _, effect in part],
+            [place for place, _ in part],
+            colour,
+            filled=sure,
+            error_x=error_bars(halves([effect.interval for _, effect in part]), colour=colour, thickness=2),
             name="mean, an effect" if sure else "mean, not told from chance",
-            marker={
-                "size": 10, "symbol": "circle" if sure else "circle-open", "color": colour,
-                "line": {"width": 2, "color": colour},
-            },
-            error_x={
-                "type": "data", "color": colour, "thickness": 2, "width": 0,
-                "array": [effect.interval.half if effect.interval.shown else 0.0 for _, effect in part],
-            },
             text=[f"{effect.name}: {_change(effect)}, p={number(effect.p, 2)}" for _, effect in part],
             hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+        )
     lost = f", {info.diverged} diverged: {counted(len(info.left_out), 'seed')} left out" if info.diverged else ""
     figure.update_layout(
         **theme.layout(dark, x=f"effect on {info.metric} (below 0 it helps){lost}", y="",
                        height=height or 130 + 44 * len(rows))
     )  # fmt: skip
     for place, effect in rows:
-        # Above its row and not beside it: on a phone names would leave the figure no room.
-        figure.add_annotation(
-            text=theme.plain(f"{theme.shortened(effect.name, 44)}: {_change(effect)}"), x=0, xref="paper",
-            xanchor="left", y=place - 0.38, yanchor="middle", showarrow=False, align="left", font={"size": 12},
-        )  # fmt: skip
+        row_title(figure, place - 0.38, f"{theme.shortened(effect.name, 44)}: {_change(effect)}", size=12)
     figure.add_vline(0, line={"width": 1, "color": pale})
     mains = sum(effect.main for effect in info.effects)
     figure.add_hline(mains - 0.6, line={"width": 1, "color": theme.translucent(pale, 0.4), "dash": "dot"})

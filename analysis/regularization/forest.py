@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.marks import row_title
+from analysis.figures.traces import error_bars, halves, mean_dots, seed_dots
 from analysis.runs.comparison import shown
 from analysis.runs.methods import Method, methods_of, selection_words
 from analysis.statistics import Interval, number, plus_minus
@@ -239,51 +241,51 @@ def plot_forest(info: ForestInfo, *, dark: bool = False, height: int | None = No
     import plotly.graph_objects as go
 
     figure, rows = go.Figure(), list(enumerate(info.rows))
-    accent, grey = theme.palette(dark)[0], "#8a929e" if dark else "#7b838f"
+    accent, grey = theme.palette(dark)[0], theme.grey(dark)
     dots = [(gap, place, seed) for place, row in rows for seed, gap in row.differences.items()]
     known = [dot[0] for dot in dots] + [bound for _, row in rows for bound in _bounds(row.interval)] + [0.0]
     span = (max(known) - min(known)) or 1.0
-    figure.add_scatter(
-        x=[dot[0] for dot in dots], y=[dot[1] + 0.14 for dot in dots], mode="markers", name="a seed",
-        marker={"size": 5, "color": theme.translucent(grey, 0.55)}, customdata=[seed_name(dot[2]) for dot in dots],
+    seed_dots(
+        figure,
+        [dot[0] for dot in dots],
+        [dot[1] + 0.14 for dot in dots],
+        grey,
+        opacity=0.55,
+        name="a seed",
+        customdata=[seed_name(dot[2]) for dot in dots],
         hovertemplate="seed %{customdata}: %{x:.4g}<extra></extra>",
-    )  # fmt: skip
+    )
     for helps, colour in ((True, accent), (False, grey)):
         part = [(place, row) for place, row in rows if row.better is helps and row.interval.n]
         if not part:
             continue
-        halves = [row.interval.half if row.interval.shown else 0.0 for _, row in part]
-        figure.add_scatter(
-            x=[row.interval.mean for _, row in part], y=[place for place, _ in part], mode="markers",
+        mean_dots(
+            figure,
+            [row.interval.mean for _, row in part],
+            [place for place, _ in part],
+            colour,
+            filled=helps,
+            error_x=error_bars(halves([row.interval for _, row in part]), colour=colour, thickness=2),
             name="mean, better than none" if helps else "mean, not shown to be better",
-            marker={
-                "size": 10, "symbol": "circle" if helps else "circle-open", "color": colour,
-                "line": {"width": 2, "color": colour},
-            },
-            error_x={"type": "data", "array": halves, "color": colour, "thickness": 2, "width": 0},
             text=[
                 f"{theme.plain(row.method.title)}<br>{plus_minus(row.interval)}: {row.verdict.decision}"
                 for _, row in part
             ],
             hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+        )
     lost = [(place, row) for place, row in rows if row.lost]
     if lost:
         figure.add_scatter(
             x=[max(known) + 0.08 * span] * len(lost), y=[place for place, _ in lost], mode="markers+text",
             name="diverged",
-            marker={"symbol": "x", "size": 9, "color": theme.DIVERGED["dark" if dark else "light"]},
+            marker={"symbol": "x", "size": 9, "color": theme.diverged(dark)},
             text=[f"{row.lost} of {row.method.sample.n}" for _, row in lost], textposition="middle left",
             hovertemplate="%{text} runs diverged<extra></extra>",
         )  # fmt: skip
     x = f"{info.metric} minus that of {info.none.title if info.none else NONE} (lower is better)"
     figure.update_layout(**theme.layout(dark, x=x, y="", height=height or 130 + 58 * len(rows)))
     for place, row in rows:
-        # Above its row and not beside it: on a phone names would leave the figure no room.
-        figure.add_annotation(
-            text=theme.plain(_title(row)), x=0, xref="paper", xanchor="left", y=place - 0.36, yanchor="middle",
-            showarrow=False, align="left", font={"size": 12},
-        )  # fmt: skip
+        row_title(figure, place - 0.36, _title(row), size=12)
     figure.add_vline(0, line={"width": 1, "color": grey})
     figure.update_yaxes(visible=False, range=[len(rows) - 0.5, -0.7])
     figure.update_xaxes(showgrid=True)

@@ -17,7 +17,8 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
-from analysis.figures.value_axis import EDGE, cross, grey
+from analysis.figures.marks import at_edge
+from analysis.figures.traces import cross, error_bars, halves, mean_dots, seed_dots
 from analysis.regularization.strength_places import is_number
 from analysis.regularization.strengths import Strengths, strength_axis, strengths
 from analysis.runs.true_labels import label_noise
@@ -271,26 +272,36 @@ def isolation_info(
     return IsolationInfo(of_axis, points, metric, train_metric, verdict)
 
 
-def _means(figure: go.Figure, x: Sequence[float], found: Sequence[Interval], texts: Sequence[str], **look: Any) -> None:
-    """Means with their intervals, joined by a line."""
-    bars = [each.half if each.shown and math.isfinite(each.half) else 0.0 for each in found]
-    colour = look["colour"]
-    figure.add_scatter(
-        x=list(x), y=[each.mean for each in found], mode="lines+markers", name=look["name"],
-        line={"width": 1.4, "color": theme.translucent(colour, 0.55), "dash": look["dash"]},
-        marker={"size": 9, "color": colour, "symbol": look["symbol"], "line": {"width": 2, "color": colour}},
-        error_y={"type": "data", "array": bars, "color": colour, "thickness": 1.8, "width": 0},
-        text=[f"{text}: {plus_minus(each)} (n={each.n})" for text, each in zip(texts, found, strict=True)],
+def _means(
+    figure: go.Figure, means: Sequence[tuple[float, Interval, str]], colour: str, *, name: str, dash: str, filled: bool
+) -> None:
+    """Means with their intervals, joined by a line: of each where it stands, its value and its name."""
+    mean_dots(
+        figure,
+        [x for x, _, _ in means],
+        [mean.mean for _, mean, _ in means],
+        colour,
+        filled=filled,
+        size=9,
+        mode="lines+markers",
+        line={"width": 1.4, "color": theme.translucent(colour, 0.55), "dash": dash},
+        error_y=error_bars(halves([mean for _, mean, _ in means]), colour=colour),
+        name=name,
+        text=[f"{text}: {plus_minus(mean)} (n={mean.n})" for _, mean, text in means],
         hovertemplate="%{text}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _dots(figure: go.Figure, points: Sequence[tuple[float, float, str]], colour: str, size: int) -> None:
-    figure.add_scatter(
-        x=[point[0] for point in points], y=[point[1] for point in points], mode="markers", showlegend=False,
-        marker={"size": size, "color": theme.translucent(colour, 0.45)}, text=[point[2] for point in points],
+    seed_dots(
+        figure,
+        [x for x, _, _ in points],
+        [y for _, y, _ in points],
+        colour,
+        size=size,
+        text=[text for *_, text in points],
         hovertemplate="%{text}: %{y:.4g}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _cut(figure: go.Figure, info: IsolationInfo, dark: bool) -> None:
@@ -300,19 +311,52 @@ def _cut(figure: go.Figure, info: IsolationInfo, dark: bool) -> None:
     figure.update_yaxes(range=[min(values) - room, info.top + room])
     beyond = [point for point in info.points if point.dev.interval.n and point.dev.interval.mean > info.top]
     if beyond:
-        figure.add_scatter(
-            x=[point.x for point in beyond], y=[0.96] * len(beyond), yaxis="y2", mode="markers+text",
-            name="worse than the scale", text=[number(point.dev.interval.mean, 2) for point in beyond],
-            textposition="bottom center", textfont={"size": 11},
-            marker={"symbol": "triangle-up-open", "size": 9, "color": theme.palette(dark)[0]},
+        at_edge(
+            figure,
+            [point.x for point in beyond],
+            {"symbol": "triangle-up-open", "size": 9, "color": theme.palette(dark)[0]},
+            y=0.96,
+            name="worse than the scale",
+            mode="markers+text",
+            text=[number(point.dev.interval.mean, 2) for point in beyond],
+            textposition="bottom center",
+            textfont={"size": 11},
             hovertext=[f"{theme.plain(point.name)}: {plus_minus(point.dev.interval)}" for point in beyond],
             hovertemplate="%{hovertext}<extra></extra>",
-        )  # fmt: skip
+        )
 
 
 def _who(sample: Sample, key: Any) -> str:
     """What a dot is: its seed, where seeds are known."""
     return f"{sample.paired_on} {seed_name(key)}" if sample.paired_on else "a run"
+
+
+def _training(figure: go.Figure, info: IsolationInfo, colour: str, beside: float) -> None:
+    points = [point for point in info.points if point.train]
+    dots = [
+        (point.x + 2 * beside, value, f"{theme.plain(point.name)}, training")
+        for point in points
+        for value in point.train.values()
+    ]
+    _dots(figure, dots, colour, 4)
+    if points:
+        means = [(point.x + beside, point.train_interval, f"{theme.plain(point.name)}, training") for point in points]
+        _means(figure, means, colour, name=theme.plain(info.train_metric or "training"), dash="dot", filled=False)
+
+
+def _validation(figure: go.Figure, info: IsolationInfo, colour: str, beside: float) -> None:
+    points = [point for point in info.points if point.dev.values]
+    dots = [
+        (point.x - beside, value, f"{theme.plain(point.name)}, {_who(point.dev, key)}")
+        for point in points
+        for key, value in point.dev.values.items()
+    ]
+    _dots(figure, dots, colour, 5)
+    means = [
+        (point.x, point.dev.interval, theme.plain(", ".join(filter(None, [point.name, point.configuration]))))
+        for point in points
+    ]
+    _means(figure, means, colour, name=theme.plain(info.metric), dash="solid", filled=True)
 
 
 def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = False, height: int = 400) -> go.Figure:
@@ -326,38 +370,19 @@ def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = Fal
     """
     import plotly.graph_objects as go
 
-    figure, accent, faint = go.Figure(), theme.palette(dark)[0], grey(dark)
-    own = info.strengths
+    figure, accent = go.Figure(), theme.palette(dark)[0]
+    places = info.strengths.places
     # Beside and not on the mean, so that its bar is not taken for one of them.
-    beside = 0.012 * (own.places.range[1] - own.places.range[0])
-    trained = [point for point in info.points if point.train]
-    _dots(
-        figure, [(point.x + 2 * beside, value, f"{theme.plain(point.name)}, training")
-                 for point in trained for value in point.train.values()], faint, 4,
-    )  # fmt: skip
-    if trained:
-        _means(
-            figure, [point.x + beside for point in trained], [point.train_interval for point in trained],
-            [f"{theme.plain(point.name)}, training" for point in trained],
-            colour=faint, name=theme.plain(info.train_metric or "training"), dash="dot", symbol="circle-open",
-        )  # fmt: skip
-    told = [point for point in info.points if point.dev.values]
-    _dots(
-        figure, [(point.x - beside, value, f"{theme.plain(point.name)}, {_who(point.dev, key)}")
-                 for point in told for key, value in point.dev.values.items()], accent, 5,
-    )  # fmt: skip
-    _means(
-        figure, [point.x for point in told], [point.dev.interval for point in told],
-        [theme.plain(", ".join(filter(None, [point.name, point.configuration]))) for point in told],
-        colour=accent, name=theme.plain(info.metric), dash="solid", symbol="circle",
-    )  # fmt: skip
+    beside = 0.012 * (places.range[1] - places.range[0])
+    _training(figure, info, theme.grey(dark), beside)
+    _validation(figure, info, accent, beside)
     if info.best is not None:
         best = info.points[info.best]
         figure.add_scatter(
             x=[best.x], y=[best.dev.interval.mean], mode="markers", showlegend=False, hoverinfo="skip",
-            marker={"size": 19, "symbol": "circle-open", "color": theme.palette(dark)[6], "line": {"width": 1.8}},
+            marker={"size": 19, "symbol": "circle-open", "color": theme.ink(dark), "line": {"width": 1.8}},
         )  # fmt: skip
-    figure.update_layout(**theme.layout(dark, x=own.axis, y=info.metric, height=height))
+    figure.update_layout(**theme.layout(dark, x=info.strengths.axis, y=info.metric, height=height))
     if info._reference is not None:
         figure.add_hline(
             info._reference.mean, line={"width": 1, "dash": "dot", "color": theme.translucent(accent, 0.7)}
@@ -366,13 +391,18 @@ def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = Fal
         _cut(figure, info, dark)
     lost = [point for point in info.points if point.dev.diverged]
     if lost:
-        figure.add_scatter(
-            x=[point.x for point in lost], y=[EDGE] * len(lost), yaxis="y2", mode="markers+text", name="diverged",
-            marker=cross(dark), text=[f"  {len(point.dev.diverged)} of {point.dev.n}" for point in lost],
-            textposition="middle right", textfont={"size": 11}, cliponaxis=False,
+        at_edge(
+            figure,
+            [point.x for point in lost],
+            cross(dark),
+            name="diverged",
+            mode="markers+text",
+            text=[f"  {len(point.dev.diverged)} of {point.dev.n}" for point in lost],
+            textposition="middle right",
+            textfont={"size": 11},
+            cliponaxis=False,
             hovertemplate="%{text} diverged<extra></extra>",
-        )  # fmt: skip
-    figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+        )
     figure.update_layout(legend={"traceorder": "reversed"})
-    strength_axis(figure, own.places, dark=dark)
+    strength_axis(figure, places, dark=dark)
     return figure

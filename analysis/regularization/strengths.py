@@ -302,5 +302,5 @@ def strength_axis(figure: go.Figure, places: Places, *, dark: bool, row: int = 1
         figure.add_annotation(
             text="//", x=at, xref=f"x{suffix}", y=0, yref=f"y{suffix} domain", yanchor="middle", showarrow=False,
             font={"size": 13, "color": "#c4c9d1" if dark else "#4a515c"},
-            bgcolor=theme.BACKGROUND["dark" if dark else "light"], borderpad=0,
+            bgcolor=theme.background(dark), borderpad=0,
         )  # fmt: skip

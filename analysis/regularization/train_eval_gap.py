@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.curves import Curve, curves_info, thin
+from analysis.figures.curves import Curve, curves_info
 from analysis.figures.export import sizes
-from analysis.figures.value_axis import cross
+from analysis.figures.traces import band, crosses, mean_line, seed_line, thin
 from analysis.runs.ranking import Group
 from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.statistics.independent import independent
@@ -33,8 +33,8 @@ LOG_FROM: Final = 4.0
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One group's two curves."""
+class GroupGap:
+    """One group's two curves, and how far they lie apart."""
 
     group: Group
     training: Curve
@@ -65,7 +65,7 @@ class Panel:
 class ModesInfo:
     """The two losses of all groups; `plot_modes` draws one panel."""
 
-    panels: list[Panel]
+    panels: list[GroupGap]
     training: str
     evaluation: str
 
@@ -153,11 +153,11 @@ class ModesInfo:
         return pd.DataFrame(rows, columns=["group", "epoch", "gap", "half", "seeds"])
 
 
-def _curves(panel: Panel) -> tuple[Curve, Curve]:
+def _curves(panel: GroupGap) -> tuple[Curve, Curve]:
     return panel.training, panel.evaluation
 
 
-def _heights(panel: Panel) -> list[float]:
+def _heights(panel: GroupGap) -> list[float]:
     return [float(value) for curve in _curves(panel) for line in curve.lines for value in line.values]
 
 
@@ -210,7 +210,7 @@ def modes_info(
     first = curves_info(training.assign(key=training_metric), counted, groups, training_metric)
     second = curves_info(evaluation.assign(key=evaluation_metric), counted, groups, evaluation_metric)
     panels = [
-        Panel(group, a, b, *_gaps(a, b)) for group, a, b in zip(groups, first.curves, second.curves, strict=True)
+        GroupGap(group, a, b, *_gaps(a, b)) for group, a, b in zip(groups, first.curves, second.curves, strict=True)
     ]  # fmt: skip
     return ModesInfo(panels, training_metric, evaluation_metric)
 
@@ -235,27 +235,23 @@ def plot_modes(info: ModesInfo, place: int, *, dark: bool = False, height: int =
     for curve, name, colour, dash in looks:
         if len(curve.steps) and curve.n and curve.means[0].shown:
             lows = [mean.low if mean.low > 0 or not log else low for mean in curve.means]
-            figure.add_scatter(
-                x=[*curve.x, *curve.x[::-1]], y=[*(mean.high for mean in curve.means), *lows[::-1]], mode="lines",
-                fill="toself", fillcolor=theme.translucent(colour, 0.16), line={"width": 0}, hoverinfo="skip",
-                showlegend=False,
-            )  # fmt: skip
+            band(figure, curve.x, lows, [mean.high for mean in curve.means], colour, opacity=0.16)
         for line in curve.lines:
             x, y = thin(line.x, line.values)
-            figure.add_scatter(
-                x=x, y=y, mode="lines", line={"width": 0.8, "color": theme.translucent(colour, 0.3), "dash": dash},
-                hoverinfo="skip", showlegend=False,
-            )  # fmt: skip
+            seed_line(figure, x, y, colour, dash=dash, width=0.8, opacity=0.3, hoverinfo="skip")
             if line.outcome == Outcome.DIVERGED and len(line.steps):
-                figure.add_scatter(
-                    x=[line.x[-1]], y=[line.values[-1]], mode="markers", marker=cross(dark), showlegend=False,
-                    hovertemplate=f"seed {line.seed} diverged after epoch %{{x:g}}<extra></extra>",
-                )  # fmt: skip
-        figure.add_scatter(
-            x=curve.x, y=[mean.mean for mean in curve.means], mode="lines", name=theme.plain(name),
-            line={"width": 2.2, "color": colour, "dash": dash}, text=[plus_minus(mean) for mean in curve.means],
+                hover = f"seed {line.seed} diverged after epoch %{{x:g}}<extra></extra>"
+                crosses(figure, [line.x[-1]], [line.values[-1]], dark, hovertemplate=hover)
+        mean_line(
+            figure,
+            curve.x,
+            [mean.mean for mean in curve.means],
+            colour,
+            dash=dash,
+            name=theme.plain(name),
+            text=[plus_minus(mean) for mean in curve.means],
             hovertemplate=f"{theme.plain(name)}<br>epoch %{{x:g}}: %{{text}}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(**theme.layout(dark, x="epoch", y="loss", log_y=log, height=height))
     room = 0.04 * (info.ranges[0][1] - info.ranges[0][0]) or 0.5
     figure.update_xaxes(range=[info.ranges[0][0] - room, info.ranges[0][1] + room])

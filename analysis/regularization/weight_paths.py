@@ -18,6 +18,7 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
+from analysis.figures.traces import error_bars, halves, mean_line, seed_dots
 from analysis.figures.value_axis import log_range
 from analysis.regularization.strengths import Strengths, ramp, strength_axis
 from analysis.statistics import Difference, Interval, interval, number, plus_minus
@@ -241,6 +242,45 @@ def path_info(strengths: Strengths, layers: Arrays) -> PathInfo:
     return PathInfo(strengths, tuple(names), cells, changes, strongest, left_out)
 
 
+def _draw_layer(
+    figure: go.Figure, info: PathInfo, layer: str, measure: str, colour: str, *, beside: float, row: int
+) -> None:
+    """The runs of a layer as dots, their means joined by a line."""
+    cells = info.of(layer)
+    intervals = [cell.interval(measure) for cell in cells]
+    x = [float(info.strengths.places.x[cell.strength]) + beside for cell in cells]
+    name = theme.plain(theme.shortened(layer, 30))
+    seed_dots(
+        figure,
+        [place for place, cell in zip(x, cells, strict=True) for _ in cell.values[measure]],
+        [value for cell in cells for value in cell.values[measure].values()],
+        colour,
+        size=4,
+        opacity=0.4,
+        hoverinfo="skip",
+        legendgroup=layer,
+        row=row,
+        col=1,
+    )
+    mean_line(
+        figure,
+        x,
+        [interval.mean for interval in intervals],
+        colour,
+        width=1.8,
+        size=7,
+        error_y=error_bars(halves(intervals), colour=colour, thickness=1.4),
+        name=name,
+        legendgroup=layer,
+        showlegend=row == 1,
+        text=[theme.plain(info.strengths.name(cell.strength)) for cell in cells],
+        customdata=[f"{plus_minus(interval)} (n={interval.n})" for interval in intervals],
+        hovertemplate=f"<b>{name}</b><br>%{{text}}: %{{customdata}}<extra></extra>",
+        row=row,
+        col=1,
+    )
+
+
 def plot_paths(
     info: PathInfo, *, layers: Sequence[str] | None = None, dark: bool = False, height: int = 640
 ) -> go.Figure:
@@ -258,39 +298,18 @@ def plot_paths(
     figure.update_layout(**theme.layout(dark, x="", y="", height=height))
     places, colours = info.strengths.places, dict(zip(info.layers, ramp(len(info.layers), dark), strict=True))
     shown = [layer for layer in info.layers if layers is None or layer in layers]
-    for row, (measure, named) in enumerate(MEASURES.items(), start=1):
-        means: list[float] = []
+    # Side by side, so that the bars of two layers can be told apart.
+    apart = min(0.04, 0.3 / max(1, len(shown))) * places.step
+    for row, (measure, name) in enumerate(MEASURES.items(), start=1):
         for k, layer in enumerate(shown):
-            own = info.of(layer)
-            found = [cell.interval(measure) for cell in own]
-            means += [each.mean for each in found]
-            # Side by side, so that the bars of two layers can be told apart.
-            beside = (k - (len(shown) - 1) / 2) * min(0.04, 0.3 / max(1, len(shown))) * places.step
-            x = [float(places.x[cell.strength]) + beside for cell in own]
-            name = theme.plain(theme.shortened(layer, 30))
-            figure.add_scatter(
-                x=[at for at, cell in zip(x, own, strict=True) for _ in cell.values[measure]],
-                y=[value for cell in own for value in cell.values[measure].values()],
-                mode="markers", marker={"size": 4, "color": theme.translucent(colours[layer], 0.4)},
-                showlegend=False, hoverinfo="skip", legendgroup=layer, row=row, col=1,
-            )  # fmt: skip
-            figure.add_scatter(
-                x=x, y=[each.mean for each in found], mode="lines+markers", name=name, legendgroup=layer,
-                showlegend=row == 1, line={"width": 1.8, "color": colours[layer]},
-                marker={"size": 7, "color": colours[layer]},
-                error_y={
-                    "type": "data", "array": [each.half if each.shown else 0.0 for each in found],
-                    "color": colours[layer], "thickness": 1.4, "width": 0,
-                },
-                text=[theme.plain(info.strengths.name(cell.strength)) for cell in own],
-                customdata=[f"{plus_minus(each)} (n={each.n})" for each in found],
-                hovertemplate=f"<b>{name}</b><br>%{{text}}: %{{customdata}}<extra></extra>", row=row, col=1,
-            )  # fmt: skip
-        axes = theme.layout(dark, x=info.strengths.axis if row == 3 else "", y=named)
+            beside = (k - (len(shown) - 1) / 2) * apart
+            _draw_layer(figure, info, layer, measure, colours[layer], beside=beside, row=row)
+        axes = theme.layout(dark, x=info.strengths.axis if row == 3 else "", y=name)
         suffix = "" if row == 1 else f"{row}"
         figure.update_layout({f"xaxis{suffix}": axes["xaxis"], f"yaxis{suffix}": axes["yaxis"]})
         strength_axis(figure, places, dark=dark, row=row)
         figure.update_xaxes(showticklabels=row == 3, row=row, col=1)
+        means = [cell.interval(measure).mean for layer in shown for cell in info.of(layer)]
         if measure == "near_zero":
             figure.update_yaxes(range=[-0.03, max([*means, 0.1]) * 1.1], row=row, col=1)
         elif log_range(means):
