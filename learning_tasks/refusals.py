@@ -29,9 +29,15 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> None:
     require(name, repr(value), value in allowed, ", ".join(allowed))
 
 
+def require_name(key: str, value: object, names: Iterable[str]) -> None:
+    """Refuse a value that is not one of these names; the sentence tells the nearest one there is."""
+    names = list(names)
+    near = [] if str(value) in names else difflib.get_close_matches(str(value), names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    require(key, value, str(value) in names, f"{', '.join(names)}{hint}")
+
+
 def lookup(key: str, name: str, registry: Mapping[str, T]) -> T:
     """The entry of a registry; an unknown name is refused, with the nearest one there is."""
-    near = [] if name in registry else difflib.get_close_matches(name, registry, n=1)
-    hint = f"; did you mean {near[0]}?" if near else "."
-    require(key, name, name in registry, f"{', '.join(registry)}{hint}")
+    require_name(key, name, registry)
     return registry[name]

@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from sweeps.training.refusals import one_of
+from learning_tasks.refusals import require_name
 
 PRECISIONS: Final = {"32": "32-true", "64": "64-true", "bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed"}
 """By the name in a configuration: what Lightning calls it."""
@@ -34,7 +34,7 @@ def choose_device(wanted: str) -> str:
     if wanted == "auto":
         return usable[1] if len(usable) > 1 else "cpu"
     if not re.fullmatch(r"cuda:\d+", wanted):
-        one_of("trainer.device", wanted, ["auto", "cpu", "cuda", "cuda:N", "mps"])
+        require_name("trainer.device", wanted, ["auto", "cpu", "cuda", "cuda:N", "mps"])
     device = "cuda:0" if wanted == "cuda" else wanted
     if device not in usable:
         has = ", ".join(usable)
@@ -48,7 +48,7 @@ def lightning_precision(wanted: object, device: str) -> str:
     Raises:
         ValueError: There is no such precision, or this kind of device cannot compute with it.
     """
-    one_of("trainer.precision", wanted, list(PRECISIONS))
+    require_name("trainer.precision", wanted, list(PRECISIONS))
     kind = device.partition(":")[0]
     fit = [precision for precision in PRECISIONS if precision not in UNFIT[kind]]
     if str(wanted) not in fit:

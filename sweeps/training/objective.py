@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweeps.training.refusals import one_of
+from learning_tasks.refusals import require_name
 from tracking import schema
 
 MEASURED = (
@@ -40,9 +40,9 @@ class Criterion:
             ValueError: One of its values is not allowed.
         """
         if not any_metric:
-            one_of("objective.metric", self.metric, MEASURED)
-        one_of("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
-        one_of("objective.at", self.at, ("last", "best"))
+            require_name("objective.metric", self.metric, MEASURED)
+        require_name("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
+        require_name("objective.at", self.at, ("last", "best"))
         return self
 
     def selection(self) -> Criterion:

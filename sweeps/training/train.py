@@ -25,6 +25,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch.utils.data import DataLoader
 
 from data import DATASETS, DataModule
+from learning_tasks.refusals import require_name
 from lightning_modules import MODELS, Module, Recipe
 from sweeps.catalogue.read_user_models import own_optimizer
 from sweeps.training import user_module
@@ -33,7 +34,6 @@ from sweeps.training.hardware import choose_device, device_label, lightning_prec
 from sweeps.training.measuring import Report, Run
 from sweeps.training.objective import Criterion
 from sweeps.training.process_state import interruptible, seeded
-from sweeps.training.refusals import one_of
 from sweeps.training.resume import SAVE_SECONDS, Saver, fingerprint
 from sweeps.training.run_files import save_files
 from sweeps.training.user_run import UserModuleRun, exit_as_error
@@ -76,7 +76,7 @@ def _data(configuration: Mapping[str, Any]) -> DataModule:
     fields, seeds = configuration["data"], configuration.get("seeds", {})
     name, seed, replicate = fields.get("name"), seeds.get("data", 0), configuration.get("replicate")
     disjoint = (seed, replicate["datasets"]) if replicate else None
-    one_of("data.name", name, DATASETS)
+    require_name("data.name", name, DATASETS)
     with _of_section(f"data {name}"):
         data = DATASETS[str(name)](
             **_without_name(fields), disjoint=disjoint, seed_data=seed, seed_order=seeds.get("order", 0)

@@ -16,11 +16,11 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch.nn.parameter import UninitializedParameter
 
 from data import DataModule
+from learning_tasks.refusals import require_name
 from lightning_modules import MODELS
 from sweeps.catalogue import load, user_files
 from sweeps.catalogue.read_user_models import arguments, model_classes
 from sweeps.settings import settings
-from sweeps.training.refusals import one_of
 from tracking import schema
 
 
@@ -47,7 +47,7 @@ def model_class(name: Any) -> type[pl.LightningModule]:
     if name in MODELS:
         return MODELS[name]
     entries = load().models
-    one_of("model.name", name, entries)
+    require_name("model.name", name, entries)
     source, class_name = source_of(str(name)), entries[str(name)].class_name
     try:
         classes = model_classes(source)

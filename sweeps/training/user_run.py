@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 
 from data.base import Part
 from lightning_modules import Recipe
-from lightning_modules.base import optimizers_of
+from lightning_modules.recipe import optimizers_of
 from sweeps.training.measuring import Run
 from sweeps.training.user_metrics import RESERVED, MetricLogger, broken_loss, stored, unforked
 from tracking import schema
