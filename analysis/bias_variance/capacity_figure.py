@@ -44,22 +44,24 @@ def _stack(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
     ink = theme.ink(dark)
     title = theme.plain(info.axis.key)
     for key, name in _parts_of(info).items():
-        own = [each for each in info.drawn if each.parts is not None and key in each.parts]
-        parts = [each.parts[key] for each in own if each.parts is not None]
+        positions = [position for position in info.drawn if position.parts is not None and key in position.parts]
+        parts = [position.parts[key] for position in positions if position.parts is not None]
         figure.add_bar(
-            x=[each.place for each in own], y=[part.sign * part.estimate.mean for part in parts],
-            width=[0.76 * min(info.axis.room(each.place), 1.5 * info.axis.step) for each in own],
+            x=[position.place for position in positions], y=[part.sign * part.estimate.mean for part in parts],
+            width=[0.76 * min(info.axis.room(position.place), 1.5 * info.axis.step) for position in positions],
             name=theme.plain(name), legendgroup=key,
             marker={
                 "color": theme.translucent(colour_of(key, dark), 0.8),
                 "pattern": {"shape": "/" if key == HELPS else "", "size": 6},
             },
-            customdata=[(each.text, plus_minus(part.estimate)) for each, part in zip(own, parts, strict=True)],
+            customdata=[(place.text, plus_minus(part.estimate)) for place, part in zip(positions, parts, strict=True)],
             hovertemplate=f"<b>{theme.plain(name)}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}"
             "<extra></extra>",
         )  # fmt: skip
-    drawn = [each for each in info.drawn if each.parts is not None]
-    dots = [(each.place, value, each.text, seed) for each in drawn for seed, value in each.risks.items()]
+    drawn = [position for position in info.drawn if position.parts is not None]
+    dots = [
+        (position.place, value, position.text, seed) for position in drawn for seed, value in position.risks.items()
+    ]
     seed_dots(
         figure,
         [dot[0] for dot in dots],
@@ -70,10 +72,10 @@ def _stack(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
         customdata=[dot[2:] for dot in dots],
         hovertemplate=f"{title} %{{customdata[0]}}, training set %{{customdata[1]}}: %{{y:.4g}}<extra></extra>",
     )
-    risks = [each.parts.risk for each in drawn if each.parts is not None]
+    risks = [position.parts.risk for position in drawn if position.parts is not None]
     mean_line(
         figure,
-        [each.place for each in drawn],
+        [position.place for position in drawn],
         [risk.mean for risk in risks],
         ink,
         width=2,
@@ -82,7 +84,7 @@ def _stack(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
         error_y=_bars(risks, ink),
         name="risk, measured",
         legendgroup="risk",
-        customdata=[(each.text, plus_minus(risk), risk.n) for each, risk in zip(drawn, risks, strict=True)],
+        customdata=[(position.text, plus_minus(risk), risk.n) for position, risk in zip(drawn, risks, strict=True)],
         hovertemplate=f"<b>risk, measured</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}"
         " (%{customdata[2]} training sets)<extra></extra>",
     )
@@ -94,13 +96,15 @@ def _apart(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
     title = theme.plain(info.axis.key)
     for k, (key, name) in enumerate(names.items()):
         drawn = [
-            (each, each.parts[key].estimate) for each in info.drawn if each.parts is not None and key in each.parts
+            (position, position.parts[key].estimate)
+            for position in info.drawn
+            if position.parts is not None and key in position.parts
         ]
         colour = colour_of(key, dark)
-        aside = (k - (len(names) - 1) / 2) * 0.11 * info.axis.step
+        beside = (k - (len(names) - 1) / 2) * 0.11 * info.axis.step
         mean_line(
             figure,
-            [each.place + aside for each, _ in drawn],
+            [position.place + beside for position, _ in drawn],
             [estimate.mean for _, estimate in drawn],
             colour,
             size=6,
@@ -111,8 +115,8 @@ def _apart(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
             legendgroup=key,
             showlegend=False,
             customdata=[
-                (each.text, plus_minus(estimate), number(estimate.low, 3), number(estimate.high, 3))
-                for each, estimate in drawn
+                (position.text, plus_minus(estimate), number(estimate.low, 3), number(estimate.high, 3))
+                for position, estimate in drawn
             ],
             hovertemplate=f"<b>{theme.plain(name)}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}<br>"
             "%{customdata[2]} to %{customdata[3]}<extra></extra>",
@@ -152,8 +156,8 @@ def plot_capacity(info: CapacityInfo, *, dark: bool = False, height: int = 520) 
     figure.update_xaxes(anchor="y2", **info.axis.layout(bars=True))
     if info.threshold is not None:
         marks.threshold(figure, info.axis, info.threshold.place, dark)
-    lost = [each for each in info.positions if each.diverged]
-    if lost:
-        texts = [f"{each.text}: {each.diverged} of {each.runs} runs" for each in lost]
-        marks.edge_crosses(figure, [each.place for each in lost], texts, dark, UPPER)
+    diverged = [position for position in info.positions if position.diverged]
+    if diverged:
+        texts = [f"{position.text}: {position.diverged} of {position.runs} runs" for position in diverged]
+        marks.edge_crosses(figure, [position.place for position in diverged], texts, dark, UPPER)
     return figure

@@ -64,7 +64,7 @@ def _spread(figure: go.Figure, y: int, values: Sequence[float], interval: Interv
 def plot_waterfall(
     info: Diagnosis, names: Mapping[str, str], *, dark: bool = False, height: int | None = None
 ) -> go.Figure:
-    """From the reference to the validation error, a bar a gap, with seed dots and intervals.
+    """From the reference to the validation error, one bar per gap, with seed dots and intervals.
 
     Args:
         info: Of one group.
@@ -110,9 +110,9 @@ def _panels(found: Sequence[Diagnosis]) -> dict[str, str]:
 
 
 def _panel(figure: go.Figure, drawn: Sequence[Diagnosis], fault: str, axis: str, dark: bool) -> None:
-    """The dots, means and intervals of one gap, a row a group, and the threshold."""
+    """The dots, means and intervals of one gap, one row per group, and the threshold."""
     colour, ink = theme.palette(dark)[COLOURS[fault]], theme.ink(dark)
-    rows = [(y, gap) for y, each in enumerate(drawn) for gap in each.gaps if gap.fault == fault and gap.values]
+    rows = [(y, gap) for y, group in enumerate(drawn) for gap in group.gaps if gap.fault == fault and gap.values]
     dots = [(y, value) for y, gap in rows for value in gap.values]
     traces.seed_dots(
         figure,
@@ -147,17 +147,17 @@ def _panel(figure: go.Figure, drawn: Sequence[Diagnosis], fault: str, axis: str,
     )  # fmt: skip
 
 
-def plot_gaps(found: Sequence[Diagnosis], *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A panel a gap, a row a group: seed dots, the mean and its interval, filled where it is a fault.
+def plot_gaps(diagnoses: Sequence[Diagnosis], *, dark: bool = False, height: int | None = None) -> go.Figure:
+    """One panel per gap, one row per group: seed dots, the mean and its interval, filled where it is a fault.
 
     Args:
-        found: The groups, in the order of their rows; the first MOST_ROWS are drawn.
+        diagnoses: The groups, in the order of their rows; the first MOST_ROWS are drawn.
         dark: Whether the page is dark.
         height: In pixels; by the rows if not given.
     """
     import plotly.graph_objects as go
 
-    figure, drawn = go.Figure(), list(found)[:MOST_ROWS]
+    figure, drawn = go.Figure(), list(diagnoses)[:MOST_ROWS]
     panels = _panels(drawn)
     base = theme.layout(dark, x="", y="", height=height or 120 + 44 * len(drawn))
     figure.update_layout(**base)
@@ -165,28 +165,30 @@ def plot_gaps(found: Sequence[Diagnosis], *, dark: bool = False, height: int | N
     notes: list[dict[str, Any]] = []
     for k, (fault, axis) in enumerate(panels.items()):
         domain = [share * k + 0.025 * bool(k), share * (k + 1) - 0.025 * (k < len(panels) - 1)]
-        own = {"domain": domain, "anchor": "y", "showgrid": True, "nticks": 4, "tickangle": 0, "zeroline": True}
-        figure.update_layout({f"xaxis{axis[1:]}": base["xaxis"] | own | {"zerolinecolor": _grey(dark), "title": None}})
+        look = {"domain": domain, "anchor": "y", "showgrid": True, "nticks": 4, "tickangle": 0, "zeroline": True}
+        figure.update_layout({f"xaxis{axis[1:]}": base["xaxis"] | look | {"zerolinecolor": _grey(dark), "title": None}})
         notes.append({
             "text": f"<b>{fault}</b>", "xref": f"{axis} domain", "x": 0, "xanchor": "left", "yref": "paper", "y": 1,
             "yanchor": "bottom", "showarrow": False, "font": {"size": 12, "color": ink},
         })  # fmt: skip
         _panel(figure, drawn, fault, axis, dark)
-    lost = [(y, each) for y, each in enumerate(drawn) if each.diverged]
-    if lost:
-        _crosses(figure, [y for y, _ in lost], [f"{each.diverged} of {each.runs} runs" for _, each in lost], dark)
+    diverged = [(y, group) for y, group in enumerate(drawn) if group.diverged]
+    if diverged:
+        _crosses(
+            figure, [y for y, _ in diverged], [f"{group.diverged} of {group.runs} runs" for _, group in diverged], dark
+        )
     ground = theme.translucent(theme.background(dark), 0.85)
     # Above its row and not beside it: on a phone names would leave the figure no room.
     notes += [
         {
-            "text": theme.plain(theme.shortened(each.label, 46)), "x": 0, "xref": "paper", "xanchor": "left",
+            "text": theme.plain(theme.shortened(group.label, 46)), "x": 0, "xref": "paper", "xanchor": "left",
             "y": y - 0.42, "yanchor": "middle", "showarrow": False, "font": {"size": 11, "color": ink},
             "bgcolor": ground, "borderpad": 0,
         }
-        for y, each in enumerate(drawn)
+        for y, group in enumerate(drawn)
     ]  # fmt: skip
     figure.update_yaxes(visible=False, range=[len(drawn) - 0.55, -0.75])
-    figure.update_layout(showlegend=bool(lost), margin={"l": 8, "r": 8, "t": 26, "b": 8}, annotations=notes)
+    figure.update_layout(showlegend=bool(diverged), margin={"l": 8, "r": 8, "t": 26, "b": 8}, annotations=notes)
     return figure
 
 

@@ -141,11 +141,11 @@ def plot_fits(info: FitsInfo, *, dark: bool = False, height: int = 520) -> go.Fi
     base = theme.layout(dark, x="x", y="y", height=height)
     figure.update_layout(**base)
     faint = theme.translucent(theme.grey(dark), 0.3)
-    for k, (own, fit) in enumerate(zip(info.datasets, info.fits, strict=True)):
+    for k, (dataset, fit) in enumerate(zip(info.datasets, info.fits, strict=True)):
         figure.add_scatter(
             x=info.x, y=fit, mode="lines", line={"width": 1, "color": faint}, name=f"{len(info.fits)} fits",
             legendgroup="fits", showlegend=k == 0,
-            hovertemplate=f"a fit to training set {own}<br>x %{{x:.3g}}: %{{y:.3g}}<extra></extra>",
+            hovertemplate=f"a fit to training set {dataset}<br>x %{{x:.3g}}: %{{y:.3g}}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
         x=info.x, y=info.truth, mode="lines" if info.known else "markers", name="f" if info.known else "targets",

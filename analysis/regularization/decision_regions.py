@@ -308,9 +308,9 @@ def plot_regions(info: RegionsInfo, place: int, *, dark: bool = False, height: i
         hovertemplate="%{text}, probability %{z:.2f}<extra></extra>",
     )  # fmt: skip
     for k, name in enumerate(info.classes):
-        own = region.points[region.labels == k]
+        examples = region.points[region.labels == k]
         figure.add_scatter(
-            x=own[:, 0], y=own[:, 1], mode="markers", name=theme.plain(theme.shortened(f"class {name}", 20)),
+            x=examples[:, 0], y=examples[:, 1], mode="markers", name=theme.plain(theme.shortened(f"class {name}", 20)),
             marker={
                 "size": 4.5, "color": colours[k],
                 "line": {"width": 0.7, "color": theme.background(dark)},

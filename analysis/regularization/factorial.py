@@ -332,7 +332,7 @@ def factorial_info(
 
 
 def plot_factorial(info: FactorialInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A row an effect, interactions last: seeds as dots, the mean with its interval, zero as a line."""
+    """One row per effect, interactions last: seeds as dots, the mean with its interval, zero as a line."""
     import plotly.graph_objects as go
 
     figure, rows = go.Figure(), list(enumerate(info.effects))
@@ -363,9 +363,9 @@ def plot_factorial(info: FactorialInfo, *, dark: bool = False, height: int | Non
             text=[f"{effect.name}: {_change(effect)}, p={number(effect.p, 2)}" for _, effect in part],
             hovertemplate="%{text}<extra></extra>",
         )
-    lost = f", {info.diverged} diverged: {counted(len(info.left_out), 'seed')} left out" if info.diverged else ""
+    note = f", {info.diverged} diverged: {counted(len(info.left_out), 'seed')} left out" if info.diverged else ""
     figure.update_layout(
-        **theme.layout(dark, x=f"effect on {info.metric} (below 0 it helps){lost}", y="",
+        **theme.layout(dark, x=f"effect on {info.metric} (below 0 it helps){note}", y="",
                        height=height or 130 + 44 * len(rows))
     )  # fmt: skip
     for place, effect in rows:

@@ -237,14 +237,14 @@ def _title(row: Row) -> str:
 
 
 def plot_forest(info: ForestInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A row a regularizer: seeds as dots, the mean difference with its interval, zero as a line, diverged ones red."""
+    """One row per regularizer: seeds as dots, mean differences with intervals, zero as a line, crosses for diverged."""
     import plotly.graph_objects as go
 
     figure, rows = go.Figure(), list(enumerate(info.rows))
     accent, grey = theme.palette(dark)[0], theme.grey(dark)
     dots = [(gap, place, seed) for place, row in rows for seed, gap in row.differences.items()]
-    known = [dot[0] for dot in dots] + [bound for _, row in rows for bound in _bounds(row.interval)] + [0.0]
-    span = (max(known) - min(known)) or 1.0
+    values = [dot[0] for dot in dots] + [bound for _, row in rows for bound in _bounds(row.interval)] + [0.0]
+    span = (max(values) - min(values)) or 1.0
     seed_dots(
         figure,
         [dot[0] for dot in dots],
@@ -273,13 +273,13 @@ def plot_forest(info: ForestInfo, *, dark: bool = False, height: int | None = No
             ],
             hovertemplate="%{text}<extra></extra>",
         )
-    lost = [(place, row) for place, row in rows if row.lost]
-    if lost:
+    diverged = [(place, row) for place, row in rows if row.lost]
+    if diverged:
         figure.add_scatter(
-            x=[max(known) + 0.08 * span] * len(lost), y=[place for place, _ in lost], mode="markers+text",
+            x=[max(values) + 0.08 * span] * len(diverged), y=[place for place, _ in diverged], mode="markers+text",
             name="diverged",
             marker={"symbol": "x", "size": 9, "color": theme.diverged(dark)},
-            text=[f"{row.lost} of {row.method.sample.n}" for _, row in lost], textposition="middle left",
+            text=[f"{row.lost} of {row.method.sample.n}" for _, row in diverged], textposition="middle left",
             hovertemplate="%{text} runs diverged<extra></extra>",
         )  # fmt: skip
     x = f"{info.metric} minus that of {info.none.title if info.none else NONE} (lower is better)"

@@ -389,15 +389,15 @@ def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = Fal
         )
     if math.isfinite(info.top) and not whole:
         _cut(figure, info, dark)
-    lost = [point for point in info.points if point.dev.diverged]
-    if lost:
+    diverged = [point for point in info.points if point.dev.diverged]
+    if diverged:
         at_edge(
             figure,
-            [point.x for point in lost],
+            [point.x for point in diverged],
             cross(dark),
             name="diverged",
             mode="markers+text",
-            text=[f"  {len(point.dev.diverged)} of {point.dev.n}" for point in lost],
+            text=[f"  {len(point.dev.diverged)} of {point.dev.n}" for point in diverged],
             textposition="middle right",
             textfont={"size": 11},
             cliponaxis=False,
