@@ -53,17 +53,17 @@ class UserModels:
 
 
 @dataclass
-class _Seen:
+class _Latest:
     """The last look: at which settings, when, at which state of the files, and the models then."""
 
-    asked: tuple[str | None, ...] = ()
+    variables: tuple[str | None, ...] = ()
     named: tuple[Path, ...] = ()
     at: float = -math.inf
     stamp: tuple[object, ...] = ()
     models: UserModels = field(default_factory=UserModels)
 
 
-_seen = _Seen()
+_latest = _Latest()
 _reading = threading.Lock()
 background = False
 """Set in a process that must not wait: a change is then read in the background, and the earlier models hold."""
@@ -71,27 +71,27 @@ background = False
 
 def current() -> UserModels:
     """The models as they are now; waits for a change to be read, with `background` only the first time."""
-    asked = os.environ.get(SETTINGS), os.environ.get(MODULES)
-    if asked == _seen.asked and time.monotonic() - _seen.at < LOOK_AGAIN:
-        return _seen.models
-    if background and _seen.asked:
+    variables = os.environ.get(SETTINGS), os.environ.get(MODULES)
+    if variables == _latest.variables and time.monotonic() - _latest.at < LOOK_AGAIN:
+        return _latest.models
+    if background and _latest.variables:
         if not _reading.locked():
             if _known():
-                _look(asked)
+                _look(variables)
             else:
-                threading.Thread(target=_look, args=(asked,), daemon=True, name="modules").start()
-        return _seen.models
-    _look(asked)
-    return _seen.models
+                threading.Thread(target=_look, args=(variables,), daemon=True, name="modules").start()
+        return _latest.models
+    _look(variables)
+    return _latest.models
 
 
-def _look(asked: tuple[str | None, ...]) -> None:
+def _look(variables: tuple[str | None, ...]) -> None:
     with _reading:
         named = settings().modules
         stamp = modules.stamp(named) if named else ()
-        if named != _seen.named or stamp != _seen.stamp:
-            _seen.models = _read(named) if named else UserModels()
-        _seen.asked, _seen.named, _seen.stamp, _seen.at = asked, named, stamp, time.monotonic()
+        if named != _latest.named or stamp != _latest.stamp:
+            _latest.models = _read(named) if named else UserModels()
+        _latest.variables, _latest.named, _latest.stamp, _latest.at = variables, named, stamp, time.monotonic()
 
 
 def _known() -> bool:
@@ -108,7 +108,7 @@ def _known() -> bool:
 def pending() -> bool:
     """Whether `current` would have to wait: the modules have changed since they were last read."""
     named = settings().modules
-    return bool(named) and (named != _seen.named or modules.stamp(named) != _seen.stamp)
+    return bool(named) and (named != _latest.named or modules.stamp(named) != _latest.stamp)
 
 
 def paths() -> list[str]:
