@@ -44,6 +44,8 @@ class FitsInfo:
     """Fits in all, R I."""
     sets: int
     problem: str = ""
+    label: str = ""
+    """What the configuration is called."""
 
     @property
     def empty(self) -> bool:
@@ -67,6 +69,30 @@ class FitsInfo:
         other = " beyond the noise" if NOISE in self.parts else ""
         return f"Most of the error{other} is {names[largest]}, largest about x = {number(where, 2)} ({beside})."
 
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        whose = f" of {self.label}" if self.label else ""
+        return f"Fits{whose} to {self.sets} training sets, their mean, and the parts of the error along x"
+
+    @property
+    def n(self) -> str:
+        """`n=150 fits to 50 training sets`."""
+        return f"n={self.total} fits to {self.sets} training sets"
+
+    @property
+    def interval(self) -> str:
+        """Nothing: the fits themselves show their spread."""
+        return ""
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        return (
+            f"Thin lines are fits to different training sets ({len(self.fits)} of {self.total}), the thick one is"
+            " the mean of all; below, what the squared error at each x is made of, stacked."
+        )
+
     def frame(self) -> pd.DataFrame:
         """A row a point: x, truth, mean, parts, and every fit that is drawn."""
         columns = {"x": self.x, "f" if self.known else "target": self.truth, "mean fit": self.mean, **self.parts}
@@ -82,11 +108,12 @@ def _none(problem: str) -> FitsInfo:
     return FitsInfo(none, none, False, np.zeros((0, 0)), none, none, {}, 0, 0, problem)
 
 
-def fits_info(found: Replicates | str) -> FitsInfo:
+def fits_info(found: Replicates | str, label: str = "") -> FitsInfo:
     """The fits of one configuration.
 
     Args:
         found: Its runs' answers, or a sentence that says why there are none, from `analysis.bias_variance.replicates`.
+        label: What the configuration is called.
     """
     if isinstance(found, str):
         return _none(found)
@@ -106,7 +133,7 @@ def fits_info(found: Replicates | str) -> FitsInfo:
     line = found.truth if found.truth is not None else found.targets
     return FitsInfo(
         found.inputs[order], line[order], found.truth is not None, every, np.arange(len(every)) % datasets,
-        outputs.mean(axis=(0, 1)), parts, datasets * inits, datasets,
+        outputs.mean(axis=(0, 1)), parts, datasets * inits, datasets, label=label,
     )  # fmt: skip
 
 

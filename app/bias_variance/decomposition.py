@@ -11,10 +11,9 @@ import streamlit as st
 
 from analysis.bias_variance.capacity import EPOCH, CapacityInfo, along_epochs, capacity_info
 from analysis.bias_variance.capacity_figure import plot_capacity
-from analysis.bias_variance.decomposition import HELPS, LOSSES, SQUARED
+from analysis.bias_variance.decomposition import LOSSES, SQUARED
 from analysis.bias_variance.fits import fits_info, plot_fits
 from analysis.bias_variance.replicates import DATASETS_PARAM, INITS_PARAM, epochs_of, replicates
-from analysis.statistics import number
 from app.bias_variance.diagnosis import Aim
 from app.bias_variance.learning_curve import REST, errors, number_axes, with_rest
 from app.shared import ui
@@ -127,28 +126,9 @@ def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
     st.markdown(f"**{ui.text(info.sentence)}**")
     if info.descent is not None:
         st.markdown(ui.text(info.descent.sentence))
-    parts = next(each.parts for each in info.drawn if each.parts is not None)
-    study.figure(
-        found, "decomposition", lambda dark: plot_capacity(info, dark=dark), info.frame(),
-        shows=f"The {loss} on {parts.points} test examples and its parts along {info.axis.title}",
-        n=f"n={parts.datasets} training sets with {parts.inits} initialisations each", interval=info.kind,
-        reading=_stack_reading(info),
-    )  # fmt: skip
+    study.figure(found, "decomposition", info, plot_capacity)
     for note in info.notes:
         st.caption(ui.text(note))
-
-
-def _stack_reading(info: CapacityInfo) -> str:
-    words = ["Bars are the parts of the risk, the line the risk as it was measured on the test examples, dots one"
-             " training set each"]  # fmt: skip
-    if any(each.parts is not None and HELPS in each.parts for each in info.drawn):
-        words += ["what hangs below zero is taken away"]
-    else:
-        words += ["an estimate below zero hangs below it"]
-    words += [f"below, each part with its {info.kind}"] if info.kind else ["below three training sets no interval"]
-    if info.threshold is not None:
-        words += [f"from the dashed line on the mean training error is at most {number(info.limit, 2)}"]
-    return "; ".join(words) + "."
 
 
 def fits(found: Study, drawn: bool) -> None:
@@ -169,15 +149,9 @@ def fits(found: Study, drawn: bool) -> None:
     arrays = _arrays(found, own)
     with place:
         epoch = _epoch(own, arrays, "fits-epoch")
-    info = fits_info(replicates(own, arrays, epoch))
+    info = fits_info(replicates(own, arrays, epoch), name)
     if info.empty:
         study.empty(info.problem, "bias_variance", ["decomposition"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    study.figure(
-        found, "fits", lambda dark: plot_fits(info, dark=dark), info.frame(),
-        shows=f"Fits of {name} to {info.sets} training sets, their mean, and the parts of the error along x",
-        n=f"n={info.total} fits to {info.sets} training sets", interval="",
-        reading=f"Thin lines are fits to different training sets ({len(info.fits)} of {info.total}), the thick one is"
-        " the mean of all; below, what the squared error at each x is made of, stacked.",
-    )  # fmt: skip
+    study.figure(found, "fits", info, plot_fits)

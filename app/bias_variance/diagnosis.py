@@ -120,7 +120,7 @@ def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
     with st.container(horizontal=True, gap="large"):
         with st.container(width=620):
             if chosen.n:
-                study.figure(
+                study.chart(
                     found, "waterfall", lambda dark: plot_waterfall(chosen, called, dark=dark), chosen.frame(),
                     shows=f"The errors of {chosen.label} from the reference to {called[DEV]}",
                     n=f"n={chosen.n} {chosen.over}", interval=chosen.basis if chosen.n > 2 else "",
@@ -139,7 +139,7 @@ def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
     if len(every) > 1:
         everything = share(len(every), len(every), of.removesuffix("s"))
         st.subheader(everything.capitalize(), anchor=False)
-        study.figure(
+        study.chart(
             found, "gaps", lambda dark: plot_gaps(every, dark=dark),
             pd.concat([each.frame() for each in every], ignore_index=True),
             shows=f"The gaps of {min(len(every), MOST_ROWS)} {of}, the best first",

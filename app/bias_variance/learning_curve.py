@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -50,22 +51,8 @@ def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCu
         study.empty(info.problem)
         return info
     st.markdown(f"**{ui.text(info.sentence)}**")
-    study.figure(
-        found, key, lambda dark: plot_learning_curve(info, dark=dark, log=log), info.frame(),
-        shows=f"{info.dev} and training error against {axis}",
-        n=info.kind.partition(", ")[2] or "n below 3", interval=info.kind,
-        reading=_reading(info),
-    )  # fmt: skip
+    study.figure(found, key, info, partial(plot_learning_curve, log=log))
     return info
-
-
-def _reading(info: LearningCurveInfo) -> str:
-    over = info.lines[0].dots[0].over
-    words = [f"Dots are {over}, thick points their means"]
-    words += [f"bars the {info.kind}"] if info.kind else [f"below three {over} no interval is drawn"]
-    if info.threshold is not None:
-        words += ["the dashed line is where networks begin to fit their training set"]
-    return "; ".join(words) + "."
 
 
 def learning(found: Study, aim: Aim, drawn: bool) -> None:

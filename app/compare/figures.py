@@ -101,24 +101,9 @@ def curves(view: View, drawn: bool) -> None:
     shows += f", minus {info.baseline}" if info.baseline else ""
     shows += f", smoothed with weight {smoothing:g}" if smoothing else ""
     documents.downloads(
-        "curves", curve_table(info), lambda: plot_curves(info, log=log, height=460),
+        "curves", info.frame(), lambda: plot_curves(info, log=log, height=460),
         caption_of(view, shows, n, info.band),
     )  # fmt: skip
-
-
-def curve_table(info: CurvesInfo) -> pd.DataFrame:
-    """Every point of every run, and the means: what the figure is drawn from."""
-    rows = [
-        (curve.group.label, line.run_id, line.seed, step, x, value, smooth)
-        for curve in info.curves
-        for line in curve.lines
-        for step, x, value, smooth in zip(line.steps, line.x, line.values, line.y, strict=True)
-    ]
-    columns = ["group", "run", "seed", "step", info.axis, info.metric, "smoothed"]
-    if len(set(columns)) < len(columns):
-        columns[4] = f"{info.axis} on the axis"
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame if info.smoothing else frame.drop(columns="smoothed")
 
 
 def _reading(info: CurvesInfo, log: bool) -> str:

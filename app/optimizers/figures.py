@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +18,6 @@ from analysis.optimizers.protocol import Check, protocol_info
 from analysis.optimizers.range_test import LIMITS, plot_range, range_info
 from analysis.optimizers.time_to_target import default_target, plot_targets, targets_info
 from analysis.optimizers.tuning_budget import budgets_info, plot_budgets
-from analysis.statistics import number
-from app.compare.figures import curve_table
 from app.optimizers.contest import EPOCHS, LIKELY, SCHEDULE, SECONDS, UPDATES, Contest
 from app.shared import ui
 from app.study import page as study_page
@@ -73,9 +72,9 @@ def _rates_over_time(contest: Contest) -> None:
     if not moves:
         return
     log = min(float(line.values.min()) for curve in info.curves for line in curve.lines if len(line.values)) > 0
-    study_page.figure(
+    study_page.chart(
         contest.study, "lr-curves", lambda dark: small(plot_curves(info, dark=dark, log=log, height=230)),
-        curve_table(info),
+        info.frame(),
         shows="The learning rate by epoch", n=_sizes(contest), interval="",
         reading="The rate that each schedule sets, by epoch.",
     )  # fmt: skip
@@ -110,9 +109,9 @@ def curves(contest: Contest, drawn: bool) -> None:
             if info.empty:
                 study_page.empty(info.caveat or f"{metric} has no values against {info.axis}.")
                 continue
-            study_page.figure(
+            study_page.chart(
                 contest.study, key,
-                lambda dark, info=info: _curve(info, dark=dark, log=log, span=span, target=target), curve_table(info),
+                lambda dark, info=info: _curve(info, dark=dark, log=log, span=span, target=target), info.frame(),
                 shows=f"{info.metric} against {info.axis}, each method at its best configuration", n=_sizes(contest),
                 interval=info.band, reading=_reading(info, log),
             )  # fmt: skip
@@ -140,13 +139,7 @@ def _range_test(contest: Contest) -> None:
         return
     for words in info.sentences:
         st.markdown(f"**{ui.text(words)}**")
-    study_page.figure(
-        study, "range-test", lambda dark: plot_range(info, dark=dark), info.frame(),
-        shows=f"{loss} against a learning rate that grows every epoch",
-        n=export.sizes([len(group.lines) for group in info.groups]), interval=info.band,
-        reading="Dots are epochs, lines their mean with both neighbours; a triangle marks the steepest descent, a "
-        "diamond the turn.",
-    )  # fmt: skip
+    study_page.figure(study, "range-test", info, plot_range)
     st.caption(ui.text(LIMITS))
 
 
@@ -176,16 +169,7 @@ def rates(contest: Contest, drawn: bool) -> None:
     st.markdown(f"**{ui.text(info.sentence)}**")
     for words in info.warnings:
         red(words)
-    diverged, judged = info.diverged
-    crosses = f" Red crosses at the upper edge: {diverged} of {judged} runs diverged." if diverged else ""
-    bars = f" bars the {info.band}," if info.band else ""
-    study_page.figure(
-        contest.study, "rates", lambda dark: plot_rates(info, dark=dark), info.frame(),
-        shows=f"{info.metric} against {info.key}, a dot a run of the search",
-        n=export.sizes([trial.sample.n for line in info.lines for trial in line.trials]), interval=info.band,
-        reading=f"A dot is a run of the search, lines go through the means of trials,{bars} the best is ringed."
-        f"{crosses}",
-    )  # fmt: skip
+    study_page.figure(contest.study, "rates", info, plot_rates)
 
 
 # The number of trials
@@ -210,18 +194,7 @@ def budget(contest: Contest, drawn: bool) -> None:
         red(info.unequal)
     if info.luck:
         st.caption(ui.text(info.luck))
-    failed = any(line.failed for line in info.lines)
-    lines = "Thin lines are seeds" + (f", bands the {info.band}" if info.band else "") if any(
-        len(line.seeds) > 1 for line in info.lines
-    ) else "A line a method"  # fmt: skip
-    crosses = " A cross: so few trials may all fail, so there is no expectation." if failed else ""
-    study_page.figure(
-        contest.study, "budget", lambda dark: plot_budgets(info, budget=chosen, dark=dark), info.frame(),
-        shows=f"Expected best {info.metric} against the number of trials", interval=info.band,
-        n=export.sizes([line.trials for line in info.lines], "trial"),
-        reading=f"The mean over all subsets of so many of the search's trials, chosen by their seeds' mean. {lines}."
-        f"{crosses}",
-    )  # fmt: skip
+    study_page.figure(contest.study, "budget", info, partial(plot_budgets, budget=chosen))
 
 
 # Time to target
@@ -259,15 +232,7 @@ def target(contest: Contest, drawn: bool) -> None:
     st.markdown(f"**{ui.text(info.sentence)}**")
     if own.caveat:
         st.caption(ui.text(own.caveat))
-    left = sum(line.unfinished for line in info.lines)
-    waiting = f" {ui.count(left, 'run')} without a result left out." if left else ""
-    study_page.figure(
-        contest.study, "target", lambda dark: plot_targets(info, dark=dark), info.table(),
-        shows=f"Share of runs that reach {info.metric} {number(info.target)} against {info.axis}",
-        n=export.sizes([line.n for line in info.lines if line.n]), interval="95% Clopper-Pearson of the final share",
-        reading="A step is a run that arrives; a line that ends below 100% has runs that missed, diverged ones among "
-        f"them. Right of the end: the share with its 95% Clopper-Pearson interval.{waiting}",
-    )  # fmt: skip
+    study_page.figure(contest.study, "target", info, plot_targets, numbers=info.table())
 
 
 # The protocol

@@ -117,7 +117,7 @@ def _draw(own: study.Study, label: str, run_id: str, info: LandscapeInfo) -> Non
     if info.warning:
         st.warning(ui.text(info.warning))
     view = VIEWS.get(str(chosen), RANDOM)
-    study.figure(
+    study.chart(
         own, f"landscape-{view}", lambda dark: plot_landscape(info, view, dark=dark), info.frame(view),
         shows=f"{info.loss_of} about the weights that {label} ended at, {str(chosen).lower()}, with the way trained",
         n="1 run", interval="", reading=info.sentence(view),

@@ -81,13 +81,9 @@ def early_stopping(at: Look) -> None:
     st.markdown(f"**{ui.text(info.sentence)}**")
     if info.unknown:
         st.markdown(f":material/info: {ui.text(info.unknown)}")
-    studies.figure(
-        study, "stopping", lambda dark: plot_early_stopping(info, dark=dark), info.frame(),
-        shows=f"{dev} over the epochs of {label}, with what patience {info.patience} chooses", n=info.n, interval="",
-        reading=info.reading,
-    )  # fmt: skip
+    studies.figure(study, "stopping", info, plot_early_stopping)
     bands = f"bands the {info.band}" if info.band else "below three seeds no interval is drawn"
-    studies.figure(
+    studies.chart(
         study, "patience", lambda dark: plot_patience(info, dark=dark), info.costs_frame(),
         shows=f"Regret and epochs saved against the patience, {label}", n=info.n, interval=info.band,
         reading=f"What every patience would have cost and saved on the same curves; {bands}; dotted: the one above.",
@@ -131,11 +127,7 @@ def training_mode(at: Look) -> None:
         studies.empty(words, "regularization", ["dropout", "batch-norm", "augmentation"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    panels(
-        study, "modes", range(len(info.panels)), lambda place, dark: plot_modes(info, place, dark=dark), info.frame(),
-        shows=f"{training} in training mode and {evaluation} in evaluation mode, a panel a group", n=info.n,
-        interval=info.band, reading=info.reading, width=310,
-    )  # fmt: skip
+    panels(study, "modes", info, range(len(info.panels)), plot_modes, width=310)
     gaps = info.gaps_frame()
     st.dataframe(
         gaps, hide_index=True, key="gaps", row_height=30, height="content", placeholder="",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
+from analysis.figures.info import FigureInfo
 from analysis.figures.panels import together
 from analysis.regularization.decision_regions import RegionsInfo, plot_regions, regions_info
 from analysis.regularization.weight_histograms import SCALES, layer_names, plot_ridgelines, ridgelines_info
@@ -47,11 +48,7 @@ def path(at: Look) -> None:
             "Layers", layers, default=layers[:MOST_LAYERS], selection_mode="multi", key="layers", bind="query-params",
         ) or layers  # fmt: skip
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(
-        at.study, "path", lambda dark: plot_paths(info, layers=layers, dark=dark), info.frame(),
-        shows=f"Weight norm, share of weights near zero and effective rank of the layers against {own.axis}",
-        n=info.n, interval=info.band, reading=info.reading,
-    )  # fmt: skip
+    studies.figure(at.study, "path", info, partial(plot_paths, layers=layers))
 
 
 def weights(at: Look) -> None:
@@ -73,11 +70,7 @@ def weights(at: Look) -> None:
         studies.empty(info.problem, "regularization", ["l1", "l2"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(
-        at.study, "weights", lambda dark: plot_ridgelines(info, scale=str(scale), dark=dark), info.frame(),
-        shows=f"Density of the weights of {info.layer}, a ridge a value of {own.axis}", n=info.n, interval="",
-        reading=info.reading,
-    )  # fmt: skip
+    studies.figure(at.study, "weights", info, partial(plot_ridgelines, scale=str(scale)))
 
 
 def regions(at: Look) -> None:
@@ -97,11 +90,7 @@ def regions(at: Look) -> None:
     ) if len(whole.seeds) > 1 else MEAN  # fmt: skip
     info: RegionsInfo = whole if chosen == MEAN else regions_info(own, arrays, int(chosen))
     st.markdown(f"**{ui.text(info.sentence)}**")
-    panels(
-        at.study, "regions", _spread(len(info.regions)), lambda place, dark: plot_regions(info, place, dark=dark),
-        info.frame(), shows=f"Decision regions, a panel a value of {own.axis}", n=info.n, interval="",
-        reading=info.reading,
-    )  # fmt: skip
+    panels(at.study, "regions", info, _spread(len(info.regions)), plot_regions)
 
 
 def _spread(count: int) -> list[int]:
@@ -112,29 +101,26 @@ def _spread(count: int) -> list[int]:
 
 
 def panels(
-    study: Study, key: str, places: Sequence[int], draw: Callable[[int, bool], Any], numbers: pd.DataFrame, *,
-    shows: str, n: str, interval: str, reading: str, width: int = 260,
-) -> None:  # fmt: skip
+    study: Study, key: str, info: FigureInfo, places: Sequence[int], plot: Callable[..., Any], *, width: int = 260
+) -> None:
     """Charts side by side, or above each other where the screen is narrow; one caption, one download of all.
 
     Args:
-        study: Whose.
-        key: Of the figure, once a page.
+        study: The runs that they are made of.
+        key: A name that no other figure of the page has.
+        info: The numbers of all panels, and what they say of themselves.
         places: Which panels.
-        draw: Makes a panel; given its place and whether the page is dark.
-        numbers: What they are drawn from.
-        shows: What is to be seen.
-        n: `n=8 seeds each`.
-        interval: What the bands are; nothing where there is none.
-        reading: How to read them, plain text.
+        plot: Draws one: `plot(info, place, dark=True)` makes the plotly figure.
         width: The least that a panel needs, in pixels.
     """
     with st.grid("auto", min_column_width=width, gap="small"):
         for place in places:
             st.plotly_chart(
-                draw(place, ui.dark()), key=f"{key}-{place}", theme=None, config=studies.SHOWN,
-                alt=ui.text(f"{shows}: panel {place + 1}"),
+                plot(info, place, dark=ui.dark()), key=f"{key}-{place}", theme=None, config=studies.SHOWN,
+                alt=ui.text(f"{info.shows}: panel {place + 1}"),
             )  # fmt: skip
-    st.caption(ui.text(reading))
-    caption = documents.caption_of(study.found, study.sweeps, shows, n, interval, study.link())
-    documents.downloads(key, numbers, lambda: together([draw(place, False) for place in places]), caption)
+    st.caption(ui.text(info.reading))
+    caption = documents.caption_of(study.found, study.sweeps, info.shows, info.n, info.interval, study.link())
+    documents.downloads(
+        key, info.frame(), lambda: together([plot(info, place, dark=False) for place in places]), caption
+    )

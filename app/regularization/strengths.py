@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
 from analysis.regularization.factorial import FACTORS, factorial_info, plot_factorial
-from analysis.regularization.forest import NONE, REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
+from analysis.regularization.forest import REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
 from analysis.regularization.one_regularizer import IsolationInfo, isolation_info, plot_isolation
 from analysis.regularization.strengths import Strengths, held_of
 from analysis.runs.arguments import having
@@ -153,11 +154,7 @@ def strength(at: Look) -> None:
         "Whole range", False, key="whole", bind="query-params",
         help="With the strengths that ruin everything on the scale; they flatten the others.",
     )  # fmt: skip
-    studies.figure(
-        at.study, "strength", lambda dark: plot_isolation(info, whole=whole, dark=dark), info.frame(),
-        shows=f"{info.metric} against {info.strengths.axis}, {ui.count(len(info.points), 'strength')}", n=info.n,
-        interval=info.band, reading=info.reading,
-    )  # fmt: skip
+    studies.figure(at.study, "strength", info, partial(plot_isolation, whole=whole))
 
 
 def against_none(at: Look) -> None:
@@ -171,12 +168,7 @@ def against_none(at: Look) -> None:
         )  # fmt: skip
         return
     at.verdict_line(info.sentence, max((row.verdict.comparisons for row in info.rows if row.verdict), default=0))
-    reading = f"Left of zero a regularizer errs less than {NONE}. Dots are seeds; {info.basis}. {info.selection}"
-    studies.figure(
-        at.study, "forest", lambda dark: plot_forest(info, dark=dark), info.frame(),
-        shows=f"{info.metric} of {ui.count(len(info.rows), 'regularizer')} minus that of none",
-        n=f"n={info.n} seeds at most", interval=info.basis, reading=reading.strip(),
-    )  # fmt: skip
+    studies.figure(at.study, "forest", info, plot_forest)
 
 
 def factorial(at: Look) -> None:
@@ -204,12 +196,7 @@ def factorial(at: Look) -> None:
         studies.empty(info.problem, "regularization", ["regularization-factorial"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(
-        study, "factorial", lambda dark: plot_factorial(info, dark=dark), info.frame(),
-        shows=f"Main effects and interactions of {', '.join(info.factors)} on {info.metric}",
-        n=f"n={info.n} seeds", interval=info.basis,
-        reading=f"Left of zero the error falls. Dots are seeds; {info.basis}. {info.meaning}",
-    )  # fmt: skip
+    studies.figure(study, "factorial", info, plot_factorial)
 
 
 def _one_value_each(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.figures import export
+from analysis.figures.info import FigureInfo
 from analysis.runs.comparison import Comparison, groups_of
 from analysis.runs.metric_roles import Role, judged_on, nothing_to_judge_by, ordered
 from analysis.runs.metric_slots import SLOTS, TRUTH, Slots
@@ -331,18 +332,18 @@ def empty(words: str, page: str = "", labs: Sequence[str] = ()) -> None:
         offer(page, labs)
 
 
-def figure(
+def chart(
     study: Study, key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, *, shows: str, n: str, interval: str,
     reading: str,
 ) -> None:  # fmt: skip
-    """A chart, one sentence on how to read it, its downloads.
+    """A chart whose words the page writes: it has one sentence on how to read it, and its downloads.
 
     Args:
-        study: Whose.
-        key: Of the figure, once a page.
+        study: The runs that it is made of.
+        key: A name that no other figure of the page has.
         draw: Makes the plotly figure; given whether the page is dark.
         numbers: What it is drawn from.
-        shows: What is to be seen, for the caption in a document and those who cannot see the chart.
+        shows: What is to be seen, for the caption in a document and for those who cannot see the chart.
         n: `n=8 seeds each`.
         interval: What the bands or bars are; nothing where there is none.
         reading: How to read it, plain text.
@@ -351,6 +352,26 @@ def figure(
     st.caption(ui.text(reading))
     caption: export.Caption = documents.caption_of(study.found, study.sweeps, shows, n, interval, study.link())
     documents.downloads(key, numbers, lambda: draw(False), caption)
+
+
+def figure(
+    study: Study, key: str, info: FigureInfo, plot: Callable[..., Any], *, n: str | None = None,
+    numbers: pd.DataFrame | None = None,
+) -> None:  # fmt: skip
+    """A chart of an info, with the info's words and downloads.
+
+    Args:
+        study: The runs that it is made of.
+        key: A name that no other figure of the page has.
+        info: The numbers, and what they say of themselves.
+        plot: Draws them: `plot(info, dark=True)` makes the plotly figure.
+        n: How many values the figure rests on, where the page counts others than the info does.
+        numbers: The table to download, where it is not `info.frame()`.
+    """
+    chart(
+        study, key, lambda dark: plot(info, dark=dark), info.frame() if numbers is None else numbers,
+        shows=info.shows, n=info.n if n is None else n, interval=info.interval, reading=info.reading,
+    )  # fmt: skip
 
 
 def axis_picker(label: str, options: Sequence[str], default: str | None, key: str, help: str = "") -> str | None:
