@@ -17,7 +17,7 @@ from analysis.bias_variance.replicates import DATASETS_PARAM, INITS_PARAM, epoch
 from app.bias_variance.diagnosis import Aim
 from app.bias_variance.learning_curve import REST, errors, number_axes, with_rest
 from app.shared import ui
-from app.study import page as study
+from app.study import page as study_page
 from app.study.page import Study
 from tracking.schema import REPLICATE_FILE, TRAIN_EVAL_ERROR, Outcome
 
@@ -76,9 +76,9 @@ def _capacity(
 ) -> CapacityInfo:
     if axis == EPOCH:
         return along_epochs(runs, arrays, loss)
-    own = found.found.metrics
-    fitted = found.found.last(TRAIN_EVAL_ERROR) if TRAIN_EVAL_ERROR in own else found.found.last(found.slots.train)
-    by_run = dict(zip(found.found.runs["run_id"], fitted, strict=True))
+    comparison = found.comparison
+    training_error = TRAIN_EVAL_ERROR if TRAIN_EVAL_ERROR in comparison.metrics else found.slots.train
+    by_run = dict(zip(comparison.runs["run_id"], comparison.last(training_error), strict=True))
     return capacity_info(
         runs.assign(**{FITTED: runs["run_id"].map(by_run)}), arrays, axis, loss, epoch=epoch, train=FITTED
     )
@@ -93,8 +93,8 @@ def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
     options = [*[key for key in number_axes(found) if key in keys], *keys]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         names = [*dict.fromkeys(options), EPOCH]
-        lead = next((key for key in found.found.searched if key in options), names[0])
-        axis = study.axis_picker("Along", names, lead, "along", "Capacity, training size, strength, or epochs.")
+        lead = next((key for key in found.comparison.searched if key in options), names[0])
+        axis = study_page.axis_picker("Along", names, lead, "along", "Capacity, training size, strength, or epochs.")
         loss = SQUARED
         if _classes(arrays) or not drawn:
             loss = st.segmented_control(
@@ -108,9 +108,9 @@ def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
         if axis in number_axes(found):
             errors(found, "risk", axis, aim, False)
             st.caption(f"This is the whole risk. {ui.text(problem)}")
-            study.offer("bias_variance", ["decomposition"])
+            study_page.offer("bias_variance", ["decomposition"])
         else:
-            study.empty(problem, "bias_variance", ["decomposition"])
+            study_page.empty(problem, "bias_variance", ["decomposition"])
         return
     runs = with_rest(runs, keys if axis == EPOCH else [key for key in keys if key != axis])
     with place:
@@ -121,12 +121,12 @@ def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
         epoch = _epoch(runs, arrays, "epoch") if axis != EPOCH else None
     info = _capacity(found, runs, arrays, axis, str(loss), epoch)
     if info.empty:
-        study.empty(info.problem)
+        study_page.empty(info.problem)
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
     if info.descent is not None:
         st.markdown(ui.text(info.descent.sentence))
-    study.figure(found, "decomposition", info, plot_capacity)
+    study_page.figure(found, "decomposition", info, plot_capacity)
     for note in info.notes:
         st.caption(ui.text(note))
 
@@ -143,7 +143,7 @@ def fits(found: Study, drawn: bool) -> None:
     if not drawn:
         return
     if problem := _none(found, runs):
-        study.empty(problem, "bias_variance", ["decomposition"])
+        study_page.empty(problem, "bias_variance", ["decomposition"])
         return
     own = runs[runs["label"] == name].reset_index(drop=True)
     arrays = _arrays(found, own)
@@ -151,7 +151,7 @@ def fits(found: Study, drawn: bool) -> None:
         epoch = _epoch(own, arrays, "fits-epoch")
     info = fits_info(replicates(own, arrays, epoch), name)
     if info.empty:
-        study.empty(info.problem, "bias_variance", ["decomposition"])
+        study_page.empty(info.problem, "bias_variance", ["decomposition"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    study.figure(found, "fits", info, plot_fits)
+    study_page.figure(found, "fits", info, plot_fits)

@@ -12,13 +12,13 @@ from analysis.bias_variance.diagnosis import Diagnosis, best_first, default_thre
 from analysis.bias_variance.diagnosis_figure import MOST_ROWS, plot_gaps, plot_waterfall, reading
 from analysis.bias_variance.diagnosis_words import summary
 from analysis.figures import export
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from analysis.runs.metric_slots import DEV
 from analysis.runs.true_labels import names, noise_floor, note
 from analysis.statistics import number
 from analysis.words import share
 from app.shared import ui
-from app.study import page as study
+from app.study import page as study_page
 from app.study.metrics import Metrics
 from app.study.page import Study
 from tracking.schema import TRAIN_EVAL_CLEAN_ERROR, VAL_ERROR
@@ -38,7 +38,7 @@ _NOTHING_DRAWN: Final = "The gaps are drawn once a group has both a training and
 
 def label_note(found: Study) -> str:
     """What is to be known of the labels before the diagnosis is believed."""
-    elsewhere = found.slots.dev != VAL_ERROR and TRAIN_EVAL_CLEAN_ERROR in found.found.metrics
+    elsewhere = found.slots.dev != VAL_ERROR and TRAIN_EVAL_CLEAN_ERROR in found.comparison.metrics
     return note(found.judged, judge=VAL_ERROR if elsewhere else "")
 
 
@@ -85,7 +85,7 @@ def _judged(found: Study, aim: Aim, of: str) -> list[Diagnosis]:
 
 def _measures_training(found: Study) -> bool:
     """Whether a metric of training data exists, among which a user can choose."""
-    return any(role.part == roles.TRAIN for role in Metrics.of(found.found).roles.values())
+    return any(role.part == metric_roles.TRAIN for role in Metrics.of(found.comparison).roles.values())
 
 
 def _advice(each: Diagnosis) -> None:
@@ -115,19 +115,19 @@ def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
         return answer
     chosen = next((each for each in every if each.label == one), None)
     if chosen is None or not found.slots.train or not any(each.n for each in every):
-        study.empty(_NOTHING_DRAWN, "bias_variance", ["width", "training-set-size"])
+        study_page.empty(_NOTHING_DRAWN, "bias_variance", ["width", "training-set-size"])
         return answer
     with st.container(horizontal=True, gap="large"):
         with st.container(width=620):
             if chosen.n:
-                study.chart(
+                study_page.chart(
                     found, "waterfall", lambda dark: plot_waterfall(chosen, called, dark=dark), chosen.frame(),
                     shows=f"The errors of {chosen.label} from the reference to {called[DEV]}",
                     n=f"n={chosen.n} {chosen.over}", interval=chosen.basis if chosen.n > 2 else "",
                     reading=reading([chosen]),
                 )  # fmt: skip
             else:
-                study.empty(chosen.sentence)
+                study_page.empty(chosen.sentence)
         with st.container(width=300):
             if len(every) > 1:
                 st.markdown(f"**{ui.text(chosen.sentence)}**")
@@ -139,7 +139,7 @@ def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
     if len(every) > 1:
         everything = share(len(every), len(every), of.removesuffix("s"))
         st.subheader(everything.capitalize(), anchor=False)
-        study.chart(
+        study_page.chart(
             found, "gaps", lambda dark: plot_gaps(every, dark=dark),
             pd.concat([each.frame() for each in every], ignore_index=True),
             shows=f"The gaps of {min(len(every), MOST_ROWS)} {of}, the best first",

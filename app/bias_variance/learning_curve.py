@@ -15,7 +15,7 @@ from analysis.runs.metric_slots import DEV, TRAIN
 from analysis.runs.true_labels import names
 from app.bias_variance.diagnosis import Aim
 from app.shared import ui
-from app.study import page as study
+from app.study import page as study_page
 from app.study.page import Study
 from tracking.labels import labels
 
@@ -48,10 +48,10 @@ def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCu
         runs, axis, dev=called[DEV], train=called[TRAIN], reference=aim.reference, threshold=aim.threshold, line=REST
     )
     if info.empty:
-        study.empty(info.problem)
+        study_page.empty(info.problem)
         return info
     st.markdown(f"**{ui.text(info.sentence)}**")
-    study.figure(found, key, info, partial(plot_learning_curve, log=log))
+    study_page.figure(found, key, info, partial(plot_learning_curve, log=log))
     return info
 
 
@@ -59,14 +59,16 @@ def learning(found: Study, aim: Aim, drawn: bool) -> None:
     """The learning curve."""
     axes = number_axes(found)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        axis = study.axis_picker("Along", axes, axes[0] if axes else None, "size", "Any number may stand for the size.")
+        axis = study_page.axis_picker(
+            "Along", axes, axes[0] if axes else None, "size", "Any number may stand for the size."
+        )
         scale = st.segmented_control(
             "Scale", ["linear", "log"], default="linear", required=True, key="scale", bind="query-params"
         )
     if not drawn:
         return
     if axis is None:
-        study.empty(
+        study_page.empty(
             "These runs differ in no number: a learning curve takes training sets of several sizes.", "bias_variance",
             ["training-set-size"],
         )  # fmt: skip
@@ -74,4 +76,4 @@ def learning(found: Study, aim: Aim, drawn: bool) -> None:
     errors(found, "learning", axis, aim, scale == "log")
     if not is_size(axis):
         st.caption("A learning curve takes training sets of several sizes:")
-        study.offer("bias_variance", ["training-set-size"])
+        study_page.offer("bias_variance", ["training-set-size"])

@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from analysis.figures import export, theme
-from analysis.runs import growth
 from analysis.runs.params import against, half, side_by_side
 from analysis.runs.ranking import answer, places
 from analysis.statistics import number
@@ -21,24 +20,12 @@ from analysis.statistics.verdicts import Verdict, verdict
 from analysis.words import listed
 from app.shared import claims, store, ui
 from app.shared.claims import Judged
-from app.shared.selection import MOST_READ, View, mlflow_compare, roles_of, trained_elsewhere
+from app.shared.selection import View, mlflow_compare
 from sweeps.client import CommandError
 
 
 def _height(rows: int, most: int) -> int:
     return min(38 + 30 * max(1, rows), most)
-
-
-def grown(view: View) -> None:
-    """Names a stranger's runs whose training loss grew: they may have diverged, and count as they are."""
-    runs = view.found.runs
-    strange = trained_elsewhere(runs[runs["counts"].astype(bool)], view.sweeps)
-    metric = growth.training_loss(roles_of(view.found))
-    if not metric or not 0 < len(strange) <= MOST_READ:
-        return
-    grew = set(growth.grown(store.histories(tuple(strange), metric)))
-    if words := growth.sentence([name for run, name in strange.items() if run in grew], metric):
-        st.caption(ui.text(words))
 
 
 def ranked(view: View) -> Standings | None:
@@ -163,7 +150,7 @@ def table(view: View, found: Standings | None) -> None:
 def _whole(view: View) -> pd.DataFrame:
     own = view.runs[["run_id", "name", "group", "seed", "outcome", "counts"]].reset_index(drop=True)
     label = own["group"].map(view.labels)
-    return pd.concat([own.assign(group=label), view.found.params, view.found.metrics], axis=1)
+    return pd.concat([own.assign(group=label), view.comparison.params, view.comparison.metrics], axis=1)
 
 
 def pair(view: View, found: Standings | None) -> None:
@@ -254,7 +241,7 @@ def params(view: View) -> None:
     """What differs, side by side; cells that differ from the baseline stand out."""
     st.subheader("Parameters", anchor=False)
     everything = st.toggle("Those that are equal too", False, key="equal", bind="query-params")
-    found = side_by_side(view.found, view.runs, view.drawn, everything=everything)
+    found = side_by_side(view.comparison, view.runs, view.drawn, everything=everything)
     if not len(found.frame):
         words = "have no parameters" if not found.same else f"agree in {ui.count(found.same, 'parameter')}"
         st.caption(f"These {'runs' if view.single else 'groups'} {words}.")

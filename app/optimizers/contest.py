@@ -61,7 +61,7 @@ class Contest:
     @cached_property
     def methods(self) -> list[Method]:
         """In their order."""
-        return methods_of(self.runs, self.key, self.keys, self.study.found.named_by)
+        return methods_of(self.runs, self.key, self.keys, self.study.comparison.named_by)
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -159,13 +159,13 @@ def _along(contest: Contest, own: pd.DataFrame, by: str) -> tuple[pd.DataFrame, 
     A stranger's runs have steps and a clock.
     """
     study, ids = contest.study, tuple(contest.judged["run_id"])
-    ours = schema.STEPS in study.found.metrics
+    ours = schema.STEPS in study.comparison.metrics
     if by == UPDATES and ours:
         return pd.concat([own, study.histories(schema.STEPS, ids)], ignore_index=True), schema.STEPS, "updates", ""
     if by != SECONDS:
         elsewhere = trained_elsewhere(contest.judged, study.sweeps) if ours else {}
         return own, None, "epoch" if ours else "step", foreign_steps_sentence(list(elsewhere.values()))
-    if schema.TRAIN_SECONDS in study.found.metrics:
+    if schema.TRAIN_SECONDS in study.comparison.metrics:
         more = study.histories(schema.TRAIN_SECONDS, ids)
         return pd.concat([own, more], ignore_index=True), schema.TRAIN_SECONDS, "seconds of training", ""
     seconds, caveat = since_start(own, contest.judged)
@@ -176,7 +176,7 @@ def _runs(study: Study) -> pd.DataFrame:
     """The runs with the error that they are judged by as `objective`."""
     runs, metric = study.runs, study.slots.dev
     values = runs["dev"]
-    if metric == study.found.objective:
+    if metric == study.comparison.objective:
         # The objective may be that of the best epoch.
         values = study.slots.error(metric, runs["objective"]).fillna(values)
     return runs.assign(objective=values)
@@ -203,7 +203,7 @@ def _pairs(runs: pd.DataFrame, options: Iterable[str]) -> dict[str, tuple[str, s
     return {" × ".join(words): (words[0], words[1])}
 
 
-def contest(study: Study) -> Contest:
+def contest_of(study: Study) -> Contest:
     """The contest of a study, with a picker of the method where there is a choice."""
     runs = _runs(study)
     ranged = runs[SCHEDULE] == RANGE_TEST if SCHEDULE in runs.columns else pd.Series(False, index=runs.index)
@@ -223,5 +223,5 @@ def contest(study: Study) -> Contest:
     one, other = pairs.get(str(key), ("", ""))
     if one:
         own, tests = (part.assign(**{str(key): part[one] + ", " + part[other]}) for part in (own, tests))
-    keys = [each for each in study.found.searched or study.found.differing if each not in (one, other)]
+    keys = [each for each in study.comparison.searched or study.comparison.differing if each not in (one, other)]
     return Contest(study, str(key), tuple(dict.fromkeys([str(key), *keys])), own, tests)

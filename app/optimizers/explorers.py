@@ -30,9 +30,7 @@ from analysis.explorers.trajectory_figure import plot_distances, plot_surface
 from analysis.explorers.update_rules import GradientDescent, Momentum, Nesterov
 from analysis.figures import export
 from analysis.statistics import number
-from app.shared import downloads as documents
-from app.shared import selection as compare_data
-from app.shared import ui
+from app.shared import downloads, selection, ui
 
 SHOWN: Final = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 CONDITIONS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -46,7 +44,7 @@ LINEAR: Final = {"sgd": GradientDescent, "momentum": Momentum, "nesterov": Neste
 
 def _caption(shows: str, settings: str) -> export.Caption:
     protocol = "Computed from the formulas of the update rules, no run"
-    return export.Caption(shows, settings, "", protocol, f"open {compare_data.link('optimizers')}")
+    return export.Caption(shows, settings, "", protocol, f"open {selection.link('optimizers')}")
 
 
 def _figure(key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows: str, reading: str, made: str) -> None:
@@ -62,7 +60,7 @@ def _figure(key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows:
     """
     st.plotly_chart(draw(ui.dark()), key=key, theme=None, config=SHOWN, alt=ui.text(shows))
     st.caption(ui.text(reading))
-    documents.downloads(key, numbers, lambda: draw(False), _caption(shows, made))
+    downloads.buttons(key, numbers, lambda: draw(False), _caption(shows, made))
 
 
 def _choice(label: str, options: Sequence[Any], value: Any, key: str, help: str | None = None) -> Any:

@@ -16,7 +16,7 @@ import streamlit as st
 
 from analysis.optimizers.landscape import PCA, RANDOM, LandscapeInfo, landscape_info, plot_landscape
 from app.shared import store, ui
-from app.study import page as study
+from app.study import page as study_page
 from sweeps.client import CommandError
 from tracking import schema
 from tracking.schema import Outcome
@@ -103,7 +103,7 @@ def _compute(run: Any, failed: bool) -> None:
         )  # fmt: skip
 
 
-def _draw(own: study.Study, label: str, run_id: str, info: LandscapeInfo) -> None:
+def _draw(own: study_page.Study, label: str, run_id: str, info: LandscapeInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         views = [name for name, view in VIEWS.items() if view in info.planes]
         chosen = st.segmented_control(
@@ -117,7 +117,7 @@ def _draw(own: study.Study, label: str, run_id: str, info: LandscapeInfo) -> Non
     if info.warning:
         st.warning(ui.text(info.warning))
     view = VIEWS.get(str(chosen), RANDOM)
-    study.chart(
+    study_page.chart(
         own, f"landscape-{view}", lambda dark: plot_landscape(info, view, dark=dark), info.frame(view),
         shows=f"{info.loss_of} about the weights that {label} ended at, {str(chosen).lower()}, with the way trained",
         n="1 run", interval="", reading=info.sentence(view),
@@ -126,7 +126,7 @@ def _draw(own: study.Study, label: str, run_id: str, info: LandscapeInfo) -> Non
         st.caption(ui.text(info.sentence(PCA)))
 
 
-def _runs(own: study.Study) -> dict[str, pd.Series]:
+def _runs(own: study_page.Study) -> dict[str, pd.Series]:
     """The runs that can be trained once more by what they are called, those of the best groups first."""
     ended = own.judged[own.judged["outcome"] == Outcome.OK]
     ours = ended[ended["parent"].isin(list(own.sweeps))]
@@ -139,7 +139,7 @@ def _runs(own: study.Study) -> dict[str, pd.Series]:
     return named
 
 
-def landscape(own: study.Study) -> None:
+def landscape(own: study_page.Study) -> None:
     """The tab: which run, its landscape, or what it takes to compute it.
 
     Args:
@@ -147,7 +147,7 @@ def landscape(own: study.Study) -> None:
     """
     named = _runs(own)
     if not named:
-        study.empty(
+        study_page.empty(
             "Only a run that a sweep trained to its end has a loss landscape: for it the run is trained once more, "
             "from its configuration and its seeds. There is none among these."
         )

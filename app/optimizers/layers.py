@@ -44,7 +44,7 @@ _PAIR: Final = "method and model"
 
 def _norms(contest: Contest) -> None:
     """Gradient, update and parameter norms by update."""
-    infos = {metric: contest.curves(metric, UPDATES) for metric in NORMS if metric in contest.study.found.metrics}
+    infos = {metric: contest.curves(metric, UPDATES) for metric in NORMS if metric in contest.study.comparison.metrics}
     infos = {metric: info for metric, info in infos.items() if not info.empty}
     if not infos:
         study_page.empty("These runs logged no norms of gradients, updates or parameters.", "optimizers", DEPTH)
@@ -147,7 +147,7 @@ def _before(contest: Contest, runs: Sequence[LayerRun]) -> None:
             study_page.figure(contest.study, f"before-{what.split()[0]}", info, plot_profile, n=_sizes(runs))
 
 
-def look(contest: Contest, drawn: bool) -> None:
+def inside_tab(contest: Contest, drawn: bool) -> None:
     """Norms over time, gradients by layer, or layers before training."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         views = ["Norms", "Gradient by layer", "Before training"]

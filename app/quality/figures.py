@@ -17,9 +17,7 @@ from analysis.classification.roc_and_pr import plot_separation, precision_recall
 from analysis.classification.thresholds import at_threshold, best_threshold, plot_threshold, threshold_info
 from analysis.figures import export
 from analysis.runs.comparison import Comparison
-from app.shared import downloads as documents
-from app.shared import selection as compare_data
-from app.shared import ui
+from app.shared import downloads, selection, ui
 
 TEST, VALIDATION = "test", "validation"
 TABS = ["Classes", "Separation", "Calibration", "Threshold"]
@@ -30,7 +28,7 @@ SHOWN = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 class Answers:
     """What the chosen run or group answered on one part of the data."""
 
-    found: Comparison
+    comparison: Comparison
     """All runs of the page."""
     sweeps: Mapping[str, str]
     """The names of the store's sweeps, by id."""
@@ -61,8 +59,8 @@ def _downloads(of: Answers, key: str, info: Any, figure: Any, shows: str, interv
     """
     n = export.sizes([len(of.predicted)])
     said = f"{shows}, {of.part} part, {of.label}"
-    caption = documents.caption_of(of.found, of.sweeps, said, n, interval, compare_data.link("quality"))
-    documents.downloads(key, info.frame(), figure, caption)
+    caption = downloads.caption_of(of.comparison, of.sweeps, said, n, interval, selection.link("quality"))
+    downloads.buttons(key, info.frame(), figure, caption)
 
 
 def _by_classes(of: Answers) -> None:

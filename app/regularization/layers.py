@@ -13,10 +13,9 @@ from analysis.figures.panels import together
 from analysis.regularization.decision_regions import RegionsInfo, plot_regions, regions_info
 from analysis.regularization.weight_histograms import SCALES, layer_names, plot_ridgelines, ridgelines_info
 from analysis.regularization.weight_paths import path_info, plot_paths
-from app.regularization.strengths import Look
-from app.shared import downloads as documents
-from app.shared import ui
-from app.study import page as studies
+from app.regularization.strengths import Subject
+from app.shared import downloads, ui
+from app.study import page as study_page
 from app.study.page import Study
 from tracking import schema
 
@@ -26,21 +25,20 @@ MOST_PANELS: Final = 8
 MEAN: Final = "mean of all"
 
 
-def _no_strengths(at: Look, labs: Sequence[str]) -> None:
-    studies.empty(
-        at.info.problem if at.info is not None else "These runs do not differ in any parameter.", "regularization", labs
-    )
+def _no_strengths(subject: Subject, labs: Sequence[str]) -> None:
+    problem = subject.info.problem if subject.info is not None else "These runs do not differ in any parameter."
+    study_page.empty(problem, "regularization", labs)
 
 
-def path(at: Look) -> None:
+def path(subject: Subject) -> None:
     """Layer norms, near-zero share and effective rank along the strengths."""
-    own = at.strengths
+    own = subject.strengths
     if own is None:
-        _no_strengths(at, ["l2", "l1"])
+        _no_strengths(subject, ["l2", "l1"])
         return
-    info = path_info(own, at.study.arrays(schema.LAYERS_FILE, own.runs["run_id"]))
+    info = path_info(own, subject.study.arrays(schema.LAYERS_FILE, own.runs["run_id"]))
     if info.empty:
-        studies.empty(info.problem, "regularization", ["l2", "l1"])
+        study_page.empty(info.problem, "regularization", ["l2", "l1"])
         return
     layers = list(info.layers)
     if len(layers) > 1:
@@ -48,16 +46,16 @@ def path(at: Look) -> None:
             "Layers", layers, default=layers[:MOST_LAYERS], selection_mode="multi", key="layers", bind="query-params",
         ) or layers  # fmt: skip
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(at.study, "path", info, partial(plot_paths, layers=layers))
+    study_page.figure(subject.study, "path", info, partial(plot_paths, layers=layers))
 
 
-def weights(at: Look) -> None:
+def weights(subject: Subject) -> None:
     """Histograms of one layer's weights, a ridge a strength."""
-    own = at.strengths
+    own = subject.strengths
     if own is None:
-        _no_strengths(at, ["l1", "l2"])
+        _no_strengths(subject, ["l1", "l2"])
         return
-    arrays = at.study.arrays(schema.LAYERS_FILE, own.runs["run_id"])
+    arrays = subject.study.arrays(schema.LAYERS_FILE, own.runs["run_id"])
     names = layer_names(own, arrays)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         layer = st.selectbox("Layer", names, key="layer", bind="query-params", width=240) if names else None
@@ -67,22 +65,22 @@ def weights(at: Look) -> None:
             help="Of the density: the others than linear lift what a spike at zero would flatten.",
         ) if not info.empty else ""  # fmt: skip
     if info.empty:
-        studies.empty(info.problem, "regularization", ["l1", "l2"])
+        study_page.empty(info.problem, "regularization", ["l1", "l2"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(at.study, "weights", info, partial(plot_ridgelines, scale=str(scale)))
+    study_page.figure(subject.study, "weights", info, partial(plot_ridgelines, scale=str(scale)))
 
 
-def regions(at: Look) -> None:
+def regions(subject: Subject) -> None:
     """Decision regions side by side."""
-    own = at.strengths
+    own = subject.strengths
     if own is None:
-        _no_strengths(at, ["decision-regions"])
+        _no_strengths(subject, ["decision-regions"])
         return
-    arrays = at.study.arrays(schema.REGIONS_FILE, own.runs["run_id"])
+    arrays = subject.study.arrays(schema.REGIONS_FILE, own.runs["run_id"])
     whole = regions_info(own, arrays)
     if whole.empty:
-        studies.empty(whole.problem, "regularization", ["decision-regions"])
+        study_page.empty(whole.problem, "regularization", ["decision-regions"])
         return
     chosen = st.selectbox(
         "Seed", [MEAN, *map(str, whole.seeds)], key="region-seed", bind="query-params", width=150,
@@ -90,7 +88,7 @@ def regions(at: Look) -> None:
     ) if len(whole.seeds) > 1 else MEAN  # fmt: skip
     info: RegionsInfo = whole if chosen == MEAN else regions_info(own, arrays, int(chosen))
     st.markdown(f"**{ui.text(info.sentence)}**")
-    panels(at.study, "regions", info, _spread(len(info.regions)), plot_regions)
+    panels(subject.study, "regions", info, _spread(len(info.regions)), plot_regions)
 
 
 def _spread(count: int) -> list[int]:
@@ -116,11 +114,9 @@ def panels(
     with st.grid("auto", min_column_width=width, gap="small"):
         for place in places:
             st.plotly_chart(
-                plot(info, place, dark=ui.dark()), key=f"{key}-{place}", theme=None, config=studies.SHOWN,
+                plot(info, place, dark=ui.dark()), key=f"{key}-{place}", theme=None, config=study_page.SHOWN,
                 alt=ui.text(f"{info.shows}: panel {place + 1}"),
             )  # fmt: skip
     st.caption(ui.text(info.reading))
-    caption = documents.caption_of(study.found, study.sweeps, info.shows, info.n, info.interval, study.link())
-    documents.downloads(
-        key, info.frame(), lambda: together([plot(info, place, dark=False) for place in places]), caption
-    )
+    caption = downloads.caption_of(study.comparison, study.sweeps, info.shows, info.n, info.interval, study.link())
+    downloads.buttons(key, info.frame(), lambda: together([plot(info, place, dark=False) for place in places]), caption)

@@ -17,7 +17,7 @@ from analysis.regularization.strengths import Strengths, held_of
 from analysis.runs.arguments import having
 from analysis.runs.comparison import shown
 from app.shared import ui
-from app.study import page as studies
+from app.study import page as study_page
 from app.study.page import Study
 from tracking.configurations import identities
 
@@ -30,7 +30,7 @@ MORE_DATA: Final = ("data.train_size", "trainer.max_epochs", "model.hidden_sizes
 
 
 @dataclass(frozen=True)
-class Look:
+class Subject:
     """The runs, and the param that they are looked at along."""
 
     study: Study
@@ -110,21 +110,21 @@ def _held(study: Study, axis: str) -> dict[str, str]:
     return held
 
 
-def look(study: Study) -> Look:
+def subject_of(study: Study) -> Subject:
     """Draw the controls that hold for the whole page, and work out what they ask for."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         axes = axes_of(study)
-        axis = studies.axis_picker(
+        axis = study_page.axis_picker(
             "Strength of", axes, axes[0] if axes else None, "axis", "The param that strengths are read from."
         )
         if axis is None:
-            return Look(study, None, None)
+            return Subject(study, None, None)
         held = _held(study, axis)
     info = isolation_info(
         study.runs, axis, study.axes, metric=study.slots.label("dev"), train_metric=study.slots.label("train"),
         pinned=held,
     )  # fmt: skip
-    return Look(study, info, _forest(study))
+    return Subject(study, info, _forest(study))
 
 
 def _forest(study: Study) -> ForestInfo | None:
@@ -137,16 +137,16 @@ def _forest(study: Study) -> ForestInfo | None:
     return forest_info(with_methods(runs), study.axes, metric=study.slots.label("dev"))
 
 
-def strength(at: Look) -> None:
+def strength(subject: Subject) -> None:
     """The strength against the error."""
-    info = at.info
+    info = subject.info
     if info is None or info.empty:
-        studies.empty(
+        study_page.empty(
             info.problem if info is not None else "These runs do not differ in any parameter.", "regularization",
             ["l2", "dropout", "l1"],
         )  # fmt: skip
         return
-    at.verdict_line(info.sentence, info.verdict.comparisons if info.verdict else 0)
+    subject.verdict_line(info.sentence, info.verdict.comparisons if info.verdict else 0)
     if info.edge_sentence:
         icon = ":material/warning:" if info.edge else ":material/check:"
         st.markdown(f"{icon} {ui.text(info.edge_sentence)}")
@@ -154,37 +154,37 @@ def strength(at: Look) -> None:
         "Whole range", False, key="whole", bind="query-params",
         help="With the strengths that ruin everything on the scale; they flatten the others.",
     )  # fmt: skip
-    studies.figure(at.study, "strength", info, partial(plot_isolation, whole=whole))
+    study_page.figure(subject.study, "strength", info, partial(plot_isolation, whole=whole))
 
 
-def against_none(at: Look) -> None:
+def against_none(subject: Subject) -> None:
     """Every regularizer against none, each retuned."""
-    info = at.forest
+    info = subject.forest
     if info is None or info.empty:
-        studies.empty(
+        study_page.empty(
             info.problem if info is not None else "These runs do not differ in a regularizer that is known by name:"
             f" {', '.join(key.rpartition('.')[2] for key in REGULARIZERS)}.",
             "regularization", ["regularizers-retuned"],
         )  # fmt: skip
         return
-    at.verdict_line(info.sentence, max((row.verdict.comparisons for row in info.rows if row.verdict), default=0))
-    studies.figure(at.study, "forest", info, plot_forest)
+    subject.verdict_line(info.sentence, max((row.verdict.comparisons for row in info.rows if row.verdict), default=0))
+    study_page.figure(subject.study, "forest", info, plot_forest)
 
 
-def factorial(at: Look) -> None:
+def factorial(subject: Subject) -> None:
     """Main effects and interactions of regularizers that were crossed."""
-    study = at.study
+    study = subject.study
     options = [key for key in study.axes if key in REGULARIZERS] + [
         key for key in study.axes if key not in REGULARIZERS
     ]  # fmt: skip
     if len(options) < FACTORS[0]:
-        studies.empty(
+        study_page.empty(
             "Effects are taken apart where two or more params were crossed.", "regularization",
             ["regularization-factorial"],
         )  # fmt: skip
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        default = at.regularizers if len(at.regularizers) > 1 else options[: FACTORS[0]]
+        default = subject.regularizers if len(subject.regularizers) > 1 else options[: FACTORS[0]]
         factors = st.multiselect(
             "Factors", options, default[: FACTORS[1]], key="factors", bind="query-params", width=460,
             max_selections=FACTORS[1], placeholder="choose two or more",
@@ -193,10 +193,10 @@ def factorial(at: Look) -> None:
         runs = _one_value_each(study.judged.assign(objective=study.judged["dev"]), rest)
     info = factorial_info(runs, factors, metric=study.slots.label("dev"), others=rest)
     if info.empty:
-        studies.empty(info.problem, "regularization", ["regularization-factorial"])
+        study_page.empty(info.problem, "regularization", ["regularization-factorial"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(study, "factorial", info, plot_factorial)
+    study_page.figure(study, "factorial", info, plot_factorial)
 
 
 def _one_value_each(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -13,10 +13,10 @@ import streamlit as st
 
 from analysis.figures.run_curves import notes_of, panel_info, plot_panel, quantities
 from analysis.figures.vertical_range import edge_words
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from app.run import cached
 from app.run.data import OneRun, events_of, snippet
-from app.runs.grids import shown as number_column
+from app.runs.grids import number_column
 from app.runs.table import shape_of
 from app.shared import store, ui
 from tracking import schema
@@ -45,7 +45,7 @@ FACTS = {
 }  # fmt: skip
 
 
-def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
+def curves(run: OneRun, found: Mapping[str, metric_roles.Role]) -> None:
     """A panel a quantity, with what is drawn in the URL."""
     every = quantities(found)
     if not every:
@@ -58,7 +58,7 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
         along = st.segmented_control(
             "Over", ["steps", "time"], default="steps", required=True, key="run-x", bind="query-params"
         )
-        named = [title for title, names in every.items() if found[names[0]].part != roles.SYSTEM]
+        named = [title for title, names in every.items() if found[names[0]].part != metric_roles.SYSTEM]
         first = (named or list(every))[:PANELS]
         chosen = st.multiselect(
             "Curves", list(every), first, key="run-curves", bind="query-params", width="stretch",
@@ -103,12 +103,12 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
         st.caption(ui.text(notes))
 
 
-def metrics_table(run: OneRun, found: Mapping[str, roles.Role]) -> None:
+def metrics_table(run: OneRun, found: Mapping[str, metric_roles.Role]) -> None:
     """Last, best, lowest and highest of every metric."""
     if not found:
         st.caption("This run logged no metric.")
         return
-    names = roles.ordered(found)
+    names = metric_roles.ordered(found)
     histories = cached.run_histories(run.run_id, tuple(names))
     by_metric = histories.assign(run_id=histories["key"]).sort_values(["run_id", "step", "time"], kind="stable")
     shape = shape_of(by_metric).reindex(names)

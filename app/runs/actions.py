@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from app.runs.table import ARCHIVED, NAME, RunTable, is_seed, typed
 from app.shared import live, store, ui
 from sweeps.client import CommandError
@@ -109,19 +109,19 @@ def condition_builder(table: RunTable) -> None:
     st.button("Add to the filter", key="add-condition", icon=":material/add:", on_click=_add_clicked)
 
 
-def roles_of(table: RunTable, experiment_id: str | None) -> dict[str, roles.Role]:
+def roles_of(table: RunTable, experiment_id: str | None) -> dict[str, metric_roles.Role]:
     """What each metric of the experiment, or of all of them, is: said, else guessed."""
     names = [column.removeprefix("metrics.") for column in table.metrics]
     goals = store.goals(table.frame["parent"].dropna().unique()) if "parent" in table.frame else []
     return store.roles(names, [experiment_id] if experiment_id is not None else [], goals)
 
 
-def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
+def roles_editor(found: dict[str, metric_roles.Role], experiment_id: str) -> None:
     """Which metric is which, changeable, remembered for the experiment."""
     if not found:
         st.caption("These runs logged no metric.")
         return
-    names = roles.ordered(found)
+    names = metric_roles.ordered(found)
     frame = pd.DataFrame(
         {
             "metric": names,
@@ -135,8 +135,8 @@ def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
         frame, key=f"roles-{experiment_id}", hide_index=True, disabled=["metric", ""],
         height=min(38 + 35 * len(frame), 360), placeholder="–",
         column_config={
-            "of": st.column_config.SelectboxColumn("of the data", options=list(roles.PARTS)),
-            "better": st.column_config.SelectboxColumn("better is", options=list(roles.BETTER)),
+            "of": st.column_config.SelectboxColumn("of the data", options=list(metric_roles.PARTS)),
+            "better": st.column_config.SelectboxColumn("better is", options=list(metric_roles.BETTER)),
         },
         alt="What each metric measures",
     )  # fmt: skip
@@ -147,9 +147,9 @@ def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
             st.caption(f"{ui.text(name)} is what the sweep ranks by: {role.better} stays better.")
         pair = (part or "", role.better if role.objective else better or "")
         if pair != (role.part, role.better):
-            chosen[name] = replace(roles.Role(*pair, roles.SAID), objective=role.objective)
+            chosen[name] = replace(metric_roles.Role(*pair, metric_roles.SAID), objective=role.objective)
     if st.button("Keep", key="keep-roles", type="primary", disabled=chosen == found or store.read_only() is not None):
-        tags = {store.ROLES_TAG: roles.remembered(chosen)}
+        tags = {store.ROLES_TAG: metric_roles.remembered(chosen)}
         if act("Kept with the experiment", "edit_experiment", experiment_id, tags):
             st.session_state.pop(f"roles-{experiment_id}", None)
         st.rerun()

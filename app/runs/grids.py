@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
-from app.runs import actions as parts
-from app.runs import cached
+from analysis.runs import metric_roles
+from app.runs import actions, cached
 from app.runs.kept import NAN
 from app.runs.table import NAME, SECONDS, STARTED, groups, typed
 from app.shared import ui
@@ -22,7 +21,7 @@ CELL = 300
 """Characters of a cell that are sent; the run's page has them all."""
 
 
-def shown(values: pd.Series, lost: pd.Series | None = None) -> pd.Series:
+def number_column(values: pd.Series, lost: pd.Series | None = None) -> pd.Series:
     """A column as it is sent: numbers as numbers, long texts cut.
 
     Args:
@@ -86,7 +85,7 @@ def _open(ids: list[str]) -> None:
         st.session_state["_open_run"] = ids[click["row"]]
 
 
-def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any], dict[str, Any]]:
+def _curve(ids: list[str], curve: str, role: metric_roles.Role) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns of one metric's history: its line, its best, lowest and highest value."""
     shape = cached.metric_shape(tuple(ids), curve).reindex(ids)
     about = ui.text(curve, 100)
@@ -96,7 +95,7 @@ def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any]
     }
     words = {"min": ("lowest", f"The lowest value ever of {about}"), "max": ("highest", f"The highest ever of {about}")}
     if role.better:
-        best = "max" if role.better == roles.HIGHER else "min"
+        best = "max" if role.better == metric_roles.HIGHER else "min"
         flatters = ("best", f"The best value ever of {about}: of a noisy curve it flatters")
         words = {best: flatters} | {name: said for name, said in words.items() if name != best}
     for name, (word, help_) in words.items():
@@ -106,7 +105,7 @@ def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any]
 
 
 def runs_table(
-    rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: roles.Role, of: str
+    rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: metric_roles.Role, of: str
 ) -> list[int]:
     """One row a run; the places of the marked ones.
 
@@ -118,9 +117,12 @@ def runs_table(
         role: What that metric is.
         of: The name of what they are the runs of.
     """
-    labels = parts.short(columns)
+    labels = actions.short(columns)
     ids = [str(run) for run in rows["run_id"]]
-    data: dict[str, Any] = {"": [":material/open_in_full:"] * len(rows), NAME: shown(rows[NAME]).fillna("unnamed")}
+    data: dict[str, Any] = {
+        "": [":material/open_in_full:"] * len(rows),
+        NAME: number_column(rows[NAME]).fillna("unnamed"),
+    }
     config: dict[str, Any] = {
         "": st.column_config.ButtonColumn(
             "",
@@ -135,7 +137,7 @@ def runs_table(
         NAME: st.column_config.TextColumn("run", pinned=True, width=165),
     }
     for column in columns:
-        data[column] = shown(rows[column], rows.get(f"{NAN}{column}"))
+        data[column] = number_column(rows[column], rows.get(f"{NAN}{column}"))
         config[column] = _config(column, data[column], labels[column], column in pinned)
     more: dict[str, Any] = {}
     if curve:
@@ -157,7 +159,7 @@ def runs_table(
 
 
 def groups_table(
-    rows: pd.DataFrame, by: list[str], seen: list[str], metrics: list[str], role: roles.Role, of: str
+    rows: pd.DataFrame, by: list[str], seen: list[str], metrics: list[str], role: metric_roles.Role, of: str
 ) -> tuple[pd.DataFrame, list[int]]:
     """One row a group, the best first; the groups, and the places of the marked ones.
 
@@ -171,13 +173,13 @@ def groups_table(
     """
     frame = groups(rows, by, metrics, seen)
     if metrics:
-        sign = -1.0 if role.better == roles.HIGHER else 1.0
+        sign = -1.0 if role.better == metric_roles.HIGHER else 1.0
         several = replicated(zip(frame["n"], frame["judged"], strict=True))
         means = frame[metrics[0]] * sign
         keys = [order_key(*row, several) for row in zip(frame["n"], frame["judged"], means, strict=True)]
         frame = frame.iloc[sorted(range(len(frame)), key=keys.__getitem__)].reset_index(drop=True)
-    labels = parts.short([*seen, *metrics])
-    data = {column: shown(frame[column]) for column in seen}
+    labels = actions.short([*seen, *metrics])
+    data = {column: number_column(frame[column]) for column in seen}
     config: dict[str, Any] = {column: _config(column, data[column], labels[column]) for column in seen}
     for place, column in enumerate(metrics):
         data[column], data[f"± {column}"] = frame[column], frame[f"± {column}"]

@@ -47,7 +47,7 @@ def _document(figure: Any, caption: export.Caption, name: str) -> None:
     )  # fmt: skip
 
 
-def downloads(key: str, numbers: pd.DataFrame, figure: Any, caption: export.Caption) -> None:
+def buttons(key: str, numbers: pd.DataFrame, figure: Any, caption: export.Caption) -> None:
     """The numbers as CSV, the figure as SVG or PNG.
 
     Args:

@@ -7,10 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from analysis.runs import growth
 from analysis.runs.confounds import configurations_of, confound_sentence, confounds
 from analysis.runs.ranking import Group
-from app.shared import ui
-from app.shared.selection import View
+from app.shared import store, ui
+from app.shared.selection import MOST_READ, View, roles_of, trained_elsewhere
 
 
 def guard(view: View, place: Any = st) -> None:
@@ -20,15 +21,15 @@ def guard(view: View, place: Any = st) -> None:
         view: What is compared.
         place: Where the warning stands; what was meant to differ is asked here.
     """
-    keys = view.found.differing
+    keys = view.comparison.differing
     if len(view.drawn) < 2 or not keys:
         return
     names = {group.group: f"“{group.label}”" if "," in group.label else group.label for group in view.drawn}
     owners = view.runs["group"].map(names).reset_index(drop=True)
-    frame = view.found.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
+    frame = view.comparison.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
     found = configurations_of(frame, "group")
     rows = {name: found[name] for name in names.values() if name in found}
-    meant = [key for key in view.found.meant if key in keys]
+    meant = [key for key in view.comparison.meant if key in keys]
     varied = st.multiselect(
         "Compared in", keys, meant, key="varied", bind="query-params", placeholder="nothing was meant to differ",
         width=560,
@@ -37,6 +38,18 @@ def guard(view: View, place: Any = st) -> None:
     said = confound_sentence(confounds(rows, varied), varied)
     if said:
         place.markdown(f":material/warning: :red[{ui.text(said, 900)}]")
+
+
+def grown(view: View) -> None:
+    """Names a stranger's runs whose training loss grew: they may have diverged, and count as they are."""
+    runs = view.comparison.runs
+    strange = trained_elsewhere(runs[runs["counts"].astype(bool)], view.sweeps)
+    metric = growth.training_loss(roles_of(view.comparison))
+    if not metric or not 0 < len(strange) <= MOST_READ:
+        return
+    grew = set(growth.grown(store.histories(tuple(strange), metric)))
+    if words := growth.sentence([name for run, name in strange.items() if run in grew], metric):
+        st.caption(ui.text(words))
 
 
 def about(view: View, groups: Sequence[Group]) -> str:
@@ -48,7 +61,7 @@ def about(view: View, groups: Sequence[Group]) -> str:
     words = [ui.count(len(runs), "run")]
     if not view.single:
         words.append(ui.count(len(groups), "group"))
-    if view.found.left_out:
-        many = ui.count(view.found.left_out, "run")
-        words.append(f"without {many} that only {'sums' if view.found.left_out == 1 else 'sum'} up child runs")
+    if view.comparison.left_out:
+        many = ui.count(view.comparison.left_out, "run")
+        words.append(f"without {many} that only {'sums' if view.comparison.left_out == 1 else 'sum'} up child runs")
     return ", ".join(words) + (f" of {of}" if of else "")

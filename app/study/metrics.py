@@ -9,8 +9,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles
-from analysis.runs import metric_slots as slot_words
+from analysis.runs import metric_roles, metric_slots
 from analysis.runs.comparison import Comparison
 from analysis.runs.metric_roles import Role
 from analysis.runs.metric_slots import DEV, SLOTS, TRAIN, TRAIN_DEV, TRAINING, Slots
@@ -51,7 +50,7 @@ class Metrics:
         return cls(store.roles(names, experiments, found.goals), last, said, experiments, bool(found.objective))
 
     def slots(self, dev: str, said: str | None = None) -> Slots:
-        return slot_words.slots_of(self.roles, self.last, said=self.said if said is None else said, dev=dev)
+        return metric_slots.slots_of(self.roles, self.last, said=self.said if said is None else said, dev=dev)
 
     @property
     def judges(self) -> list[str]:
@@ -75,14 +74,14 @@ def choose(metrics: Metrics, slots: Slots) -> Slots:
             label, options, options.index(slots[slot] or NONE), key=f"slot-{slot}-{slots.dev}", help=about
         )
         picked[slot] = "" if name == NONE else str(name)
-    changed = metrics.slots(slots.dev, slot_words.remembered(Slots(**picked)))
+    changed = metrics.slots(slots.dev, metric_slots.remembered(Slots(**picked)))
     if st.button(
         "Keep", key="keep-slots", type="primary", disabled=store.read_only() is not None,
         help="For everybody who looks at this experiment, with the error that is chosen now.",
     ):  # fmt: skip
         try:
             for experiment in metrics.experiments:
-                store.client().edit_experiment(experiment, {SLOTS_TAG: slot_words.remembered(changed)})
+                store.client().edit_experiment(experiment, {SLOTS_TAG: metric_slots.remembered(changed)})
             st.caption("Kept with the experiment.")
         except (CommandError, ValueError, OSError) as error:
             st.error(ui.text(error))

@@ -25,11 +25,7 @@ from analysis.runs.metric_roles import Role, judged_on, nothing_to_judge_by, ord
 from analysis.runs.metric_slots import SLOTS, TRUTH, Slots
 from analysis.runs.steps_and_times import repeats_of, repeats_sentence
 from analysis.search.confirmed import confirms, judged_by_confirm
-from app.compare import tables as compare_parts
-from app.shared import claims, headline, store, ui
-from app.shared import downloads as documents
-from app.shared import selection as compare_data
-from app.shared import service_line as service
+from app.shared import claims, downloads, headline, selection, service_line, store, ui
 from app.shared.labs import PAGES
 from app.shared.selection import View
 from app.study.metrics import Metrics, choose, first
@@ -69,7 +65,7 @@ class Study:
     """Runs as these pages look at them."""
 
     page: str
-    found: Comparison
+    comparison: Comparison
     """All of them, search and confirm runs alike."""
     view: View
     """Those that groups are judged by: confirm runs where there are some, judged by the metric in the slot `dev`."""
@@ -85,7 +81,7 @@ class Study:
     @cached_property
     def claims(self) -> list[claims.Judged]:
         """What the sweeps claim, with the verdict of the runs."""
-        return claims.of_comparison(self.found, self.specs)
+        return claims.of_comparison(self.comparison, self.specs)
 
     @property
     def active(self) -> bool:
@@ -103,17 +99,17 @@ class Study:
         runs, groups = self._whole
         labels = {group.group: group.label for group in groups}
         keep = runs["counts"].to_numpy(dtype=bool)
-        own = self.found.runs.drop(columns=["counts"]).assign(
+        own = self.comparison.runs.drop(columns=["counts"]).assign(
             group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy(),
             outcome=runs["outcome"].to_numpy(),
         )  # fmt: skip
         names = {slot: self.slots[slot] for slot in (*SLOTS, *TRUTH)}
-        slots = {slot: self.slots.error(name, self.found.last(name)) for slot, name in names.items()}
-        return pd.concat([own, pd.DataFrame(slots), self.found.params], axis=1)[keep].reset_index(drop=True)
+        slots = {slot: self.slots.error(name, self.comparison.last(name)) for slot, name in names.items()}
+        return pd.concat([own, pd.DataFrame(slots), self.comparison.params], axis=1)[keep].reset_index(drop=True)
 
     @cached_property
     def _whole(self) -> tuple[pd.DataFrame, Sequence[Any]]:
-        groups, runs = groups_of(self.found, self.view.metric, self.view.direction, sweeps=self.sweeps)
+        groups, runs = groups_of(self.comparison, self.view.metric, self.view.direction, sweeps=self.sweeps)
         return runs, groups
 
     @property
@@ -129,15 +125,15 @@ class Study:
     @property
     def axes(self) -> list[str]:
         """The params in which the runs differ, those that were searched first."""
-        lead = self.found.searched
-        return [*lead, *[key for key in self.found.differing if key not in lead]]
+        lead = self.comparison.searched
+        return [*lead, *[key for key in self.comparison.differing if key not in lead]]
 
     @property
     def numeric_axes(self) -> list[str]:
         """Those whose values are numbers."""
 
         def numeric(key: str) -> bool:
-            known = [value for value in self.found.params[key] if value is not None]
+            known = [value for value in self.comparison.params[key] if value is not None]
             return all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
 
         return [key for key in self.axes if numeric(key)]
@@ -160,10 +156,10 @@ class Study:
     def logged_again(self) -> str:
         """Which runs logged the error at a step more than once, in a sentence; nothing where none of them did.
 
-        Our own never do. More than `compare_data.MOST_READ` runs are not looked through.
+        Our own never do. More than `selection.MOST_READ` runs are not looked through.
         """
-        elsewhere = compare_data.trained_elsewhere(self.judged, self.sweeps)
-        if not 0 < len(elsewhere) <= compare_data.MOST_READ:
+        elsewhere = selection.trained_elsewhere(self.judged, self.sweeps)
+        if not 0 < len(elsewhere) <= selection.MOST_READ:
             return ""
         return repeats_sentence(repeats_of(self.histories("dev", elsewhere), elsewhere))
 
@@ -185,7 +181,7 @@ class Study:
 
     def link(self) -> str:
         """This page as it is, as the end of a URL."""
-        return compare_data.link(self.page)
+        return selection.link(self.page)
 
 
 # Opening a page
@@ -210,10 +206,10 @@ def offer(page: str, only: Sequence[str] | None = None) -> None:
                     st.caption(ui.count(labs[stem]["runs"], "run"), width="stretch")
                     about = f"Launch {ui.text(labs[stem]['name'])}"
                     if st.button("Launch", key=f"offer-{stem}", icon=":material/play_arrow:", help=about):
-                        service.launch(labs[stem]["text"])
+                        service_line.launch(labs[stem]["text"])
 
 
-def _nothing(page: str, chosen: compare_data.Selection, otherwise: Callable[[], None] | None) -> None:
+def _nothing(page: str, chosen: selection.Address, otherwise: Callable[[], None] | None) -> None:
     """The page without runs."""
     if not chosen.empty:
         st.markdown("This store has none of the runs that the address names, or none of them counts any more.")
@@ -222,7 +218,7 @@ def _nothing(page: str, chosen: compare_data.Selection, otherwise: Callable[[], 
         st.stop()
     st.markdown(PAGES[page].question)
     if len(store.sweeps()):
-        compare_data.picker(chosen, page)
+        selection.picker(chosen, page)
     st.subheader("Ready-made", anchor=False)
     offer(page)
     if otherwise is not None:
@@ -230,7 +226,7 @@ def _nothing(page: str, chosen: compare_data.Selection, otherwise: Callable[[], 
     st.stop()
 
 
-def _bar(page: str, chosen: compare_data.Selection, found: Comparison, metrics: Metrics, slots: Slots) -> Slots:
+def _bar(page: str, chosen: selection.Address, found: Comparison, metrics: Metrics, slots: Slots) -> Slots:
     """What the page is about and what can be changed of it; returns the slots as they are chosen."""
     judges = list(dict.fromkeys([slots.dev, *metrics.judges]))
     if len(judges) > 1:
@@ -241,7 +237,7 @@ def _bar(page: str, chosen: compare_data.Selection, found: Comparison, metrics: 
     with st.popover("Metrics", icon=":material/tune:", help="Which metric is which."):
         slots = choose(metrics, slots)
     with st.popover("Change", icon=":material/edit:", help="Other sweeps."):
-        compare_data.picker(chosen, page)
+        selection.picker(chosen, page)
     where = {"sweep": ",".join(chosen.sweeps)} if chosen.sweeps else {"runs": ",".join(found.runs["run_id"])}
     if st.button("Compare", icon=":material/compare_arrows:", key="to-compare", help="The same runs side by side."):
         ui.go("compare", where)
@@ -253,7 +249,7 @@ def _view(found: Comparison, slots: Slots, sweeps: Mapping[str, str]) -> View:
     direction = schema.MAXIMIZE if slots.dev in slots.turned else schema.MINIMIZE
     groups, runs = groups_of(judged, slots.dev, direction, sweeps=sweeps)
     return View(
-        judged, runs, slots.dev, direction, groups, groups[: compare_data.MOST_DRAWN], False, None, False, dict(sweeps)
+        judged, runs, slots.dev, direction, groups, groups[: selection.MOST_DRAWN], False, None, False, dict(sweeps)
     )
 
 
@@ -264,9 +260,9 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
         page: A key of PAGES.
         otherwise: Draws what the page has to show without runs, below the offer.
     """
-    chosen = compare_data.selection()
+    chosen = selection.from_url()
     st.title(PAGES[page].title, anchor=False)
-    found = None if chosen.empty else compare_data.load(chosen)
+    found = None if chosen.empty else selection.load(chosen)
     if found is None:
         _nothing(page, chosen, otherwise)
     assert found is not None
@@ -316,7 +312,7 @@ def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
         st.markdown(words)
     for note in filter(None, [*notes, judged_on(Role(study.slots.part)), study.logged_again]):
         st.caption(ui.text(note))
-    compare_parts.grown(study.view)
+    headline.grown(study.view)
     headline.guard(study.view)
 
 
@@ -350,8 +346,8 @@ def chart(
     """
     st.plotly_chart(draw(ui.dark()), key=key, theme=None, config=SHOWN, alt=ui.text(shows))
     st.caption(ui.text(reading))
-    caption: export.Caption = documents.caption_of(study.found, study.sweeps, shows, n, interval, study.link())
-    documents.downloads(key, numbers, lambda: draw(False), caption)
+    caption: export.Caption = downloads.caption_of(study.comparison, study.sweeps, shows, n, interval, study.link())
+    downloads.buttons(key, numbers, lambda: draw(False), caption)
 
 
 def figure(

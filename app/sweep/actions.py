@@ -11,7 +11,7 @@ import streamlit as st
 from app.shared import store, ui
 from app.shared.labs import PAGES
 from app.shared.store import spec_of
-from app.sweep import files as sweep_files
+from app.sweep import files
 from sweeps import spec as specs
 from sweeps.client import CommandError
 from tracking.schema import COMMANDS
@@ -183,11 +183,11 @@ def _deleted(sweep: str, name: str, runs: int) -> None:
 def delete_dialog(row: Any) -> None:
     """Ask before a sweep is deleted with its runs."""
     runs = len(store.runs(row["sweep"]))
-    held = sweep_files.held(row["sweep"])
-    files = f"Their files ({held}) stay on the disk until they are cleaned." if held else ""
+    held = files.held(row["sweep"])
+    remaining = f"Their files ({held}) stay on the disk until they are cleaned." if held else ""
     st.markdown(
         f"Delete **{ui.text(row['name'], 80)}** and its **{ui.count(runs, 'run')}**? They are hidden here and in"
-        f" MLflow, and can be restored. {ui.text(files)}"
+        f" MLflow, and can be restored. {ui.text(remaining)}"
     )
     with st.container(horizontal=True):
         if st.button(

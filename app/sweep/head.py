@@ -20,7 +20,7 @@ from analysis.statistics.standings import Standings
 from app.launch import preflight
 from app.shared import claims, store, ui
 from app.shared.claims import Judged
-from app.sweep import confirm as sweep_confirm
+from app.sweep import confirm
 from sweeps.preflight.decidable import plan_of
 from sweeps.spec import Spec
 
@@ -56,11 +56,11 @@ class Found:
 def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
     """Rank what there is; pairs are compared when all runs are there, which takes too long to do at every refresh."""
     search = runs[~confirmed.confirms(runs)] if len(runs) else runs
-    spec = sweep_confirm.expected(row)
+    spec = confirm.expected(row)
     groups = sweep_ranking(search, list(row["searched"]), row["direction"])
     fresh = runs[confirmed.confirms(runs)] if len(runs) else runs
     began = float(fresh["start_time"].min()) if len(fresh) else math.inf
-    winners = sweep_confirm.info_of(row, runs, spec)
+    winners = confirm.info_of(row, runs, spec)
     ranked = confirmed.sweep_standings(search, groups, winners) if over else None
     return Found(search, groups, winners, spec, began, ranked)
 

@@ -16,9 +16,7 @@ from analysis.runs.ranking import Group, places
 from analysis.runs.steps_and_times import duration_seconds
 from analysis.statistics.standings import Standings
 from app.shared import store, ui
-from app.sweep import actions as sweep_actions
-from app.sweep import files as sweep_files
-from app.sweep import search as sweep_search
+from app.sweep import actions, files, search
 from sweeps.client import CommandError
 from tracking.legible import legible
 
@@ -107,7 +105,7 @@ def _cell(value: Any) -> Any:
 def _stop(ids: list[str]) -> None:
     click = st.session_state.get("stop_run")
     if click is not None and 0 <= click["row"] < len(ids):
-        sweep_actions.command("stop_run", ids[click["row"]])
+        actions.command("stop_run", ids[click["row"]])
 
 
 def stoppable(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -204,9 +202,9 @@ def specification(row: Any) -> None:
 def more(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
     """Runs, the figures of the search, files, events and the specification, of which only the open one is drawn."""
     parts: dict[str, Callable[[], None]] = {"Runs": lambda: runs_table(row, runs, labels)}
-    parts |= {name: partial(sweep_search.figure, name, row, runs) for name in sweep_search.FIGURES}
+    parts |= {name: partial(search.figure, name, row, runs) for name in search.FIGURES}
     parts |= {
-        "Files": lambda: sweep_files.files(row),
+        "Files": lambda: files.files(row),
         "Events": lambda: events_list(row),
         "Specification": lambda: specification(row),
     }

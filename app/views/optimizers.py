@@ -5,14 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis.runs.methods import selection_words
-from app.optimizers import contest as optimizer_data
-from app.optimizers import explorers
-from app.optimizers import figures as optimizer_parts
-from app.optimizers import landscape as landscape_parts
-from app.optimizers import layers as optimizer_layers
-from app.optimizers.contest import Contest
+from app.optimizers import explorers, figures, landscape, layers
+from app.optimizers.contest import Contest, contest_of
 from app.shared import live
-from app.study import page as study
+from app.study import page as study_page
 
 TABS = ["Curves", "Learning rate", "Budget", "Target", "Inside", "Landscape", "Explore"]
 EXPLORERS = {"Surface": explorers.surface, "Averages": explorers.averages, "Momentum": explorers.momentum}
@@ -43,24 +39,25 @@ def answer(contest: Contest) -> tuple[str, ...]:
 
 
 seen = live.begin()
-found = study.opened("optimizers", otherwise=offered)
-contest = optimizer_data.contest(found)
-study.head(found, *answer(contest))
+study = study_page.opened("optimizers", otherwise=offered)
+contest = contest_of(study)
+study_page.head(study, *answer(contest))
 tabs = st.tabs(TABS, key="look", on_change="rerun", bind="query-params")
-figures = (optimizer_parts.curves, optimizer_parts.rates, optimizer_parts.budget, optimizer_parts.target,
-           optimizer_layers.look)  # fmt: skip
-for tab, draw in zip(tabs, figures, strict=False):
+draws = (figures.curves, figures.rates, figures.budget, figures.target, layers.inside_tab)
+for tab, draw in zip(tabs, draws, strict=False):
     with tab:
-        if len(contest.runs) or draw is optimizer_parts.rates:
+        if len(contest.runs) or draw is figures.rates:
             draw(contest, bool(tab.open))
         elif tab.open:
-            study.empty("Range tests compare nothing here: their rate grows from epoch to epoch. See Learning rate.")
+            study_page.empty(
+                "Range tests compare nothing here: their rate grows from epoch to epoch. See Learning rate."
+            )
 with tabs[5]:
     if tabs[5].open:
-        landscape_parts.landscape(found)
+        landscape.landscape(study)
 with tabs[6]:
     if tabs[6].open:
         explore()
 if not tabs[6].open:
-    optimizer_parts.protocol(contest)
-live.follow(seen, found.active)
+    figures.protocol(contest)
+live.follow(seen, study.active)

@@ -15,10 +15,9 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 
 # Only now what takes a moment to import: the page is there already.
 from analysis.statistics import number
-from app.shared import service_line as service
-from app.shared import store
+from app.shared import service_line, store
 from app.shared.labs import PAGES
-from app.sweep import deleted as sweep_deleted
+from app.sweep import deleted
 from tracking.store import StoreError
 
 PAGE = 25  # sweeps shown at a time
@@ -53,7 +52,7 @@ def lab(stem: str, about: dict[str, Any], compact: bool) -> None:
             kind = "secondary" if compact else "primary"
             says = f"Launch {ui.text(about['name'])}"
             if st.button("Launch", key=f"lab-{stem}", type=kind, icon=":material/play_arrow:", help=says):
-                service.launch(about["text"])
+                service_line.launch(about["text"])
 
 
 def labs(title: str, compact: bool) -> None:
@@ -153,4 +152,4 @@ if len(frame):
 else:
     st.markdown("No sweep has been launched here yet: start with one of these, or write your own.")
     labs("Ready-made sweeps", compact=False)
-sweep_deleted.deleted()
+deleted.deleted()

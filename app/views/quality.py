@@ -8,8 +8,7 @@ import streamlit as st
 from analysis.classification.predictions import PredictionsError, Source, gather
 from analysis.runs.comparison import groups_of
 from app.quality.figures import TEST, VALIDATION, Answers, draw
-from app.shared import selection as compare_data
-from app.shared import store, ui
+from app.shared import selection, store, ui
 from tracking import schema
 from tracking.store import StoreError
 
@@ -29,8 +28,8 @@ def content(uri: str, run_id: str, ended: float) -> bytes | None:
         return None
 
 
-chosen, whole = compare_data.opened("quality")
-found = compare_data.compared(chosen, whole)
+chosen, whole = selection.opened("quality")
+found = selection.to_compare(chosen, whole)
 about = store.sweeps()
 names = dict(zip(about["sweep"], about["name"], strict=True)) if len(about) else {}
 metric = found.objective or schema.VAL_LOSS
@@ -41,7 +40,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     st.markdown(f"{ui.count(len(found.runs), 'run')}, {ui.count(len(groups), 'group')}{of}", width="content")
     with st.container(horizontal=True, gap="xsmall", width="content"):
         with st.popover("Change", icon=":material/edit:", help="Other sweeps."):
-            compare_data.picker(chosen, "quality")
+            selection.picker(chosen, "quality")
         where = {"sweep": ",".join(chosen.sweeps)} if chosen.sweeps else {"runs": ",".join(found.runs["run_id"])}
         if st.button("Compare", icon=":material/compare_arrows:", key="to-compare", help="The same runs side by side."):
             ui.go("compare", where)

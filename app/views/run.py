@@ -5,12 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from analysis.statistics import number
-from app.run import cached
-from app.run import panels as draw
+from app.run import cached, panels
 from app.run.data import OneRun
-from app.runs import actions as parts
+from app.runs import actions
 from app.runs.table import ARCHIVED, NAME, finite
 from app.shared import live, store, ui
 
@@ -32,12 +31,12 @@ def chosen() -> OneRun | None:
     return found
 
 
-def result(run: OneRun, found: dict[str, roles.Role]) -> str:
+def result(run: OneRun, found: dict[str, metric_roles.Role]) -> str:
     """What it reached, in one sentence."""
     if not found:
         return "It logged no metric."
     # What it is judged by; of a run that logged nothing of the kind, what says most.
-    name = next(iter([*roles.judges(found), *roles.ordered(found)]))
+    name = next(iter([*metric_roles.judges(found), *metric_roles.ordered(found)]))
     value = run.metrics[name]
     words = (
         f"Last {name} {number(value)}" if finite(pd.Series([value], dtype=float))[0] else f"Last {name} is no number"
@@ -56,7 +55,7 @@ def links(run: OneRun, experiment: str) -> None:
         st.page_link("views/runs.py", label="All runs", icon=":material/table_rows:", query_params=asked)
 
 
-def header(run: OneRun, experiment: str, found: dict[str, roles.Role]) -> None:
+def header(run: OneRun, experiment: str, found: dict[str, metric_roles.Role]) -> None:
     """Its name, how it ended and what it reached, and the way to its sweep and its experiment."""
     st.title(ui.text(run.name or "Unnamed run", 120), anchor=False)
     state = f":{COLOURS.get(run.state, 'gray')}-badge[{ui.text(run.state, 30)}]"
@@ -77,7 +76,7 @@ def header(run: OneRun, experiment: str, found: dict[str, roles.Role]) -> None:
     row = {"run_id": run.run_id, "experiment_id": run.experiment_id, NAME: run.name}
     row |= {f"tags.{key}": value for key, value in run.tags.items()}
     show = "Deleted" if run.deleted else "Archived" if ARCHIVED in run.tags else "Active"
-    parts.actions(pd.DataFrame([row]), show, before=lambda: links(run, experiment))
+    actions.actions(pd.DataFrame([row]), show, before=lambda: links(run, experiment))
 
 
 def page(run: OneRun) -> None:
@@ -86,11 +85,11 @@ def page(run: OneRun) -> None:
     named = experiments[experiments["experiment_id"] == run.experiment_id]["name"]
     found = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))
     header(run, str(named.iloc[0]) if len(named) else "", found)
-    draw.curves(run, found)
+    panels.curves(run, found)
     words = ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"]
     drawn = [
-        lambda: draw.metrics_table(run, found), lambda: draw.params(run), lambda: draw.files(run),
-        lambda: draw.system(run), lambda: draw.events(run), lambda: draw.weights(run), lambda: draw.tags(run),
+        lambda: panels.metrics_table(run, found), lambda: panels.params(run), lambda: panels.files(run),
+        lambda: panels.system(run), lambda: panels.events(run), lambda: panels.weights(run), lambda: panels.tags(run),
     ]  # fmt: skip
     tabs = st.tabs(words, key="about", on_change="rerun", bind="query-params")
     for tab, show in zip(tabs, drawn, strict=True):
@@ -101,7 +100,7 @@ def page(run: OneRun) -> None:
 
 if why := store.read_only():
     st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
-parts.show_said()
+actions.show_said()
 seen = live.begin()
 run = chosen()
 if run is not None:

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
-from app.runs import actions as parts
-from app.runs import cached
-from app.runs import grids as draw
-from app.runs import remembered as view
+from analysis.runs import metric_roles
+from app.runs import actions, cached, grids, remembered
 from app.runs.table import (
     ARCHIVED,
     EXPERIMENT,
@@ -69,7 +66,7 @@ def chosen_experiment() -> tuple[str | None, str] | None:
     options = [*names, every] if len(names) > 1 else names
     first = 0 if address_names_one({number: name for name, number in ids.items()}, options) else None
     name = st.selectbox(
-        "Experiment", options, first, key="experiment", bind="query-params", on_change=view.forget, width=320,
+        "Experiment", options, first, key="experiment", bind="query-params", on_change=remembered.forget, width=320,
         placeholder="choose an experiment",
         help="One question, with all its sweeps and runs; or all experiments at once.",
     )  # fmt: skip
@@ -89,28 +86,28 @@ def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str
     first_own = [column for column in table.own if column in (EXPERIMENT, STATE)]
     default = [*first_own, *default_columns(table, main), STARTED, SECONDS]
     options = [column for column in table.columns if column != NAME]
-    view.only("columns", options)
+    remembered.only("columns", options)
     columns = st.multiselect(
         "Columns", options, default, key="columns", bind="query-params",
         help="Those that differ between the runs and the main metrics, unless you choose others.",
     )  # fmt: skip
-    view.only("pinned", columns)
+    remembered.only("pinned", columns)
     pinned = st.multiselect("Pinned to the left", columns, key="pinned", bind="query-params", placeholder="none")
     metrics = [column.removeprefix("metrics.") for column in table.metrics]
     first = main[0].removeprefix("metrics.") if main and rows <= CURVES_AT_ONCE else NO_CURVE
     curves = [NO_CURVE, *metrics]
-    view.only("curve", curves)
+    remembered.only("curve", curves)
     curve = st.selectbox(
         "Curve, best, lowest and highest of", curves, curves.index(first), key="curve", bind="query-params",
         help=f"Read for every row: above {CURVES_AT_ONCE:,} runs only when you choose it.",
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         orders = [NEWEST, *table.columns]
-        view.only("sort", orders)
+        remembered.only("sort", orders)
         sort = st.selectbox(
             "Sorted by", orders, key="sort", bind="query-params", help="A click on a column's head sorts too, for now."
         )
-        view.only("order", list(ORDERS))
+        remembered.only("order", list(ORDERS))
         st.segmented_control(
             "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="order", bind="query-params",
             disabled=sort == NEWEST,
@@ -123,11 +120,11 @@ def keep_button(experiment_id: str | None) -> None:
     if experiment_id is None:
         st.caption("Remembered while you browse, and in the address.")
         return
-    now, kept = view.to_tag(), store.experiment_tags(experiment_id).get(view.TAG, "")
-    same = view.of_tag(now) == view.of_tag(kept)
+    now, kept = remembered.to_tag(), store.experiment_tags(experiment_id).get(remembered.TAG, "")
+    same = remembered.of_tag(now) == remembered.of_tag(kept)
     about = "Kept with the experiment, for everybody, wherever an address does not say otherwise."
     if st.button("Keep", key="keep-view", type="primary", disabled=same or store.read_only() is not None, help=about):
-        parts.act("Kept with the experiment", "edit_experiment", experiment_id, {view.TAG: now})
+        actions.act("Kept with the experiment", "edit_experiment", experiment_id, {remembered.TAG: now})
         st.rerun()
 
 
@@ -149,7 +146,7 @@ def summary(rows: pd.DataFrame, total: int) -> str:
     return f"**{len(rows):,}{of} {'run' if total == 1 else 'runs'}**{f': {words}' if words else ''}."
 
 
-def reading(metrics: list[str], role: roles.Role) -> str:
+def reading(metrics: list[str], role: metric_roles.Role) -> str:
     """What the rows of groups are, and how they rank."""
     if not metrics:
         return "These runs logged no metric: groups are only counted."
@@ -162,17 +159,17 @@ def reading(metrics: list[str], role: roles.Role) -> str:
 
 
 def grouped(
-    rows: pd.DataFrame, table: RunTable, metrics: list[str], role: roles.Role, name: str
+    rows: pd.DataFrame, table: RunTable, metrics: list[str], role: metric_roles.Role, name: str
 ) -> tuple[list[str], str]:
     """The table of groups; the run ids of the marked ones, and how many are marked."""
     options = [column for column in (*table.own, *table.params) if column == EXPERIMENT or column in table.params]
     options = [column for column in options if not is_seed(column)]
-    view.only("by", options)
+    remembered.only("by", options)
     by = st.multiselect(
         "Grouped by", options, key="by", bind="query-params",
         placeholder="everything but the seed", help="Runs equal in all of these are one group.",
     )  # fmt: skip
-    listed, marked = draw.groups_table(rows, by or [GROUP], by or table.telling, metrics, role, name)
+    listed, marked = grids.groups_table(rows, by or [GROUP], by or table.telling, metrics, role, name)
     ids = [run for place in marked for run in listed["runs"].iloc[place]]
     return ids, f"{ui.count(len(marked), 'group')}, "
 
@@ -189,10 +186,10 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
         which = f"The experiment {ui.text(name, 80)} has" if experiment_id is not None else "The experiments have"
         nothing(f"{which} {SHOWN[show]}.")
         return table.active
-    said = store.experiment_tags(experiment_id).get(view.TAG, "") if experiment_id is not None else ""
-    view.restore(experiment_id or ALL, said)
-    found = parts.roles_of(table, experiment_id)
-    main = common_first(table, [f"metrics.{name}" for name in roles.ordered(found)])
+    said = store.experiment_tags(experiment_id).get(remembered.TAG, "") if experiment_id is not None else ""
+    remembered.restore(experiment_id or ALL, said)
+    found = actions.roles_of(table, experiment_id)
+    main = common_first(table, [f"metrics.{name}" for name in metric_roles.ordered(found)])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = st.text_input(
             "Filter", key="filter", bind="query-params", icon=":material/search:", width=540,
@@ -200,14 +197,14 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
             help="MLflow's search syntax; params compare with numbers too. Joined by AND, OR, NOT and parentheses.",
         )  # fmt: skip
         with st.popover("Add", icon=":material/filter_list:", help="Build a condition by clicking"):
-            parts.condition_builder(table)
+            actions.condition_builder(table)
         with st.popover("Columns", icon=":material/view_column:"):
             columns, pinned, curve = column_choice(table, main, len(frame))
             keep_button(experiment_id)
         if experiment_id is not None:
             with st.popover("Metrics", icon=":material/straighten:", help="Which metric is which"):
-                parts.roles_editor(found, experiment_id)
-    view.remember(experiment_id or ALL)
+                actions.roles_editor(found, experiment_id)
+    remembered.remember(experiment_id or ALL)
     try:
         rows = frame[matches(text or "", frame)]
     except SearchError as error:
@@ -221,18 +218,18 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
     rest = f" {ui.count(hidden, 'more column')} can be shown." if hidden > 0 else ""
     if by_groups:
         metrics = [column for column in columns if column.startswith("metrics.")] or main[:1]
-        role = found.get(metrics[0].removeprefix("metrics."), roles.Role()) if metrics else roles.Role()
+        role = found.get(metrics[0].removeprefix("metrics."), metric_roles.Role()) if metrics else metric_roles.Role()
         ids, words = grouped(rows, table, metrics, role, name)
         chosen = rows[rows["run_id"].isin(ids)]
         st.caption(reading(metrics, role))
     else:
         rows = ordered(rows)
-        marked = draw.runs_table(rows, columns, pinned, curve, found.get(curve, roles.Role()), f"{name}-{show}")
+        marked = grids.runs_table(rows, columns, pinned, curve, found.get(curve, metric_roles.Role()), f"{name}-{show}")
         chosen, words = rows.iloc[marked], ""
         st.caption(f"Click a column's head to sort by it; mark rows to compare, edit, archive or delete them.{rest}")
     with bar:
         if len(chosen):
-            parts.actions(chosen, show, f"**{words}{ui.count(len(chosen), 'run')}** marked")
+            actions.actions(chosen, show, f"**{words}{ui.count(len(chosen), 'run')}** marked")
         else:
             st.markdown(summary(rows, len(frame)))
     return table.active
@@ -244,7 +241,7 @@ if target := st.session_state.pop("_open_run", None):
     ui.go("run", {"run": target})
 if why := store.read_only():
     st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
-parts.show_said()
+actions.show_said()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     experiment = chosen_experiment()
     if experiment is not None:

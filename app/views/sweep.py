@@ -6,11 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.shared import claims, store, ui
-from app.sweep import actions as sweep_actions
-from app.sweep import confirm as sweep_confirm
-from app.sweep import curves as figures
-from app.sweep import head as sweep_head
-from app.sweep import tables as detail
+from app.sweep import actions, confirm, curves, head, tables
 from tracking.store import StoreError
 
 
@@ -22,7 +18,7 @@ def chosen() -> pd.Series | None:
         return found
     if not asked and len(frame):
         return frame.iloc[0]
-    if asked and sweep_actions.just_deleted(asked):
+    if asked and actions.just_deleted(asked):
         return None
     st.title("Sweep")
     if asked:
@@ -39,7 +35,7 @@ def chosen() -> pd.Series | None:
 def page(first: pd.Series) -> None:
     """The whole page; `first` is the sweep as it is when the page opens."""
     sweep_id = str(first["sweep"])
-    watched = first["state"] in ui.ACTIVE or sweep_actions.awaits()
+    watched = first["state"] in ui.ACTIVE or actions.awaits()
     question, _, more = str(first["question"] or first["name"]).partition("? ")
     st.title(ui.text(f"{question}?" if more else question, 200), anchor=False)
     if more:
@@ -56,27 +52,27 @@ def page(first: pd.Series) -> None:
         if row is None:
             ui.rerun()
         over = row["state"] not in ui.ACTIVE
-        found = sweep_head.look(row, runs, over)
+        found = head.look(row, runs, over)
         groups, winners = found.groups, found.winners.groups
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             name = f" · {ui.text(row['name'], 80)}" if row["question"] else ""
             st.markdown(f"{ui.badge(row['state'])}{name} · :gray[{ui.ago(row['created'])}]", width="content")
-            sweep_actions.buttons(row)
+            actions.buttons(row)
         # Each part in a container of its own: what one gains or loses moves no other to a new place in the page's tree,
         # where the browser would draw it anew.
         with st.container():
-            sweep_head.headline(row, found, over, claims.of_sweep(row, runs, over))
+            head.headline(row, found, over, claims.of_sweep(row, runs, over))
         with st.container():
-            sweep_head.progress(row, runs, found.search)
+            head.progress(row, runs, found.search)
         with st.container():
-            figures.curves(row, runs, groups, winners)
+            curves.curves(row, runs, groups, winners)
         with st.container():
-            sweep_confirm.section(row, found.winners, found.standings)
+            confirm.section(row, found.winners, found.standings)
         with st.container():
-            detail.ranking_table(row, groups, None if winners else found.standings, bool(winners))
+            tables.ranking_table(row, groups, None if winners else found.standings, bool(winners))
         with st.container():
-            detail.more(row, runs, found.labels)
-        if watched != (not over or sweep_actions.awaits()):
+            tables.more(row, runs, found.labels)
+        if watched != (not over or actions.awaits()):
             ui.rerun()
 
     live()
