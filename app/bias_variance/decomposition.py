@@ -26,29 +26,29 @@ FITTED: Final = "fitted"
 LAST: Final = "last"
 
 
-def replicated(found: Study) -> pd.DataFrame:
+def replicated(study: Study) -> pd.DataFrame:
     """The runs of sweeps that replicate; all runs where none says so."""
-    runs = found.judged
+    runs = study.judged
     if DATASETS_PARAM not in runs:
         return runs
-    said = runs[runs[DATASETS_PARAM].notna()]
-    return said.reset_index(drop=True) if len(said) else runs
+    replicating = runs[runs[DATASETS_PARAM].notna()]
+    return replicating.reset_index(drop=True) if len(replicating) else runs
 
 
-def _arrays(found: Study, runs: pd.DataFrame) -> dict[str, Any]:
-    return found.arrays(REPLICATE_FILE, runs["run_id"])
+def _arrays(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
+    return study.arrays(REPLICATE_FILE, runs["run_id"])
 
 
-def _none(found: Study, runs: pd.DataFrame) -> str:
+def _none(study: Study, runs: pd.DataFrame) -> str:
     """Why there are no answers; nothing if a run has left some."""
     ok = runs[runs["outcome"] == Outcome.OK]
-    if len(ok) and _arrays(found, ok.head(1)):
+    if len(ok) and _arrays(study, ok.head(1)):
         return ""
     if len(runs) and (runs["outcome"] == Outcome.DIVERGED).all():
         return f"All {len(runs)} runs diverged: there are no answers to take apart."
     if DATASETS_PARAM in runs and runs[DATASETS_PARAM].notna().any() and not len(ok):
         return "The first answers come with the first runs that end."
-    if len(ok) and _arrays(found, ok):
+    if len(ok) and _arrays(study, ok):
         return ""
     return (
         "These runs were not replicated: bias and variance are told apart by several training sets, each with several"
@@ -58,7 +58,9 @@ def _none(found: Study, runs: pd.DataFrame) -> str:
 
 def _classes(arrays: Mapping[str, Any]) -> bool:
     """Whether these are the answers of a classification."""
-    return any(np.issubdtype(each["targets"].dtype, np.integer) for each in arrays.values() if "targets" in each)
+    return any(
+        np.issubdtype(content["targets"].dtype, np.integer) for content in arrays.values() if "targets" in content
+    )
 
 
 def _epoch(runs: pd.DataFrame, arrays: dict[str, Any], key: str) -> int | None:
@@ -72,28 +74,28 @@ def _epoch(runs: pd.DataFrame, arrays: dict[str, Any], key: str) -> int | None:
 
 
 def _capacity(
-    found: Study, runs: pd.DataFrame, arrays: dict[str, Any], axis: str, loss: str, epoch: int | None
+    study: Study, runs: pd.DataFrame, arrays: dict[str, Any], axis: str, loss: str, epoch: int | None
 ) -> CapacityInfo:
     if axis == EPOCH:
         return along_epochs(runs, arrays, loss)
-    comparison = found.comparison
-    training_error = TRAIN_EVAL_ERROR if TRAIN_EVAL_ERROR in comparison.metrics else found.slots.train
+    comparison = study.comparison
+    training_error = TRAIN_EVAL_ERROR if TRAIN_EVAL_ERROR in comparison.metrics else study.slots.train
     by_run = dict(zip(comparison.runs["run_id"], comparison.last(training_error), strict=True))
     return capacity_info(
         runs.assign(**{FITTED: runs["run_id"].map(by_run)}), arrays, axis, loss, epoch=epoch, train=FITTED
     )
 
 
-def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
+def decomposition(study: Study, aim: Aim, drawn: bool) -> None:
     """The risk and its parts along an axis; without replicates the risk alone."""
-    runs = replicated(found)
-    problem = _none(found, runs) if drawn else ""
-    arrays = _arrays(found, runs) if drawn and not problem else {}
-    keys = [key for key in found.axes if key not in (DATASETS_PARAM, INITS_PARAM)]
-    options = [*[key for key in number_axes(found) if key in keys], *keys]
+    runs = replicated(study)
+    problem = _none(study, runs) if drawn else ""
+    arrays = _arrays(study, runs) if drawn and not problem else {}
+    keys = [key for key in study.axes if key not in (DATASETS_PARAM, INITS_PARAM)]
+    options = [*[key for key in number_axes(study) if key in keys], *keys]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         names = [*dict.fromkeys(options), EPOCH]
-        lead = next((key for key in found.comparison.searched if key in options), names[0])
+        lead = next((key for key in study.comparison.searched if key in options), names[0])
         axis = study_page.axis_picker("Along", names, lead, "along", "Capacity, training size, strength, or epochs.")
         loss = SQUARED
         if _classes(arrays) or not drawn:
@@ -105,8 +107,8 @@ def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
     if not drawn or axis is None:
         return
     if problem:
-        if axis in number_axes(found):
-            errors(found, "risk", axis, aim, False)
+        if axis in number_axes(study):
+            errors(study, "risk", axis, aim, False)
             st.caption(f"This is the whole risk. {ui.text(problem)}")
             study_page.offer("bias_variance", ["decomposition"])
         else:
@@ -119,21 +121,21 @@ def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
             name = st.selectbox("Of", rest, key="rest", bind="query-params", width=260)
             runs = runs[runs[REST] == name].reset_index(drop=True)
         epoch = _epoch(runs, arrays, "epoch") if axis != EPOCH else None
-    info = _capacity(found, runs, arrays, axis, str(loss), epoch)
+    info = _capacity(study, runs, arrays, axis, str(loss), epoch)
     if info.empty:
         study_page.empty(info.problem)
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
     if info.descent is not None:
         st.markdown(ui.text(info.descent.sentence))
-    study_page.figure(found, "decomposition", info, plot_capacity)
+    study_page.figure(study, "decomposition", info, plot_capacity)
     for note in info.notes:
         st.caption(ui.text(note))
 
 
-def fits(found: Study, drawn: bool) -> None:
+def fits(study: Study, drawn: bool) -> None:
     """The fits of one configuration of a one-dimensional regression."""
-    runs = replicated(found)
+    runs = replicated(study)
     labels = list(dict.fromkeys(runs["label"]))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         name = labels[0] if labels else ""
@@ -142,16 +144,16 @@ def fits(found: Study, drawn: bool) -> None:
         place = st.container(width="content")
     if not drawn:
         return
-    if problem := _none(found, runs):
+    if problem := _none(study, runs):
         study_page.empty(problem, "bias_variance", ["decomposition"])
         return
-    own = runs[runs["label"] == name].reset_index(drop=True)
-    arrays = _arrays(found, own)
+    configuration_runs = runs[runs["label"] == name].reset_index(drop=True)
+    arrays = _arrays(study, configuration_runs)
     with place:
-        epoch = _epoch(own, arrays, "fits-epoch")
-    info = fits_info(replicates(own, arrays, epoch), name)
+        epoch = _epoch(configuration_runs, arrays, "fits-epoch")
+    info = fits_info(replicates(configuration_runs, arrays, epoch), name)
     if info.empty:
         study_page.empty(info.problem, "bias_variance", ["decomposition"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    study_page.figure(found, "fits", info, plot_fits)
+    study_page.figure(study, "fits", info, plot_fits)

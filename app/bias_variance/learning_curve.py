@@ -25,13 +25,13 @@ REST: Final = "rest"
 
 def _sizes(value: Any) -> bool:
     numbers = value if isinstance(value, list | tuple) else [value]
-    return bool(numbers) and all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
+    return bool(numbers) and all(isinstance(size, int | float) and not isinstance(size, bool) for size in numbers)
 
 
-def number_axes(found: Study) -> list[str]:
+def number_axes(study: Study) -> list[str]:
     """The params that can be an axis of numbers, lists of sizes among them; sizes of the training set first."""
-    runs = found.judged
-    return size_like([key for key in found.axes if key in runs and any(map(_sizes, runs[key]))])
+    runs = study.judged
+    return size_like([key for key in study.axes if key in runs and any(map(_sizes, runs[key]))])
 
 
 def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -40,10 +40,10 @@ def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return runs.assign(**{REST: runs["group"].map(labels(rows))})
 
 
-def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:
+def errors(study: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:
     """Both errors against a number, with what the diagnosis says of them."""
-    runs = with_rest(found.judged, [each for each in found.axes if each != axis])
-    called = names(found.slots, runs)
+    runs = with_rest(study.judged, [key_of for key_of in study.axes if key_of != axis])
+    called = names(study.slots, runs)
     info = learning_curve_info(
         runs, axis, dev=called[DEV], train=called[TRAIN], reference=aim.reference, threshold=aim.threshold, line=REST
     )
@@ -51,13 +51,13 @@ def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCu
         study_page.empty(info.problem)
         return info
     st.markdown(f"**{ui.text(info.sentence)}**")
-    study_page.figure(found, key, info, partial(plot_learning_curve, log=log))
+    study_page.figure(study, key, info, partial(plot_learning_curve, log=log))
     return info
 
 
-def learning(found: Study, aim: Aim, drawn: bool) -> None:
+def learning(study: Study, aim: Aim, drawn: bool) -> None:
     """The learning curve."""
-    axes = number_axes(found)
+    axes = number_axes(study)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         axis = study_page.axis_picker(
             "Along", axes, axes[0] if axes else None, "size", "Any number may stand for the size."
@@ -73,7 +73,7 @@ def learning(found: Study, aim: Aim, drawn: bool) -> None:
             ["training-set-size"],
         )  # fmt: skip
         return
-    errors(found, "learning", axis, aim, scale == "log")
+    errors(study, "learning", axis, aim, scale == "log")
     if not is_size(axis):
         st.caption("A learning curve takes training sets of several sizes:")
         study_page.offer("bias_variance", ["training-set-size"])

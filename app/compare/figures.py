@@ -33,17 +33,17 @@ def _empty(words: str) -> None:
 
 
 def _axes(view: View) -> list[str]:
-    own = schema.STEPS in view.comparison.metrics
-    return ["epoch", "step", "time"] if own else ["step", "time"]
+    ours = schema.STEPS in view.comparison.metrics
+    return ["epoch", "step", "time"] if ours else ["step", "time"]
 
 
 def _along(
     view: View, axis: str, ids: tuple[str, ...], histories: pd.DataFrame
 ) -> tuple[pd.DataFrame, str | None, str, str]:
     """Histories with what the horizontal axis shows, its metric, its name, and what misleads on it."""
-    own = schema.STEPS in view.comparison.metrics
-    if axis == "epoch" or (axis == "step" and not own):
-        elsewhere = trained_elsewhere(view.members, view.sweeps) if own else {}
+    ours = schema.STEPS in view.comparison.metrics
+    if axis == "epoch" or (axis == "step" and not ours):
+        elsewhere = trained_elsewhere(view.members, view.sweeps) if ours else {}
         return histories, None, axis, foreign_steps_sentence(list(elsewhere.values()))
     if axis == "step":
         more = store.histories(ids, schema.STEPS)
@@ -76,8 +76,8 @@ def curves(view: View, drawn: bool) -> None:
         return
     members = view.members
     if view.baseline is not None:
-        own = view.runs[view.runs["group"] == view.baseline.group]
-        members = pd.concat([members, own]).drop_duplicates("run_id")
+        baseline_runs = view.runs[view.runs["group"] == view.baseline.group]
+        members = pd.concat([members, baseline_runs]).drop_duplicates("run_id")
     ids = tuple(members["run_id"])
     histories = store.histories(ids, view.metric) if ids else pd.DataFrame()
     if not len(histories):
@@ -122,15 +122,15 @@ def _reading(info: CurvesInfo, log: bool) -> str:
 
 def columns_of(view: View) -> pd.DataFrame:
     """What a scatter or parallel coordinates can show: params that differ, then last metrics, then time."""
-    found: Comparison = view.comparison
-    keys = [*found.searched, *[key for key in found.differing if key not in found.searched]]
-    metrics = [str(name) for name in found.metrics if name not in (schema.OBJECTIVE, view.metric)]
-    parts: dict[str, Any] = {key: found.params[key] for key in keys}
+    comparison: Comparison = view.comparison
+    keys = [*comparison.searched, *[key for key in comparison.differing if key not in comparison.searched]]
+    metrics = [str(name) for name in comparison.metrics if name not in (schema.OBJECTIVE, view.metric)]
+    parts: dict[str, Any] = {key: comparison.params[key] for key in keys}
     parts[view.metric] = view.runs["objective"].reset_index(drop=True)
-    parts |= {name: found.metrics[name] for name in metrics if name not in parts}
-    parts["seconds"] = duration_seconds(found.runs["start_time"], found.runs["end_time"])
-    if (found.runs["seed"] >= 0).any():
-        parts["seed"] = found.runs["seed"]
+    parts |= {name: comparison.metrics[name] for name in metrics if name not in parts}
+    parts["seconds"] = duration_seconds(comparison.runs["start_time"], comparison.runs["end_time"])
+    if (comparison.runs["seed"] >= 0).any():
+        parts["seed"] = comparison.runs["seed"]
     parts["group"] = view.runs["group"].map(view.labels).reset_index(drop=True)
     return pd.DataFrame({name: pd.Series(list(values), dtype=object) for name, values in parts.items()})
 

@@ -47,7 +47,9 @@ def _caption(shows: str, settings: str) -> export.Caption:
     return export.Caption(shows, settings, "", protocol, f"open {selection.link('optimizers')}")
 
 
-def _figure(key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows: str, reading: str, made: str) -> None:
+def _figure(
+    key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows: str, reading: str, settings: str
+) -> None:
     """A chart, how to read it, its downloads.
 
     Args:
@@ -60,13 +62,13 @@ def _figure(key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows:
     """
     st.plotly_chart(draw(ui.dark()), key=key, theme=None, config=SHOWN, alt=ui.text(shows))
     st.caption(ui.text(reading))
-    downloads.buttons(key, numbers, lambda: draw(False), _caption(shows, made))
+    downloads.buttons(key, numbers, lambda: draw(False), _caption(shows, settings))
 
 
 def _choice(label: str, options: Sequence[Any], value: Any, key: str, help: str | None = None) -> Any:
     """A slider over values that no even step leads through."""
     return st.select_slider(
-        label, list(options), value, key=key, bind="query-params", format_func=lambda each: number(float(each), 3),
+        label, list(options), value, key=key, bind="query-params", format_func=lambda option: number(float(option), 3),
         help=help,
     )  # fmt: skip
 
@@ -112,7 +114,7 @@ def _sliders(ground: Surface, rates: str) -> Descent:
     with st.grid("auto", min_column_width=150, gap="small"):
         lr = st.select_slider(
             "lr", RATES, ground.lr, key=f"surface-lr-{name}", bind="query-params", disabled=rates != ONE,
-            format_func=lambda each: number(each, 3), help="The learning rate of all methods.",
+            format_func=lambda option: number(option, 3), help="The learning rate of all methods.",
         )  # fmt: skip
         beta = st.slider(
             "β", 0.0, 0.99, 0.9, 0.01, key="surface-beta", bind="query-params",
@@ -137,7 +139,7 @@ def _sliders(ground: Surface, rates: str) -> Descent:
             help="How much of the mean squared gradient RMSprop and Adam keep.",
         )  # fmt: skip
         eps = st.select_slider(
-            "ε", EPSILONS, 1e-8, key="surface-eps", bind="query-params", format_func=lambda each: f"{each:g}",
+            "ε", EPSILONS, 1e-8, key="surface-eps", bind="query-params", format_func=lambda option: f"{option:g}",
             help="Added to the denominator of RMSprop and Adam: large, it makes Adam slow momentum.",
         )  # fmt: skip
         bias = st.segmented_control(
@@ -147,31 +149,31 @@ def _sliders(ground: Surface, rates: str) -> Descent:
     return Descent(ground, (x, y), steps, lr, Settings(beta, beta2, eps), str(bias))
 
 
-def _entries(asked: Descent, methods: Sequence[str], rates: str) -> list[Entry]:
+def _entries(descent: Descent, methods: Sequence[str], rates: str) -> list[Entry]:
     """Who takes part, each with its learning rate: one for all, searched, or by theory where it knows the best."""
     entries = []
     for method in methods:
-        twice = {ON: [True], OFF: [False], BOTH: [True, False]}[asked.bias] if method == "adam" else [True]
+        twice = {ON: [True], OFF: [False], BOTH: [True, False]}[descent.bias] if method == "adam" else [True]
         for corrected in twice:
-            settings = replace(asked.shared, corrected=corrected)
+            settings = replace(descent.shared, corrected=corrected)
             label = METHODS[method] + ("" if corrected else " without correction")
-            known = None
-            if rates == THEORY and asked.ground.eigenvalues is not None and method in LINEAR:
-                known = best(LINEAR[method], asked.ground.eigenvalues)
-            searches = rates != ONE and known is None
-            lr = best_rate(asked.ground, method, settings, asked.start, asked.steps) if searches else asked.lr
-            entries.append(Entry(method, label, known or settings.rule(method, lr)))
+            by_theory = None
+            if rates == THEORY and descent.ground.eigenvalues is not None and method in LINEAR:
+                by_theory = best(LINEAR[method], descent.ground.eigenvalues)
+            searches = rates != ONE and by_theory is None
+            lr = best_rate(descent.ground, method, settings, descent.start, descent.steps) if searches else descent.lr
+            entries.append(Entry(method, label, by_theory or settings.rule(method, lr)))
     return entries
 
 
-def _made(asked: Descent, entries: Sequence[Entry]) -> str:
+def _settings_text(descent: Descent, entries: Sequence[Entry]) -> str:
     """The settings in words."""
-    ground, (x, y) = asked.ground, asked.start
-    words = [f"Start ({x:g}, {y:g})", *[f"{each.label} {each.setting}" for each in entries]]
+    ground, (x, y) = descent.ground, descent.start
+    words = [f"Start ({x:g}, {y:g})", *[f"{entry.label} {entry.setting}" for entry in entries]]
     if ground.eigenvalues is not None:
         words.append(f"condition number {number(ground.eigenvalues[1] / ground.eigenvalues[0])}")
-    if {"rmsprop", "adam"} & {each.method for each in entries}:
-        words.append(f"β₂ {asked.shared.beta2:g}, ε {asked.shared.eps:g}")
+    if {"rmsprop", "adam"} & {entry.method for entry in entries}:
+        words.append(f"β₂ {descent.shared.beta2:g}, ε {descent.shared.eps:g}")
     return ", ".join(words)
 
 
@@ -214,19 +216,19 @@ def surface() -> None:
     """Trajectories of the update rules on a surface, beside the distance that is left and what theory says of it."""
     st.markdown("#### Which way does each optimizer take down, and in how many steps?")
     ground, methods, rates = _choices()
-    asked = _sliders(ground, rates)
-    entries = _entries(asked, methods, rates)
-    info = trajectories_info(asked.ground, asked.start, entries, asked.steps)
+    descent = _sliders(ground, rates)
+    entries = _entries(descent, methods, rates)
+    info = trajectories_info(descent.ground, descent.start, entries, descent.steps)
     st.markdown(f"**{ui.text(info.sentence)}**")
     if not methods:
         return
-    numbers, made = info.frame(), _made(asked, entries)
+    numbers, settings = info.frame(), _settings_text(descent, entries)
     left_side, right_side = st.columns(2, gap="medium")
     with left_side:
         _figure(
             "surface-ways", lambda dark: plot_surface(info, dark=dark), numbers, f"Ways down the {ground.name} surface",
             "The deeper the grey the lower; a ring is the start, a dot where a way ends, a star a minimum, a red cross"
-            " where one that diverged leaves the window.", made,
+            " where one that diverged leaves the window.", settings,
         )  # fmt: skip
     with right_side:
         dotted = " Dotted: the bound that theory gives beforehand." if any(way.theory for way in info.ways) else ""
@@ -234,7 +236,7 @@ def surface() -> None:
             "surface-distances", lambda dark: plot_distances(info, dark=dark), numbers,
             "The distance to the nearest minimum after each step",
             f"Down is nearer, a straight line the same factor a step; a dot is where 1% is reached for good.{dotted}",
-            made,
+            settings,
         )  # fmt: skip
     for words in filter(None, [info.ends, info.theory, *_notes(info, rates)]):
         st.caption(ui.text(words))
@@ -263,17 +265,17 @@ def averages() -> None:
         st.button("Another", key="averages-another", icon=":material/casino:", on_click=_another, help="Other noise.")
     info = averages_info(beta, noise=noise, seed=int(seed), at=at)
     st.markdown(f"**{ui.text(info.sentence)}**")
-    made = f"β {beta:g}, noise {noise:g} °C, seed {seed}"
+    settings = f"β {beta:g}, noise {noise:g} °C, seed {seed}"
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _figure(
             "averages-series", lambda dark: plot_averages(info, dark=dark), info.frame(),
-            "A noisy series and its exponentially weighted average", info.reading, made,
+            "A noisy series and its exponentially weighted average", info.reading, settings,
         )  # fmt: skip
     with right:
         _figure(
             "averages-weights", lambda dark: plot_weights(info, dark=dark), info.weights_frame(),
-            f"The weight of each past day in the average of day {at}", info.weighing, made,
+            f"The weight of each past day in the average of day {at}", info.weighing, settings,
         )  # fmt: skip
 
 
@@ -287,7 +289,7 @@ def momentum() -> None:
     with st.grid("auto", min_column_width=150, gap="small"):
         lr = st.select_slider(
             "lr of v = βv + g", RATES, 0.1, key="momentum-lr", bind="query-params",
-            format_func=lambda each: number(each, 3),
+            format_func=lambda option: number(option, 3),
         )  # fmt: skip
         beta = st.slider("β", 0.0, 0.99, 0.9, 0.01, key="momentum-beta", bind="query-params")
         condition = _choice("Condition number", CONDITIONS, 100, "momentum-condition")
@@ -295,18 +297,18 @@ def momentum() -> None:
     ground = bowl(condition)
     info = momentum_info(ground, ground.start, lr=lr, beta=beta, steps=steps)
     st.markdown(f"**{ui.text(info.sentence)}**")
-    made = f"Bowl of condition number {condition}, lr {number(lr, 3)}, β {beta:g}"
+    settings = f"Bowl of condition number {condition}, lr {number(lr, 3)}, β {beta:g}"
     left, right = st.columns(2, gap="medium")
     with left:
         _figure(
             "momentum-ways", lambda dark: plot_surface(info.ways, dark=dark), info.frame(),
             "The paths of momentum in both conventions",
-            f"The broad line is v = βv + g; the average at lr/(1−β) lies on it (largest gap {info.gap:.1g}).", made,
+            f"The broad line is v = βv + g; the average at lr/(1−β) lies on it (largest gap {info.gap:.1g}).", settings,
         )  # fmt: skip
     with right:
         _figure(
             "momentum-distances", lambda dark: plot_distances(info.ways, dark=dark), info.frame(),
             "The distance to the minimum after each step",
             "The broad line and the one on it are the same momentum. Dotted: the bound that theory gives beforehand.",
-            made,
+            settings,
         )  # fmt: skip

@@ -95,7 +95,7 @@ def curves(contest: Contest, drawn: bool) -> None:
         goal = st.toggle("Target", False, key="goal-line", bind="query-params", help="The error of the tab Target.")
     if not drawn:
         return
-    infos = [contest.curves(options[str(metric)], str(each)) for each in (by, SECONDS)]
+    infos = [contest.curves(options[str(metric)], str(axis)) for axis in (by, SECONDS)]
     if infos[0].empty:
         study_page.empty(f"{metric} was not logged by these runs.", "optimizers", RACE)
         return
@@ -178,9 +178,9 @@ def rates(contest: Contest, drawn: bool) -> None:
 def budget(contest: Contest, drawn: bool) -> None:
     """What the best of so many trials is expected to reach."""
     info = budgets_info(contest.methods, metric=contest.metric)
-    chosen = 1
+    trials = 1
     if not info.problem:
-        chosen = st.slider(
+        trials = st.slider(
             "Trials", 1, info.most, max(1, min(info.most, 5)), key="trials", bind="query-params", width=360,
             help="The budget: how many configurations of each method one can afford to try.",
         )  # fmt: skip
@@ -189,12 +189,12 @@ def budget(contest: Contest, drawn: bool) -> None:
     if info.problem:
         study_page.empty(info.problem, "optimizers", RACE)
         return
-    st.markdown(f"**{ui.text(info.sentence(chosen))}**")
+    st.markdown(f"**{ui.text(info.sentence(trials))}**")
     if info.unequal:
         red(info.unequal)
     if info.luck:
         st.caption(ui.text(info.luck))
-    study_page.figure(contest.study, "budget", info, partial(plot_budgets, budget=chosen))
+    study_page.figure(contest.study, "budget", info, partial(plot_budgets, budget=trials))
 
 
 # Time to target
@@ -202,9 +202,9 @@ def budget(contest: Contest, drawn: bool) -> None:
 
 def _target(contest: Contest) -> float | None:
     """The target that is set, or the default one; None where no run reached anything."""
-    found = default_target(contest.curves("dev", UPDATES))
+    default = default_target(contest.curves("dev", UPDATES))
     chosen = st.session_state.get("goal")
-    return float(chosen) if chosen is not None else None if math.isnan(found) else found
+    return float(chosen) if chosen is not None else None if math.isnan(default) else default
 
 
 def target(contest: Contest, drawn: bool) -> None:
@@ -213,8 +213,8 @@ def target(contest: Contest, drawn: bool) -> None:
         by = st.segmented_control(
             "Time in", [UPDATES, SECONDS], default=UPDATES, required=True, key="clock", bind="query-params"
         )
-        own = contest.curves("dev", str(by))
-        default = default_target(own)
+        curves = contest.curves("dev", str(by))
+        default = default_target(curves)
         if not math.isnan(default):
             st.number_input(
                 f"Target {ui.text(contest.metric)}", value=default, step=10.0 ** (math.floor(math.log10(default)) - 1)
@@ -223,15 +223,15 @@ def target(contest: Contest, drawn: bool) -> None:
             )  # fmt: skip
     if not drawn:
         return
-    info = targets_info(own, _target(contest)) if not math.isnan(default) else targets_info(own)
+    info = targets_info(curves, _target(contest)) if not math.isnan(default) else targets_info(curves)
     if info.problem or math.isnan(info.target):
         nothing = f"No run ended with a finite {contest.metric}: there is no target to be reached."
-        words = own.caveat or info.problem or nothing
+        words = curves.caveat or info.problem or nothing
         study_page.empty(words, "optimizers", RACE)
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    if own.caveat:
-        st.caption(ui.text(own.caveat))
+    if curves.caveat:
+        st.caption(ui.text(curves.caveat))
     study_page.figure(contest.study, "target", info, plot_targets, numbers=info.table())
 
 

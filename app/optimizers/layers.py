@@ -73,9 +73,9 @@ def _candidates(contest: Contest) -> pd.DataFrame:
     pairs = methods_of(runs.assign(**{_PAIR: names}), _PAIR, contest.keys) if len(runs) else []
     chosen = [trial for pair in pairs if (trial := pair.judged) is not None]
     groups = [trial.group for trial in best_first(chosen)]
-    own = runs.assign(method=names_of(runs[contest.key], contest.key))
-    own = own[own["group"].isin(groups)]
-    return own.assign(place=own["group"].map({group: place for place, group in enumerate(groups)}))
+    candidates = runs.assign(method=names_of(runs[contest.key], contest.key))
+    candidates = candidates[candidates["group"].isin(groups)]
+    return candidates.assign(place=candidates["group"].map({group: place for place, group in enumerate(groups)}))
 
 
 def inside(contest: Contest) -> list[LayerRun]:
@@ -85,13 +85,13 @@ def inside(contest: Contest) -> list[LayerRun]:
         return []
     arrays = contest.study.arrays(schema.LAYERS_FILE, runs["run_id"])
     methods = dict(zip(runs["run_id"], runs["method"], strict=True))
-    found = layer_runs(arrays, runs, methods)
+    with_layers = layer_runs(arrays, runs, methods)
     places = dict(zip(runs["run_id"], runs["place"], strict=True))
     best: dict[tuple[str, int], int] = {}
-    for run in found:
+    for run in with_layers:
         key = (run.method, run.depth)
         best[key] = min(best.get(key, places[run.run_id]), places[run.run_id])
-    chosen = [run for run in found if places[run.run_id] == best[run.method, run.depth]]
+    chosen = [run for run in with_layers if places[run.run_id] == best[run.method, run.depth]]
     order_of = [method.name for method in contest.methods]
     return sorted(chosen, key=lambda run: (order_of.index(run.method), run.depth))
 
@@ -124,11 +124,11 @@ def _by_layer(contest: Contest, runs: Sequence[LayerRun], when: str) -> None:
                 "Heat maps of", labels, list(last.values())[:MOST_PANELS], key="heats", bind="query-params",
                 max_selections=MOST_PANELS,
             )  # fmt: skip
-        own = type(heat)([panel for panel in heat.panels if panel.label in shown])
-        if not own.panels:
+        drawn = type(heat)([panel for panel in heat.panels if panel.label in shown])
+        if not drawn.panels:
             study_page.empty("Choose at least one group.")
             return
-        study_page.figure(contest.study, "layer-heat", own, plot_heat, n=_sizes(runs))
+        study_page.figure(contest.study, "layer-heat", drawn, plot_heat, n=_sizes(runs))
 
 
 def _before(contest: Contest, runs: Sequence[LayerRun]) -> None:

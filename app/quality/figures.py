@@ -58,8 +58,8 @@ def _downloads(of: Answers, key: str, info: Any, figure: Any, shows: str, interv
         interval: What the bands are; nothing where there is none.
     """
     n = export.sizes([len(of.predicted)])
-    said = f"{shows}, {of.part} part, {of.label}"
-    caption = downloads.caption_of(of.comparison, of.sweeps, said, n, interval, selection.link("quality"))
+    subject = f"{shows}, {of.part} part, {of.label}"
+    caption = downloads.caption_of(of.comparison, of.sweeps, subject, n, interval, selection.link("quality"))
     downloads.buttons(key, info.frame(), figure, caption)
 
 

@@ -60,13 +60,13 @@ def early_stopping(subject: Subject) -> None:
             if len(watchable) > 1 else watchable[0]
         )  # fmt: skip
         slider = st.container(width=280)
-    own = study.judged[study.judged["group"] == groups[labels.index(label)].group]
+    group_runs = study.judged[study.judged["group"] == groups[labels.index(label)].group]
     longer = longer_runs(study.runs)
-    ids = [*own["run_id"], *[longer[run] for run in own["run_id"] if run in longer]]
+    ids = [*group_runs["run_id"], *[longer[run] for run in group_runs["run_id"] if run in longer]]
     errors = study.histories("dev", ids)
-    seen = errors if watched == study.slots.dev else study.histories(watched, ids)
+    watched_values = errors if watched == study.slots.dev else study.histories(watched, ids)
     info = early_stopping_info(
-        errors, seen, own, name=str(label), metric=dev, watches=watched, patience=0, longer=longer
+        errors, watched_values, group_runs, name=str(label), metric=dev, watches=watched, patience=0, longer=longer
     )
     if info.empty:
         study_page.empty(info.problem, "regularization", ["early-stopping"])
@@ -92,15 +92,15 @@ def early_stopping(subject: Subject) -> None:
 
 def _grouped(subject: Subject) -> tuple[pd.DataFrame, list[Group]]:
     """The runs, and the groups to draw: the strengths where there are some, in their order."""
-    study, own = subject.study, subject.strengths
-    known = {group.group: group for group in study.view.groups}
-    if own is None or len(own.levels) < 2:
-        return study.judged, list(known.values())
-    made = []
-    for place, level in enumerate(own.levels):
-        if level.judged is not None and level.judged.group in known:
-            made.append(replace(known[level.judged.group], label=own.name(place)))
-    return own.runs, made
+    study, strengths = subject.study, subject.strengths
+    by_group = {group.group: group for group in study.view.groups}
+    if strengths is None or len(strengths.levels) < 2:
+        return study.judged, list(by_group.values())
+    groups = []
+    for place, level in enumerate(strengths.levels):
+        if level.judged is not None and level.judged.group in by_group:
+            groups.append(replace(by_group[level.judged.group], label=strengths.name(place)))
+    return strengths.runs, groups
 
 
 def training_mode(subject: Subject) -> None:

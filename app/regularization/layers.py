@@ -32,11 +32,11 @@ def _no_strengths(subject: Subject, labs: Sequence[str]) -> None:
 
 def path(subject: Subject) -> None:
     """Layer norms, near-zero share and effective rank along the strengths."""
-    own = subject.strengths
-    if own is None:
+    strengths = subject.strengths
+    if strengths is None:
         _no_strengths(subject, ["l2", "l1"])
         return
-    info = path_info(own, subject.study.arrays(schema.LAYERS_FILE, own.runs["run_id"]))
+    info = path_info(strengths, subject.study.arrays(schema.LAYERS_FILE, strengths.runs["run_id"]))
     if info.empty:
         study_page.empty(info.problem, "regularization", ["l2", "l1"])
         return
@@ -51,15 +51,15 @@ def path(subject: Subject) -> None:
 
 def weights(subject: Subject) -> None:
     """Histograms of one layer's weights, a ridge a strength."""
-    own = subject.strengths
-    if own is None:
+    strengths = subject.strengths
+    if strengths is None:
         _no_strengths(subject, ["l1", "l2"])
         return
-    arrays = subject.study.arrays(schema.LAYERS_FILE, own.runs["run_id"])
-    names = layer_names(own, arrays)
+    arrays = subject.study.arrays(schema.LAYERS_FILE, strengths.runs["run_id"])
+    names = layer_names(strengths, arrays)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         layer = st.selectbox("Layer", names, key="layer", bind="query-params", width=240) if names else None
-        info = ridgelines_info(own, arrays, layer)
+        info = ridgelines_info(strengths, arrays, layer)
         scale = st.segmented_control(
             "Height", list(SCALES), default=info.suited, required=True, key="ridge-scale", bind="query-params",
             help="Of the density: the others than linear lift what a spike at zero would flatten.",
@@ -73,12 +73,12 @@ def weights(subject: Subject) -> None:
 
 def regions(subject: Subject) -> None:
     """Decision regions side by side."""
-    own = subject.strengths
-    if own is None:
+    strengths = subject.strengths
+    if strengths is None:
         _no_strengths(subject, ["decision-regions"])
         return
-    arrays = subject.study.arrays(schema.REGIONS_FILE, own.runs["run_id"])
-    whole = regions_info(own, arrays)
+    arrays = subject.study.arrays(schema.REGIONS_FILE, strengths.runs["run_id"])
+    whole = regions_info(strengths, arrays)
     if whole.empty:
         study_page.empty(whole.problem, "regularization", ["decision-regions"])
         return
@@ -86,7 +86,7 @@ def regions(subject: Subject) -> None:
         "Seed", [MEAN, *map(str, whole.seeds)], key="region-seed", bind="query-params", width=150,
         help="The mean of the seeds' probabilities, or the answers of one of them.",
     ) if len(whole.seeds) > 1 else MEAN  # fmt: skip
-    info: RegionsInfo = whole if chosen == MEAN else regions_info(own, arrays, int(chosen))
+    info: RegionsInfo = whole if chosen == MEAN else regions_info(strengths, arrays, int(chosen))
     st.markdown(f"**{ui.text(info.sentence)}**")
     panels(subject.study, "regions", info, _spread(len(info.regions)), plot_regions)
 

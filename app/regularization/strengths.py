@@ -83,9 +83,11 @@ class Subject:
 def axes_of(study: Study) -> list[str]:
     """The params that the page can look along, the likeliest first."""
     # An argument of one choice that has one value there compares nothing.
-    known = [key for key in study.axes if len(set(identities(having(study.runs, key, study.axes)[key].tolist()))) > 1]
-    first = [key for key in known if key in REGULARIZERS] + [key for key in MORE_DATA if key in known]
-    return list(dict.fromkeys([*first, *known]))
+    differing = [
+        key for key in study.axes if len(set(identities(having(study.runs, key, study.axes)[key].tolist()))) > 1
+    ]
+    first = [key for key in differing if key in REGULARIZERS] + [key for key in MORE_DATA if key in differing]
+    return list(dict.fromkeys([*first, *differing]))
 
 
 def _held(study: Study, axis: str) -> dict[str, str]:
@@ -131,8 +133,8 @@ def _forest(study: Study) -> ForestInfo | None:
     keys = [key for key in study.axes if key in REGULARIZERS]
     if not keys:
         return None
-    known = [key for key in REGULARIZERS if key in study.runs]
-    needed = dict.fromkeys(["group", "seed", "seed_data", "phase", "outcome", *known, *study.axes])
+    regularizers = [key for key in REGULARIZERS if key in study.runs]
+    needed = dict.fromkeys(["group", "seed", "seed_data", "phase", "outcome", *regularizers, *study.axes])
     runs = study.runs[list(needed)].assign(objective=study.runs["dev"])
     return forest_info(with_methods(runs), study.axes, metric=study.slots.label("dev"))
 

@@ -45,10 +45,10 @@ FACTS = {
 }  # fmt: skip
 
 
-def curves(run: OneRun, found: Mapping[str, metric_roles.Role]) -> None:
+def curves(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
     """A panel a quantity, with what is drawn in the URL."""
-    every = quantities(found)
-    if not every:
+    names_of = quantities(roles)
+    if not names_of:
         st.caption("This run logged no metric: there is no curve to draw.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -58,16 +58,16 @@ def curves(run: OneRun, found: Mapping[str, metric_roles.Role]) -> None:
         along = st.segmented_control(
             "Over", ["steps", "time"], default="steps", required=True, key="run-x", bind="query-params"
         )
-        named = [title for title, names in every.items() if found[names[0]].part != metric_roles.SYSTEM]
-        first = (named or list(every))[:PANELS]
+        named = [title for title, names in names_of.items() if roles[names[0]].part != metric_roles.SYSTEM]
+        first = (named or list(names_of))[:PANELS]
         chosen = st.multiselect(
-            "Curves", list(every), first, key="run-curves", bind="query-params", width="stretch",
+            "Curves", list(names_of), first, key="run-curves", bind="query-params", width="stretch",
             max_selections=MOST_PANELS, help="Metrics of one quantity share a panel: validation beside training.",
-        ) if len(every) > 1 else list(every)  # fmt: skip
-    wanted = tuple(name for title in chosen for name in every[title])
-    histories = cached.run_histories(run.run_id, wanted) if wanted else pd.DataFrame()
+        ) if len(names_of) > 1 else list(names_of)  # fmt: skip
+    metrics = tuple(name for title in chosen for name in names_of[title])
+    histories = cached.run_histories(run.run_id, metrics) if metrics else pd.DataFrame()
     titles = chosen if len(histories) else []
-    logged = [panel_info(title, every[title], histories, found, start=run.start, end=run.end) for title in titles]
+    logged = [panel_info(title, names_of[title], histories, roles, start=run.start, end=run.end) for title in titles]
     panels = [panel.over_time for panel in logged] if along == "time" else logged
     drawn = [panel for panel in panels if any(len(trace.values) > 1 for trace in panel.traces)]
     single = [panel for panel in panels if panel not in drawn and panel.traces]
@@ -103,18 +103,18 @@ def curves(run: OneRun, found: Mapping[str, metric_roles.Role]) -> None:
         st.caption(ui.text(notes))
 
 
-def metrics_table(run: OneRun, found: Mapping[str, metric_roles.Role]) -> None:
+def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
     """Last, best, lowest and highest of every metric."""
-    if not found:
+    if not roles:
         st.caption("This run logged no metric.")
         return
-    names = metric_roles.ordered(found)
+    names = metric_roles.ordered(roles)
     histories = cached.run_histories(run.run_id, tuple(names))
     by_metric = histories.assign(run_id=histories["key"]).sort_values(["run_id", "step", "time"], kind="stable")
     shape = shape_of(by_metric).reindex(names)
     last = pd.Series([run.metrics[name] for name in names], dtype=float)
     best = [
-        shape.loc[name, {"higher": "max", "lower": "min"}[found[name].better]] if found[name].better else math.nan
+        shape.loc[name, {"higher": "max", "lower": "min"}[roles[name].better]] if roles[name].better else math.nan
         for name in names
     ]
     frame = pd.DataFrame(
@@ -125,7 +125,7 @@ def metrics_table(run: OneRun, found: Mapping[str, metric_roles.Role]) -> None:
             "lowest": shape["min"].to_numpy(),
             "highest": shape["max"].to_numpy(),
             "curve": [line if isinstance(line, list) else [] for line in shape["curve"]],
-            "what it is": [found[name].words or "unknown" for name in names],
+            "what it is": [roles[name].words or "unknown" for name in names],
         }
     )
     config: dict[str, Any] = {
@@ -167,9 +167,9 @@ def params(run: OneRun) -> None:
 
 def tags(run: OneRun) -> None:
     """Every tag but the long lists."""
-    kept = {key: value for key, value in run.tags.items() if not key.startswith((schema.EVENT, schema.COMMAND))}
-    if kept:
-        _pairs(kept, "tag", "run-tags")
+    shown = {key: value for key, value in run.tags.items() if not key.startswith((schema.EVENT, schema.COMMAND))}
+    if shown:
+        _pairs(shown, "tag", "run-tags")
     else:
         st.caption("This run has no tags.")
 
@@ -251,9 +251,9 @@ def events(run: OneRun) -> None:
                 st.code(_text_of(run, TRACEBACK_FILE), None, wrap_lines=True)
             except (OSError, ValueError) as problem:
                 st.warning(ui.text(problem))
-    found = events_of(run)
-    if found:
-        words = pd.DataFrame({"when": [ui.ago(at) for at, _ in found], "what": [text for _, text in found]})
+    entries = events_of(run)
+    if entries:
+        words = pd.DataFrame({"when": [ui.ago(at) for at, _ in entries], "what": [text for _, text in entries]})
         st.dataframe(words, hide_index=True, key="run-events", row_height=30, height=_height(len(words)), alt="Events")
     elif not error:
         st.caption("Nothing out of the ordinary happened.")
@@ -261,9 +261,9 @@ def events(run: OneRun) -> None:
 
 def weights(run: OneRun) -> None:
     """The best weights: a file, and the Python that loads it."""
-    there = WEIGHTS_FILE in dict(run.files)
+    has_weights = WEIGHTS_FILE in dict(run.files)
     code = snippet(run, scrub(store.uri()))
-    if not there:
+    if not has_weights:
         words = "This run kept no weights" if run.ours else "No sweep of this program trained this run"
         st.caption(f"{words}, so there is nothing to load; its own files are under Files.")
         return

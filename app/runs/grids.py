@@ -33,11 +33,11 @@ def number_column(values: pd.Series, lost: pd.Series | None = None) -> pd.Series
         import pyarrow as pa
 
         numbers = values.to_numpy(dtype=float)
-        kept = pa.array(numbers, mask=np.isnan(numbers) & ~lost.to_numpy(dtype=bool))
-        return pd.Series(pd.arrays.ArrowExtensionArray(kept), index=values.index, name=values.name)
+        array = pa.array(numbers, mask=np.isnan(numbers) & ~lost.to_numpy(dtype=bool))
+        return pd.Series(pd.arrays.ArrowExtensionArray(array), index=values.index, name=values.name)
     if pd.api.types.is_float_dtype(values):
-        there = values.dropna()
-        whole = len(there) and bool((there == there.round()).all()) and bool((there.abs() < 1e15).all())
+        present = values.dropna()
+        whole = len(present) and bool((present == present.round()).all()) and bool((present.abs() < 1e15).all())
         if whole and str(values.name).startswith("params."):
             return values.astype("Int64")
         return values
@@ -97,7 +97,7 @@ def _curve(ids: list[str], curve: str, role: metric_roles.Role) -> tuple[dict[st
     if role.better:
         best = "max" if role.better == metric_roles.HIGHER else "min"
         flatters = ("best", f"The best value ever of {about}: of a noisy curve it flatters")
-        words = {best: flatters} | {name: said for name, said in words.items() if name != best}
+        words = {best: flatters} | {name: about_it for name, about_it in words.items() if name != best}
     for name, (word, help_) in words.items():
         data[name] = shape[name].to_numpy(dtype=float)
         config[name] = st.column_config.NumberColumn(word, format="%.4g", help=help_)
@@ -159,7 +159,7 @@ def runs_table(
 
 
 def groups_table(
-    rows: pd.DataFrame, by: list[str], seen: list[str], metrics: list[str], role: metric_roles.Role, of: str
+    rows: pd.DataFrame, by: list[str], shown: list[str], metrics: list[str], role: metric_roles.Role, of: str
 ) -> tuple[pd.DataFrame, list[int]]:
     """One row a group, the best first; the groups, and the places of the marked ones.
 
@@ -171,16 +171,16 @@ def groups_table(
         role: What the first metric is.
         of: The name of what they are the runs of.
     """
-    frame = groups(rows, by, metrics, seen)
+    frame = groups(rows, by, metrics, shown)
     if metrics:
         sign = -1.0 if role.better == metric_roles.HIGHER else 1.0
         several = replicated(zip(frame["n"], frame["judged"], strict=True))
         means = frame[metrics[0]] * sign
         keys = [order_key(*row, several) for row in zip(frame["n"], frame["judged"], means, strict=True)]
         frame = frame.iloc[sorted(range(len(frame)), key=keys.__getitem__)].reset_index(drop=True)
-    labels = actions.short([*seen, *metrics])
-    data = {column: number_column(frame[column]) for column in seen}
-    config: dict[str, Any] = {column: _config(column, data[column], labels[column]) for column in seen}
+    labels = actions.short([*shown, *metrics])
+    data = {column: number_column(frame[column]) for column in shown}
+    config: dict[str, Any] = {column: _config(column, data[column], labels[column]) for column in shown}
     for place, column in enumerate(metrics):
         data[column], data[f"± {column}"] = frame[column], frame[f"± {column}"]
         about = f"Mean of {ui.text(labels[column])} over the finite runs"

@@ -27,14 +27,14 @@ def forget() -> None:
 def of_tag(text: str) -> dict[str, Any]:
     """What the tag holds; what is none of ours counts as nothing."""
     try:
-        found = json.loads(text or "{}")
+        content = json.loads(text or "{}")
     except ValueError:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         return {}
-    good = {key: found[key] for key, kind in KEPT.items() if isinstance(found.get(key), kind)}
+    good = {key: content[key] for key, kind in KEPT.items() if isinstance(content.get(key), kind)}
     return {
-        key: [str(each) for each in value] if isinstance(value, list) else value for key, value in good.items()
+        key: [str(item) for item in value] if isinstance(value, list) else value for key, value in good.items()
     }  # fmt: skip
 
 
@@ -43,15 +43,15 @@ def to_tag() -> str:
     return json.dumps({key: st.session_state[key] for key in KEPT if st.session_state.get(key) is not None})
 
 
-def restore(experiment: str, kept: str) -> None:
+def restore(experiment: str, tag_text: str) -> None:
     """Set what was remembered, before the widgets are drawn; an address and what was set just now win.
 
     Args:
         experiment: Its id.
         kept: The text of the experiment's tag.
     """
-    known = st.session_state.get("_views", {}).get(experiment) or of_tag(kept)
-    for key, value in known.items():
+    values = st.session_state.get("_views", {}).get(experiment) or of_tag(tag_text)
+    for key, value in values.items():
         if key not in st.session_state and key not in st.query_params and value not in ("", [], None):
             st.session_state[key] = value
 
@@ -67,6 +67,6 @@ def only(key: str, options: list[str]) -> None:
     value = st.session_state.get(key)
     if isinstance(value, list):
         if not set(value) <= set(options):
-            st.session_state[key] = [each for each in value if each in options]
+            st.session_state[key] = [option for option in value if option in options]
     elif value is not None and value not in options:
         del st.session_state[key]

@@ -55,7 +55,7 @@ class RunTable:
     tags: list[str]
     differing: list[str]
     varied: list[str]
-    own: tuple[str, ...] = OWN
+    always: tuple[str, ...] = OWN
     active: bool = False
     """Whether a run of these trains, or a sweep is about to train some."""
     codes: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
@@ -64,7 +64,7 @@ class RunTable:
     @property
     def columns(self) -> list[str]:
         """Everything that can be shown."""
-        return [*self.own, *self.params, *self.metrics, *self.tags]
+        return [*self.always, *self.params, *self.metrics, *self.tags]
 
     @cached_property
     def telling(self) -> list[str]:
@@ -153,8 +153,8 @@ def _word(status: str, outcome: Any, superseded: bool, silence_s: float) -> str:
 
 
 def _derived(frame: pd.DataFrame, now_ms: float) -> dict[str, Any]:
-    seen = frame[HEARD].fillna(frame["start_time"].astype("float64"))
-    silence = (now_ms - seen) / 1000
+    last_heard = frame[HEARD].fillna(frame["start_time"].astype("float64"))
+    silence = (now_ms - last_heard) / 1000
     empty = pd.Series([None] * len(frame), dtype=object)
     outcome = frame.get(f"tags.{schema.OUTCOME}", empty)
     superseded = frame.get(f"tags.{schema.SUPERSEDED_BY}", empty).notna()
@@ -297,8 +297,8 @@ def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
     """Of one metric, by run id: `min`, `max` and `curve` (at most POINTS values, both ends among them)."""
     if histories.empty:
         return pd.DataFrame({"min": pd.Series(dtype=float), "max": pd.Series(dtype=float), "curve": []})
-    kept = histories[finite(histories["value"])]
-    runs, values = kept["run_id"].to_numpy(), kept["value"].to_numpy(dtype=float)
+    logged = histories[finite(histories["value"])]
+    runs, values = logged["run_id"].to_numpy(), logged["value"].to_numpy(dtype=float)
     starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]]) if len(runs) else np.array([], dtype=int)
     ends = np.r_[starts[1:], len(runs)] if len(runs) else starts
     curves = [
@@ -315,7 +315,7 @@ def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen: Sequence[str] = ()) -> pd.DataFrame:
+def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], shown: Sequence[str] = ()) -> pd.DataFrame:
     """One row a group of runs that are equal in `by`, in the order of their first run.
 
     Means and intervals are over the finite runs that ended well; of the runs that did, or diverged, `finite` says how
@@ -338,7 +338,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
     codes = _combined((_numbers(frame[column], ours(frame)) for column in by), len(frame))
     size = int(codes.max()) + 1 if len(codes) else 0
     first = np.unique(codes, return_index=True)[1]
-    result = {column: frame[column].iloc[first].array for column in dict.fromkeys([*by, *seen])}
+    result = {column: frame[column].iloc[first].array for column in dict.fromkeys([*by, *shown])}
     state = frame[STATE].astype(str).to_numpy()
     well = np.isin(state, [Outcome.OK.value, "finished"])
     diverged = state == Outcome.DIVERGED.value
@@ -369,7 +369,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
     for code, word in zip(codes[rest], state[rest], strict=True):
         short = RUNNING if word.startswith(RUNNING) else "without a value" if word in ("ok", "finished") else word
         words[code][short] = words[code].get(short, 0) + 1
-    result["others"] = [", ".join(f"{count} {word}" for word, count in sorted(each.items())) for each in words]
+    result["others"] = [", ".join(f"{count} {word}" for word, count in sorted(counts.items())) for counts in words]
     ids: list[list[str]] = [[] for _ in range(size)]
     for code, run_id in zip(codes, frame["run_id"], strict=True):
         ids[code].append(str(run_id))

@@ -68,7 +68,7 @@ def headline(judged: Sequence[Judged]) -> bool:
     return bool(judged)
 
 
-def of_comparison(found: Comparison, specs: Mapping[str, Spec]) -> list[Judged]:
+def of_comparison(comparison: Comparison, specs: Mapping[str, Spec]) -> list[Judged]:
     """The claims of the sweeps that are compared.
 
     Args:
@@ -79,7 +79,7 @@ def of_comparison(found: Comparison, specs: Mapping[str, Spec]) -> list[Judged]:
     for sweep, spec in specs.items():
         row = store.sweep(sweep)
         over = row is None or row["state"] not in ui.ACTIVE
-        infos = compared(found, sweep, spec.claim, list(spec.search), objective=spec.objective.metric)
+        infos = compared(comparison, sweep, spec.claim, list(spec.search), objective=spec.objective.metric)
         judged += [Judged(info, over) for info in infos]
     return judged
 

@@ -14,7 +14,7 @@ from app.shared import live, ui
 
 
 def caption_of(
-    found: Comparison, sweeps: Mapping[str, str], shows: str, n: str, interval: str, link: str
+    comparison: Comparison, sweeps: Mapping[str, str], shows: str, n: str, interval: str, link: str
 ) -> export.Caption:
     """What a figure says of itself in a document.
 
@@ -26,10 +26,10 @@ def caption_of(
         interval: What the bands are; nothing where there is none.
         link: The page as it is, as the end of a URL.
     """
-    parents = [each for each in dict.fromkeys(found.runs["parent"]) if each in sweeps]
-    what = " and ".join(f"{sweeps[each]} ({each[:8]})" for each in parents[:3])
-    commit = f", code at commit {found.commit[:12]}" if found.commit else ""
-    many = f"Runs of {what}" if parents else f"{len(found.runs)} MLflow runs"
+    parents = [sweep for sweep in dict.fromkeys(comparison.runs["parent"]) if sweep in sweeps]
+    what = " and ".join(f"{sweeps[sweep]} ({sweep[:8]})" for sweep in parents[:3])
+    commit = f", code at commit {comparison.commit[:12]}" if comparison.commit else ""
+    many = f"Runs of {what}" if parents else f"{len(comparison.runs)} MLflow runs"
     again = "launch the sweep's spec.yaml with sweepboard run, then open" if parents else "open"
     return export.Caption(shows, n, interval, f"{many}{commit}", f"{again} {link}")
 
@@ -40,10 +40,10 @@ def _document(figure: Any, caption: export.Caption, name: str) -> None:
     kind = st.segmented_control("Format", list(export.FORMATS), default="svg", required=True, key="document-format",
                                 format_func=str.upper)  # fmt: skip
     st.caption("The camera at the figure's upper right saves it as it stands here, caption included.")
-    made = export.for_document(figure, caption)
+    document = export.for_document(figure, caption)
     st.plotly_chart(
-        made, key=f"document-{kind}", theme=None, width="content",
-        config=export.button(name, str(kind), int(made.layout.height)), alt=ui.text(caption.text),
+        document, key=f"document-{kind}", theme=None, width="content",
+        config=export.button(name, str(kind), int(document.layout.height)), alt=ui.text(caption.text),
     )  # fmt: skip
 
 

@@ -27,17 +27,17 @@ def guard(view: View, place: Any = st) -> None:
     names = {group.group: f"“{group.label}”" if "," in group.label else group.label for group in view.drawn}
     owners = view.runs["group"].map(names).reset_index(drop=True)
     frame = view.comparison.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
-    found = configurations_of(frame, "group")
-    rows = {name: found[name] for name in names.values() if name in found}
+    configurations = configurations_of(frame, "group")
+    rows = {name: configurations[name] for name in names.values() if name in configurations}
     meant = [key for key in view.comparison.meant if key in keys]
     varied = st.multiselect(
         "Compared in", keys, meant, key="varied", bind="query-params", placeholder="nothing was meant to differ",
         width=560,
         help="What was meant to differ. Anything else that does is named, since it may be the cause of what is seen.",
     )  # fmt: skip
-    said = confound_sentence(confounds(rows, varied), varied)
-    if said:
-        place.markdown(f":material/warning: :red[{ui.text(said, 900)}]")
+    sentence = confound_sentence(confounds(rows, varied), varied)
+    if sentence:
+        place.markdown(f":material/warning: :red[{ui.text(sentence, 900)}]")
 
 
 def grown(view: View) -> None:
@@ -55,8 +55,8 @@ def grown(view: View) -> None:
 def about(view: View, groups: Sequence[Group]) -> str:
     """What is compared, in words."""
     runs = view.runs[view.runs["counts"].astype(bool)]
-    parents = [each for each in dict.fromkeys(runs["parent"]) if each in view.sweeps]
-    of = " and ".join(ui.text(view.sweeps[each], 60) for each in parents[:3])
+    parents = [sweep for sweep in dict.fromkeys(runs["parent"]) if sweep in view.sweeps]
+    of = " and ".join(ui.text(view.sweeps[sweep], 60) for sweep in parents[:3])
     of += f" and {len(parents) - 3} more" if len(parents) > 3 else ""
     words = [ui.count(len(runs), "run")]
     if not view.single:

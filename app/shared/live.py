@@ -19,17 +19,17 @@ _HELD: Final = "_held"
 
 
 @dataclass(frozen=True)
-class Seen:
+class Snapshot:
     """What a page is made from: the store's version, and when the page began (s)."""
 
     version: str
     began: float
 
 
-def begin() -> Seen:
+def begin() -> Snapshot:
     """Call before anything is read."""
     st.session_state[_HELD] = False
-    return Seen(store.version(), time.perf_counter())
+    return Snapshot(store.version(), time.perf_counter())
 
 
 def hold() -> None:
@@ -37,14 +37,14 @@ def hold() -> None:
     st.session_state[_HELD] = True
 
 
-def follow(seen: Seen, active: bool) -> None:
+def follow(snapshot: Snapshot, active: bool) -> None:
     """Call last: run the page again when the store changes, while something in it is active."""
     if not active:
         return
 
-    @st.fragment(run_every=max(ui.REFRESH, SHARE * (time.perf_counter() - seen.began)))
+    @st.fragment(run_every=max(ui.REFRESH, SHARE * (time.perf_counter() - snapshot.began)))
     def look() -> None:
-        if not st.session_state.get(_HELD) and store.version() != seen.version:
+        if not st.session_state.get(_HELD) and store.version() != snapshot.version:
             ui.rerun()
 
     look()

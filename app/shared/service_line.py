@@ -15,7 +15,7 @@ STARTING_S = 30.0
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
-def _asked(uri: str) -> dict[str, float]:
+def _last_request(uri: str) -> dict[str, float]:
     return {"at": 0.0}
 
 
@@ -23,9 +23,9 @@ def _start_if_needed(status: ServiceStatus) -> bool:
     """Ask for a service where there is none; whether one is on its way."""
     if status.alive:
         return False
-    asked = _asked(store.uri())
-    if not status.starting and (not asked["at"] or time.monotonic() - asked["at"] > STARTING_S):
-        asked["at"] = time.monotonic()
+    request = _last_request(store.uri())
+    if not status.starting and (not request["at"] or time.monotonic() - request["at"] > STARTING_S):
+        request["at"] = time.monotonic()
         store.client().start_service(wait=0)
     return True
 

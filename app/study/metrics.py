@@ -34,23 +34,27 @@ class Metrics:
 
     roles: Mapping[str, Role]
     last: Mapping[str, pd.Series[Any]]
-    said: str
+    setting: str
     """What was said for the experiment of which metric stands where."""
     experiments: list[str]
     ours: bool
 
     @classmethod
-    def of(cls, found: Comparison) -> Metrics:
+    def of(cls, comparison: Comparison) -> Metrics:
         # Runs that all diverged before they logged anything still have what they were to be judged by.
-        known = [*map(str, found.metrics), *filter(None, [found.objective])]
-        names = [name for name in dict.fromkeys(known) if name != schema.OBJECTIVE]
-        experiments = list(dict.fromkeys(found.runs["experiment_id"]))
-        said = next(filter(None, (store.experiment_tags(each).get(SLOTS_TAG, "") for each in experiments)), "")
-        last = {name: found.last(name) for name in names}
-        return cls(store.roles(names, experiments, found.goals), last, said, experiments, bool(found.objective))
+        logged = [*map(str, comparison.metrics), *filter(None, [comparison.objective])]
+        names = [name for name in dict.fromkeys(logged) if name != schema.OBJECTIVE]
+        experiments = list(dict.fromkeys(comparison.runs["experiment_id"]))
+        setting = next(
+            filter(None, (store.experiment_tags(experiment).get(SLOTS_TAG, "") for experiment in experiments)), ""
+        )
+        last = {name: comparison.last(name) for name in names}
+        return cls(
+            store.roles(names, experiments, comparison.goals), last, setting, experiments, bool(comparison.objective)
+        )
 
-    def slots(self, dev: str, said: str | None = None) -> Slots:
-        return metric_slots.slots_of(self.roles, self.last, said=self.said if said is None else said, dev=dev)
+    def slots(self, dev: str, setting: str | None = None) -> Slots:
+        return metric_slots.slots_of(self.roles, self.last, said=self.setting if setting is None else setting, dev=dev)
 
     @property
     def judges(self) -> list[str]:
@@ -61,20 +65,20 @@ class Metrics:
 
 def first(metrics: Metrics) -> Slots:
     """The metric in each slot, as the address asks for, else as was said, else as `metric_roles.judges` chooses."""
-    asked = str(st.session_state.get("dev") or st.query_params.get("dev") or "")
-    return metrics.slots(asked if asked in metrics.roles else "")
+    requested = str(st.session_state.get("dev") or st.query_params.get("dev") or "")
+    return metrics.slots(requested if requested in metrics.roles else "")
 
 
 def choose(metrics: Metrics, slots: Slots) -> Slots:
     """Which other metric stands where, changeable and kept with the experiment."""
-    picked = {DEV: slots.dev}
+    names = {DEV: slots.dev}
     for slot, (label, about) in CHOSEN.items():
         options = [NONE, *metrics.roles]
         name = st.selectbox(
             label, options, options.index(slots[slot] or NONE), key=f"slot-{slot}-{slots.dev}", help=about
         )
-        picked[slot] = "" if name == NONE else str(name)
-    changed = metrics.slots(slots.dev, metric_slots.remembered(Slots(**picked)))
+        names[slot] = "" if name == NONE else str(name)
+    changed = metrics.slots(slots.dev, metric_slots.remembered(Slots(**names)))
     if st.button(
         "Keep", key="keep-slots", type="primary", disabled=store.read_only() is not None,
         help="For everybody who looks at this experiment, with the error that is chosen now.",
@@ -85,6 +89,6 @@ def choose(metrics: Metrics, slots: Slots) -> Slots:
             st.caption("Kept with the experiment.")
         except (CommandError, ValueError, OSError) as error:
             st.error(ui.text(error))
-    elif metrics.said:
+    elif metrics.setting:
         st.caption("As it was said for this experiment, unless you change it.")
     return changed

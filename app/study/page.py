@@ -99,13 +99,13 @@ class Study:
         runs, groups = self._whole
         labels = {group.group: group.label for group in groups}
         keep = runs["counts"].to_numpy(dtype=bool)
-        own = self.comparison.runs.drop(columns=["counts"]).assign(
+        frame = self.comparison.runs.drop(columns=["counts"]).assign(
             group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy(),
             outcome=runs["outcome"].to_numpy(),
         )  # fmt: skip
         names = {slot: self.slots[slot] for slot in (*SLOTS, *TRUTH)}
         slots = {slot: self.slots.error(name, self.comparison.last(name)) for slot, name in names.items()}
-        return pd.concat([own, pd.DataFrame(slots), self.comparison.params], axis=1)[keep].reset_index(drop=True)
+        return pd.concat([frame, pd.DataFrame(slots), self.comparison.params], axis=1)[keep].reset_index(drop=True)
 
     @cached_property
     def _whole(self) -> tuple[pd.DataFrame, Sequence[Any]]:
@@ -133,8 +133,8 @@ class Study:
         """Those whose values are numbers."""
 
         def numeric(key: str) -> bool:
-            known = [value for value in self.comparison.params[key] if value is not None]
-            return all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+            values = [value for value in self.comparison.params[key] if value is not None]
+            return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
         return [key for key in self.axes if numeric(key)]
 
@@ -149,8 +149,8 @@ class Study:
         ids = tuple(self.runs["run_id"] if run_ids is None else run_ids)
         if not name or not ids:
             return pd.DataFrame({"run_id": [], "key": [], "step": [], "time": [], "value": []})
-        found = store.histories(ids, name)
-        return found.assign(value=self.slots.error(name, found["value"])) if metric in SLOTS else found
+        histories = store.histories(ids, name)
+        return histories.assign(value=self.slots.error(name, histories["value"])) if metric in SLOTS else histories
 
     @cached_property
     def logged_again(self) -> str:
@@ -171,13 +171,13 @@ class Study:
             run_ids: Of these runs; of all that ended ok if not given.
         """
         ok = self.runs[self.runs["outcome"] == schema.Outcome.OK]
-        wanted = ok if run_ids is None else ok[ok["run_id"].isin(list(run_ids))]
-        ends = pd.to_numeric(wanted["end_time"], errors="coerce").fillna(0).astype(float)
-        each = {
+        chosen = ok if run_ids is None else ok[ok["run_id"].isin(list(run_ids))]
+        ends = pd.to_numeric(chosen["end_time"], errors="coerce").fillna(0).astype(float)
+        by_run = {
             str(run): _arrays(store.uri(), str(run), file, end)
-            for run, end in zip(wanted["run_id"], ends, strict=True)
+            for run, end in zip(chosen["run_id"], ends, strict=True)
         }  # fmt: skip
-        return {run: arrays for run, arrays in each.items() if arrays is not None}
+        return {run: arrays for run, arrays in by_run.items() if arrays is not None}
 
     def link(self) -> str:
         """This page as it is, as the end of a URL."""
@@ -195,9 +195,9 @@ def offer(page: str, only: Sequence[str] | None = None) -> None:
         only: These of them; all if not given.
     """
     labs = store.labs()
-    wanted = [stem for stem in (PAGES[page].labs if only is None else only) if stem in labs]
+    stems = [stem for stem in (PAGES[page].labs if only is None else only) if stem in labs]
     with st.grid("auto", min_column_width=260, gap="medium"):
-        for stem in wanted:
+        for stem in stems:
             with st.container(border=True, height="stretch", gap="small"):
                 st.markdown(f"**{ui.text(labs[stem]['name'])}**")
                 st.markdown(ui.text(ui.asked(labs[stem]["question"])))
@@ -209,16 +209,16 @@ def offer(page: str, only: Sequence[str] | None = None) -> None:
                         service_line.launch(labs[stem]["text"])
 
 
-def _nothing(page: str, chosen: selection.Address, otherwise: Callable[[], None] | None) -> None:
+def _nothing(page: str, address: selection.Address, otherwise: Callable[[], None] | None) -> None:
     """The page without runs."""
-    if not chosen.empty:
+    if not address.empty:
         st.markdown("This store has none of the runs that the address names, or none of them counts any more.")
         if st.button("Choose others", type="primary"):
             ui.go(page, {})
         st.stop()
     st.markdown(PAGES[page].question)
     if len(store.sweeps()):
-        selection.picker(chosen, page)
+        selection.picker(address, page)
     st.subheader("Ready-made", anchor=False)
     offer(page)
     if otherwise is not None:
@@ -226,7 +226,7 @@ def _nothing(page: str, chosen: selection.Address, otherwise: Callable[[], None]
     st.stop()
 
 
-def _bar(page: str, chosen: selection.Address, found: Comparison, metrics: Metrics, slots: Slots) -> Slots:
+def _bar(page: str, address: selection.Address, comparison: Comparison, metrics: Metrics, slots: Slots) -> Slots:
     """What the page is about and what can be changed of it; returns the slots as they are chosen."""
     judges = list(dict.fromkeys([slots.dev, *metrics.judges]))
     if len(judges) > 1:
@@ -237,15 +237,15 @@ def _bar(page: str, chosen: selection.Address, found: Comparison, metrics: Metri
     with st.popover("Metrics", icon=":material/tune:", help="Which metric is which."):
         slots = choose(metrics, slots)
     with st.popover("Change", icon=":material/edit:", help="Other sweeps."):
-        selection.picker(chosen, page)
-    where = {"sweep": ",".join(chosen.sweeps)} if chosen.sweeps else {"runs": ",".join(found.runs["run_id"])}
+        selection.picker(address, page)
+    where = {"sweep": ",".join(address.sweeps)} if address.sweeps else {"runs": ",".join(comparison.runs["run_id"])}
     if st.button("Compare", icon=":material/compare_arrows:", key="to-compare", help="The same runs side by side."):
         ui.go("compare", where)
     return slots
 
 
-def _view(found: Comparison, slots: Slots, sweeps: Mapping[str, str]) -> View:
-    judged = judged_by_confirm(found)
+def _view(comparison: Comparison, slots: Slots, sweeps: Mapping[str, str]) -> View:
+    judged = judged_by_confirm(comparison)
     direction = schema.MAXIMIZE if slots.dev in slots.turned else schema.MINIMIZE
     groups, runs = groups_of(judged, slots.dev, direction, sweeps=sweeps)
     return View(
@@ -260,13 +260,13 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
         page: A key of PAGES.
         otherwise: Draws what the page has to show without runs, below the offer.
     """
-    chosen = selection.from_url()
+    address = selection.from_url()
     st.title(PAGES[page].title, anchor=False)
-    found = None if chosen.empty else selection.load(chosen)
-    if found is None:
-        _nothing(page, chosen, otherwise)
-    assert found is not None
-    metrics = Metrics.of(found)
+    comparison = None if address.empty else selection.load(address)
+    if comparison is None:
+        _nothing(page, address, otherwise)
+    assert comparison is not None
+    metrics = Metrics.of(comparison)
     slots = first(metrics)
     if not slots.dev:
         st.markdown(nothing_to_judge_by(metrics.roles) if metrics.roles else "These runs logged no metric.")
@@ -282,14 +282,14 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         words = st.container(width="content")
         with st.container(horizontal=True, gap="xsmall", width="content", vertical_alignment="center"):
-            slots = _bar(page, chosen, found, metrics, slots)
-    specs = {sweep: store.spec_of(sweep) for sweep in dict.fromkeys(found.runs["parent"]) if sweep in sweeps}
+            slots = _bar(page, address, comparison, metrics, slots)
+    specs = {sweep: store.spec_of(sweep) for sweep in dict.fromkeys(comparison.runs["parent"]) if sweep in sweeps}
     study = Study(
         page,
-        found,
-        _view(found, slots, sweeps),
+        comparison,
+        _view(comparison, slots, sweeps),
         slots,
-        {each: spec for each, spec in specs.items() if spec is not None},
+        {sweep: spec for sweep, spec in specs.items() if spec is not None},
     )
     words.markdown(headline.about(study.view, study.view.groups))
     return study

@@ -33,7 +33,7 @@ def awaits() -> bool:
     return time.monotonic() < st.session_state.get("_awaits_until", 0.0)
 
 
-def said(kind: str, text: str) -> None:
+def keep_message(kind: str, text: str) -> None:
     """Keep a sentence for the page's next run.
 
     Args:
@@ -43,11 +43,11 @@ def said(kind: str, text: str) -> None:
     st.session_state["_said"] = (kind, text)
 
 
-def tell() -> None:
+def show_message() -> None:
     """Show what `said` kept, once."""
-    told = st.session_state.pop("_said", None)
-    if told:
-        {"error": st.error, "warning": st.warning}[told[0]](ui.text(told[1]))
+    message = st.session_state.pop("_said", None)
+    if message:
+        {"error": st.error, "warning": st.warning}[message[0]](ui.text(message[1]))
 
 
 def command(name: str, target: Any, **arguments: Any) -> bool:
@@ -56,7 +56,7 @@ def command(name: str, target: Any, **arguments: Any) -> bool:
     try:
         warning = getattr(store.client(), name)(target, **arguments)
     except (CommandError, ValueError, OSError) as error:
-        said("error", str(error))
+        keep_message("error", str(error))
         return False
     st.session_state["_said"] = ("warning", warning) if isinstance(warning, str) else None
     return True
@@ -102,8 +102,8 @@ def _extend(row: Any, spec: specs.Spec | None) -> None:
 
 def _changed(sweep: str, before: specs.Spec, keys: dict[str, str]) -> None:
     given = {name: st.session_state.get(key) for name, key in keys.items()}
-    wanted = {name: value for name, value in given.items() if value not in (None, getattr(before, name))}
-    if not wanted or command("change", sweep, **wanted):
+    changes = {name: value for name, value in given.items() if value not in (None, getattr(before, name))}
+    if not changes or command("change", sweep, **changes):
         _obeyed("change")
 
 
@@ -171,7 +171,7 @@ def buttons(row: Any) -> None:
             "Delete", key="do-delete", icon=":material/delete:", help="The sweep with all its runs; it can be restored."
         ):
             delete_dialog(row)
-    tell()
+    show_message()
 
 
 def _deleted(sweep: str, name: str, runs: int) -> None:
@@ -211,7 +211,7 @@ def just_deleted(sweep: str) -> bool:
     if not gone or gone[0] != sweep:
         return False
     st.title("Sweep")
-    tell()
+    show_message()
     st.markdown(f"{ui.text(gone[1], 80)} and its {ui.count(gone[2], 'run')} are deleted.")
     with st.container(horizontal=True):
         if st.button("All sweeps", type="primary", key="deleted-all"):

@@ -37,7 +37,7 @@ def expected(row: Any) -> Spec | None:
     return spec if spec is not None and spec.confirm is not None else None
 
 
-def section(row: Any, info: ConfirmedInfo, found: Standings | None) -> None:
+def section(row: Any, info: ConfirmedInfo, standings: Standings | None) -> None:
     """Search and confirm apart: figure, table, what to make of it.
 
     Args:
@@ -55,7 +55,7 @@ def section(row: Any, info: ConfirmedInfo, found: Standings | None) -> None:
         plot_confirmed(drawn, dark=ui.dark()), key="confirmed", theme=None, config=SHOWN,
         alt=ui.text(f"{info.metric} of each winner: the runs that chose it, and those with fresh seeds"),
     )  # fmt: skip
-    _table(info, found)
+    _table(info, standings)
     st.caption(ui.text(f"{OPTIMISTIC} {info.basis}"))
     numbers = table(info)
     caption = export.Caption(
@@ -68,8 +68,8 @@ def section(row: Any, info: ConfirmedInfo, found: Standings | None) -> None:
     )  # fmt: skip
 
 
-def _table(info: ConfirmedInfo, found: Standings | None) -> None:
-    frame = table(info).assign(rank=places(info.groups, found))
+def _table(info: ConfirmedInfo, standings: Standings | None) -> None:
+    frame = table(info).assign(rank=places(info.groups, standings))
     several = info.per is not None and frame["value"].value_counts().max() > 1
     if info.per is None:
         frame = frame.drop(columns=["value", "place"])

@@ -111,7 +111,7 @@ def _until(histories: pd.DataFrame, moment: float) -> pd.DataFrame:
 def _zeros(info: CurvesInfo) -> tuple[int, int]:
     """How many values lie at or below zero, and how many there are."""
     values = [line.values for curve in info.curves for line in curve.lines]
-    return sum(int((own <= 0).sum()) for own in values), sum(len(own) for own in values)
+    return sum(int((array <= 0).sum()) for array in values), sum(len(array) for array in values)
 
 
 def mostly_zero(info: CurvesInfo) -> bool:

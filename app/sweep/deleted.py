@@ -13,7 +13,7 @@ MOST = 50
 
 def deleted() -> None:
     """Deleted sweeps with a button each, read only when they are asked for."""
-    actions.tell()
+    actions.show_message()
     listing = st.expander("Deleted sweeps", icon=":material/delete:", key="deleted-sweeps", on_change="rerun")
     if not listing.open:
         return

@@ -35,15 +35,15 @@ class Search:
     """The sweep."""
     runs: pd.DataFrame
     """Its search runs."""
-    every: pd.DataFrame
+    all_runs: pd.DataFrame
     """All its runs."""
 
     @property
     def trials(self) -> list[TrialResult]:
         """Its trials, pruned ones with what was seen of them."""
         pruned = self.runs[self.runs["outcome"] == Outcome.PRUNED] if len(self.runs) else self.runs
-        seen = store.histories(tuple(pruned["run_id"]), self.row["metric"]) if len(pruned) else pd.DataFrame()
-        return trial_results(self.runs, list(self.row["searched"]), last_seen(seen))
+        histories = store.histories(tuple(pruned["run_id"]), self.row["metric"]) if len(pruned) else pd.DataFrame()
+        return trial_results(self.runs, list(self.row["searched"]), last_seen(histories))
 
     @property
     def keys(self) -> list[str]:
@@ -77,8 +77,8 @@ def _reading(trials: list[TrialResult], direction: str) -> str:
     if any(trial.outcome == Outcome.PRUNED for trial in trials):
         words += ["hollow ones were pruned and stand where they were judged"]
     words += ["red crosses diverged"] if any(trial.outcome == Outcome.DIVERGED for trial in trials) else []
-    own = scale(heights_of(trials), direction)
-    far = any(math.isfinite(trial.height) and not own.holds(trial.height) for trial in trials)
+    axis = scale(heights_of(trials), direction)
+    far = any(math.isfinite(trial.height) and not axis.holds(trial.height) for trial in trials)
     words += ["triangles are worse than the scale"] if far else []
     return ", ".join(words) + "."
 
@@ -166,7 +166,7 @@ def contour(search: Search) -> None:
 
 def timeline(search: Search) -> None:
     """When each run was trained."""
-    info = timeline_info(search.every, time.time() * 1000)
+    info = timeline_info(search.all_runs, time.time() * 1000)
     if not info.spans:
         _empty("No run has started yet.")
         return

@@ -26,7 +26,7 @@ _PLACES: Final = {
 }
 
 
-def ranking_table(row: Any, groups: list[Group], found: Standings | None, winners: bool) -> None:
+def ranking_table(row: Any, groups: list[Group], standings: Standings | None, winners: bool) -> None:
     """All groups of the search, best first.
 
     Args:
@@ -41,11 +41,11 @@ def ranking_table(row: Any, groups: list[Group], found: Standings | None, winner
     keys = [key for key in row["searched"] if any(key in group.params for group in groups)]
     colour_of = theme.colour_indices(group.method for group in groups)
     colours = theme.palette(ui.dark())
-    place = "rank" if found is None else "place"
+    place = "rank" if standings is None else "place"
     frame = pd.DataFrame(
         {
             "●": ["●"] * len(groups),
-            place: places(groups, found),
+            place: places(groups, standings),
             **{key: [_cell(group.params.get(key)) for group in groups] for key in keys},
             "mean": [group.interval.mean for group in groups],
             "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
@@ -80,7 +80,7 @@ def ranking_table(row: Any, groups: list[Group], found: Standings | None, winner
     )  # fmt: skip
     pruned = sum(group.pruned for group in groups)
     words = f" {pruned} {'were' if pruned > 1 else 'was'} pruned and {'have' if pruned > 1 else 'has'} no rank."
-    shared = next((row.place for row in found.rows if row.tied), "") if found is not None else ""
+    shared = next((row.place for row in standings.rows if row.tied), "") if standings is not None else ""
     tied = f" {shared}: with these seeds their order cannot be told." if shared else ""
     by = "Ranked by the share of diverged runs, then by the mean of the finite ones."
     st.caption(f"{by}{tied}{words if pruned else ''}")
@@ -194,8 +194,8 @@ def specification(row: Any) -> None:
             except (CommandError, OSError) as error:
                 st.error(ui.text(error))
         if st.session_state.get("_mlflow"):
-            found = quote(f"tags.sweep = '{row['sweep']}'")
-            page = f"{st.session_state['_mlflow']}/#/experiments/{row['experiment_id']}/runs?searchFilter={found}"
+            query = quote(f"tags.sweep = '{row['sweep']}'")
+            page = f"{st.session_state['_mlflow']}/#/experiments/{row['experiment_id']}/runs?searchFilter={query}"
             st.link_button("This sweep in MLflow", page)
 
 

@@ -10,7 +10,7 @@ from app.bias_variance.learning_curve import learning
 from app.shared import live
 from app.study import page as study_page
 
-seen = live.begin()
+snapshot = live.begin()
 study = study_page.opened("bias_variance")
 top = st.container()
 aim = aim_inputs(study)
@@ -27,4 +27,4 @@ with tabs[3]:
     fits(study, bool(tabs[3].open))
 with top:
     study_page.head(study, answer, label_note(study), pairwise=False)
-live.follow(seen, study.active)
+live.follow(snapshot, study.active)

@@ -16,11 +16,11 @@ EXPLORERS = {"Surface": explorers.surface, "Averages": explorers.averages, "Mome
 
 def explore() -> None:
     """What needs no run: trajectories on a surface, moving averages, momentum in two conventions."""
-    chosen = st.segmented_control(
+    name = st.segmented_control(
         "Explore", list(EXPLORERS), default="Surface", required=True, key="explore", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    EXPLORERS[str(chosen)]()
+    EXPLORERS[str(name)]()
 
 
 def offered() -> None:
@@ -38,7 +38,7 @@ def answer(contest: Contest) -> tuple[str, ...]:
     return contest.sentence, selection_words(contest.methods), at
 
 
-seen = live.begin()
+snapshot = live.begin()
 study = study_page.opened("optimizers", otherwise=offered)
 contest = contest_of(study)
 study_page.head(study, *answer(contest))
@@ -60,4 +60,4 @@ with tabs[6]:
         explore()
 if not tabs[6].open:
     figures.protocol(contest)
-live.follow(seen, study.active)
+live.follow(snapshot, study.active)

@@ -27,11 +27,11 @@ WIDTHS = [5, 1.5, 3, 4]
 NETWORKS = "Networks"
 
 
-def kinds(found: dict[str, Any]) -> dict[str, list[str]]:
+def kinds(by_stem: dict[str, Any]) -> dict[str, list[str]]:
     """The ready-made sweeps by the page that they fill; what fills none is about networks."""
-    listed = {page.title: [stem for stem in page.labs if stem in found] for page in PAGES.values()}
-    taken = {stem for stems in listed.values() for stem in stems}
-    whole = {NETWORKS: [stem for stem in found if stem not in taken], **listed}
+    listed = {page.title: [stem for stem in page.labs if stem in by_stem] for page in PAGES.values()}
+    placed = {stem for stems in listed.values() for stem in stems}
+    whole = {NETWORKS: [stem for stem in by_stem if stem not in placed], **listed}
     return {title: stems for title, stems in whole.items() if stems}
 
 
@@ -57,15 +57,15 @@ def lab(stem: str, about: dict[str, Any], compact: bool) -> None:
 
 def labs(title: str, compact: bool) -> None:
     """The ready-made sweeps, by what they are about."""
-    found = store.labs()
-    if not found:
+    by_stem = store.labs()
+    if not by_stem:
         return
     st.subheader(title)
-    listed = kinds(found)
+    listed = kinds(by_stem)
     for tab, stems in zip(st.tabs(list(listed)), listed.values(), strict=True):
         with tab, st.grid("auto", min_column_width=260, gap="medium"):
             for stem in stems:
-                lab(stem, found[stem], compact)
+                lab(stem, by_stem[stem], compact)
 
 
 def progress(row: dict[str, Any]) -> None:

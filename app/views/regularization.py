@@ -19,7 +19,7 @@ TABS = {
     "Regions": layers.regions,
 }
 
-seen = live.begin()
+snapshot = live.begin()
 study = study_page.opened("regularization")
 # The answer stands above what it depends on.
 head = st.container()
@@ -31,4 +31,4 @@ for tab, draw in zip(tabs, TABS.values(), strict=True):
     if tab.open:
         with tab:
             draw(subject)
-live.follow(seen, study.active)
+live.follow(snapshot, study.active)

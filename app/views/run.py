@@ -21,41 +21,41 @@ COLOURS = {
 
 def chosen() -> OneRun | None:
     """The run that the URL names; where there is none, one sentence and the way to the others."""
-    asked = st.query_params.get("run")
-    found = cached.one_run(asked) if asked else None
-    if found is None:
+    run_id = st.query_params.get("run")
+    run = cached.one_run(run_id) if run_id else None
+    if run is None:
         st.title("Run")
-        words = f"There is no run {ui.text(asked, 60)} in this store." if asked else "No run is chosen."
+        words = f"There is no run {ui.text(run_id, 60)} in this store." if run_id else "No run is chosen."
         st.markdown(words)
         st.page_link("views/runs.py", label="All runs", icon=":material/table_rows:")
-    return found
+    return run
 
 
-def result(run: OneRun, found: dict[str, metric_roles.Role]) -> str:
+def result(run: OneRun, roles: dict[str, metric_roles.Role]) -> str:
     """What it reached, in one sentence."""
-    if not found:
+    if not roles:
         return "It logged no metric."
     # What it is judged by; of a run that logged nothing of the kind, what says most.
-    name = next(iter([*metric_roles.judges(found), *metric_roles.ordered(found)]))
+    name = next(iter([*metric_roles.judges(roles), *metric_roles.ordered(roles)]))
     value = run.metrics[name]
     words = (
         f"Last {name} {number(value)}" if finite(pd.Series([value], dtype=float))[0] else f"Last {name} is no number"
     )
-    better = f" ({found[name].words})" if found[name].words else ""
+    better = f" ({roles[name].words})" if roles[name].words else ""
     return f"{words}{better}."
 
 
 def links(run: OneRun, experiment: str) -> None:
     """The way to its sweep and to the other runs."""
     if run.ours and run.parent:
-        asked = {"sweep": run.parent}
-        st.page_link("views/sweep.py", label="Its sweep", icon=":material/monitoring:", query_params=asked)
+        query = {"sweep": run.parent}
+        st.page_link("views/sweep.py", label="Its sweep", icon=":material/monitoring:", query_params=query)
     if experiment:
-        asked = {"experiment": experiment}
-        st.page_link("views/runs.py", label="All runs", icon=":material/table_rows:", query_params=asked)
+        query = {"experiment": experiment}
+        st.page_link("views/runs.py", label="All runs", icon=":material/table_rows:", query_params=query)
 
 
-def header(run: OneRun, experiment: str, found: dict[str, metric_roles.Role]) -> None:
+def header(run: OneRun, experiment: str, roles: dict[str, metric_roles.Role]) -> None:
     """Its name, how it ended and what it reached, and the way to its sweep and its experiment."""
     st.title(ui.text(run.name or "Unnamed run", 120), anchor=False)
     state = f":{COLOURS.get(run.state, 'gray')}-badge[{ui.text(run.state, 30)}]"
@@ -68,7 +68,7 @@ def header(run: OneRun, experiment: str, found: dict[str, metric_roles.Role]) ->
     if run.status == "RUNNING" and not run.end:
         about += [f":gray[last heard of {ui.ago(run.last_seen or run.start)}]"]
     st.markdown(" · ".join(about))
-    st.markdown(ui.text(result(run, found)))
+    st.markdown(ui.text(result(run, roles)))
     if run.tags.get("error"):
         st.error(ui.text(run.tags["error"], 400))
     if note := run.tags.get("mlflow.note.content"):
@@ -83,12 +83,12 @@ def page(run: OneRun) -> None:
     """The whole page."""
     experiments = store.experiments()
     named = experiments[experiments["experiment_id"] == run.experiment_id]["name"]
-    found = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))
-    header(run, str(named.iloc[0]) if len(named) else "", found)
-    panels.curves(run, found)
+    roles = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))
+    header(run, str(named.iloc[0]) if len(named) else "", roles)
+    panels.curves(run, roles)
     words = ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"]
     drawn = [
-        lambda: panels.metrics_table(run, found), lambda: panels.params(run), lambda: panels.files(run),
+        lambda: panels.metrics_table(run, roles), lambda: panels.params(run), lambda: panels.files(run),
         lambda: panels.system(run), lambda: panels.events(run), lambda: panels.weights(run), lambda: panels.tags(run),
     ]  # fmt: skip
     tabs = st.tabs(words, key="about", on_change="rerun", bind="query-params")
@@ -100,9 +100,9 @@ def page(run: OneRun) -> None:
 
 if why := store.read_only():
     st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
-actions.show_said()
-seen = live.begin()
+actions.show_message()
+snapshot = live.begin()
 run = chosen()
 if run is not None:
     page(run)
-    live.follow(seen, run.status == "RUNNING" and not run.end)
+    live.follow(snapshot, run.status == "RUNNING" and not run.end)

@@ -54,16 +54,16 @@ def address_names_one(names: Mapping[str, str], options: Sequence[str]) -> bool:
 
 def chosen_experiment() -> tuple[str | None, str] | None:
     """Id and name of the experiment that the URL names, else of the newest; no id for all of them, None without any."""
-    found = store.experiments()
-    found = found[found["lifecycle"] == "active"]
-    ids = dict(zip(map(str, found["name"]), map(str, found["experiment_id"]), strict=True))
+    experiments = store.experiments()
+    experiments = experiments[experiments["lifecycle"] == "active"]
+    ids = dict(zip(map(str, experiments["name"]), map(str, experiments["experiment_id"]), strict=True))
     names = list(ids)
     # MLflow's own, mostly empty, last.
     names = [name for name in reversed(names) if name != "Default"] + [name for name in names if name == "Default"]
     if not names:
         return None
-    every = ALL if ALL not in names else f"{ALL} of the store"
-    options = [*names, every] if len(names) > 1 else names
+    all_option = ALL if ALL not in names else f"{ALL} of the store"
+    options = [*names, all_option] if len(names) > 1 else names
     first = 0 if address_names_one({number: name for name, number in ids.items()}, options) else None
     name = st.selectbox(
         "Experiment", options, first, key="experiment", bind="query-params", on_change=remembered.forget, width=320,
@@ -72,7 +72,7 @@ def chosen_experiment() -> tuple[str | None, str] | None:
     )  # fmt: skip
     if name is None:
         st.stop()
-    return None if name == every else ids[name], name
+    return None if name == all_option else ids[name], name
 
 
 def nothing(text: str) -> None:
@@ -83,7 +83,7 @@ def nothing(text: str) -> None:
 
 def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str], list[str], str]:
     """Columns, those pinned, and the metric whose curve is drawn."""
-    first_own = [column for column in table.own if column in (EXPERIMENT, STATE)]
+    first_own = [column for column in table.always if column in (EXPERIMENT, STATE)]
     default = [*first_own, *default_columns(table, main), STARTED, SECONDS]
     options = [column for column in table.columns if column != NAME]
     remembered.only("columns", options)
@@ -120,8 +120,8 @@ def keep_button(experiment_id: str | None) -> None:
     if experiment_id is None:
         st.caption("Remembered while you browse, and in the address.")
         return
-    now, kept = remembered.to_tag(), store.experiment_tags(experiment_id).get(remembered.TAG, "")
-    same = remembered.of_tag(now) == remembered.of_tag(kept)
+    now, stored = remembered.to_tag(), store.experiment_tags(experiment_id).get(remembered.TAG, "")
+    same = remembered.of_tag(now) == remembered.of_tag(stored)
     about = "Kept with the experiment, for everybody, wherever an address does not say otherwise."
     if st.button("Keep", key="keep-view", type="primary", disabled=same or store.read_only() is not None, help=about):
         actions.act("Kept with the experiment", "edit_experiment", experiment_id, {remembered.TAG: now})
@@ -162,7 +162,7 @@ def grouped(
     rows: pd.DataFrame, table: RunTable, metrics: list[str], role: metric_roles.Role, name: str
 ) -> tuple[list[str], str]:
     """The table of groups; the run ids of the marked ones, and how many are marked."""
-    options = [column for column in (*table.own, *table.params) if column == EXPERIMENT or column in table.params]
+    options = [column for column in (*table.always, *table.params) if column == EXPERIMENT or column in table.params]
     options = [column for column in options if not is_seed(column)]
     remembered.only("by", options)
     by = st.multiselect(
@@ -186,10 +186,10 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
         which = f"The experiment {ui.text(name, 80)} has" if experiment_id is not None else "The experiments have"
         nothing(f"{which} {SHOWN[show]}.")
         return table.active
-    said = store.experiment_tags(experiment_id).get(remembered.TAG, "") if experiment_id is not None else ""
-    remembered.restore(experiment_id or ALL, said)
-    found = actions.roles_of(table, experiment_id)
-    main = common_first(table, [f"metrics.{name}" for name in metric_roles.ordered(found)])
+    tag_text = store.experiment_tags(experiment_id).get(remembered.TAG, "") if experiment_id is not None else ""
+    remembered.restore(experiment_id or ALL, tag_text)
+    roles = actions.roles_of(table, experiment_id)
+    main = common_first(table, [f"metrics.{name}" for name in metric_roles.ordered(roles)])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = st.text_input(
             "Filter", key="filter", bind="query-params", icon=":material/search:", width=540,
@@ -203,7 +203,7 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
             keep_button(experiment_id)
         if experiment_id is not None:
             with st.popover("Metrics", icon=":material/straighten:", help="Which metric is which"):
-                actions.roles_editor(found, experiment_id)
+                actions.roles_editor(roles, experiment_id)
     remembered.remember(experiment_id or ALL)
     try:
         rows = frame[matches(text or "", frame)]
@@ -218,30 +218,30 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
     rest = f" {ui.count(hidden, 'more column')} can be shown." if hidden > 0 else ""
     if by_groups:
         metrics = [column for column in columns if column.startswith("metrics.")] or main[:1]
-        role = found.get(metrics[0].removeprefix("metrics."), metric_roles.Role()) if metrics else metric_roles.Role()
+        role = roles.get(metrics[0].removeprefix("metrics."), metric_roles.Role()) if metrics else metric_roles.Role()
         ids, words = grouped(rows, table, metrics, role, name)
-        chosen = rows[rows["run_id"].isin(ids)]
+        marked_runs = rows[rows["run_id"].isin(ids)]
         st.caption(reading(metrics, role))
     else:
         rows = ordered(rows)
-        marked = grids.runs_table(rows, columns, pinned, curve, found.get(curve, metric_roles.Role()), f"{name}-{show}")
-        chosen, words = rows.iloc[marked], ""
+        marked = grids.runs_table(rows, columns, pinned, curve, roles.get(curve, metric_roles.Role()), f"{name}-{show}")
+        marked_runs, words = rows.iloc[marked], ""
         st.caption(f"Click a column's head to sort by it; mark rows to compare, edit, archive or delete them.{rest}")
     with bar:
-        if len(chosen):
-            actions.actions(chosen, show, f"**{words}{ui.count(len(chosen), 'run')}** marked")
+        if len(marked_runs):
+            actions.actions(marked_runs, show, f"**{words}{ui.count(len(marked_runs), 'run')}** marked")
         else:
             st.markdown(summary(rows, len(frame)))
     return table.active
 
 
-seen = live.begin()
+snapshot = live.begin()
 st.title("Runs")
 if target := st.session_state.pop("_open_run", None):
     ui.go("run", {"run": target})
 if why := store.read_only():
     st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
-actions.show_said()
+actions.show_message()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     experiment = chosen_experiment()
     if experiment is not None:
@@ -255,4 +255,4 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 if experiment is None:
     nothing("There is no run in this store yet: launch a sweep, or point MLFLOW_TRACKING_URI at a store that has some.")
 else:
-    live.follow(seen, page(*experiment, show or "Active", mode == "Groups"))
+    live.follow(snapshot, page(*experiment, show or "Active", mode == "Groups"))

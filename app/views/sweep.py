@@ -12,17 +12,17 @@ from tracking.store import StoreError
 
 def chosen() -> pd.Series | None:
     """The sweep that the URL names, else the newest; where there is none, one sentence and one button."""
-    asked = st.query_params.get("sweep")
+    sweep_id = st.query_params.get("sweep")
     frame = store.sweeps()
-    if asked and (found := store.sweep(asked)) is not None:
-        return found
-    if not asked and len(frame):
+    if sweep_id and (row := store.sweep(sweep_id)) is not None:
+        return row
+    if not sweep_id and len(frame):
         return frame.iloc[0]
-    if asked and actions.just_deleted(asked):
+    if sweep_id and actions.just_deleted(sweep_id):
         return None
     st.title("Sweep")
-    if asked:
-        st.markdown(f"There is no sweep {ui.text(asked, 60)} in this store.")
+    if sweep_id:
+        st.markdown(f"There is no sweep {ui.text(sweep_id, 60)} in this store.")
         if st.button("All sweeps", type="primary"):
             ui.go("overview", {})
     else:
@@ -52,8 +52,8 @@ def page(first: pd.Series) -> None:
         if row is None:
             ui.rerun()
         over = row["state"] not in ui.ACTIVE
-        found = head.look(row, runs, over)
-        groups, winners = found.groups, found.winners.groups
+        results = head.results_so_far(row, runs, over)
+        groups, winners = results.groups, results.winners.groups
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             name = f" · {ui.text(row['name'], 80)}" if row["question"] else ""
             st.markdown(f"{ui.badge(row['state'])}{name} · :gray[{ui.ago(row['created'])}]", width="content")
@@ -61,17 +61,17 @@ def page(first: pd.Series) -> None:
         # Each part in a container of its own: what one gains or loses moves no other to a new place in the page's tree,
         # where the browser would draw it anew.
         with st.container():
-            head.headline(row, found, over, claims.of_sweep(row, runs, over))
+            head.headline(row, results, over, claims.of_sweep(row, runs, over))
         with st.container():
-            head.progress(row, runs, found.search)
+            head.progress(row, runs, results.search)
         with st.container():
             curves.curves(row, runs, groups, winners)
         with st.container():
-            confirm.section(row, found.winners, found.standings)
+            confirm.section(row, results.winners, results.standings)
         with st.container():
-            tables.ranking_table(row, groups, None if winners else found.standings, bool(winners))
+            tables.ranking_table(row, groups, None if winners else results.standings, bool(winners))
         with st.container():
-            tables.more(row, runs, found.labels)
+            tables.more(row, runs, results.labels)
         if watched != (not over or actions.awaits()):
             ui.rerun()
 
