@@ -1,4 +1,4 @@
-"""The last two looks of the Bias and variance page, of replicated runs: the decomposition, and the fits."""
+"""The tabs of the Bias and variance page for replicated runs: the decomposition of the error, and the fits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _arrays(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def _none(study: Study, runs: pd.DataFrame) -> str:
-    """Why there are no answers; nothing if a run has left some."""
+    """Why there are no predictions to take apart; nothing if a run has left some."""
     ok = runs[runs["outcome"] == Outcome.OK]
     if len(ok) and _arrays(study, ok.head(1)):
         return ""
@@ -64,7 +64,7 @@ def _classes(arrays: Mapping[str, Any]) -> bool:
 
 
 def _epoch(runs: pd.DataFrame, arrays: dict[str, Any], key: str) -> int | None:
-    """The epoch that is looked at; None for the last of each run."""
+    """The epoch that is chosen; None for the last of each run."""
     epochs = epochs_of(runs, arrays)[:-1]
     if not epochs:
         return None
@@ -87,7 +87,7 @@ def _capacity(
 
 
 def decomposition(study: Study, aim: Aim, drawn: bool) -> None:
-    """The risk and its parts along an axis; without replicates the risk alone."""
+    """Draw the risk and its parts over an axis; without replicates the risk alone."""
     runs = replicated(study)
     problem = _none(study, runs) if drawn else ""
     arrays = _arrays(study, runs) if drawn and not problem else {}
@@ -134,7 +134,7 @@ def decomposition(study: Study, aim: Aim, drawn: bool) -> None:
 
 
 def fits(study: Study, drawn: bool) -> None:
-    """The fits of one configuration of a one-dimensional regression."""
+    """Draw the fits of one configuration of a one-dimensional regression."""
     runs = replicated(study)
     labels = list(dict.fromkeys(runs["label"]))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -1,4 +1,4 @@
-"""The first two looks of the Bias and variance page: the diagnosis with its advice, and the learning curve."""
+"""The Diagnosis tab of the Bias and variance page, with its advice, and what all tabs of the page judge by."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _NOTHING_DRAWN: Final = "The gaps are drawn once a group has both a training and
 
 
 def label_note(study: Study) -> str:
-    """What is to be known of the labels before the diagnosis is believed."""
+    """What the user must know of the labels before believing the diagnosis."""
     elsewhere = study.slots.dev != VAL_ERROR and TRAIN_EVAL_CLEAN_ERROR in study.comparison.metrics
     return note(study.judged, judge=VAL_ERROR if elsewhere else "")
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What all looks judge by, so that none contradicts another."""
+    """What all tabs judge by, so that none contradicts another."""
 
     reference: float
     """The error that the task allows."""
@@ -53,7 +53,7 @@ class Aim:
 
 
 def aim_inputs(study: Study) -> Aim:
-    """The reference error and the threshold, as they are entered above all looks."""
+    """The reference error and the threshold, as they are entered above all tabs."""
     allowed, usual = noise_floor(study.judged, study.slots.dev), default_threshold(study.judged)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         reference = st.number_input(
@@ -94,7 +94,7 @@ def _advice(diagnosis: Diagnosis) -> None:
 
 
 def diagnosis(study: Study, aim: Aim, drawn: bool) -> str:
-    """The gaps of all groups and the waterfall of one; returns the answer to the page's question."""
+    """Draw the gaps of all groups and the waterfall of one; returns the answer to the page's question."""
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     of = row.segmented_control(
         "Judge", ["groups", "runs"], default="groups", required=True, key="of", bind="query-params",
@@ -147,6 +147,3 @@ def diagnosis(study: Study, aim: Aim, drawn: bool) -> str:
             interval=judged[0].basis if judged[0].n > 2 else "", reading=reading(judged),
         )  # fmt: skip
     return answer
-
-
-# Errors along a number

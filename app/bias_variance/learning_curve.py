@@ -41,7 +41,7 @@ def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def errors(study: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:
-    """Both errors against a number, with what the diagnosis says of them."""
+    """Draw both errors against a number, with what the diagnosis says of them."""
     runs = with_rest(study.judged, [key_of for key_of in study.axes if key_of != axis])
     called = names(study.slots, runs)
     info = learning_curve_info(
@@ -56,7 +56,7 @@ def errors(study: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCu
 
 
 def learning(study: Study, aim: Aim, drawn: bool) -> None:
-    """The learning curve."""
+    """Draw the learning curve."""
     axes = number_axes(study)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         axis = study_page.axis_picker(

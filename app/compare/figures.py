@@ -22,7 +22,7 @@ TABS = ["Curves", "Parallel coordinates", "Scatter", "Importance"]
 
 
 def caption_of(view: View, shows: str, n: str, interval: str) -> export.Caption:
-    """What a figure of this page says of itself in a document."""
+    """The caption of a figure of this page in a document."""
     return downloads.caption_of(view.comparison, view.sweeps, shows, n, interval, link())
 
 
@@ -56,7 +56,7 @@ def _along(
 
 
 def curves(view: View, drawn: bool) -> None:
-    """The metric over epochs, updates or time."""
+    """Draw the metric over epochs, updates or time."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         axes = _axes(view)
         axis = st.segmented_control("By", axes, default=axes[0], required=True, key="x", bind="query-params")
@@ -136,7 +136,7 @@ def columns_of(view: View) -> pd.DataFrame:
 
 
 def parallel(view: View, drawn: bool) -> None:
-    """A line a run through its params to its result."""
+    """Draw a line per run through its params to its result."""
     table = columns_of(view)
     keys = [key for key in view.comparison.differing if key in table]
     lead = view.comparison.searched or keys[:6]
@@ -164,7 +164,7 @@ def parallel(view: View, drawn: bool) -> None:
 
 
 def scatter(view: View, drawn: bool) -> None:
-    """Any two columns, coloured by a third."""
+    """Draw any two columns, coloured by a third."""
     table = columns_of(view)
     options = list(table)
     keys = [key for key in [*view.comparison.searched, *view.comparison.differing] if key in options]
@@ -202,7 +202,7 @@ def scatter(view: View, drawn: bool) -> None:
 
 
 def importance(view: View, drawn: bool) -> None:
-    """How much each param matters."""
+    """Draw how much each param matters."""
     evaluator = st.segmented_control(
         "By", list(EVALUATORS), default=EVALUATORS[0], required=True, key="evaluator", bind="query-params",
         help="PED-ANOVA asks what the best runs have in common, fANOVA what the variance of all is due to.",
@@ -238,7 +238,7 @@ def _importance(runs: pd.DataFrame, params: pd.DataFrame, direction: str, evalua
 
 
 def figures(view: View) -> None:
-    """The four of them: only the open one is drawn, but all keep their controls, and so their settings in the URL."""
+    """Draw the four figures: only the open one has its chart, all have their controls, whose settings the URL keeps."""
     tabs = st.tabs(TABS, key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, (curves, parallel, scatter, importance), strict=True):
         with tab:

@@ -1,4 +1,4 @@
-"""The parts of the Compare page below its figure: the ranked table, one pair, the params side by side."""
+"""What the Compare page shows below its figure: the ranked table, one pair, the params side by side."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _height(rows: int, most: int) -> int:
 
 
 def ranked(view: View) -> Standings | None:
-    """The groups with their verdicts, or nothing where there are too many of them or only one."""
+    """The groups with their verdicts; None where there are too many of them or only one."""
     groups = view.samples(view.tested)
     return standings(groups, direction=view.direction, metric=view.metric) if len(groups) > 1 else None
 
@@ -38,7 +38,7 @@ _NAME_SOME = f"name up to {MOST_COMPARED} of them, chosen before you look at the
 
 
 def headline(view: View, ranking: Standings | None, judged: Sequence[Judged]) -> None:
-    """What the sweeps claim with the verdict, then how all pairs stand: the head of the page where nothing is claimed.
+    """Draw the claims with their verdicts, then how all pairs stand: the head of the page where nothing is claimed.
 
     Args:
         view: What is compared.
@@ -61,7 +61,7 @@ def headline(view: View, ranking: Standings | None, judged: Sequence[Judged]) ->
 
 
 def _between(ranking: Standings | None, a: str, b: str) -> Verdict | None:
-    """The corrected verdict on two groups, either way round."""
+    """The corrected verdict on two groups, in either order; None where they were not tested."""
     if ranking is None:
         return None
     places = {row.name: place for place, row in enumerate(ranking.rows)}
@@ -87,7 +87,7 @@ def _tied(row: Standing | None, groups: int) -> str:
 
 
 def table(view: View, ranking: Standings | None) -> None:
-    """All groups, best first, with ties, and how far each is from the baseline."""
+    """Draw all groups, best first, with ties, and how far each is from the baseline."""
     st.subheader("Ranking", anchor=False)
     groups = view.groups
     rows = {row.name: row for row in ranking.rows} if ranking else {}
@@ -156,7 +156,7 @@ def _whole(view: View) -> pd.DataFrame:
 
 
 def pair(view: View, ranking: Standings | None) -> None:
-    """One pair: the sentence, the interval, the exact test."""
+    """Draw one pair: the sentence, the interval, the exact test."""
     labels = [group.label for group in view.groups if group.judged]
     if len(labels) < 2:
         return
@@ -196,7 +196,7 @@ def pair(view: View, ranking: Standings | None) -> None:
 
 
 def numbers(result: Verdict, forward: bool, metric: str) -> None:
-    """The figures behind a verdict, in a row.
+    """Draw the numbers behind a verdict, in a row.
 
     Args:
         said: The verdict.
@@ -244,7 +244,7 @@ def _seeds_words(result: Verdict) -> tuple[str, str]:
 
 
 def params(view: View) -> None:
-    """What differs, side by side; cells that differ from the baseline stand out."""
+    """Draw the params that differ, side by side; cells that differ from the baseline stand out."""
     st.subheader("Parameters", anchor=False)
     everything = st.toggle("Those that are equal too", False, key="equal", bind="query-params")
     sides = side_by_side(view.comparison, view.runs, view.drawn, everything=everything)
@@ -275,7 +275,7 @@ def params(view: View) -> None:
 
 
 def open_in_mlflow(runs: pd.DataFrame) -> None:
-    """A click opens the same runs in MLflow's own compare page."""
+    """Draw the button that opens the same runs in MLflow's compare page."""
     address = store.mlflow_url()
     if address:
         st.link_button("MLflow", mlflow_compare(address, runs), icon=":material/open_in_new:", help=_MLFLOW)
@@ -299,7 +299,7 @@ _MLFLOW = "The same runs in MLflow's own compare page, in a new tab."
 
 
 def in_script(text: str) -> str:
-    """A text inside a script: no quote, no tag can end it."""
+    """A text as a JavaScript string, which no quote and no tag in it can end."""
     return (
         '"'
         + "".join(letter if letter.isalnum() or letter in ":/#?=&%.-_" else f"\\u{ord(letter):04x}" for letter in text)

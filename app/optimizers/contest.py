@@ -60,7 +60,7 @@ class Contest:
 
     @cached_property
     def methods(self) -> list[Method]:
-        """In their order."""
+        """The methods, in their order."""
         return methods_of(self.runs, self.key, self.keys, self.study.comparison.named_by)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Three explorers of what optimizers do, computed from their formulas as one slides: nothing is trained for them.
+"""Three explorers of what optimizers do, computed from their formulas as a slider moves: nothing is trained for them.
 
 Each begins with a question and answers it in a sentence made from its numbers. Its settings live in the URL, and it
 runs alone when one of them changes.
@@ -50,10 +50,10 @@ def _caption(shows: str, settings: str) -> export.Caption:
 def _figure(
     key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows: str, reading: str, settings: str
 ) -> None:
-    """A chart, how to read it, its downloads.
+    """Draw a chart, how to read it, and its downloads.
 
     Args:
-        key: Of the figure.
+        key: The figure's key.
         draw: Makes it; given whether the page is dark.
         numbers: What it is drawn from.
         shows: What is to be seen.
@@ -77,7 +77,7 @@ def _choice(label: str, options: Sequence[Any], value: Any, key: str, help: str 
 
 
 def _choices() -> tuple[Surface, list[str], str]:
-    """Which surface, who descends it, and at whose learning rates."""
+    """Draw the choices of surface, methods and learning rates; returns what is chosen."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         name = st.segmented_control(
             "Surface", list(SURFACES), default="bowl", required=True, key="surface", bind="query-params"
@@ -96,20 +96,20 @@ def _choices() -> tuple[Surface, list[str], str]:
 
 @dataclass(frozen=True)
 class Descent:
-    """What the sliders say."""
+    """The settings of a descent, as the sliders have them."""
 
     ground: Surface
     start: tuple[float, float]
     steps: int
     lr: float
-    """For all, where each has not its own."""
+    """The learning rate of all methods, unless each has its own."""
     shared: Settings
     bias: str
     """ON, OFF or BOTH: Adam with its bias correction, without, or twice."""
 
 
 def _sliders(ground: Surface, rates: str) -> Descent:
-    """Every setting of the surface and of the methods; those that are seldom changed are folded away."""
+    """Draw the settings of the surface and of the methods; those that are seldom changed are folded away."""
     name = ground.name
     with st.grid("auto", min_column_width=150, gap="small"):
         lr = st.select_slider(
@@ -150,7 +150,7 @@ def _sliders(ground: Surface, rates: str) -> Descent:
 
 
 def _entries(descent: Descent, methods: Sequence[str], rates: str) -> list[Entry]:
-    """Who takes part, each with its learning rate: one for all, searched, or by theory where it knows the best."""
+    """The methods that take part, each with its learning rate: one for all, searched, or theory's best."""
     entries = []
     for method in methods:
         twice = {ON: [True], OFF: [False], BOTH: [True, False]}[descent.bias] if method == "adam" else [True]
@@ -178,7 +178,7 @@ def _settings_text(descent: Descent, entries: Sequence[Entry]) -> str:
 
 
 def _notes(info: TrajectoriesInfo, rates: str) -> list[str]:
-    """What has to be known of the learning rates, plain text."""
+    """What the reader must know of the learning rates, in plain text."""
     if rates == ONE:
         return ["One learning rate for all says little of who is better: each has a best one of its own."]
     tried = f"{len(RATES)} learning rates from {number(RATES[0])} to {number(RATES[-1])}"
@@ -213,7 +213,7 @@ def _table(info: TrajectoriesInfo) -> None:
 
 @st.fragment
 def surface() -> None:
-    """Trajectories of the update rules on a surface, beside the distance that is left and what theory says of it."""
+    """Draw trajectories of the update rules on a surface, the distance that is left, and what theory says of it."""
     st.markdown("#### Which way does each optimizer take down, and in how many steps?")
     ground, methods, rates = _choices()
     descent = _sliders(ground, rates)
@@ -252,7 +252,7 @@ def _another() -> None:
 
 @st.fragment
 def averages() -> None:
-    """Exponentially weighted averages with and without bias correction."""
+    """Draw exponentially weighted averages with and without bias correction."""
     st.markdown("#### What does an exponentially weighted average remember, and why does it begin too low?")
     with st.grid("auto", min_column_width=150, vertical_alignment="bottom", gap="small"):
         beta = st.slider("β", 0.0, 0.99, 0.9, 0.01, key="averages-beta", bind="query-params")
@@ -284,7 +284,7 @@ def averages() -> None:
 
 @st.fragment
 def momentum() -> None:
-    """The two ways of writing momentum, and what forgetting their difference does."""
+    """Draw momentum in both conventions, and what mixing them up does."""
     st.markdown("#### Is v = βv + g the same momentum as v = βv + (1−β)g?")
     with st.grid("auto", min_column_width=150, gap="small"):
         lr = st.select_slider(

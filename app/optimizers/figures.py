@@ -29,12 +29,12 @@ HEIGHT: Final = 380
 
 
 def red(words: str) -> None:
-    """What is wrong with a comparison, above or below its figure."""
+    """Draw what is wrong with a comparison, in red."""
     st.markdown(f":material/warning: :red[{ui.text(words, 600)}]")
 
 
 def small(figure: Any) -> Any:
-    """Room for the axis' title above the legend, which stands by a share of the figure's height."""
+    """The figure with room for the axis' title above the legend, whose place is a share of the figure's height."""
     return figure.update_layout(legend={"y": -70 / figure.layout.height})
 
 
@@ -66,7 +66,7 @@ def _reading(info: CurvesInfo, log: bool) -> str:
 
 
 def _rates_over_time(contest: Contest) -> None:
-    """The learning rate by epoch, where it changes."""
+    """Draw the learning rate by epoch, where it changes."""
     info = contest.curves(schema.LR, EPOCHS)
     moves = any(len(line.values) and np.ptp(line.values) > 0 for curve in info.curves for line in curve.lines)
     if not moves:
@@ -81,7 +81,7 @@ def _rates_over_time(contest: Contest) -> None:
 
 
 def curves(contest: Contest, drawn: bool) -> None:
-    """The error by updates and by seconds, every method at its own best configuration."""
+    """Draw the error by updates and by seconds, every method at its best configuration."""
     slots = contest.study.slots
     options = {slots.label(slot): slot for slot in ("dev", "train", "training") if slots[slot]}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -144,14 +144,14 @@ def _range_test(contest: Contest) -> None:
 
 
 def rates_of(contest: Contest, key: str = "") -> RatesInfo:
-    """The methods along their learning rate."""
+    """The results of the methods against their learning rate, or against another searched number."""
     key = key or contest.rate or LR
     values = contest.runs.get(key, ())
     return rates_info(contest.methods, metric=contest.metric, key=key, values=values)
 
 
 def rates(contest: Contest, drawn: bool) -> None:
-    """Validation against the learning rate, or against another number that was searched."""
+    """Draw the error against the learning rate, or against another number that was searched."""
     options = [key for key in contest.study.numeric_axes if key != contest.key and key in contest.keys]
     key = contest.rate
     if len(options) > 1:
@@ -176,7 +176,7 @@ def rates(contest: Contest, drawn: bool) -> None:
 
 
 def budget(contest: Contest, drawn: bool) -> None:
-    """What the best of so many trials is expected to reach."""
+    """Draw what the best of so many trials is expected to reach."""
     info = budgets_info(contest.methods, metric=contest.metric)
     trials = 1
     if not info.problem:
@@ -208,7 +208,7 @@ def _target(contest: Contest) -> float | None:
 
 
 def target(contest: Contest, drawn: bool) -> None:
-    """Which share of the runs reaches an error, and when."""
+    """Draw which share of the runs reaches an error, and when."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         by = st.segmented_control(
             "Time in", [UPDATES, SECONDS], default=UPDATES, required=True, key="clock", bind="query-params"
@@ -248,7 +248,7 @@ def _mark(check: Check) -> str:
 
 
 def protocol(contest: Contest) -> None:
-    """What of the protocol holds, with the search spaces and budgets, below the figures."""
+    """Draw which rules of the protocol hold, with the search spaces and budgets."""
     info = protocol_info(
         contest.methods, contest.runs, key=contest.key, keys=contest.keys, metric=contest.metric,
         part=contest.study.slots.part, rates=rates_of(contest), active=contest.study.active,

@@ -30,7 +30,7 @@ UNDER_WAY: Final = ("queued", "computing", "storing")
 VIEWS: Final = {"Random directions": RANDOM, "Principal components": PCA}
 WAITS: Final = {"queued": "waiting for a free worker", "storing": "storing it"}
 _ASKED: Final = "_landscapes"
-"""The runs whose landscape this visitor has asked for: asked again should the service have ended meanwhile."""
+"""The runs whose landscape this visitor asked for: it is asked for again if the service ended meanwhile."""
 _REFUSAL: Final = "_landscape_said"
 
 
@@ -48,7 +48,7 @@ def _asked() -> set[str]:
 
 
 def _status_of(run_id: str) -> dict[str, Any] | None:
-    """How far the landscape is; None where no service answers."""
+    """How far the computation of the landscape is; None where no service answers."""
     act = "ask" if run_id in _asked() else "look"
     try:
         return store.client().landscape(run_id, act, wait=WAIT_S)
@@ -57,7 +57,7 @@ def _status_of(run_id: str) -> dict[str, Any] | None:
 
 
 def _command(run_id: str, act: str) -> None:
-    """Have it computed, or give it up; what the service refuses is kept for the page."""
+    """Have the landscape computed, or give it up; what the service refuses is kept for the page."""
     _asked().discard(run_id)
     try:
         store.client().landscape(run_id, act)
@@ -69,7 +69,7 @@ def _command(run_id: str, act: str) -> None:
 
 
 def _progress(run_id: str) -> None:
-    """How far it is, live, until it is there or has failed."""
+    """Draw how far the computation is, live, until it has ended or failed."""
 
     @st.fragment(run_every=LOOK_S)
     def watch() -> None:
@@ -87,7 +87,7 @@ def _progress(run_id: str) -> None:
 
 
 def _compute(run: Any, failed: bool) -> None:
-    """What a run without a landscape offers: to compute it."""
+    """Draw the offer to compute the landscape of a run that has none."""
     run_id = str(run["run_id"])
     took = (float(run["end_time"]) - float(run["start_time"])) / 1000
     long = f" (it took {ui.duration(took)})" if math.isfinite(took) else ""
@@ -127,7 +127,7 @@ def _draw(study: study_page.Study, label: str, run_id: str, info: LandscapeInfo)
 
 
 def _runs(study: study_page.Study) -> dict[str, pd.Series]:
-    """The runs that can be trained once more by what they are called, those of the best groups first."""
+    """Label -> run, of the runs that can be trained once more, those of the best groups first."""
     ended = study.judged[study.judged["outcome"] == Outcome.OK]
     ours = ended[ended["parent"].isin(list(study.sweeps))]
     order = {group.group: place for place, group in enumerate(study.view.groups)}
@@ -140,7 +140,7 @@ def _runs(study: study_page.Study) -> dict[str, pd.Series]:
 
 
 def landscape(study: study_page.Study) -> None:
-    """The tab: which run, its landscape, or what it takes to compute it.
+    """Draw the tab Landscape: which run, its landscape, or the offer to compute it.
 
     Args:
         own: The runs.

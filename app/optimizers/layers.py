@@ -43,7 +43,7 @@ _PAIR: Final = "method and model"
 
 
 def _norms(contest: Contest) -> None:
-    """Gradient, update and parameter norms by update."""
+    """Draw the norms of gradients, updates and parameters by update."""
     infos = {metric: contest.curves(metric, UPDATES) for metric in NORMS if metric in contest.study.comparison.metrics}
     infos = {metric: info for metric, info in infos.items() if not info.empty}
     if not infos:
@@ -79,7 +79,7 @@ def _candidates(contest: Contest) -> pd.DataFrame:
 
 
 def inside(contest: Contest) -> list[LayerRun]:
-    """What the layers left of the best trial of each method and depth."""
+    """What the runs recorded of their layers, for the best trial of each method and depth."""
     runs = _candidates(contest)
     if not len(runs):
         return []
@@ -102,7 +102,7 @@ def _sizes(runs: Sequence[LayerRun]) -> str:
 
 
 def _by_layer(contest: Contest, runs: Sequence[LayerRun], when: str) -> None:
-    """Heat maps, and the first layer against the last or the norms by layer."""
+    """Draw heat maps, and the first layer against the last or the norms by layer."""
     heat = heat_info(runs)
     if heat.problem:
         study_page.empty(heat.problem, "optimizers", DEPTH)
@@ -132,7 +132,7 @@ def _by_layer(contest: Contest, runs: Sequence[LayerRun], when: str) -> None:
 
 
 def _before(contest: Contest, runs: Sequence[LayerRun]) -> None:
-    """Activation spread and conditioning before the first update, in the deepest networks of each method."""
+    """Draw activation spread and conditioning before the first update, in the deepest networks of each method."""
     runs = deepest(runs)
     infos = {SPREAD: profile_info(runs, SPREAD), CONDITION: profile_info(runs, CONDITION)}
     if all(info.problem for info in infos.values()):
@@ -148,7 +148,7 @@ def _before(contest: Contest, runs: Sequence[LayerRun]) -> None:
 
 
 def inside_tab(contest: Contest, drawn: bool) -> None:
-    """Norms over time, gradients by layer, or layers before training."""
+    """Draw the tab Inside: norms over time, gradients by layer, or layers before training."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         views = ["Norms", "Gradient by layer", "Before training"]
         view = st.segmented_control(

@@ -47,11 +47,11 @@ class Answers:
 
 
 def _downloads(of: Answers, key: str, info: Any, figure: Any, shows: str, interval: str) -> None:
-    """Its numbers and itself, with a caption.
+    """Draw the downloads of a figure: its numbers and itself, with a caption.
 
     Args:
-        of: Whose answers.
-        key: Of the figure.
+        of: The answers.
+        key: The figure's key.
         info: What it is drawn from: it has a `frame()`.
         figure: Draws it, of the size for a document.
         shows: What is to be seen.
@@ -128,7 +128,7 @@ def _calibration(of: Answers) -> None:
 
 
 def _best_by_validation(of: Answers, positive: int) -> None:
-    """A button that sets the threshold which is best on the validation part: on the test part it would flatter."""
+    """Draw a button that sets the threshold which is best on the validation part: on the test part it would flatter."""
     try:
         judged = of.predicted if of.part == VALIDATION else gather(of.sources, "val")[0]
         best = best_threshold(judged, positive) if judged else None
@@ -176,7 +176,7 @@ def _threshold(of: Answers) -> None:
 
 
 def draw(of: Answers) -> None:
-    """The sentence, the tabs."""
+    """Draw the sentence on the accuracy, and the tabs."""
     accuracy = accuracy_info({of.label: of.predicted})
     st.markdown(f"## {ui.text(accuracy.rows[0].sentence)}")
     for note in of.notes:

@@ -1,4 +1,4 @@
-"""The Regularization page, what the curves say: where early stopping stops, and training against evaluation mode."""
+"""The tabs of the Regularization page on curves: early stopping, and training against evaluation mode."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.study.page import Study
 from tracking import schema
 
 MOST_MODES: Final = 6
-"""Groups drawn unless a person asks for others."""
+"""Groups drawn unless the user asks for others."""
 
 
 def _logged(study: Study, metric: str) -> bool:
@@ -38,7 +38,7 @@ def _first_group(subject: Subject, groups: Sequence[Group]) -> int:
 
 
 def early_stopping(subject: Subject) -> None:
-    """Which epoch a patience would have chosen, what that costs and saves."""
+    """Draw which epoch a patience would have chosen, and what that costs and saves."""
     study = subject.study
     groups = [group for group in study.view.groups if group.judged]
     if not groups:
@@ -104,7 +104,7 @@ def _grouped(subject: Subject) -> tuple[pd.DataFrame, list[Group]]:
 
 
 def training_mode(subject: Subject) -> None:
-    """The loss in training mode against that in evaluation mode, a panel a group."""
+    """Draw the loss in training mode against that in evaluation mode, a panel per group."""
     study = subject.study
     ours = _logged(study, schema.TRAIN_LOSS) and _logged(study, schema.TRAIN_EVAL_LOSS)
     training = schema.TRAIN_LOSS if ours else study.slots.training

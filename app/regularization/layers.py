@@ -1,4 +1,4 @@
-"""The Regularization page, what the runs left along the strengths: their layers' weights, their decision regions."""
+"""The tabs of the Regularization page on weights and decision regions, against the strengths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.study.page import Study
 from tracking import schema
 
 MOST_LAYERS: Final = 8
-"""Layers drawn unless a person asks for others."""
+"""Layers drawn unless the user asks for others."""
 MOST_PANELS: Final = 8
 MEAN: Final = "mean of all"
 
@@ -31,7 +31,7 @@ def _no_strengths(subject: Subject, labs: Sequence[str]) -> None:
 
 
 def path(subject: Subject) -> None:
-    """Layer norms, near-zero share and effective rank along the strengths."""
+    """Draw layer norms, near-zero share and effective rank against the strengths."""
     strengths = subject.strengths
     if strengths is None:
         _no_strengths(subject, ["l2", "l1"])
@@ -50,7 +50,7 @@ def path(subject: Subject) -> None:
 
 
 def weights(subject: Subject) -> None:
-    """Histograms of one layer's weights, a ridge a strength."""
+    """Draw histograms of one layer's weights, a ridge per strength."""
     strengths = subject.strengths
     if strengths is None:
         _no_strengths(subject, ["l1", "l2"])
@@ -72,7 +72,7 @@ def weights(subject: Subject) -> None:
 
 
 def regions(subject: Subject) -> None:
-    """Decision regions side by side."""
+    """Draw decision regions side by side."""
     strengths = subject.strengths
     if strengths is None:
         _no_strengths(subject, ["decision-regions"])
@@ -92,7 +92,7 @@ def regions(subject: Subject) -> None:
 
 
 def _spread(count: int) -> list[int]:
-    """Which of so many panels are drawn: the first, the last and others evenly between."""
+    """The places of the panels to draw: the first, the last and others evenly between."""
     if count <= MOST_PANELS:
         return list(range(count))
     return sorted({round(k * (count - 1) / (MOST_PANELS - 1)) for k in range(MOST_PANELS)})
@@ -101,7 +101,7 @@ def _spread(count: int) -> list[int]:
 def panels(
     study: Study, key: str, info: FigureInfo, places: Sequence[int], plot: Callable[..., Any], *, width: int = 260
 ) -> None:
-    """Charts side by side, or above each other where the screen is narrow; one caption, one download of all.
+    """Draw charts side by side, or above each other where the screen is narrow; one caption, one download of all.
 
     Args:
         study: The runs that they are made of.

@@ -1,4 +1,4 @@
-"""The Regularization page: along which param it looks, its strength against the error, regularizers against none."""
+"""The Regularization page: which param it is about, its strength against the error, regularizers against none."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from app.study.page import Study
 from tracking.configurations import identities
 
 ITS_BEST: Final = "its best"
-"""What another param has that is not held fast: at each strength the value that suits it."""
+"""The choice for a param that is not held fast: at each strength it has the value that suits it."""
 MOST_HELD: Final = 4
 """Other params that can be held fast."""
 MORE_DATA: Final = ("data.train_size", "trainer.max_epochs", "model.hidden_sizes")
-"""What restrains a network too, and is no regularizer by name: looked along where no regularizer differs."""
+"""Params that restrain a network too, without being regularizers by name: offered where no regularizer differs."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The runs, and the param that they are looked at along."""
+    """The subject of all tabs: the runs, and the param whose strengths they compare."""
 
     study: Study
     info: IsolationInfo | None
@@ -51,7 +51,7 @@ class Subject:
 
     @property
     def answer(self) -> str:
-        """The page's question, answered in one sentence of plain text."""
+        """The answer to the page's question, in one sentence of plain text."""
         if self.info is None:
             return "These runs differ in nothing that could be compared: launch a sweep over a regularizer's strength."
         if self.forest is not None and not self.forest.empty and len(self.regularizers) > 1:
@@ -68,7 +68,7 @@ class Subject:
         return self.answer == sentence and not self.study.claims
 
     def verdict_line(self, sentence: str, comparisons: int) -> None:
-        """A figure's verdict, where the head speaks of something else: smaller than a claim, which needs no search."""
+        """Draw a figure's verdict where the head does not say it; below a claim, which needs no search, it is small."""
         if self.says(sentence):
             return
         if not self.study.claims:
@@ -81,8 +81,8 @@ class Subject:
 
 
 def axes_of(study: Study) -> list[str]:
-    """The params that the page can look along, the likeliest first."""
-    # An argument of one choice that has one value there compares nothing.
+    """The params whose strengths the page can compare, the likeliest first."""
+    # An argument that only some choices have, and that has one value in them, compares nothing.
     differing = [
         key for key in study.axes if len(set(identities(having(study.runs, key, study.axes)[key].tolist()))) > 1
     ]
@@ -113,7 +113,7 @@ def _held(study: Study, axis: str) -> dict[str, str]:
 
 
 def subject_of(study: Study) -> Subject:
-    """Draw the controls that hold for the whole page, and work out what they ask for."""
+    """Draw the controls of the whole page; returns the subject that they set."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         axes = axes_of(study)
         axis = study_page.axis_picker(
@@ -140,7 +140,7 @@ def _forest(study: Study) -> ForestInfo | None:
 
 
 def strength(subject: Subject) -> None:
-    """The strength against the error."""
+    """Draw the error against the strength."""
     info = subject.info
     if info is None or info.empty:
         study_page.empty(
@@ -160,7 +160,7 @@ def strength(subject: Subject) -> None:
 
 
 def against_none(subject: Subject) -> None:
-    """Every regularizer against none, each retuned."""
+    """Draw every regularizer against none, each retuned."""
     info = subject.forest
     if info is None or info.empty:
         study_page.empty(
@@ -174,7 +174,7 @@ def against_none(subject: Subject) -> None:
 
 
 def factorial(subject: Subject) -> None:
-    """Main effects and interactions of regularizers that were crossed."""
+    """Draw the main effects and interactions of regularizers that were crossed."""
     study = subject.study
     options = [key for key in study.axes if key in REGULARIZERS] + [
         key for key in study.axes if key not in REGULARIZERS
@@ -202,7 +202,7 @@ def factorial(subject: Subject) -> None:
 
 
 def _one_value_each(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """The runs with one value of each other param, which a person chooses: a combination is then one group."""
+    """The runs with one value of each other param, which the user chooses: a combination is then one group."""
     for key in keys:
         values: dict[str, Any] = {shown(value): value for value in runs[key]}
         if len(values) > 1:

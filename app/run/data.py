@@ -34,7 +34,7 @@ class OneRun:
     params: dict[str, str]
     tags: dict[str, str]
     metrics: dict[str, float]
-    """The latest value of each, nan where it is none."""
+    """The latest value of each; nan where it is no number."""
     last_seen: int | None
     """When it last logged a metric."""
     files: list[tuple[str, int]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class OneRun:
 
     @property
     def ours(self) -> bool:
-        """Whether a sweep of ours trained it."""
+        """Whether a sweep trained it."""
         return self.tags.get(schema.KIND) == schema.RUN_KIND
 
     @property

@@ -1,4 +1,4 @@
-"""The parts of one run's page."""
+"""The curves and the tabs of one run's page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FACTS = {
 
 
 def curves(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
-    """A panel a quantity, with what is drawn in the URL."""
+    """Draw a panel per quantity; which are drawn stands in the URL."""
     names_of = quantities(roles)
     if not names_of:
         st.caption("This run logged no metric: there is no curve to draw.")
@@ -104,7 +104,7 @@ def curves(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
 
 
 def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
-    """Last, best, lowest and highest of every metric."""
+    """Draw the table of metrics: the last, best, lowest and highest value of each."""
     if not roles:
         st.caption("This run logged no metric.")
         return
@@ -158,7 +158,7 @@ def _pairs(values: Mapping[str, str], name: str, key: str) -> None:
 
 
 def params(run: OneRun) -> None:
-    """Every param; tags that a person set."""
+    """Draw the table of params."""
     if run.params:
         _pairs(run.params, "param", "run-params")
     else:
@@ -166,7 +166,7 @@ def params(run: OneRun) -> None:
 
 
 def tags(run: OneRun) -> None:
-    """Every tag but the long lists."""
+    """Draw the table of tags, without the long lists of events and commands."""
     shown = {key: value for key, value in run.tags.items() if not key.startswith((schema.EVENT, schema.COMMAND))}
     if shown:
         _pairs(shown, "tag", "run-tags")
@@ -183,7 +183,7 @@ def _size(count: float) -> str:
 
 
 def files(run: OneRun) -> None:
-    """The artifacts; the marked one can be downloaded, and a text is shown."""
+    """Draw the table of files; the marked one can be downloaded, and a text is shown."""
     if run.files_problem:
         st.warning(ui.text(run.files_problem))
         return
@@ -203,7 +203,7 @@ def files(run: OneRun) -> None:
 
 
 def _text_of(run: OneRun, path: str) -> str:
-    """A file of the run as text to be shown.
+    """The text of a file of the run, as it may be shown.
 
     Raises:
         OSError, ValueError: it cannot be read.
@@ -232,7 +232,7 @@ def _moment(milliseconds: int | None) -> str:
 
 
 def system(run: OneRun) -> None:
-    """When, where and with what it was trained."""
+    """Draw when, where and with what the run was trained."""
     took = "–" if run.seconds is None else f"{run.seconds:,.1f} s"
     facts = {"Started": _moment(run.start), "Ended": _moment(run.end), "Took": took}
     facts |= {word: run.tags[tag] for tag, word in FACTS.items() if run.tags.get(tag)}
@@ -241,7 +241,7 @@ def system(run: OneRun) -> None:
 
 
 def events(run: OneRun) -> None:
-    """What happened, the error and where it was raised, folded."""
+    """Draw what happened to the run, its error, and where that was raised."""
     error = run.tags.get(schema.ERROR)
     if error:
         st.error(ui.text(error))
@@ -260,7 +260,7 @@ def events(run: OneRun) -> None:
 
 
 def weights(run: OneRun) -> None:
-    """The best weights: a file, and the Python that loads it."""
+    """Draw the best weights: the file to download, and the Python that loads it."""
     has_weights = WEIGHTS_FILE in dict(run.files)
     code = snippet(run, scrub(store.uri()))
     if not has_weights:

@@ -1,4 +1,4 @@
-"""The parts of the page of runs: choosing rows and columns, and what can be done with the rows that are marked."""
+"""What a user can do on the page of runs: filter rows, set the roles of metrics, and act on the marked rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_VALUES = 200
 
 
 def short(columns: Sequence[str]) -> dict[str, str]:
-    """What each column is called in the table: a param by its last part where that tells it apart, else in full."""
+    """Column -> its name in the table: a param's last part where that tells it apart, else all of it."""
     names = {column: column.partition(".")[2] if column.startswith(PREFIXES) else column for column in columns}
     ends = {column: _end(names[column]) if column.startswith("params.") else names[column] for column in columns}
     taken = list(ends.values())
@@ -47,14 +47,14 @@ def keep_message(kind: str, text: str) -> None:
 
 
 def show_message() -> None:
-    """What the last command came to."""
+    """Show what `keep_message` kept, once."""
     message = st.session_state.pop("_runs_said", None)
     if message:
         {"error": st.error, "warning": st.warning, "success": st.toast}[message[0]](ui.text(message[1]))
 
 
 def act(words: str, name: str, *arguments: Any, **more: Any) -> bool:
-    """Ask the service to change runs; what it refuses is said on the page. Whether it was taken."""
+    """Ask the service to change runs; what it refuses is shown on the page. Returns whether it was done."""
     try:
         with st.spinner("Writing"):
             warning = getattr(store.client(), name)(*arguments, **more)
@@ -89,7 +89,7 @@ def _add_clicked() -> None:
 
 
 def condition_builder(table: RunTable) -> None:
-    """Filter by clicking: a column, then a bound or some of its values; the words land in the filter's line."""
+    """Draw a filter to click together: a column, then a bound or some of its values, added to the filter's text."""
     columns = [*table.differing, *table.metrics, *(param for param in table.params if param not in table.differing)]
     columns = [*columns, "status", *table.tags]
     column = st.selectbox("Column", columns, key="_column", format_func=lambda name: str(name))
@@ -110,14 +110,14 @@ def condition_builder(table: RunTable) -> None:
 
 
 def roles_of(table: RunTable, experiment_id: str | None) -> dict[str, metric_roles.Role]:
-    """What each metric of the experiment, or of all of them, is: said, else guessed."""
+    """The role of each metric of the experiment, or of all experiments: as it was set, else guessed."""
     names = [column.removeprefix("metrics.") for column in table.metrics]
     goals = store.goals(table.frame["parent"].dropna().unique()) if "parent" in table.frame else []
     return store.roles(names, [experiment_id] if experiment_id is not None else [], goals)
 
 
 def roles_editor(roles: dict[str, metric_roles.Role], experiment_id: str) -> None:
-    """Which metric is which, changeable, remembered for the experiment."""
+    """Draw the table of metrics' roles, which can be changed and are kept with the experiment."""
     if not roles:
         st.caption("These runs logged no metric.")
         return
@@ -172,12 +172,12 @@ def _save(ids: list[str], old_name: str | None, old_note: str) -> None:
 
 @st.dialog("Edit", on_dismiss="rerun")
 def edit_dialog(rows: pd.DataFrame) -> None:
-    """Name and note of one run; tags of several."""
+    """Edit the name, note and tags of one run, or the tags of several."""
     live.hold()
     ids = [str(run) for run in rows["run_id"]]
     single = rows.iloc[0] if len(rows) == 1 else None
     name, note = None, ""
-    # What is done follows from a callback: it runs before the page does.
+    # A callback saves: it runs before the page does.
     with st.form("edit", border=False):
         if single is not None:
             name = str(single[NAME]) if isinstance(single[NAME], str) else ""
@@ -198,7 +198,7 @@ def edit_dialog(rows: pd.DataFrame) -> None:
 
 
 def reserved(tag: str) -> bool:
-    """Whether a tag is the program's or MLflow's own."""
+    """Whether a tag belongs to this program or to MLflow."""
     from sweeps.service.editing import RESERVED
 
     return tag in RESERVED or tag.startswith(("mlflow.", "cmd.", "event."))
@@ -206,7 +206,7 @@ def reserved(tag: str) -> bool:
 
 @st.dialog("Delete runs", on_dismiss="rerun")
 def delete_dialog(ids: list[str]) -> None:
-    """Ask before deleting."""
+    """Ask before runs are deleted."""
     live.hold()
     runs = ui.count(len(ids), "run")
     st.markdown(f"Delete **{runs}**? They are hidden here and in MLflow, and can be restored.")
@@ -232,7 +232,7 @@ def _mlflow(ids: list[str], experiments: list[str]) -> None:
 
 
 def mlflow_address(base: str, ids: list[str], experiments: list[str]) -> str:
-    """MLflow's page of one run, or its comparison of several."""
+    """The URL of MLflow's page of one run, or of its comparison of several."""
     from urllib.parse import quote
 
     if len(ids) == 1:
@@ -242,7 +242,7 @@ def mlflow_address(base: str, ids: list[str], experiments: list[str]) -> str:
 
 
 def actions(rows: pd.DataFrame, show: str, words: str = "", before: Callable[[], None] | None = None) -> None:
-    """What can be done with the marked rows.
+    """Draw what can be done with the marked rows.
 
     Args:
         rows: The marked runs.
@@ -284,7 +284,7 @@ def actions(rows: pd.DataFrame, show: str, words: str = "", before: Callable[[],
 
 
 def compare_link(ids: list[str]) -> None:
-    """To the page of one run, or the comparison of several."""
+    """Draw the link to the page of one run, or to the comparison of several."""
     if len(ids) == 1:
         st.page_link("views/run.py", label="Open", icon=":material/description:", query_params={"run": ids[0]})
     elif len(ids) <= MOST_COMPARED:

@@ -1,4 +1,4 @@
-"""The two tables of the page of runs, drawn: one row a run, and one row a group of runs."""
+"""The two tables of the page of runs, drawn: one row per run, and one row per group of runs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from app.shared import ui
 from tracking.order import order_key, replicated
 
 CELL = 300
-"""Characters of a cell that are sent; the run's page has them all."""
+"""So many characters of a cell are sent at most; the run's page has them all."""
 
 
 def number_column(values: pd.Series, lost: pd.Series | None = None) -> pd.Series:
-    """A column as it is sent: numbers as numbers, long texts cut.
+    """A column as it is sent to the browser: numbers as numbers, long texts cut.
 
     Args:
-        values: Of the runs.
-        lost: Where a metric was logged as nan, and does not lack: it is shown as NaN, and not as nothing.
+        values: The column's values, by run.
+        lost: Where a metric was logged as nan, and is not missing: it is shown as NaN, and not as nothing.
     """
     values = typed(values)
     if lost is not None and bool(lost.any()):
@@ -107,7 +107,7 @@ def _curve(ids: list[str], curve: str, role: metric_roles.Role) -> tuple[dict[st
 def runs_table(
     rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: metric_roles.Role, of: str
 ) -> list[int]:
-    """One row a run; the places of the marked ones.
+    """Draw one row per run; returns the places of the marked ones.
 
     Args:
         rows: The runs.
@@ -161,12 +161,12 @@ def runs_table(
 def groups_table(
     rows: pd.DataFrame, by: list[str], shown: list[str], metrics: list[str], role: metric_roles.Role, of: str
 ) -> tuple[pd.DataFrame, list[int]]:
-    """One row a group, the best first; the groups, and the places of the marked ones.
+    """Draw one row per group, the best first; returns the groups and the places of the marked ones.
 
     Args:
         rows: The runs.
         by: What makes a group.
-        seen: What of it is shown.
+        shown: Those columns of it that are shown.
         metrics: What is averaged; they rank by the first.
         role: What the first metric is.
         of: The name of what they are the runs of.

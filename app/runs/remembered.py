@@ -1,4 +1,4 @@
-"""What a person set on the page of runs, remembered by experiment: while they browse and, if kept, for everybody.
+"""What a user set on the page of runs, remembered by experiment: while they browse and, if kept, for everybody.
 
 The address holds it too and wins.
 """
@@ -15,17 +15,17 @@ TAG: Final = "sweepboard.view"
 KEPT: Final = {"columns": list, "pinned": list, "sort": str, "order": str, "curve": str}
 """What can be kept: the widget's key -> its type."""
 BROWSED: Final = ("filter", "by", *KEPT)
-"""What is remembered while one browses."""
+"""What is remembered while the user browses."""
 
 
 def forget() -> None:
-    """The widgets of another experiment's columns."""
+    """Forget what the widgets hold: another experiment has other columns."""
     for key in BROWSED:
         st.session_state.pop(key, None)
 
 
 def of_tag(text: str) -> dict[str, Any]:
-    """What the tag holds; what is none of ours counts as nothing."""
+    """What the tag holds; text that this program did not write counts as nothing."""
     try:
         content = json.loads(text or "{}")
     except ValueError:
@@ -48,7 +48,7 @@ def restore(experiment: str, tag_text: str) -> None:
 
     Args:
         experiment: Its id.
-        kept: The text of the experiment's tag.
+        tag_text: The text of the experiment's tag.
     """
     values = st.session_state.get("_views", {}).get(experiment) or of_tag(tag_text)
     for key, value in values.items():
@@ -57,13 +57,13 @@ def restore(experiment: str, tag_text: str) -> None:
 
 
 def remember(experiment: str) -> None:
-    """Note what is set, after the widgets were drawn."""
+    """Remember what is set, after the widgets were drawn."""
     views = st.session_state.setdefault("_views", {})
     views[experiment] = {key: st.session_state[key] for key in BROWSED if key in st.session_state}
 
 
 def only(key: str, options: list[str]) -> None:
-    """Drop what is set for a widget and is there no more."""
+    """Drop what is set for a widget and no longer offered."""
     value = st.session_state.get(key)
     if isinstance(value, list):
         if not set(value) <= set(options):

@@ -1,4 +1,4 @@
-"""Taking a figure along: its numbers as CSV, itself as SVG or PNG, with a caption that says how it was made."""
+"""The downloads of a figure: its numbers as CSV, itself as SVG or PNG, with a caption that says how it was made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.shared import live, ui
 def caption_of(
     comparison: Comparison, sweeps: Mapping[str, str], shows: str, n: str, interval: str, link: str
 ) -> export.Caption:
-    """What a figure says of itself in a document.
+    """The caption of a figure in a document.
 
     Args:
         found: The runs of the page.
@@ -24,7 +24,7 @@ def caption_of(
         shows: What is to be seen.
         n: `n=8 seeds each`.
         interval: What the bands are; nothing where there is none.
-        link: The page as it is, as the end of a URL.
+        link: The end of a URL that opens the page as it is.
     """
     parents = [sweep for sweep in dict.fromkeys(comparison.runs["parent"]) if sweep in sweeps]
     what = " and ".join(f"{sweeps[sweep]} ({sweep[:8]})" for sweep in parents[:3])
@@ -48,10 +48,10 @@ def _document(figure: Any, caption: export.Caption, name: str) -> None:
 
 
 def buttons(key: str, numbers: pd.DataFrame, figure: Any, caption: export.Caption) -> None:
-    """The numbers as CSV, the figure as SVG or PNG.
+    """Draw the buttons that download the numbers as CSV and the figure as SVG or PNG.
 
     Args:
-        key: Of the figure.
+        key: The figure's key.
         numbers: What it is drawn from.
         figure: The figure in light colours, or a function that makes it.
         caption: What is said below it.

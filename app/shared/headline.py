@@ -15,7 +15,7 @@ from app.shared.selection import MOST_READ, View, roles_of, trained_elsewhere
 
 
 def guard(view: View, place: Any = st) -> None:
-    """Names, in red, what differs between the drawn groups beside what they are compared in.
+    """Name, in red, what differs between the drawn groups beside what they are compared in.
 
     Args:
         view: What is compared.
@@ -41,7 +41,7 @@ def guard(view: View, place: Any = st) -> None:
 
 
 def grown(view: View) -> None:
-    """Names a stranger's runs whose training loss grew: they may have diverged, and count as they are."""
+    """Name the runs of others whose training loss grew: they may have diverged, and count as they are."""
     runs = view.comparison.runs
     strange = trained_elsewhere(runs[runs["counts"].astype(bool)], view.sweeps)
     metric = growth.training_loss(roles_of(view.comparison))
@@ -53,7 +53,7 @@ def grown(view: View) -> None:
 
 
 def about(view: View, groups: Sequence[Group]) -> str:
-    """What is compared, in words."""
+    """The words for what is compared: how many runs and groups, of which sweeps."""
     runs = view.runs[view.runs["counts"].astype(bool)]
     parents = [sweep for sweep in dict.fromkeys(runs["parent"]) if sweep in view.sweeps]
     of = " and ".join(ui.text(view.sweeps[sweep], 60) for sweep in parents[:3])

@@ -27,18 +27,18 @@ class Snapshot:
 
 
 def begin() -> Snapshot:
-    """Call before anything is read."""
+    """Note what the page is made from; call before anything is read."""
     st.session_state[_HELD] = False
     return Snapshot(store.version(), time.perf_counter())
 
 
 def hold() -> None:
-    """Call in a dialog, which is to run the page again when it is closed: until then the page stays as it is."""
+    """Keep the page as it is; call in a dialog, which is to run the page again when it is closed."""
     st.session_state[_HELD] = True
 
 
 def follow(snapshot: Snapshot, active: bool) -> None:
-    """Call last: run the page again when the store changes, while something in it is active."""
+    """Run the page again when the store changes, while something in it is active; call last."""
     if not active:
         return
 

@@ -22,7 +22,7 @@ from tracking.schema import MAXIMIZE
 
 MOST_DRAWN = 60
 MOST_READ = 2_000
-"""Runs whose whole histories are read to say what is odd in them: more take seconds."""
+"""So many runs at most have their whole histories read for what is odd in them: more take seconds."""
 NO_BASELINE = "none"
 COUNTS = ["3", "5", "10", "All"]
 
@@ -114,7 +114,7 @@ class View:
     metric: str
     direction: str
     groups: list[Group]
-    """All of them, best first."""
+    """All groups, best first."""
     drawn: list[Group]
     named: bool
     """Whether the user named the drawn ones."""

@@ -11,7 +11,7 @@ from app.shared import store, ui
 from sweeps.client import CommandError, ServiceStatus
 
 STARTING_S = 30.0
-"""How long a service that was asked to start is said to be starting."""
+"""So long a service that was asked to start is shown as starting."""
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
@@ -20,7 +20,7 @@ def _last_request(uri: str) -> dict[str, float]:
 
 
 def _start_if_needed(status: ServiceStatus) -> bool:
-    """Ask for a service where there is none; whether one is on its way."""
+    """Ask for a service where there is none; returns whether one is on its way."""
     if status.alive:
         return False
     request = _last_request(store.uri())
@@ -31,7 +31,7 @@ def _start_if_needed(status: ServiceStatus) -> bool:
 
 
 def _state() -> tuple[ServiceStatus, bool]:
-    """How the service is, asked to start where it does not run; and whether it is on its way."""
+    """The status of the service, which is asked to start where it does not run, and whether it is on its way."""
     try:
         status = store.client().status()
         return status, _start_if_needed(status)

@@ -1,4 +1,4 @@
-"""Which metric of the runs is which, on the pages that speak of errors: guessed, asked for, kept for the experiment."""
+"""Which metric stands in which slot, on the pages about errors: guessed, asked for, kept for the experiment."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ CHOSEN: Final = {
     TRAIN_DEV: ("Train-dev error", SLOTS[TRAIN_DEV]),
     TRAINING: ("Loss in training mode", SLOTS[TRAINING]),
 }
-"""Slot -> what its choice is called, and what it holds."""
+"""Slot -> the label of its choice, and what it holds."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """The metrics of the runs, and what is known of them."""
+    """The metrics of the runs: their roles, their last values, and the slots that were set for them."""
 
     roles: Mapping[str, Role]
     last: Mapping[str, pd.Series[Any]]
     setting: str
-    """What was said for the experiment of which metric stands where."""
+    """The text of the experiment's tag: which metric stands where."""
     experiments: list[str]
     ours: bool
 
@@ -58,19 +58,19 @@ class Metrics:
 
     @property
     def judges(self) -> list[str]:
-        """What may be judged by: of a stranger's metrics any, the likely ones first."""
+        """The metrics that runs may be judged by: any where others logged them, the likely ones first."""
         likely = metric_roles.judges(self.roles)
         return likely if self.ours else list(dict.fromkeys([*likely, *metric_roles.ordered(self.roles)]))
 
 
 def first(metrics: Metrics) -> Slots:
-    """The metric in each slot, as the address asks for, else as was said, else as `metric_roles.judges` chooses."""
+    """The metric in each slot, as the address asks for, else as it was set, else as `metric_roles.judges` chooses."""
     requested = str(st.session_state.get("dev") or st.query_params.get("dev") or "")
     return metrics.slots(requested if requested in metrics.roles else "")
 
 
 def choose(metrics: Metrics, slots: Slots) -> Slots:
-    """Which other metric stands where, changeable and kept with the experiment."""
+    """Draw the choice of the metric in each slot, kept with the experiment; returns the slots as they are chosen."""
     names = {DEV: slots.dev}
     for slot, (label, about) in CHOSEN.items():
         options = [NONE, *metrics.roles]

@@ -1,8 +1,8 @@
-"""What the pages on bias and variance, optimizers and regularization share: whose runs, which metrics, how it is drawn.
+"""What the pages on bias and variance, optimizers and regularization share: the runs, their metrics, the figures.
 
 A page takes any sweeps, groups or runs that the address names. It needs to know which metric is the error on validation
-data and which on training data: known for our runs, guessed for a stranger's, chosen by a person, and remembered for
-the experiment.
+data and which on training data: known for runs of sweeps, guessed for those of others, chosen by the user, and
+remembered for the experiment.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _legible_texts(values: np.ndarray) -> np.ndarray:
     return np.vectorize(spelled_out, otypes=[object])(values).astype(str) if values.dtype.kind == "U" else values
 
 
-# Shared and not copied, which would take longer than reading: nobody may change what it answers with.
+# Shared and not copied, which would take longer than reading: nobody may change the arrays that it returns.
 @st.cache_resource(show_spinner=False, max_entries=4096)
 def _arrays(uri: str, run_id: str, file: str, ended: float) -> dict[str, np.ndarray] | None:
     """The arrays of a run's file; None where it has no such file, or one that cannot be read.
@@ -62,16 +62,16 @@ def _arrays(uri: str, run_id: str, file: str, ended: float) -> dict[str, np.ndar
 
 @dataclass(frozen=True)
 class Study:
-    """Runs as these pages look at them."""
+    """The runs of one page, with the roles of their metrics."""
 
     page: str
     comparison: Comparison
-    """All of them, search and confirm runs alike."""
+    """All runs, search and confirm runs alike."""
     view: View
     """Those that groups are judged by: confirm runs where there are some, judged by the metric in the slot `dev`."""
     slots: Slots
     specs: Mapping[str, Spec]
-    """What the sweeps are, by id, those that can be read."""
+    """The specifications of the sweeps, by id, as far as they can be read."""
 
     @property
     def sweeps(self) -> dict[str, str]:
@@ -85,16 +85,16 @@ class Study:
 
     @property
     def active(self) -> bool:
-        """Whether something of it still trains, or is to train."""
+        """Whether one of its runs trains, or one of its sweeps is to train some."""
         return self.view.active
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row a run that counts.
+        """One row per run that counts.
 
         Columns: run_id, name, experiment_id, parent, trial, seed, seed_data, seed_init (-1: unknown), group, label,
-        phase, outcome (by the metric in the slot `dev`), start_time, end_time, objective; a column a slot with its last
-        value as an error (nan where it was not logged); a column a param, by its dotted key.
+        phase, outcome (by the metric in the slot `dev`), start_time, end_time, objective; a column per slot with its
+        last value as an error (nan where it was not logged); a column per param, by its dotted key.
         """
         runs, groups = self._whole
         labels = {group.group: group.label for group in groups}
@@ -114,12 +114,12 @@ class Study:
 
     @property
     def search(self) -> pd.DataFrame:
-        """Of `runs`, those that chose: without confirm runs."""
+        """The runs of the search: those of `runs` that are no confirm runs."""
         return self.runs[~confirms(self.runs)].reset_index(drop=True)
 
     @property
     def judged(self) -> pd.DataFrame:
-        """Of `runs`, those that groups are judged by: without the search runs of sweeps whose winners are confirmed."""
+        """The runs that groups are judged by: without the search runs of sweeps whose winners are confirmed."""
         return self.runs[self.runs["run_id"].isin(self.view.runs["run_id"])].reset_index(drop=True)
 
     @property
@@ -130,7 +130,7 @@ class Study:
 
     @property
     def numeric_axes(self) -> list[str]:
-        """Those whose values are numbers."""
+        """The axes whose values are numbers."""
 
         def numeric(key: str) -> bool:
             values = [value for value in self.comparison.params[key] if value is not None]
@@ -154,9 +154,9 @@ class Study:
 
     @cached_property
     def logged_again(self) -> str:
-        """Which runs logged the error at a step more than once, in a sentence; nothing where none of them did.
+        """A sentence on the runs that logged the error at a step more than once; nothing where none did.
 
-        Our own never do. More than `selection.MOST_READ` runs are not looked through.
+        Runs of sweeps never do. More than `selection.MOST_READ` runs are not looked through.
         """
         elsewhere = selection.trained_elsewhere(self.judged, self.sweeps)
         if not 0 < len(elsewhere) <= selection.MOST_READ:
@@ -180,7 +180,7 @@ class Study:
         return {run: arrays for run, arrays in by_run.items() if arrays is not None}
 
     def link(self) -> str:
-        """This page as it is, as the end of a URL."""
+        """The end of a URL that opens this page as it is."""
         return selection.link(self.page)
 
 
@@ -188,7 +188,7 @@ class Study:
 
 
 def offer(page: str, only: Sequence[str] | None = None) -> None:
-    """The ready-made sweeps that fill a page, each with its question and one button.
+    """Draw the ready-made sweeps that fill a page, each with its question and one button.
 
     Args:
         page: A key of PAGES.
@@ -210,7 +210,7 @@ def offer(page: str, only: Sequence[str] | None = None) -> None:
 
 
 def _nothing(page: str, address: selection.Address, otherwise: Callable[[], None] | None) -> None:
-    """The page without runs."""
+    """Draw the page without runs, and end it."""
     if not address.empty:
         st.markdown("This store has none of the runs that the address names, or none of them counts any more.")
         if st.button("Choose others", type="primary"):
@@ -227,7 +227,7 @@ def _nothing(page: str, address: selection.Address, otherwise: Callable[[], None
 
 
 def _bar(page: str, address: selection.Address, comparison: Comparison, metrics: Metrics, slots: Slots) -> Slots:
-    """What the page is about and what can be changed of it; returns the slots as they are chosen."""
+    """Draw the controls above the page; returns the slots as they are chosen."""
     judges = list(dict.fromkeys([slots.dev, *metrics.judges]))
     if len(judges) > 1:
         st.selectbox(
@@ -254,7 +254,7 @@ def _view(comparison: Comparison, slots: Slots, sweeps: Mapping[str, str]) -> Vi
 
 
 def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
-    """The page's title and the runs that the address names; without any it offers what would fill it, and ends.
+    """Draw the page's title and return the runs that the address names; without any, offer what fills it and end.
 
     Args:
         page: A key of PAGES.
@@ -296,7 +296,7 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
 
 
 def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
-    """What the sweeps claim with the verdict, else the page's answer in one sentence; in red what else differs.
+    """Draw the claims with their verdict, else the page's answer in one sentence; in red what else differs.
 
     Args:
         study: The runs.
@@ -320,7 +320,7 @@ def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
 
 
 def empty(words: str, page: str = "", labs: Sequence[str] = ()) -> None:
-    """The place of a figure that has nothing to show: what is missing, and the ready-made sweeps that would fill it."""
+    """Draw a figure's place with what is missing for it, and the ready-made sweeps that would fill it."""
     st.container(border=True, height=180, horizontal_alignment="center", vertical_alignment="center").caption(
         ui.text(words), text_alignment="center"
     )
@@ -332,7 +332,7 @@ def chart(
     study: Study, key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, *, shows: str, n: str, interval: str,
     reading: str,
 ) -> None:  # fmt: skip
-    """A chart whose words the page writes: it has one sentence on how to read it, and its downloads.
+    """Draw a chart whose words the page writes: one sentence on how to read it, and its downloads.
 
     Args:
         study: The runs that it is made of.
@@ -354,7 +354,7 @@ def figure(
     study: Study, key: str, info: FigureInfo, plot: Callable[..., Any], *, n: str | None = None,
     numbers: pd.DataFrame | None = None,
 ) -> None:  # fmt: skip
-    """A chart of an info, with the info's words and downloads.
+    """Draw a chart of an info, with the info's words and downloads.
 
     Args:
         study: The runs that it is made of.
@@ -371,7 +371,7 @@ def figure(
 
 
 def axis_picker(label: str, options: Sequence[str], default: str | None, key: str, help: str = "") -> str | None:
-    """A param to lay a figure out along; None where there is none."""
+    """Draw the choice of a figure's axis among params; None where there is none to choose."""
     if not options:
         return None
     place = options.index(default) if default in options else 0

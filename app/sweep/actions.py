@@ -44,14 +44,14 @@ def keep_message(kind: str, text: str) -> None:
 
 
 def show_message() -> None:
-    """Show what `said` kept, once."""
+    """Show what `keep_message` kept, once."""
     message = st.session_state.pop("_said", None)
     if message:
         {"error": st.error, "warning": st.warning}[message[0]](ui.text(message[1]))
 
 
 def command(name: str, target: Any, **arguments: Any) -> bool:
-    """Give a command to the service; what it refuses or warns of is shown on the page. Whether it was obeyed."""
+    """Give the service a command; what it refuses or warns of is shown on the page. Returns whether it was obeyed."""
     st.session_state["_awaits_until"] = time.monotonic() + AWAITED_S
     try:
         warning = getattr(store.client(), name)(target, **arguments)
@@ -129,7 +129,7 @@ _FORMS: Final[dict[str, Callable[[Any, specs.Spec | None], None]]] = {"extend": 
 
 
 def buttons(row: Any) -> None:
-    """What can be done with the sweep in its state."""
+    """Draw the buttons for what can be done with the sweep in its state."""
     spec = spec_of(row["sweep"])
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="sweep-actions"):
         for name, states in COMMANDS.items():
@@ -206,7 +206,7 @@ def restore(sweep: str) -> None:
 
 
 def just_deleted(sweep: str) -> bool:
-    """Where a sweep stood that was deleted a moment ago: one sentence, and the way back. False for any other sweep."""
+    """Draw a sentence and the way back in place of a sweep that was just deleted; False for any other sweep."""
     gone = st.session_state.get("_deleted")
     if not gone or gone[0] != sweep:
         return False

@@ -1,4 +1,4 @@
-"""The winners of a sweep: what the search said of them, and what is left of it with fresh seeds."""
+"""The winners of a sweep: their results in the search, and what is left of these with fresh seeds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def expected(row: Any) -> Spec | None:
 
 
 def section(row: Any, info: ConfirmedInfo, standings: Standings | None) -> None:
-    """Search and confirm apart: figure, table, what to make of it.
+    """Draw search and confirm apart: a figure, a table, and what to make of them.
 
     Args:
         row: The sweep.

@@ -34,7 +34,7 @@ def _chosen(groups: list[Group], many: str, named: list[str]) -> list[Group]:
 
 
 def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[Group] = ()) -> None:
-    """The controls and the figure.
+    """Draw the controls and the figure.
 
     Args:
         row: The sweep.
@@ -121,6 +121,7 @@ def mostly_zero(info: CurvesInfo) -> bool:
 
 
 def axis_reading(info: CurvesInfo, log: bool, wanted: bool) -> str:
+    """How to read the figure; `wanted` says whether a logarithmic scale was asked for."""
     words = ["Thin lines are seeds, thick ones their mean"]
     words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
     words += info.marks(log)

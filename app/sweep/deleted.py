@@ -1,4 +1,4 @@
-"""The sweeps that were deleted, and the way back for each."""
+"""The sweeps that were deleted, each with the button that restores it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST = 50
 
 
 def deleted() -> None:
-    """Deleted sweeps with a button each, read only when they are asked for."""
+    """Draw the deleted sweeps, each with a button; they are read only when they are asked for."""
     actions.show_message()
     listing = st.expander("Deleted sweeps", icon=":material/delete:", key="deleted-sweeps", on_change="rerun")
     if not listing.open:

@@ -1,4 +1,4 @@
-"""The files of a sweep: what they take up, and how to be rid of them."""
+"""The files of a sweep: how much space they take, and how to delete them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def size(bytes_: float) -> str:
 
 
 def held(sweep: str) -> str:
-    """What its files take up, in words; nothing where that is not known."""
+    """How much space the files of a sweep take, in words; nothing where that is not known."""
     try:
         sizes = store.disk(sweep)
     except (StoreError, OSError):
@@ -65,7 +65,7 @@ def clean_dialog(sweep: str, what: str, words: str) -> None:
     """Ask before files are deleted.
 
     Args:
-        sweep: Whose.
+        sweep: The sweep's id.
         what: A key of CLEANS.
         words: How much of it there is.
     """
@@ -79,7 +79,7 @@ def clean_dialog(sweep: str, what: str, words: str) -> None:
 
 
 def files(row: Any) -> None:
-    """The table of files, their sum, and the two ways to clean."""
+    """Draw the table of files, their sum, and the two buttons that clean."""
     sweep = str(row["sweep"])
     message = st.session_state.pop("_cleaned", None)
     if message:

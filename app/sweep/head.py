@@ -27,12 +27,12 @@ from sweeps.spec import Spec
 
 @dataclass(frozen=True)
 class Results:
-    """A sweep as far as it has come."""
+    """The results of a sweep so far."""
 
     search: pd.DataFrame
     """Its search runs."""
     groups: list[Group]
-    """Of the search, best first."""
+    """The groups of the search, best first."""
     winners: confirmed.ConfirmedInfo
     confirms: Spec | None
     """Its specification, if it confirms its winners."""
@@ -48,13 +48,13 @@ class Results:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What each group is called, that of search and confirm runs apart."""
+        """Group -> its label, with those of confirm runs marked."""
         fresh = {group.group: f"{group.label} (confirm)" for group in self.winners.groups}
         return {group.group: group.label for group in self.groups} | fresh
 
 
 def results_so_far(row: Any, runs: pd.DataFrame, over: bool) -> Results:
-    """Rank what there is; pairs are compared when all runs are there, which takes too long to do at every refresh."""
+    """Rank the groups that have results; pairs are compared once no more runs come, since that takes too long."""
     search = runs[~confirmed.confirms(runs)] if len(runs) else runs
     spec = confirm.expected(row)
     groups = sweep_ranking(search, list(row["searched"]), row["direction"])
@@ -89,11 +89,11 @@ def _answer(row: Any, results: Results, over: bool, claimed: bool) -> str:
 
 
 def headline(row: Any, results: Results, over: bool, judged: Sequence[Judged]) -> None:
-    """The claims with their verdict, else the answer, and how far it can be believed.
+    """Draw the claims with their verdict, else the answer, and how far it can be believed.
 
     Args:
         row: The sweep.
-        found: How far it has come: winners are judged by their confirm runs alone.
+        found: Its results so far: winners are judged by their confirm runs alone.
         over: Whether no more runs will come.
         judged: What it claims.
     """
@@ -124,7 +124,7 @@ def saved(row: Any, search: pd.DataFrame) -> str:
 
 
 def progress(row: Any, runs: pd.DataFrame, search: pd.DataFrame) -> None:
-    """How far it is, how long it will take, and what became of the runs."""
+    """Draw how far the sweep is, how long it will take, and what became of its runs."""
     planned, done, running = int(row["planned"] or 0), int(row["done"]), int(row["running"])
     words = [f"{done} of {ui.count(planned, 'run')}"]
     if row["state"] == "running":

@@ -27,13 +27,13 @@ _PLACES: Final = {
 
 
 def ranking_table(row: Any, groups: list[Group], standings: Standings | None, winners: bool) -> None:
-    """All groups of the search, best first.
+    """Draw the table of all groups of the search, best first.
 
     Args:
         row: The sweep.
         groups: In their order.
         found: The verdicts on them, where there are some.
-        winners: Whether there are winners, which have a table of their own.
+        winners: Whether there are winners, which have their own table.
     """
     if not groups:
         return
@@ -116,7 +116,7 @@ def stoppable(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
-    """Every run, what counts and what does not, with a way to stop one that runs.
+    """Draw the table of all runs, those that do not count too, with a button that stops one that trains.
 
     Args:
         row: The sweep.
@@ -164,7 +164,7 @@ def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
 
 
 def events_list(row: Any) -> None:
-    """What happened, newest first."""
+    """Draw the table of what happened, newest first."""
     frame = store.events(row["sweep"])
     if not len(frame):
         st.caption("Nothing has happened yet.")
@@ -182,7 +182,7 @@ def events_list(row: Any) -> None:
 
 
 def specification(row: Any) -> None:
-    """The YAML it was launched with, and the way to MLflow."""
+    """Draw the YAML that the sweep was launched with, and the link to MLflow."""
     text = store.spec_text(row["sweep"])
     st.code(legible(text), language="yaml", wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -200,7 +200,7 @@ def specification(row: Any) -> None:
 
 
 def more(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
-    """Runs, the figures of the search, files, events and the specification, of which only the open one is drawn."""
+    """Draw the tabs: runs, figures of the search, files, events, specification; of these only the open one."""
     parts: dict[str, Callable[[], None]] = {"Runs": lambda: runs_table(row, runs, labels)}
     parts |= {name: partial(search.figure, name, row, runs) for name in search.FIGURES}
     parts |= {

@@ -15,7 +15,7 @@ EXPLORERS = {"Surface": explorers.surface, "Averages": explorers.averages, "Mome
 
 
 def explore() -> None:
-    """What needs no run: trajectories on a surface, moving averages, momentum in two conventions."""
+    """Draw what needs no run: trajectories on a surface, moving averages, momentum in two conventions."""
     name = st.segmented_control(
         "Explore", list(EXPLORERS), default="Surface", required=True, key="explore", bind="query-params",
         label_visibility="collapsed",
@@ -24,7 +24,7 @@ def explore() -> None:
 
 
 def offered() -> None:
-    """The explorers, below the offer of sweeps, where no runs are chosen."""
+    """Draw the explorers below the offer of sweeps, where no runs are chosen."""
     st.subheader("Explore", anchor=False)
     explore()
 

@@ -20,7 +20,7 @@ COLOURS = {
 
 
 def chosen() -> OneRun | None:
-    """The run that the URL names; where there is none, one sentence and the way to the others."""
+    """The run that the URL names; where there is none, the page says so and links to the others."""
     run_id = st.query_params.get("run")
     run = cached.one_run(run_id) if run_id else None
     if run is None:
@@ -32,10 +32,10 @@ def chosen() -> OneRun | None:
 
 
 def result(run: OneRun, roles: dict[str, metric_roles.Role]) -> str:
-    """What it reached, in one sentence."""
+    """What the run reached, in one sentence."""
     if not roles:
         return "It logged no metric."
-    # What it is judged by; of a run that logged nothing of the kind, what says most.
+    # The metric that it is judged by; without one, the metric that says most.
     name = next(iter([*metric_roles.judges(roles), *metric_roles.ordered(roles)]))
     value = run.metrics[name]
     words = (
@@ -46,7 +46,7 @@ def result(run: OneRun, roles: dict[str, metric_roles.Role]) -> str:
 
 
 def links(run: OneRun, experiment: str) -> None:
-    """The way to its sweep and to the other runs."""
+    """Draw the links to its sweep and to the other runs."""
     if run.ours and run.parent:
         query = {"sweep": run.parent}
         st.page_link("views/sweep.py", label="Its sweep", icon=":material/monitoring:", query_params=query)
@@ -56,7 +56,7 @@ def links(run: OneRun, experiment: str) -> None:
 
 
 def header(run: OneRun, experiment: str, roles: dict[str, metric_roles.Role]) -> None:
-    """Its name, how it ended and what it reached, and the way to its sweep and its experiment."""
+    """Draw the run's name, how it ended, what it reached, and the links to its sweep and its experiment."""
     st.title(ui.text(run.name or "Unnamed run", 120), anchor=False)
     state = f":{COLOURS.get(run.state, 'gray')}-badge[{ui.text(run.state, 30)}]"
     about = [state]
@@ -80,7 +80,7 @@ def header(run: OneRun, experiment: str, roles: dict[str, metric_roles.Role]) ->
 
 
 def page(run: OneRun) -> None:
-    """The whole page."""
+    """Draw the whole page."""
     experiments = store.experiments()
     named = experiments[experiments["experiment_id"] == run.experiment_id]["name"]
     roles = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))

@@ -36,11 +36,11 @@ CURVES_AT_ONCE = 2_000
 
 
 def address_names_one(names: Mapping[str, str], options: Sequence[str]) -> bool:
-    """Whether the address names an experiment, or none at all; says so where not, and leads from an id to its name.
+    """Whether the address names an experiment, or none at all; an unknown one is reported, an id replaced by its name.
 
     Args:
         names: Id -> name of the experiments.
-        options: What the widget takes.
+        options: The values that the widget takes.
     """
     address = st.query_params.get("experiment")
     if not address or address in options:
@@ -76,13 +76,13 @@ def chosen_experiment() -> tuple[str | None, str] | None:
 
 
 def nothing(text: str) -> None:
-    """The page without runs."""
+    """Draw the page without runs."""
     st.markdown(text)
     st.page_link("views/launch.py", label="Launch a sweep", icon=":material/add_circle:")
 
 
 def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str], list[str], str]:
-    """Columns, those pinned, and the metric whose curve is drawn."""
+    """Draw the choice of columns; returns the columns, those pinned, and the metric whose curve is drawn."""
     first_own = [column for column in table.always if column in (EXPERIMENT, STATE)]
     default = [*first_own, *default_columns(table, main), STARTED, SECONDS]
     options = [column for column in table.columns if column != NAME]
@@ -116,7 +116,7 @@ def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str
 
 
 def keep_button(experiment_id: str | None) -> None:
-    """Remembers the columns with the experiment, for everybody."""
+    """Draw the button that keeps the columns with the experiment, for everybody."""
     if experiment_id is None:
         st.caption("Remembered while you browse, and in the address.")
         return
@@ -139,7 +139,7 @@ def ordered(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(rows: pd.DataFrame, total: int) -> str:
-    """How many, and what became of them."""
+    """How many runs there are, and what became of them."""
     states = rows[STATE].astype(str).str.partition(",")[0].value_counts()
     words = ", ".join(f"{count:,} {ui.text(state, 30)}" for state, count in states.head(6).items())
     of = f" of {total:,}" if len(rows) < total else ""
@@ -147,7 +147,7 @@ def summary(rows: pd.DataFrame, total: int) -> str:
 
 
 def reading(metrics: list[str], role: metric_roles.Role) -> str:
-    """What the rows of groups are, and how they rank."""
+    """How to read the rows of groups, and how they rank."""
     if not metrics:
         return "These runs logged no metric: groups are only counted."
     first = metrics[0].removeprefix("metrics.")
@@ -161,7 +161,7 @@ def reading(metrics: list[str], role: metric_roles.Role) -> str:
 def grouped(
     rows: pd.DataFrame, table: RunTable, metrics: list[str], role: metric_roles.Role, name: str
 ) -> tuple[list[str], str]:
-    """The table of groups; the run ids of the marked ones, and how many are marked."""
+    """Draw the table of groups; returns the run ids of the marked ones, and how many are marked."""
     options = [column for column in (*table.always, *table.params) if column == EXPERIMENT or column in table.params]
     options = [column for column in options if not is_seed(column)]
     remembered.only("by", options)
@@ -175,7 +175,7 @@ def grouped(
 
 
 def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bool:
-    """The runs of one experiment, or of all; whether one of them trains."""
+    """Draw the runs of one experiment, or of all; returns whether one of them trains."""
     table = cached.run_table(experiment_id, show == "Deleted")
     frame = table.frame
     if show != "Deleted":

@@ -11,7 +11,7 @@ from tracking.store import StoreError
 
 
 def chosen() -> pd.Series | None:
-    """The sweep that the URL names, else the newest; where there is none, one sentence and one button."""
+    """The sweep that the URL names, else the newest; where there is none, the page says so with one button."""
     sweep_id = st.query_params.get("sweep")
     frame = store.sweeps()
     if sweep_id and (row := store.sweep(sweep_id)) is not None:
@@ -33,7 +33,7 @@ def chosen() -> pd.Series | None:
 
 
 def page(first: pd.Series) -> None:
-    """The whole page; `first` is the sweep as it is when the page opens."""
+    """Draw the whole page; `first` is the sweep as it is when the page opens."""
     sweep_id = str(first["sweep"])
     watched = first["state"] in ui.ACTIVE or actions.awaits()
     question, _, more = str(first["question"] or first["name"]).partition("? ")
@@ -58,7 +58,7 @@ def page(first: pd.Series) -> None:
             name = f" · {ui.text(row['name'], 80)}" if row["question"] else ""
             st.markdown(f"{ui.badge(row['state'])}{name} · :gray[{ui.ago(row['created'])}]", width="content")
             actions.buttons(row)
-        # Each part in a container of its own: what one gains or loses moves no other to a new place in the page's tree,
+        # Each part has its own container: what one gains or loses moves no other to a new place in the page's tree,
         # where the browser would draw it anew.
         with st.container():
             head.headline(row, results, over, claims.of_sweep(row, runs, over))
