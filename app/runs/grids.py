@@ -63,12 +63,12 @@ def _height(rows: int) -> int:
     return min(38 + 30 * max(1, rows), 620)
 
 
-def _key(kind: str, of: str, ids: Sequence[str]) -> str:
+def _key(kind: str, experiment: str, ids: Sequence[str]) -> str:
     """The table's key: the same whatever rows it shows, so that it is not drawn anew.
 
     Rows are marked by their places: the marks move along with the rows.
     """
-    key = f"{kind}-{zlib.crc32(of.encode()):x}"
+    key = f"{kind}-{zlib.crc32(experiment.encode()):x}"
     before, marked = st.session_state.get(f"_ids-{key}"), st.session_state.get(key)
     if before is not None and before != ids and marked and marked["selection"]["rows"]:
         places = {run: place for place, run in enumerate(ids)}
@@ -105,7 +105,7 @@ def _curve(ids: list[str], curve: str, role: metric_roles.Role) -> tuple[dict[st
 
 
 def runs_table(
-    rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: metric_roles.Role, of: str
+    rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: metric_roles.Role, experiment: str
 ) -> list[int]:
     """Draw one row per run; returns the places of the marked ones.
 
@@ -115,7 +115,7 @@ def runs_table(
         pinned: What of it stays at the left.
         curve: The metric whose history is drawn; none if empty.
         role: What that metric is.
-        of: The name of what they are the runs of.
+        experiment: What they are the runs of, by name.
     """
     labels = actions.short(columns)
     ids = [str(run) for run in rows["run_id"]]
@@ -149,7 +149,7 @@ def runs_table(
     # Beside the metrics, before the times.
     place = min((rest.index(column) for column in (STARTED, SECONDS) if column in rest), default=len(rest))
     order = ["", NAME, *left, *rest[:place], *more, *rest[place:]]
-    key = _key("runs-table", of, ids)
+    key = _key("runs-table", experiment, ids)
     event = st.dataframe(
         frame, hide_index=True, key=key, row_height=30, height=_height(len(frame)), column_order=order, lazy=False,
         column_config=config, on_select="rerun", selection_mode="multi-row", placeholder="",
@@ -159,7 +159,7 @@ def runs_table(
 
 
 def groups_table(
-    rows: pd.DataFrame, by: list[str], shown: list[str], metrics: list[str], role: metric_roles.Role, of: str
+    rows: pd.DataFrame, by: list[str], shown: list[str], metrics: list[str], role: metric_roles.Role, experiment: str
 ) -> tuple[pd.DataFrame, list[int]]:
     """Draw one row per group, the best first; returns the groups and the places of the marked ones.
 
@@ -169,7 +169,7 @@ def groups_table(
         shown: Those columns of it that are shown.
         metrics: What is averaged; they rank by the first.
         role: What the first metric is.
-        of: The name of what they are the runs of.
+        experiment: What they are the runs of, by name.
     """
     frame = groups(rows, by, metrics, shown)
     if metrics:
@@ -201,7 +201,7 @@ def groups_table(
         data["others"] = frame["others"]
         config["others"] = st.column_config.TextColumn("others", help="What became of the rest")
     # A group is known by its first run, which it keeps while others join it.
-    key = _key("groups-table", " ".join([of, *by]), [str(ids[-1]) for ids in frame["runs"]])
+    key = _key("groups-table", " ".join([experiment, *by]), [str(ids[-1]) for ids in frame["runs"]])
     event = st.dataframe(
         pd.DataFrame(data), hide_index=True, key=key, row_height=30, height=_height(len(frame)), column_config=config,
         on_select="rerun", selection_mode="multi-row", placeholder="", lazy=False, alt="Groups of runs, the best first",
