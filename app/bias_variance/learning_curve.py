@@ -69,9 +69,10 @@ def learning(study: Study, aim: Aim, drawn: bool) -> None:
         return
     if axis is None:
         study_page.empty(
-            "These runs differ in no number: a learning curve takes training sets of several sizes.", "bias_variance",
+            "These runs differ in no number: a learning curve takes training sets of several sizes.",
+            "bias_variance",
             ["training-set-size"],
-        )  # fmt: skip
+        )
         return
     errors(study, "learning", axis, aim, scale == "log")
     if not is_size(axis):

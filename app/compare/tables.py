@@ -181,8 +181,9 @@ def pair(view: View, ranking: Standings | None) -> None:
     if not planned and corrected is not None and margin:
         corrected = _between(
             standings(view.samples(view.tested), direction=view.direction, metric=view.metric, margin=margin),
-            first, other,
-        )  # fmt: skip
+            first,
+            other,
+        )
     result = corrected if not planned and corrected is not None else None
     result = result or verdict(
         by_name[first], by_name[other], direction=view.direction, metric=view.metric, margin=margin or None

@@ -204,7 +204,7 @@ def _table(info: TrajectoriesInfo) -> None:
         "rate": st.column_config.NumberColumn(
             "theory, a step", format="%.4f", help="The factor on the slowest direction: above 1 it diverges."
         ),
-    }  # fmt: skip
+    }
     st.dataframe(
         table if table["rate"].notna().any() else table.drop(columns="rate"), hide_index=True, row_height=30,
         column_config=config, key="surface-table", placeholder="–", alt="Steps that each method needs",

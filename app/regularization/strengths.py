@@ -144,9 +144,10 @@ def strength(subject: Subject) -> None:
     info = subject.info
     if info is None or info.empty:
         study_page.empty(
-            info.problem if info is not None else "These runs do not differ in any parameter.", "regularization",
+            info.problem if info is not None else "These runs do not differ in any parameter.",
+            "regularization",
             ["l2", "dropout", "l1"],
-        )  # fmt: skip
+        )
         return
     subject.verdict_line(info.sentence, info.verdict.comparisons if info.verdict else 0)
     if info.edge_sentence:
@@ -178,12 +179,13 @@ def factorial(subject: Subject) -> None:
     study = subject.study
     options = [key for key in study.axes if key in REGULARIZERS] + [
         key for key in study.axes if key not in REGULARIZERS
-    ]  # fmt: skip
+    ]
     if len(options) < FACTORS[0]:
         study_page.empty(
-            "Effects are taken apart where two or more params were crossed.", "regularization",
+            "Effects are taken apart where two or more params were crossed.",
+            "regularization",
             ["regularization-factorial"],
-        )  # fmt: skip
+        )
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         default = subject.regularizers if len(subject.regularizers) > 1 else options[: FACTORS[0]]

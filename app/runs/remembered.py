@@ -33,9 +33,7 @@ def of_tag(text: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         return {}
     good = {key: content[key] for key, kind in KEPT.items() if isinstance(content.get(key), kind)}
-    return {
-        key: [str(item) for item in value] if isinstance(value, list) else value for key, value in good.items()
-    }  # fmt: skip
+    return {key: [str(item) for item in value] if isinstance(value, list) else value for key, value in good.items()}
 
 
 def to_tag() -> str:

@@ -37,8 +37,9 @@ def caption_of(
 @st.dialog("Figure for a document", width="large", on_dismiss="rerun")
 def _document(figure: Any, caption: export.Caption, name: str) -> None:
     live.hold()
-    kind = st.segmented_control("Format", list(export.FORMATS), default="svg", required=True, key="document-format",
-                                format_func=str.upper)  # fmt: skip
+    kind = st.segmented_control(
+        "Format", list(export.FORMATS), default="svg", required=True, key="document-format", format_func=str.upper
+    )
     st.caption("The camera at the figure's upper right saves it as it stands here, caption included.")
     document = export.for_document(figure, caption)
     st.plotly_chart(

@@ -77,8 +77,9 @@ def phases(address: Address, compared: Comparison) -> None:
         st.caption(
             "Search scores are too good on average: do not rank confirmed groups, with their fresh seeds, among them."
             if _all_phases()
-            else "Winners by their fresh seeds; the search that chose them is left out.", width="content",
-        )  # fmt: skip
+            else "Winners by their fresh seeds; the search that chose them is left out.",
+            width="content",
+        )
 
 
 def load(address: Address) -> Comparison | None:

@@ -100,9 +100,10 @@ class Study:
         labels = {group.group: group.label for group in groups}
         keep = runs["counts"].to_numpy(dtype=bool)
         frame = self.comparison.runs.drop(columns=["counts"]).assign(
-            group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy(),
+            group=runs["group"].to_numpy(),
+            label=runs["group"].map(labels).to_numpy(),
             outcome=runs["outcome"].to_numpy(),
-        )  # fmt: skip
+        )
         names = {slot: self.slots[slot] for slot in (*SLOTS, *TRUTH)}
         slots = {slot: self.slots.error(name, self.comparison.last(name)) for slot, name in names.items()}
         return pd.concat([frame, pd.DataFrame(slots), self.comparison.params], axis=1)[keep].reset_index(drop=True)
@@ -174,9 +175,8 @@ class Study:
         chosen = ok if run_ids is None else ok[ok["run_id"].isin(list(run_ids))]
         ends = pd.to_numeric(chosen["end_time"], errors="coerce").fillna(0).astype(float)
         by_run = {
-            str(run): _arrays(store.uri(), str(run), file, end)
-            for run, end in zip(chosen["run_id"], ends, strict=True)
-        }  # fmt: skip
+            str(run): _arrays(store.uri(), str(run), file, end) for run, end in zip(chosen["run_id"], ends, strict=True)
+        }
         return {run: arrays for run, arrays in by_run.items() if arrays is not None}
 
     def link(self) -> str:
