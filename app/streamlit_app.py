@@ -76,6 +76,6 @@ except StoreError as error:
     st.error(ui.text(error))
 
 # After the page: asking the service may take a moment, and what it needs is imported by then.
-from app.shared import service_line as service  # noqa: E402
+from app.shared import service_line  # noqa: E402
 
-service.line(notices)
+service_line.line(notices)

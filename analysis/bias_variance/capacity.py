@@ -16,11 +16,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.bias_variance.decomposition import FLOOR, NOISE, RISK, SQUARED, ZERO_ONE, Decomposition, Part
+from analysis.bias_variance.decomposition import FLOOR, HELPS, NOISE, RISK, SQUARED, ZERO_ONE, Decomposition, Part
 from analysis.bias_variance.double_descent import Descent, descent
 from analysis.bias_variance.replicates import Arrays, Replicates, epochs_of, replicates
 from analysis.figures.param_axis import Along, along
-from analysis.statistics import plus_minus
+from analysis.statistics import number, plus_minus
 from tracking.schema import Outcome
 
 EPOCH: Final = "epoch"
@@ -149,6 +149,42 @@ class CapacityInfo:
         if not missing:
             return []
         return [f"Not drawn: {', '.join(position.text for position in missing)}. {missing[0].problem}"]
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"The {self.loss} on {self._parts.points} test examples and its parts along {self.axis.title}"
+
+    @property
+    def n(self) -> str:
+        """`n=5 training sets with 3 initialisations each`."""
+        return f"n={self._parts.datasets} training sets with {self._parts.inits} initialisations each"
+
+    @property
+    def _parts(self) -> Decomposition:
+        """The parts at the first position that is drawn: all have as many training sets and test examples."""
+        return next(position.parts for position in self.drawn if position.parts is not None)
+
+    @property
+    def interval(self) -> str:
+        """The kind of the intervals; nothing where there are none."""
+        return self.kind
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        words = [
+            "Bars are the parts of the risk, the line the risk as it was measured on the test examples, dots one"
+            " training set each"
+        ]
+        if any(position.parts is not None and HELPS in position.parts for position in self.drawn):
+            words += ["what hangs below zero is taken away"]
+        else:
+            words += ["an estimate below zero hangs below it"]
+        words += [f"below, each part with its {self.kind}"] if self.kind else ["below three training sets no interval"]
+        if self.threshold is not None:
+            words += [f"from the dashed line on the mean training error is at most {number(self.limit, 2)}"]
+        return "; ".join(words) + "."
 
     def frame(self) -> pd.DataFrame:
         """One row per part and value of the axis: the estimate, its interval, and the numbers of runs behind it."""

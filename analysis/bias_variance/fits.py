@@ -45,6 +45,8 @@ class FitsInfo:
     sets: int
     """The number of training sets, R."""
     problem: str = ""
+    label: str = ""
+    """What the configuration is called."""
 
     @property
     def empty(self) -> bool:
@@ -67,6 +69,30 @@ class FitsInfo:
         beside = ", ".join(f"{names[key]} {number(size, 2)}" for key, size in sizes.items())
         other = " beyond the noise" if NOISE in self.parts else ""
         return f"Most of the error{other} is {names[largest]}, largest about x = {number(where, 2)} ({beside})."
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        whose = f" of {self.label}" if self.label else ""
+        return f"Fits{whose} to {self.sets} training sets, their mean, and the parts of the error along x"
+
+    @property
+    def n(self) -> str:
+        """`n=150 fits to 50 training sets`."""
+        return f"n={self.total} fits to {self.sets} training sets"
+
+    @property
+    def interval(self) -> str:
+        """Nothing: the fits themselves show their spread."""
+        return ""
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        return (
+            f"Thin lines are fits to different training sets ({len(self.fits)} of {self.total}), the thick one is"
+            " the mean of all; below, what the squared error at each x is made of, stacked."
+        )
 
     def frame(self) -> pd.DataFrame:
         """One row per point: x, truth, mean, parts, and every fit that is drawn."""
@@ -94,12 +120,13 @@ def _without_fits(problem: str) -> FitsInfo:
     )
 
 
-def fits_info(answers: Replicates | str) -> FitsInfo:
+def fits_info(answers: Replicates | str, label: str = "") -> FitsInfo:
     """The fits of one configuration.
 
     Args:
         answers: Its runs' answers, or a sentence that says why there are none, from
             `analysis.bias_variance.replicates`.
+        label: What the configuration is called.
     """
     if isinstance(answers, str):
         return _without_fits(answers)
@@ -127,6 +154,7 @@ def fits_info(answers: Replicates | str) -> FitsInfo:
         parts=parts,
         total=datasets * inits,
         sets=datasets,
+        label=label,
     )
 
 

@@ -140,6 +140,31 @@ class LearningCurveInfo:
             sentences.append(descent.sentence)
         return " ".join(sentences)
 
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"{self.dev} and training error against {self.axis.key}"
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds`; `n below 3` where there is no interval."""
+        return self.kind.partition(", ")[2] or "n below 3"
+
+    @property
+    def interval(self) -> str:
+        """The kind of the intervals; nothing where there are none."""
+        return self.kind
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        over = self.lines[0].dots[0].over
+        words = [f"Dots are {over}, thick points their means"]
+        words += [f"bars the {self.kind}"] if self.kind else [f"below three {over} no interval is drawn"]
+        if self.threshold is not None:
+            words += ["the dashed line is where networks begin to fit their training set"]
+        return "; ".join(words) + "."
+
     def frame(self) -> pd.DataFrame:
         """One row per error of a run or training set."""
         rows = [

@@ -157,6 +157,20 @@ class CurvesInfo:
         shared = any(any_shared([line.data for line in _counted(curve.lines)]) for curve in self.curves)
         return f"95% t-interval, n={n}{f' {DATASETS}' if shared else ''}"
 
+    def frame(self) -> pd.DataFrame:
+        """One row per run and step: group, run, seed, step, the place on the axis, the value, the smoothed value."""
+        rows = [
+            (curve.group.label, line.run_id, line.seed, step, x, value, smooth)
+            for curve in self.curves
+            for line in curve.lines
+            for step, x, value, smooth in zip(line.steps, line.x, line.values, line.y, strict=True)
+        ]
+        columns = ["group", "run", "seed", "step", self.axis, self.metric, "smoothed"]
+        if len(set(columns)) < len(columns):
+            columns[4] = f"{self.axis} on the axis"
+        frame = pd.DataFrame(rows, columns=columns)
+        return frame if self.smoothing else frame.drop(columns="smoothed")
+
 
 def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     """The debiased exponential mean: s_k = weight s_(k-1) + (1 - weight) v_k, divided by 1 - weight^k.

@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from analysis.figures.export import sizes
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
 from analysis.statistics.geometric_mean import GeometricMean, band, geometric_mean
 from analysis.words import counted
@@ -28,6 +29,11 @@ GRADIENT: Final = "gradient norm"
 SPREAD: Final = "activation spread before training"
 CONDITION: Final = "condition of what comes in"
 _ARRAYS: Final = {SPREAD: "activation_std", CONDITION: "condition"}
+_MEANING: Final = {
+    SPREAD: "How far each layer's outputs spread over examples: what shrinks or grows a layer does so in depth.",
+    CONDITION: "Largest over smallest eigenvalue of the second moments of what comes into a layer: gradient descent is"
+    " slow where it is large.",
+}
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,27 @@ class HeatInfo:
         """Whether a layer somewhere had no gradient at all."""
         return any(bool((panel.norms == 0).any()) for panel in self.panels)
 
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return "Gradient norm by layer and epoch"
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds each`."""
+        return sizes([panel.n for panel in self.panels])
+
+    @property
+    def interval(self) -> str:
+        """Nothing: colours have no intervals."""
+        return ""
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        gaps = " Gaps: some run had no gradient there at all." if self.zeros else ""
+        return f"Layer 1 is next to the input; geometric means over seeds, colours are shared.{gaps}"
+
     def frame(self) -> pd.DataFrame:
         """One row per cell: group, epoch, layer, gradient norm, runs."""
         rows = [
@@ -237,6 +264,27 @@ class RatioInfo:
         """What the bars are; nothing where none is drawn."""
         return band([ratio.over for ratio in self.ratios])
 
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return "The first layer's gradient norm over the last's, against the number of layers"
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds each`."""
+        return sizes([len(ratio.values) for ratio in self.ratios])
+
+    @property
+    def interval(self) -> str:
+        """The kind of the bars; nothing where none is drawn."""
+        return self.band
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        bars = self.band or "seeds are too few for an interval"
+        return f"Dots are seeds, lines geometric means, bars the {bars}. Layers differ in size: compare methods."
+
     def frame(self) -> pd.DataFrame:
         """One row per run: method, layers, seed, ratio, the verdict on its group."""
         rows = [
@@ -293,6 +341,8 @@ class ProfileInfo:
 
     profiles: list[Profile]
     what: str
+    when: str = LAST
+    """FIRST or LAST epoch, of the gradient."""
 
     @property
     def problem(self) -> str:
@@ -326,6 +376,31 @@ class ProfileInfo:
     def infinite(self) -> int:
         """Values that are infinite, which stand at the upper edge."""
         return sum(int(np.isposinf(profile.values).sum()) for profile in self.profiles)
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        epoch = f" in the {self.when} epoch" if self.what == GRADIENT else ""
+        return f"{self.what.capitalize()} by layer{epoch}"
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds each`."""
+        return sizes([len(profile.values) for profile in self.profiles])
+
+    @property
+    def interval(self) -> str:
+        """The kind of the bars; nothing where none is drawn."""
+        return self.band
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        if self.what == GRADIENT:
+            return f"Dots are seeds, lines geometric means, bars the {self.band or 'seeds too few for one'}."
+        bars = f" Bars: {self.band}." if self.band else ""
+        triangles = " Triangles: infinite, since an input never varies." if self.infinite else ""
+        return f"{_MEANING[self.what]} Dots are seeds.{bars}{triangles}"
 
     def frame(self) -> pd.DataFrame:
         """One row per run and layer."""
@@ -368,4 +443,4 @@ def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> Profi
                 change,
             )
         )
-    return ProfileInfo(profiles, what)
+    return ProfileInfo(profiles, what, when)

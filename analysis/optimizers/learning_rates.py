@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.export import sizes
 from analysis.figures.marks import EDGE, at_edge
 from analysis.figures.traces import cross, error_bars, halves, mean_line, seed_dots
 from analysis.figures.value_axis import Scale, log_range, scale, value_axis
@@ -137,6 +138,29 @@ class RatesInfo:
         if not sizes:
             return ""
         return f"95% t-interval, n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"{self.metric} against {self.key}, a dot a run of the search"
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds each`."""
+        return sizes([trial.sample.n for line in self.lines for trial in line.trials])
+
+    @property
+    def interval(self) -> str:
+        """The kind of the bars; nothing where none is drawn."""
+        return self.band
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        bars = f" bars the {self.band}," if self.band else ""
+        diverged, judged = self.diverged
+        crosses = f" Red crosses at the upper edge: {diverged} of {judged} runs diverged." if diverged else ""
+        return f"A dot is a run of the search, lines go through the means of trials,{bars} the best is ringed.{crosses}"
 
     def frame(self) -> pd.DataFrame:
         """One row per run: method, the key, trial, seed, the metric (nan where it diverged), diverged."""

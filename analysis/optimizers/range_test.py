@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.export import sizes
 from analysis.figures.traces import crosses, seed_dots, seed_line
 from analysis.figures.value_axis import Scale, scale, value_axis
 from analysis.statistics.geometric_mean import GeometricMean, band, geometric_mean
@@ -104,6 +105,29 @@ class RangeInfo:
     def band(self) -> str:
         """What the intervals in the words are; nothing where there are none."""
         return band([group.steepest for group in self.groups], "the logarithm of the marked rates")
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"{self.loss} against a learning rate that grows every epoch"
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds each`."""
+        return sizes([len(group.lines) for group in self.groups])
+
+    @property
+    def interval(self) -> str:
+        """The kind of the intervals in the words; nothing where there are none."""
+        return self.band
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        return (
+            "Dots are epochs, lines their mean with both neighbours; a triangle marks the steepest descent, a"
+            " diamond the turn."
+        )
 
     def frame(self) -> pd.DataFrame:
         """One row per point: method, run, seed, the rate, the loss, the smoothed loss."""

@@ -22,6 +22,7 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.curves import Curve, CurvesInfo, Line
+from analysis.figures.export import sizes
 from analysis.figures.traces import error_bars, mean_line
 from analysis.statistics import number
 from analysis.statistics.rounding import precision, resolution
@@ -167,6 +168,31 @@ class TargetsInfo:
         words = [f"sooner than {joined(sooner)}"] if sooner else []
         words += [f"not to be told from {joined(rest)}"] if rest else []
         return f"{lead}{' but '.join(words)} ({basis})"
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"Share of runs that reach {self.metric} {number(self.target)} against {self.axis}"
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds each`."""
+        return sizes([line.n for line in self.lines if line.n])
+
+    @property
+    def interval(self) -> str:
+        """The kind of the intervals."""
+        return "95% Clopper-Pearson of the final share"
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        unfinished = sum(line.unfinished for line in self.lines)
+        waiting = f" {counted(unfinished, 'run')} without a result left out." if unfinished else ""
+        return (
+            "A step is a run that arrives; a line that ends below 100% has runs that missed, diverged ones among"
+            f" them. Right of the end: the share with its 95% Clopper-Pearson interval.{waiting}"
+        )
 
     def frame(self) -> pd.DataFrame:
         """One row per run: method, run, seed, when it reached the target (nan where it missed), diverged."""

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.export import sizes
 from analysis.figures.marks import EDGE, at_edge
 from analysis.figures.traces import band, band_opacity, bounds, cross, mean_line, seed_line
 from analysis.figures.value_axis import log_range, scale, value_axis
@@ -156,6 +157,35 @@ class BudgetsInfo:
         if not sizes:
             return ""
         return f"95% t-interval, n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"Expected best {self.metric} against the number of trials"
+
+    @property
+    def n(self) -> str:
+        """`n=12 trials each`."""
+        return sizes([line.trials for line in self.lines], "trial")
+
+    @property
+    def interval(self) -> str:
+        """The kind of the bands; nothing where none is drawn."""
+        return self.band
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        if any(len(line.seeds) > 1 for line in self.lines):
+            lines = "Thin lines are seeds" + (f", bands the {self.band}" if self.band else "")
+        else:
+            lines = "A line a method"
+        failed = any(line.failed for line in self.lines)
+        crosses = " A cross: so few trials may all fail, so there is no expectation." if failed else ""
+        return (
+            "The mean over all subsets of so many of the search's trials, chosen by their seeds' mean."
+            f" {lines}.{crosses}"
+        )
 
     def frame(self) -> pd.DataFrame:
         """One row per method and budget: the expectation, low, high, n, and the chance that all trials fail."""

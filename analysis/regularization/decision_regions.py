@@ -120,6 +120,16 @@ class RegionsInfo:
         return "a side of the square shown" if math.isclose(wide, tall) else "a side of the plane shown, the longer one"
 
     @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"Decision regions, a panel a value of {self.strengths.axis}"
+
+    @property
+    def interval(self) -> str:
+        """Nothing: colours have no intervals."""
+        return ""
+
+    @property
     def n(self) -> str:
         """`n=8 seeds each`."""
         return sizes([region.length.n for region in self.regions], self.strengths.over.removesuffix("s"))

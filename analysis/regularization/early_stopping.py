@@ -145,6 +145,16 @@ class EarlyStoppingInfo:
         return interval_of_all.kind if interval_of_all.shown else ""
 
     @property
+    def shows(self) -> str:
+        """What the curves show, for a caption."""
+        return f"{self.metric} over the epochs of {self.name}, with what patience {self.patience} chooses"
+
+    @property
+    def interval(self) -> str:
+        """Nothing: the curves are of single seeds, and their mean has no band."""
+        return ""
+
+    @property
     def reading(self) -> str:
         """How to read the curves, in plain text."""
         words = ["Thin lines are seeds, the thick one their mean"]

@@ -90,7 +90,7 @@ class FactorialInfo:
         return bool(self.problem)
 
     @property
-    def n(self) -> int:
+    def seeds(self) -> int:
         """How many seeds have a result in every cell."""
         return self.effects[0].interval.n if self.effects else 0
 
@@ -99,7 +99,7 @@ class FactorialInfo:
         """The least number of further seeds that makes it possible to show an effect; 0 where there are enough."""
         if not self.effects or holm(effect.test.smallest_p for effect in self.effects).min() <= ALPHA:
             return 0
-        missing = seeds_missing([Prospect(effect.test, self.n) for effect in self.effects])
+        missing = seeds_missing([Prospect(effect.test, self.seeds) for effect in self.effects])
         return min((number for number in missing if number is not None), default=0)
 
     @property
@@ -108,7 +108,7 @@ class FactorialInfo:
         count = len(self.left_out)
         words = f"; {counted(count, self.over)} left out: a run diverged or has no result" if count else ""
         return (
-            f"95% t-intervals over n={self.n} {self.over}s, one contrast per {self.over}; exact sign-flip tests"
+            f"95% t-intervals over n={self.seeds} {self.over}s, one contrast per {self.over}; exact sign-flip tests"
             f" corrected for {len(self.effects)} effects (Holm){words}"
         )
 
@@ -132,7 +132,7 @@ class FactorialInfo:
         shown_effects = sorted(
             (effect for effect in self.effects if effect.shown), key=lambda effect: -abs(effect.interval.mean)
         )
-        count, seeds = len(self.effects), counted(self.n, self.over)
+        count, seeds = len(self.effects), counted(self.seeds, self.over)
         diverged = f" {counted(self.diverged, 'run')} diverged." if self.diverged else ""
         if self.more:
             possible = f"{possible_words(self.more)}, after the correction for all of them"
@@ -143,6 +143,26 @@ class FactorialInfo:
         pairs = "; ".join(f"{effect.name} {_change(effect)}" for effect in shown_effects if not effect.main)
         end = f"; together: {pairs}" if pairs else "; no two factors are shown to depend on each other"
         return f"Effects on {self.metric}: {mains or 'none alone'}{end}.{diverged}"
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"Main effects and interactions of {', '.join(self.factors)} on {self.metric}"
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds`: those with a result in every cell."""
+        return f"n={self.seeds} seeds"
+
+    @property
+    def interval(self) -> str:
+        """The kind of the intervals, and which seeds they are of."""
+        return self.basis
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        return f"Left of zero the error falls. Dots are seeds; {self.basis}. {self.meaning}"
 
     def frame(self) -> pd.DataFrame:
         """One row per effect: effect, kind, mean, low, high, n, p_holm."""

@@ -25,7 +25,7 @@ from analysis.statistics.independent import SEEDS
 from analysis.statistics.samples import seed_name
 from analysis.statistics.seeds import possible_words
 from analysis.statistics.verdicts import Decision, Verdict, fewest_more, verdicts
-from analysis.words import joined
+from analysis.words import counted, joined
 from tracking.schema import MINIMIZE
 
 if TYPE_CHECKING:
@@ -126,9 +126,14 @@ class ForestInfo:
         return bool(self.problem)
 
     @property
-    def n(self) -> int:
+    def seeds(self) -> int:
         """The largest number of seeds of a row."""
         return max((row.verdict.n for row in self.rows), default=0)
+
+    @property
+    def n(self) -> str:
+        """`n=8 seeds at most`."""
+        return f"n={self.seeds} seeds at most"
 
     @property
     def units(self) -> str:
@@ -163,6 +168,22 @@ class ForestInfo:
             parts.append(f"too few {self.units}{possible}: {joined(by[Decision.TOO_FEW])}")
         text = "; ".join(parts)
         return f"{text[:1].upper()}{text[1:]}."
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"{self.metric} of {counted(len(self.rows), 'regularizer')} minus that of none"
+
+    @property
+    def interval(self) -> str:
+        """The kind of the intervals."""
+        return self.basis
+
+    @property
+    def reading(self) -> str:
+        """How to read the figure, in plain text."""
+        words = f"Left of zero a regularizer errs less than {NONE}. Dots are seeds; {self.basis}. {self.selection}"
+        return words.strip()
 
     def frame(self) -> pd.DataFrame:
         """One row per regularizer: its configuration, mean, difference with interval, n, p, verdict, diverged, runs."""

@@ -26,7 +26,7 @@ from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.statistics.independent import independent_rows
 from analysis.statistics.samples import Sample, seed_name
 from analysis.statistics.verdicts import Verdict, verdicts
-from analysis.words import listed
+from analysis.words import counted, listed
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -147,6 +147,16 @@ class IsolationInfo:
         if not counts:
             return ""
         return f"95% t-interval, n={counts[0]}" + (f" to {counts[-1]}" if counts[-1] > counts[0] else "")
+
+    @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"{self.metric} against {self.strengths.axis}, {counted(len(self.points), 'strength')}"
+
+    @property
+    def interval(self) -> str:
+        """The kind of the bars; nothing where none is drawn."""
+        return self.band
 
     @property
     def n(self) -> str:

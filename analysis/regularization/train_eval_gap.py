@@ -103,6 +103,16 @@ class ModesInfo:
         return f"95% t-interval, n={counts[0]}" + (f" to {counts[-1]}" if counts[-1] > counts[0] else "")
 
     @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"{self.training} in training mode and {self.evaluation} in evaluation mode, a panel a group"
+
+    @property
+    def interval(self) -> str:
+        """The kind of the bands; nothing where none is drawn."""
+        return self.band
+
+    @property
     def n(self) -> str:
         """`n=8 seeds each`."""
         return sizes([panel.gap.n for panel in self.panels if panel.gap.n])

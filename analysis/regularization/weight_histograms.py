@@ -126,6 +126,16 @@ class RidgelinesInfo:
         return SCALES[0] if apart < 4 else SCALES[1] if apart < 12 else SCALES[2]
 
     @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"Density of the weights of {self.layer}, a ridge a value of {self.strengths.axis}"
+
+    @property
+    def interval(self) -> str:
+        """Nothing: the weights of all seeds are pooled."""
+        return ""
+
+    @property
     def n(self) -> str:
         """`n=8 seeds each`."""
         return sizes([ridge.seeds for ridge in self.ridges])

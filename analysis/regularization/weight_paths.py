@@ -108,6 +108,16 @@ class PathInfo:
         return f"95% t-interval, n={counts[0]}" + (f" to {counts[-1]}" if counts[-1] > counts[0] else "")
 
     @property
+    def shows(self) -> str:
+        """What is to be seen, for a caption."""
+        return f"Weight norm, share of weights near zero and effective rank of the layers against {self.strengths.axis}"
+
+    @property
+    def interval(self) -> str:
+        """The kind of the bars; nothing where none is drawn."""
+        return self.band
+
+    @property
     def n(self) -> str:
         """`n=8 seeds each`."""
         return sizes([cell.interval("weight_norm").n for cell in self.cells], self.strengths.over.removesuffix("s"))

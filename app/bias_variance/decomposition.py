@@ -1,4 +1,4 @@
-"""The last two looks of the Bias and variance page, of replicated runs: the decomposition, and the fits."""
+"""The tabs of the Bias and variance page for replicated runs: the decomposition of the error, and the fits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import streamlit as st
 
 from analysis.bias_variance.capacity import EPOCH, CapacityInfo, along_epochs, capacity_info
 from analysis.bias_variance.capacity_figure import plot_capacity
-from analysis.bias_variance.decomposition import HELPS, LOSSES, SQUARED
+from analysis.bias_variance.decomposition import LOSSES, SQUARED
 from analysis.bias_variance.fits import fits_info, plot_fits
 from analysis.bias_variance.replicates import DATASETS_PARAM, INITS_PARAM, epochs_of, replicates
-from analysis.statistics import number
 from app.bias_variance.diagnosis import Aim
 from app.bias_variance.learning_curve import REST, errors, number_axes, with_rest
 from app.shared import ui
-from app.study import page as study
+from app.study import page as study_page
 from app.study.page import Study
 from tracking.schema import REPLICATE_FILE, TRAIN_EVAL_ERROR, Outcome
 
@@ -27,29 +26,29 @@ FITTED: Final = "fitted"
 LAST: Final = "last"
 
 
-def replicated(found: Study) -> pd.DataFrame:
+def replicated(study: Study) -> pd.DataFrame:
     """The runs of sweeps that replicate; all runs where none says so."""
-    runs = found.judged
+    runs = study.judged
     if DATASETS_PARAM not in runs:
         return runs
-    said = runs[runs[DATASETS_PARAM].notna()]
-    return said.reset_index(drop=True) if len(said) else runs
+    replicating = runs[runs[DATASETS_PARAM].notna()]
+    return replicating.reset_index(drop=True) if len(replicating) else runs
 
 
-def _arrays(found: Study, runs: pd.DataFrame) -> dict[str, Any]:
-    return found.arrays(REPLICATE_FILE, runs["run_id"])
+def _arrays(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
+    return study.arrays(REPLICATE_FILE, runs["run_id"])
 
 
-def _none(found: Study, runs: pd.DataFrame) -> str:
-    """Why there are no answers; nothing if a run has left some."""
+def _none(study: Study, runs: pd.DataFrame) -> str:
+    """Why there are no predictions to take apart; nothing if a run has left some."""
     ok = runs[runs["outcome"] == Outcome.OK]
-    if len(ok) and _arrays(found, ok.head(1)):
+    if len(ok) and _arrays(study, ok.head(1)):
         return ""
     if len(runs) and (runs["outcome"] == Outcome.DIVERGED).all():
         return f"All {len(runs)} runs diverged: there are no answers to take apart."
     if DATASETS_PARAM in runs and runs[DATASETS_PARAM].notna().any() and not len(ok):
         return "The first answers come with the first runs that end."
-    if len(ok) and _arrays(found, ok):
+    if len(ok) and _arrays(study, ok):
         return ""
     return (
         "These runs were not replicated: bias and variance are told apart by several training sets, each with several"
@@ -59,11 +58,13 @@ def _none(found: Study, runs: pd.DataFrame) -> str:
 
 def _classes(arrays: Mapping[str, Any]) -> bool:
     """Whether these are the answers of a classification."""
-    return any(np.issubdtype(each["targets"].dtype, np.integer) for each in arrays.values() if "targets" in each)
+    return any(
+        np.issubdtype(content["targets"].dtype, np.integer) for content in arrays.values() if "targets" in content
+    )
 
 
 def _epoch(runs: pd.DataFrame, arrays: dict[str, Any], key: str) -> int | None:
-    """The epoch that is looked at; None for the last of each run."""
+    """The epoch that is chosen; None for the last of each run."""
     epochs = epochs_of(runs, arrays)[:-1]
     if not epochs:
         return None
@@ -73,29 +74,29 @@ def _epoch(runs: pd.DataFrame, arrays: dict[str, Any], key: str) -> int | None:
 
 
 def _capacity(
-    found: Study, runs: pd.DataFrame, arrays: dict[str, Any], axis: str, loss: str, epoch: int | None
+    study: Study, runs: pd.DataFrame, arrays: dict[str, Any], axis: str, loss: str, epoch: int | None
 ) -> CapacityInfo:
     if axis == EPOCH:
         return along_epochs(runs, arrays, loss)
-    own = found.found.metrics
-    fitted = found.found.last(TRAIN_EVAL_ERROR) if TRAIN_EVAL_ERROR in own else found.found.last(found.slots.train)
-    by_run = dict(zip(found.found.runs["run_id"], fitted, strict=True))
+    comparison = study.comparison
+    training_error = TRAIN_EVAL_ERROR if TRAIN_EVAL_ERROR in comparison.metrics else study.slots.train
+    by_run = dict(zip(comparison.runs["run_id"], comparison.last(training_error), strict=True))
     return capacity_info(
         runs.assign(**{FITTED: runs["run_id"].map(by_run)}), arrays, axis, loss, epoch=epoch, train=FITTED
     )
 
 
-def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
-    """The risk and its parts along an axis; without replicates the risk alone."""
-    runs = replicated(found)
-    problem = _none(found, runs) if drawn else ""
-    arrays = _arrays(found, runs) if drawn and not problem else {}
-    keys = [key for key in found.axes if key not in (DATASETS_PARAM, INITS_PARAM)]
-    options = [*[key for key in number_axes(found) if key in keys], *keys]
+def decomposition(study: Study, aim: Aim, drawn: bool) -> None:
+    """Draw the risk and its parts over an axis; without replicates the risk alone."""
+    runs = replicated(study)
+    problem = _none(study, runs) if drawn else ""
+    arrays = _arrays(study, runs) if drawn and not problem else {}
+    keys = [key for key in study.axes if key not in (DATASETS_PARAM, INITS_PARAM)]
+    options = [*[key for key in number_axes(study) if key in keys], *keys]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         names = [*dict.fromkeys(options), EPOCH]
-        lead = next((key for key in found.found.searched if key in options), names[0])
-        axis = study.axis_picker("Along", names, lead, "along", "Capacity, training size, strength, or epochs.")
+        lead = next((key for key in study.comparison.searched if key in options), names[0])
+        axis = study_page.axis_picker("Along", names, lead, "along", "Capacity, training size, strength, or epochs.")
         loss = SQUARED
         if _classes(arrays) or not drawn:
             loss = st.segmented_control(
@@ -106,12 +107,12 @@ def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
     if not drawn or axis is None:
         return
     if problem:
-        if axis in number_axes(found):
-            errors(found, "risk", axis, aim, False)
+        if axis in number_axes(study):
+            errors(study, "risk", axis, aim, False)
             st.caption(f"This is the whole risk. {ui.text(problem)}")
-            study.offer("bias_variance", ["decomposition"])
+            study_page.offer("bias_variance", ["decomposition"])
         else:
-            study.empty(problem, "bias_variance", ["decomposition"])
+            study_page.empty(problem, "bias_variance", ["decomposition"])
         return
     runs = with_rest(runs, keys if axis == EPOCH else [key for key in keys if key != axis])
     with place:
@@ -120,40 +121,21 @@ def decomposition(found: Study, aim: Aim, drawn: bool) -> None:
             name = st.selectbox("Of", rest, key="rest", bind="query-params", width=260)
             runs = runs[runs[REST] == name].reset_index(drop=True)
         epoch = _epoch(runs, arrays, "epoch") if axis != EPOCH else None
-    info = _capacity(found, runs, arrays, axis, str(loss), epoch)
+    info = _capacity(study, runs, arrays, axis, str(loss), epoch)
     if info.empty:
-        study.empty(info.problem)
+        study_page.empty(info.problem)
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
     if info.descent is not None:
         st.markdown(ui.text(info.descent.sentence))
-    parts = next(each.parts for each in info.drawn if each.parts is not None)
-    study.figure(
-        found, "decomposition", lambda dark: plot_capacity(info, dark=dark), info.frame(),
-        shows=f"The {loss} on {parts.points} test examples and its parts along {info.axis.title}",
-        n=f"n={parts.datasets} training sets with {parts.inits} initialisations each", interval=info.kind,
-        reading=_stack_reading(info),
-    )  # fmt: skip
+    study_page.figure(study, "decomposition", info, plot_capacity)
     for note in info.notes:
         st.caption(ui.text(note))
 
 
-def _stack_reading(info: CapacityInfo) -> str:
-    words = ["Bars are the parts of the risk, the line the risk as it was measured on the test examples, dots one"
-             " training set each"]  # fmt: skip
-    if any(each.parts is not None and HELPS in each.parts for each in info.drawn):
-        words += ["what hangs below zero is taken away"]
-    else:
-        words += ["an estimate below zero hangs below it"]
-    words += [f"below, each part with its {info.kind}"] if info.kind else ["below three training sets no interval"]
-    if info.threshold is not None:
-        words += [f"from the dashed line on the mean training error is at most {number(info.limit, 2)}"]
-    return "; ".join(words) + "."
-
-
-def fits(found: Study, drawn: bool) -> None:
-    """The fits of one configuration of a one-dimensional regression."""
-    runs = replicated(found)
+def fits(study: Study, drawn: bool) -> None:
+    """Draw the fits of one configuration of a one-dimensional regression."""
+    runs = replicated(study)
     labels = list(dict.fromkeys(runs["label"]))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         name = labels[0] if labels else ""
@@ -162,22 +144,16 @@ def fits(found: Study, drawn: bool) -> None:
         place = st.container(width="content")
     if not drawn:
         return
-    if problem := _none(found, runs):
-        study.empty(problem, "bias_variance", ["decomposition"])
+    if problem := _none(study, runs):
+        study_page.empty(problem, "bias_variance", ["decomposition"])
         return
-    own = runs[runs["label"] == name].reset_index(drop=True)
-    arrays = _arrays(found, own)
+    configuration_runs = runs[runs["label"] == name].reset_index(drop=True)
+    arrays = _arrays(study, configuration_runs)
     with place:
-        epoch = _epoch(own, arrays, "fits-epoch")
-    info = fits_info(replicates(own, arrays, epoch))
+        epoch = _epoch(configuration_runs, arrays, "fits-epoch")
+    info = fits_info(replicates(configuration_runs, arrays, epoch), name)
     if info.empty:
-        study.empty(info.problem, "bias_variance", ["decomposition"])
+        study_page.empty(info.problem, "bias_variance", ["decomposition"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    study.figure(
-        found, "fits", lambda dark: plot_fits(info, dark=dark), info.frame(),
-        shows=f"Fits of {name} to {info.sets} training sets, their mean, and the parts of the error along x",
-        n=f"n={info.total} fits to {info.sets} training sets", interval="",
-        reading=f"Thin lines are fits to different training sets ({len(info.fits)} of {info.total}), the thick one is"
-        " the mean of all; below, what the squared error at each x is made of, stacked.",
-    )  # fmt: skip
+    study_page.figure(study, "fits", info, plot_fits)

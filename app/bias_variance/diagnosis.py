@@ -1,4 +1,4 @@
-"""The first two looks of the Bias and variance page: the diagnosis with its advice, and the learning curve."""
+"""The Diagnosis tab of the Bias and variance page, with its advice, and what all tabs of the page judge by."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from analysis.bias_variance.diagnosis import Diagnosis, best_first, default_thre
 from analysis.bias_variance.diagnosis_figure import MOST_ROWS, plot_gaps, plot_waterfall, reading
 from analysis.bias_variance.diagnosis_words import summary
 from analysis.figures import export
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from analysis.runs.metric_slots import DEV
 from analysis.runs.true_labels import names, noise_floor, note
 from analysis.statistics import number
 from analysis.words import share
 from app.shared import ui
-from app.study import page as study
+from app.study import page as study_page
 from app.study.metrics import Metrics
 from app.study.page import Study
 from tracking.schema import TRAIN_EVAL_CLEAN_ERROR, VAL_ERROR
@@ -36,15 +36,15 @@ _NOTHING_DRAWN: Final = "The gaps are drawn once a group has both a training and
 # Settings
 
 
-def label_note(found: Study) -> str:
-    """What is to be known of the labels before the diagnosis is believed."""
-    elsewhere = found.slots.dev != VAL_ERROR and TRAIN_EVAL_CLEAN_ERROR in found.found.metrics
-    return note(found.judged, judge=VAL_ERROR if elsewhere else "")
+def label_note(study: Study) -> str:
+    """What the user must know of the labels before believing the diagnosis."""
+    elsewhere = study.slots.dev != VAL_ERROR and TRAIN_EVAL_CLEAN_ERROR in study.comparison.metrics
+    return note(study.judged, judge=VAL_ERROR if elsewhere else "")
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What all looks judge by, so that none contradicts another."""
+    """What all tabs judge by, so that none contradicts another."""
 
     reference: float
     """The error that the task allows."""
@@ -52,9 +52,9 @@ class Aim:
     """How large a gap must be to matter."""
 
 
-def aim_inputs(found: Study) -> Aim:
-    """The reference error and the threshold, as they are entered above all looks."""
-    allowed, usual = noise_floor(found.judged, found.slots.dev), default_threshold(found.judged)
+def aim_inputs(study: Study) -> Aim:
+    """The reference error and the threshold, as they are entered above all tabs."""
+    allowed, usual = noise_floor(study.judged, study.slots.dev), default_threshold(study.judged)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         reference = st.number_input(
             "Reference error", None, None, None, key="reference", bind="query-params", width=170, format="%.4g",
@@ -71,8 +71,8 @@ def aim_inputs(found: Study) -> Aim:
     return Aim(allowed if reference is None else float(reference), usual if threshold is None else float(threshold))
 
 
-def _judged(found: Study, aim: Aim, of: str) -> list[Diagnosis]:
-    runs = found.judged
+def _judged(study: Study, aim: Aim, of: str) -> list[Diagnosis]:
+    runs = study.judged
     if of == "runs":
         seeds = [f", seed {seed}" if seed >= 0 else "" for seed in runs["seed"]]
         single = [f"{name}{seed}" for name, seed in zip(runs["label"], seeds, strict=True)]
@@ -83,70 +83,67 @@ def _judged(found: Study, aim: Aim, of: str) -> list[Diagnosis]:
 # Diagnosis
 
 
-def _measures_training(found: Study) -> bool:
+def _measures_training(study: Study) -> bool:
     """Whether a metric of training data exists, among which a user can choose."""
-    return any(role.part == roles.TRAIN for role in Metrics.of(found.found).roles.values())
+    return any(role.part == metric_roles.TRAIN for role in Metrics.of(study.comparison).roles.values())
 
 
-def _advice(each: Diagnosis) -> None:
-    for fault, ways in each.advice.items():
+def _advice(diagnosis: Diagnosis) -> None:
+    for fault, ways in diagnosis.advice.items():
         st.markdown(f"**Against {fault}**\n\n" + "\n".join(f"- {ui.text(way)}" for way in ways))
 
 
-def diagnosis(found: Study, aim: Aim, drawn: bool) -> str:
-    """The gaps of all groups and the waterfall of one; returns the answer to the page's question."""
+def diagnosis(study: Study, aim: Aim, drawn: bool) -> str:
+    """Draw the gaps of all groups and the waterfall of one; returns the answer to the page's question."""
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     of = row.segmented_control(
         "Judge", ["groups", "runs"], default="groups", required=True, key="of", bind="query-params",
         help="A group is the runs that differ in their seed alone. A single run carries no interval.",
     )  # fmt: skip
-    every, called = _judged(found, aim, of), names(found.slots, found.judged)
-    labels = list(dict.fromkeys(each.label for each in every))
+    judged, called = _judged(study, aim, of), names(study.slots, study.judged)
+    labels = list(dict.fromkeys(item.label for item in judged))
     one = labels[0] if labels else ""
     if len(labels) > 1:
         one = row.selectbox(
             "Waterfall of", labels, key="waterfall-of", bind="query-params", width=420,
             help="The best comes first.",
         )  # fmt: skip
-    answer = summary(every)
-    if not found.slots.train and any(each.diverged < each.runs for each in every):
-        answer = _NO_CHOICE if _measures_training(found) else _NO_TRAINING_METRIC
+    answer = summary(judged)
+    if not study.slots.train and any(item.diverged < item.runs for item in judged):
+        answer = _NO_CHOICE if _measures_training(study) else _NO_TRAINING_METRIC
     if not drawn:
         return answer
-    chosen = next((each for each in every if each.label == one), None)
-    if chosen is None or not found.slots.train or not any(each.n for each in every):
-        study.empty(_NOTHING_DRAWN, "bias_variance", ["width", "training-set-size"])
+    chosen = next((item for item in judged if item.label == one), None)
+    if chosen is None or not study.slots.train or not any(item.n for item in judged):
+        study_page.empty(_NOTHING_DRAWN, "bias_variance", ["width", "training-set-size"])
         return answer
     with st.container(horizontal=True, gap="large"):
         with st.container(width=620):
             if chosen.n:
-                study.figure(
-                    found, "waterfall", lambda dark: plot_waterfall(chosen, called, dark=dark), chosen.frame(),
+                study_page.chart(
+                    study, "waterfall", lambda dark: plot_waterfall(chosen, called, dark=dark), chosen.frame(),
                     shows=f"The errors of {chosen.label} from the reference to {called[DEV]}",
                     n=f"n={chosen.n} {chosen.over}", interval=chosen.basis if chosen.n > 2 else "",
                     reading=reading([chosen]),
                 )  # fmt: skip
             else:
-                study.empty(chosen.sentence)
+                study_page.empty(chosen.sentence)
         with st.container(width=300):
-            if len(every) > 1:
+            if len(judged) > 1:
                 st.markdown(f"**{ui.text(chosen.sentence)}**")
             _advice(chosen)
             if chosen.judged and not chosen.advice and not chosen.untold:
                 st.caption("Advice follows once a fault is named.")
-    if found.slots.train:
+    if study.slots.train:
         st.caption(APART)
-    if len(every) > 1:
-        everything = share(len(every), len(every), of.removesuffix("s"))
+    if len(judged) > 1:
+        everything = share(len(judged), len(judged), of.removesuffix("s"))
         st.subheader(everything.capitalize(), anchor=False)
-        study.figure(
-            found, "gaps", lambda dark: plot_gaps(every, dark=dark),
-            pd.concat([each.frame() for each in every], ignore_index=True),
-            shows=f"The gaps of {min(len(every), MOST_ROWS)} {of}, the best first",
-            n=export.sizes([each.n for each in every if each.n], every[0].over.rstrip("s")),
-            interval=every[0].basis if every[0].n > 2 else "", reading=reading(every),
+        study_page.chart(
+            study, "gaps", lambda dark: plot_gaps(judged, dark=dark),
+            pd.concat([item.frame() for item in judged], ignore_index=True),
+            shows=f"The gaps of {min(len(judged), MOST_ROWS)} {of}, the best first",
+            n=export.sizes([item.n for item in judged if item.n], judged[0].over.rstrip("s")),
+            interval=judged[0].basis if judged[0].n > 2 else "", reading=reading(judged),
         )  # fmt: skip
     return answer
-
-
-# Errors along a number

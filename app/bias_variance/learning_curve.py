@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -14,7 +15,7 @@ from analysis.runs.metric_slots import DEV, TRAIN
 from analysis.runs.true_labels import names
 from app.bias_variance.diagnosis import Aim
 from app.shared import ui
-from app.study import page as study
+from app.study import page as study_page
 from app.study.page import Study
 from tracking.labels import labels
 
@@ -24,13 +25,13 @@ REST: Final = "rest"
 
 def _sizes(value: Any) -> bool:
     numbers = value if isinstance(value, list | tuple) else [value]
-    return bool(numbers) and all(isinstance(each, int | float) and not isinstance(each, bool) for each in numbers)
+    return bool(numbers) and all(isinstance(size, int | float) and not isinstance(size, bool) for size in numbers)
 
 
-def number_axes(found: Study) -> list[str]:
+def number_axes(study: Study) -> list[str]:
     """The params that can be an axis of numbers, lists of sizes among them; sizes of the training set first."""
-    runs = found.judged
-    return size_like([key for key in found.axes if key in runs and any(map(_sizes, runs[key]))])
+    runs = study.judged
+    return size_like([key for key in study.axes if key in runs and any(map(_sizes, runs[key]))])
 
 
 def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -39,52 +40,41 @@ def with_rest(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return runs.assign(**{REST: runs["group"].map(labels(rows))})
 
 
-def errors(found: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:
-    """Both errors against a number, with what the diagnosis says of them."""
-    runs = with_rest(found.judged, [each for each in found.axes if each != axis])
-    called = names(found.slots, runs)
+def errors(study: Study, key: str, axis: str, aim: Aim, log: bool) -> LearningCurveInfo:
+    """Draw both errors against a number, with what the diagnosis says of them."""
+    runs = with_rest(study.judged, [key_of for key_of in study.axes if key_of != axis])
+    called = names(study.slots, runs)
     info = learning_curve_info(
         runs, axis, dev=called[DEV], train=called[TRAIN], reference=aim.reference, threshold=aim.threshold, line=REST
     )
     if info.empty:
-        study.empty(info.problem)
+        study_page.empty(info.problem)
         return info
     st.markdown(f"**{ui.text(info.sentence)}**")
-    study.figure(
-        found, key, lambda dark: plot_learning_curve(info, dark=dark, log=log), info.frame(),
-        shows=f"{info.dev} and training error against {axis}",
-        n=info.kind.partition(", ")[2] or "n below 3", interval=info.kind,
-        reading=_reading(info),
-    )  # fmt: skip
+    study_page.figure(study, key, info, partial(plot_learning_curve, log=log))
     return info
 
 
-def _reading(info: LearningCurveInfo) -> str:
-    over = info.lines[0].dots[0].over
-    words = [f"Dots are {over}, thick points their means"]
-    words += [f"bars the {info.kind}"] if info.kind else [f"below three {over} no interval is drawn"]
-    if info.threshold is not None:
-        words += ["the dashed line is where networks begin to fit their training set"]
-    return "; ".join(words) + "."
-
-
-def learning(found: Study, aim: Aim, drawn: bool) -> None:
-    """The learning curve."""
-    axes = number_axes(found)
+def learning(study: Study, aim: Aim, drawn: bool) -> None:
+    """Draw the learning curve."""
+    axes = number_axes(study)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        axis = study.axis_picker("Along", axes, axes[0] if axes else None, "size", "Any number may stand for the size.")
+        axis = study_page.axis_picker(
+            "Along", axes, axes[0] if axes else None, "size", "Any number may stand for the size."
+        )
         scale = st.segmented_control(
             "Scale", ["linear", "log"], default="linear", required=True, key="scale", bind="query-params"
         )
     if not drawn:
         return
     if axis is None:
-        study.empty(
-            "These runs differ in no number: a learning curve takes training sets of several sizes.", "bias_variance",
+        study_page.empty(
+            "These runs differ in no number: a learning curve takes training sets of several sizes.",
+            "bias_variance",
             ["training-set-size"],
-        )  # fmt: skip
+        )
         return
-    errors(found, "learning", axis, aim, scale == "log")
+    errors(study, "learning", axis, aim, scale == "log")
     if not is_size(axis):
         st.caption("A learning curve takes training sets of several sizes:")
-        study.offer("bias_variance", ["training-set-size"])
+        study_page.offer("bias_variance", ["training-set-size"])

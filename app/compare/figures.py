@@ -13,8 +13,7 @@ from analysis.runs.comparison import Comparison, shown
 from analysis.runs.steps_and_times import SINCE_START, duration_seconds, foreign_steps_sentence, since_start
 from analysis.search.importance import EVALUATORS, importance_info, plot_importance
 from analysis.search.relations import parallel_info, plot_parallel, plot_scatter, scatter_info
-from app.shared import downloads as documents
-from app.shared import store, ui
+from app.shared import downloads, store, ui
 from app.shared.selection import View, link, trained_elsewhere
 from tracking import schema
 
@@ -23,8 +22,8 @@ TABS = ["Curves", "Parallel coordinates", "Scatter", "Importance"]
 
 
 def caption_of(view: View, shows: str, n: str, interval: str) -> export.Caption:
-    """What a figure of this page says of itself in a document."""
-    return documents.caption_of(view.found, view.sweeps, shows, n, interval, link())
+    """The caption of a figure of this page in a document."""
+    return downloads.caption_of(view.comparison, view.sweeps, shows, n, interval, link())
 
 
 def _empty(words: str) -> None:
@@ -34,22 +33,22 @@ def _empty(words: str) -> None:
 
 
 def _axes(view: View) -> list[str]:
-    own = schema.STEPS in view.found.metrics
-    return ["epoch", "step", "time"] if own else ["step", "time"]
+    ours = schema.STEPS in view.comparison.metrics
+    return ["epoch", "step", "time"] if ours else ["step", "time"]
 
 
 def _along(
     view: View, axis: str, ids: tuple[str, ...], histories: pd.DataFrame
 ) -> tuple[pd.DataFrame, str | None, str, str]:
     """Histories with what the horizontal axis shows, its metric, its name, and what misleads on it."""
-    own = schema.STEPS in view.found.metrics
-    if axis == "epoch" or (axis == "step" and not own):
-        elsewhere = trained_elsewhere(view.members, view.sweeps) if own else {}
+    ours = schema.STEPS in view.comparison.metrics
+    if axis == "epoch" or (axis == "step" and not ours):
+        elsewhere = trained_elsewhere(view.members, view.sweeps) if ours else {}
         return histories, None, axis, foreign_steps_sentence(list(elsewhere.values()))
     if axis == "step":
         more = store.histories(ids, schema.STEPS)
         return pd.concat([histories, more], ignore_index=True), schema.STEPS, "optimizer updates", ""
-    if schema.TRAIN_SECONDS in view.found.metrics and view.metric != schema.TRAIN_SECONDS:
+    if schema.TRAIN_SECONDS in view.comparison.metrics and view.metric != schema.TRAIN_SECONDS:
         more = store.histories(ids, schema.TRAIN_SECONDS)
         return pd.concat([histories, more], ignore_index=True), schema.TRAIN_SECONDS, "seconds of training", ""
     seconds, caveat = since_start(histories, view.runs)
@@ -57,7 +56,7 @@ def _along(
 
 
 def curves(view: View, drawn: bool) -> None:
-    """The metric over epochs, updates or time."""
+    """Draw the metric over epochs, updates or time."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         axes = _axes(view)
         axis = st.segmented_control("By", axes, default=axes[0], required=True, key="x", bind="query-params")
@@ -77,8 +76,8 @@ def curves(view: View, drawn: bool) -> None:
         return
     members = view.members
     if view.baseline is not None:
-        own = view.runs[view.runs["group"] == view.baseline.group]
-        members = pd.concat([members, own]).drop_duplicates("run_id")
+        baseline_runs = view.runs[view.runs["group"] == view.baseline.group]
+        members = pd.concat([members, baseline_runs]).drop_duplicates("run_id")
     ids = tuple(members["run_id"])
     histories = store.histories(ids, view.metric) if ids else pd.DataFrame()
     if not len(histories):
@@ -100,25 +99,10 @@ def curves(view: View, drawn: bool) -> None:
     shows = f"{view.metric} against {named}, {ui.count(len(info.curves), 'run' if view.single else 'group')}"
     shows += f", minus {info.baseline}" if info.baseline else ""
     shows += f", smoothed with weight {smoothing:g}" if smoothing else ""
-    documents.downloads(
-        "curves", curve_table(info), lambda: plot_curves(info, log=log, height=460),
+    downloads.buttons(
+        "curves", info.frame(), lambda: plot_curves(info, log=log, height=460),
         caption_of(view, shows, n, info.band),
     )  # fmt: skip
-
-
-def curve_table(info: CurvesInfo) -> pd.DataFrame:
-    """Every point of every run, and the means: what the figure is drawn from."""
-    rows = [
-        (curve.group.label, line.run_id, line.seed, step, x, value, smooth)
-        for curve in info.curves
-        for line in curve.lines
-        for step, x, value, smooth in zip(line.steps, line.x, line.values, line.y, strict=True)
-    ]
-    columns = ["group", "run", "seed", "step", info.axis, info.metric, "smoothed"]
-    if len(set(columns)) < len(columns):
-        columns[4] = f"{info.axis} on the axis"
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame if info.smoothing else frame.drop(columns="smoothed")
 
 
 def _reading(info: CurvesInfo, log: bool) -> str:
@@ -138,24 +122,24 @@ def _reading(info: CurvesInfo, log: bool) -> str:
 
 def columns_of(view: View) -> pd.DataFrame:
     """What a scatter or parallel coordinates can show: params that differ, then last metrics, then time."""
-    found: Comparison = view.found
-    keys = [*found.searched, *[key for key in found.differing if key not in found.searched]]
-    metrics = [str(name) for name in found.metrics if name not in (schema.OBJECTIVE, view.metric)]
-    parts: dict[str, Any] = {key: found.params[key] for key in keys}
+    comparison: Comparison = view.comparison
+    keys = [*comparison.searched, *[key for key in comparison.differing if key not in comparison.searched]]
+    metrics = [str(name) for name in comparison.metrics if name not in (schema.OBJECTIVE, view.metric)]
+    parts: dict[str, Any] = {key: comparison.params[key] for key in keys}
     parts[view.metric] = view.runs["objective"].reset_index(drop=True)
-    parts |= {name: found.metrics[name] for name in metrics if name not in parts}
-    parts["seconds"] = duration_seconds(found.runs["start_time"], found.runs["end_time"])
-    if (found.runs["seed"] >= 0).any():
-        parts["seed"] = found.runs["seed"]
+    parts |= {name: comparison.metrics[name] for name in metrics if name not in parts}
+    parts["seconds"] = duration_seconds(comparison.runs["start_time"], comparison.runs["end_time"])
+    if (comparison.runs["seed"] >= 0).any():
+        parts["seed"] = comparison.runs["seed"]
     parts["group"] = view.runs["group"].map(view.labels).reset_index(drop=True)
     return pd.DataFrame({name: pd.Series(list(values), dtype=object) for name, values in parts.items()})
 
 
 def parallel(view: View, drawn: bool) -> None:
-    """A line a run through its params to its result."""
+    """Draw a line per run through its params to its result."""
     table = columns_of(view)
-    keys = [key for key in view.found.differing if key in table]
-    lead = view.found.searched or keys[:6]
+    keys = [key for key in view.comparison.differing if key in table]
+    lead = view.comparison.searched or keys[:6]
     options = [name for name in table if name not in (view.metric, "group")]
     axes = st.multiselect(
         "Axes", options, [key for key in lead if key in options], key="axes", bind="query-params", max_selections=11
@@ -173,17 +157,17 @@ def parallel(view: View, drawn: bool) -> None:
     many = ui.count(info.n, "run")
     st.caption(f"{many}, a line each, blue the best by rank.{red} Drag along an axis to keep what passes there.{lost}")
     numbers = pd.concat([view.runs[["run_id"]].reset_index(drop=True), table[[*axes, view.metric]]], axis=1)
-    documents.downloads(
+    downloads.buttons(
         "parallel", numbers, lambda: plot_parallel(info, height=460),
         caption_of(view, f"{', '.join(axes)} and {view.metric}, a line a run", f"{info.n} runs", ""),
     )  # fmt: skip
 
 
 def scatter(view: View, drawn: bool) -> None:
-    """Any two columns, coloured by a third."""
+    """Draw any two columns, coloured by a third."""
     table = columns_of(view)
     options = list(table)
-    keys = [key for key in [*view.found.searched, *view.found.differing] if key in options]
+    keys = [key for key in [*view.comparison.searched, *view.comparison.differing] if key in options]
     numeric = [key for key in keys if all(isinstance(value, int | float) for value in table[key].dropna())]
     first = (numeric or keys or ["seconds"])[0]
     words = [key for key in keys if key not in numeric]
@@ -211,14 +195,14 @@ def scatter(view: View, drawn: bool) -> None:
     numbers = pd.concat(
         [view.runs[["run_id"]].reset_index(drop=True), table[list(dict.fromkeys([x, y, colour]))]], axis=1
     )
-    documents.downloads(
+    downloads.buttons(
         "scatter", numbers, lambda: plot_scatter(info, height=460),
         caption_of(view, f"{y} against {x}, coloured by {colour}, a dot a run", f"{info.n} runs", ""),
     )  # fmt: skip
 
 
 def importance(view: View, drawn: bool) -> None:
-    """How much each param matters."""
+    """Draw how much each param matters."""
     evaluator = st.segmented_control(
         "By", list(EVALUATORS), default=EVALUATORS[0], required=True, key="evaluator", bind="query-params",
         help="PED-ANOVA asks what the best runs have in common, fANOVA what the variance of all is due to.",
@@ -227,7 +211,7 @@ def importance(view: View, drawn: bool) -> None:
         return
     info = _importance(
         view.runs[["outcome", "counts", "objective"]].reset_index(drop=True),
-        view.found.params[view.found.differing].map(_hashable), view.direction, str(evaluator),
+        view.comparison.params[view.comparison.differing].map(_hashable), view.direction, str(evaluator),
     )  # fmt: skip
     if info.problem:
         _empty(info.problem)
@@ -238,7 +222,7 @@ def importance(view: View, drawn: bool) -> None:
     )  # fmt: skip
     st.caption(ui.text(info.caption))
     numbers = pd.DataFrame({"param": list(info.shares), "importance": list(info.shares.values())})
-    documents.downloads(
+    downloads.buttons(
         "importance", numbers, lambda: plot_importance(info),
         caption_of(view, f"Importance of each parameter for {view.metric}. {info.caption}", f"{info.n} runs", ""),
     )  # fmt: skip
@@ -254,7 +238,7 @@ def _importance(runs: pd.DataFrame, params: pd.DataFrame, direction: str, evalua
 
 
 def figures(view: View) -> None:
-    """The four of them: only the open one is drawn, but all keep their controls, and so their settings in the URL."""
+    """Draw the four figures: only the open one has its chart, all have their controls, whose settings the URL keeps."""
     tabs = st.tabs(TABS, key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, (curves, parallel, scatter, importance), strict=True):
         with tab:

@@ -1,4 +1,4 @@
-"""The parts of the Compare page below its figure: the ranked table, one pair, the params side by side."""
+"""What the Compare page shows below its figure: the ranked table, one pair, the params side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from analysis.figures import export, theme
-from analysis.runs import growth
 from analysis.runs.params import against, half, side_by_side
 from analysis.runs.ranking import answer, places
 from analysis.statistics import number
@@ -21,7 +20,7 @@ from analysis.statistics.verdicts import Verdict, verdict
 from analysis.words import listed
 from app.shared import claims, store, ui
 from app.shared.claims import Judged
-from app.shared.selection import MOST_READ, View, mlflow_compare, roles_of, trained_elsewhere
+from app.shared.selection import View, mlflow_compare
 from sweeps.client import CommandError
 
 
@@ -29,20 +28,8 @@ def _height(rows: int, most: int) -> int:
     return min(38 + 30 * max(1, rows), most)
 
 
-def grown(view: View) -> None:
-    """Names a stranger's runs whose training loss grew: they may have diverged, and count as they are."""
-    runs = view.found.runs
-    strange = trained_elsewhere(runs[runs["counts"].astype(bool)], view.sweeps)
-    metric = growth.training_loss(roles_of(view.found))
-    if not metric or not 0 < len(strange) <= MOST_READ:
-        return
-    grew = set(growth.grown(store.histories(tuple(strange), metric)))
-    if words := growth.sentence([name for run, name in strange.items() if run in grew], metric):
-        st.caption(ui.text(words))
-
-
 def ranked(view: View) -> Standings | None:
-    """The groups with their verdicts, or nothing where there are too many of them or only one."""
+    """The groups with their verdicts; None where there are too many of them or only one."""
     groups = view.samples(view.tested)
     return standings(groups, direction=view.direction, metric=view.metric) if len(groups) > 1 else None
 
@@ -50,44 +37,46 @@ def ranked(view: View) -> Standings | None:
 _NAME_SOME = f"name up to {MOST_COMPARED} of them, chosen before you look at their results"
 
 
-def headline(view: View, found: Standings | None, judged: Sequence[Judged]) -> None:
-    """What the sweeps claim with the verdict, then how all pairs stand: the head of the page where nothing is claimed.
+def headline(view: View, ranking: Standings | None, judged: Sequence[Judged]) -> None:
+    """Draw the claims with their verdicts, then how all pairs stand: the head of the page where nothing is claimed.
 
     Args:
         view: What is compared.
         found: Its groups with their verdicts, if they were tested.
         judged: The claims of the sweeps that the address names.
     """
-    words = found.sentence if found is not None else answer(view.groups, view.metric, over=True)
+    words = ranking.sentence if ranking is not None else answer(view.groups, view.metric, over=True)
     repeats = repeats_words(view.samples(view.groups))
     words = ui.text(" ".join(filter(None, (words, repeats, view.assumption))))
     if not claims.headline(judged):
         st.markdown(f"## {words}")
     elif words not in {ui.text(claim.info.sentence) for claim in judged}:  # else the one pair is what is claimed
-        st.markdown(f"All pairs against each other: {words}" if found is not None and len(found.rows) > 2 else words)
+        st.markdown(
+            f"All pairs against each other: {words}" if ranking is not None and len(ranking.rows) > 2 else words
+        )
     if view.judged_on:
         st.caption(view.judged_on)
-    if found is None and too_many(len(view.groups)):
+    if ranking is None and too_many(len(view.groups)):
         st.caption(too_many_words(len(view.groups), "groups", _NAME_SOME))
 
 
-def _between(found: Standings | None, a: str, b: str) -> Verdict | None:
-    """The corrected verdict on two groups, either way round."""
-    if found is None:
+def _between(ranking: Standings | None, a: str, b: str) -> Verdict | None:
+    """The corrected verdict on two groups, in either order; None where they were not tested."""
+    if ranking is None:
         return None
-    places = {row.name: place for place, row in enumerate(found.rows)}
+    places = {row.name: place for place, row in enumerate(ranking.rows)}
     if a not in places or b not in places or a == b:
         return None
-    return found.verdicts.get((min(places[a], places[b]), max(places[a], places[b])))
+    return ranking.verdicts.get((min(places[a], places[b]), max(places[a], places[b])))
 
 
-def _judged(found: Standings | None, label: str, base: str) -> str:
-    said = _between(found, label, base)
-    if said is None:
+def _judged(ranking: Standings | None, label: str, base: str) -> str:
+    result = _between(ranking, label, base)
+    if result is None:
         return ""
-    if not said.decided:
-        return str(said.decision)
-    better = (str(said.decision) == "better") == (said.a == label)
+    if not result.decided:
+        return str(result.decision)
+    better = (str(result.decision) == "better") == (result.a == label)
     return "better" if better else "worse"
 
 
@@ -97,15 +86,15 @@ def _tied(row: Standing | None, groups: int) -> str:
     return "all others" if len(row.tied) == groups - 1 > 1 else listed(row.tied)
 
 
-def table(view: View, found: Standings | None) -> None:
-    """All groups, best first, with ties, and how far each is from the baseline."""
+def table(view: View, ranking: Standings | None) -> None:
+    """Draw all groups, best first, with ties, and how far each is from the baseline."""
     st.subheader("Ranking", anchor=False)
     groups = view.groups
-    rows = {row.name: row for row in found.rows} if found else {}
+    rows = {row.name: row for row in ranking.rows} if ranking else {}
     colours, colour_of = theme.palette(ui.dark()), theme.colour_indices(group.method for group in groups)
     data: dict[str, list[Any]] = {
         "●": ["●"] * len(groups),
-        "place": places(groups, found),
+        "place": places(groups, ranking),
         "group": [group.label for group in groups],
         "mean": [group.interval.mean for group in groups],
         "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
@@ -113,14 +102,14 @@ def table(view: View, found: Standings | None) -> None:
     }
     base = view.baseline
     if base is not None:
-        apart = against({each.name: each for each in view.samples(groups)}, base.label)
+        apart = against({sample.name: sample for sample in view.samples(groups)}, base.label)
         gaps = [apart.get(group.label) for group in groups]
         data["difference"] = [gap.interval.mean if gap else math.nan for gap in gaps]
         data["± of it"] = [half(gap) for gap in gaps]
         data["against baseline"] = [
-            "baseline" if group is base else _judged(found, group.label, base.label) for group in groups
+            "baseline" if group is base else _judged(ranking, group.label, base.label) for group in groups
         ]
-    if found is not None:
+    if ranking is not None:
         data["tied"] = [_tied(rows.get(group.label), len(rows)) for group in groups]
     data["remarks"] = [group.remarks for group in groups]
     frame = pd.DataFrame(data)
@@ -161,13 +150,13 @@ def table(view: View, found: Standings | None) -> None:
 
 
 def _whole(view: View) -> pd.DataFrame:
-    own = view.runs[["run_id", "name", "group", "seed", "outcome", "counts"]].reset_index(drop=True)
-    label = own["group"].map(view.labels)
-    return pd.concat([own.assign(group=label), view.found.params, view.found.metrics], axis=1)
+    runs = view.runs[["run_id", "name", "group", "seed", "outcome", "counts"]].reset_index(drop=True)
+    label = runs["group"].map(view.labels)
+    return pd.concat([runs.assign(group=label), view.comparison.params, view.comparison.metrics], axis=1)
 
 
-def pair(view: View, found: Standings | None) -> None:
-    """One pair: the sentence, the interval, the exact test."""
+def pair(view: View, ranking: Standings | None) -> None:
+    """Draw one pair: the sentence, the interval, the exact test."""
     labels = [group.label for group in view.groups if group.judged]
     if len(labels) < 2:
         return
@@ -187,43 +176,48 @@ def pair(view: View, found: Standings | None) -> None:
     if first == other:
         st.markdown("Choose two different ones.")
         return
-    by_name = {each.name: each for each in view.samples([g for g in view.groups if g.label in (first, other)])}
-    known = _between(found, first, other)
-    if not planned and known is not None and margin:
-        known = _between(
+    by_name = {sample.name: sample for sample in view.samples([g for g in view.groups if g.label in (first, other)])}
+    corrected = _between(ranking, first, other)
+    if not planned and corrected is not None and margin:
+        corrected = _between(
             standings(view.samples(view.tested), direction=view.direction, metric=view.metric, margin=margin),
-            first, other,
-        )  # fmt: skip
-    said = known if not planned and known is not None else None
-    said = said or verdict(
+            first,
+            other,
+        )
+    result = corrected if not planned and corrected is not None else None
+    result = result or verdict(
         by_name[first], by_name[other], direction=view.direction, metric=view.metric, margin=margin or None
     )
-    st.markdown(f"**{ui.text(said.sentence)}**")
-    numbers(said, first == said.a, view.metric)
-    if not planned and known is None:
+    st.markdown(f"**{ui.text(result.sentence)}**")
+    numbers(result, first == result.a, view.metric)
+    if not planned and corrected is None:
         more = len(labels) * (len(labels) - 1) // 2
         many = f", though chosen from {ui.count(more, 'pair')} after their results were seen" if more > 1 else ""
         st.caption(f"Not corrected for the other pairs{many}: expect it to flatter.")
 
 
-def numbers(said: Verdict, forward: bool, metric: str) -> None:
-    """The figures behind a verdict, in a row.
+def numbers(result: Verdict, forward: bool, metric: str) -> None:
+    """Draw the numbers behind a verdict, in a row.
 
     Args:
         said: The verdict.
         forward: Whether its first group is the one that was asked for first.
         metric: What the results are called.
     """
-    found = said.difference
-    more, about = _seeds_words(said)
-    mean = found.interval.mean if forward else -found.interval.mean
-    low, high = (found.interval.low, found.interval.high) if forward else (-found.interval.high, -found.interval.low)
-    span = f"{number(low, 3)} to {number(high, 3)}" if found.interval.shown else "no interval below three"
+    difference = result.difference
+    more, about = _seeds_words(result)
+    mean = difference.interval.mean if forward else -difference.interval.mean
+    low, high = (
+        (difference.interval.low, difference.interval.high)
+        if forward
+        else (-difference.interval.high, -difference.interval.low)
+    )
+    span = f"{number(low, 3)} to {number(high, 3)}" if difference.interval.shown else "no interval below three"
     facts = [
         ("Difference", number(mean, 3), f"{metric}, this minus the other"),
-        ("Interval", span, found.kind if found.interval.shown else f"n={found.n}"),
-        ("Exact p", "–" if math.isnan(said.p) else number(said.p, 2), _test_words(said)),
-        ("Least p possible", number(said.least_p, 2), f"with n={said.n}"),
+        ("Interval", span, difference.kind if difference.interval.shown else f"n={difference.n}"),
+        ("Exact p", "–" if math.isnan(result.p) else number(result.p, 2), _test_words(result)),
+        ("Least p possible", number(result.least_p, 2), f"with n={result.n}"),
         ("More seeds", more, about),
     ]
     with st.grid("auto", min_column_width=150, gap="small"):
@@ -233,30 +227,30 @@ def numbers(said: Verdict, forward: bool, metric: str) -> None:
                 st.markdown(f"**{ui.text(value)}**  \n:small[:gray[{ui.text(about)}]]")
 
 
-def _test_words(said: Verdict) -> str:
-    corrected = f", Holm over {said.comparisons} pairs" if said.comparisons > 1 else ""
-    return f"{said.test.name}{corrected}"
+def _test_words(result: Verdict) -> str:
+    corrected = f", Holm over {result.comparisons} pairs" if result.comparisons > 1 else ""
+    return f"{result.test.name}{corrected}"
 
 
-def _seeds_words(said: Verdict) -> tuple[str, str]:
+def _seeds_words(result: Verdict) -> tuple[str, str]:
     """How many more seeds make a verdict possible, and how many would find the difference."""
-    power = f"about {said.about:,} in all would find a difference of this size" if said.about else ""
-    if said.more is None:
+    power = f"about {result.about:,} in all would find a difference of this size" if result.about else ""
+    if result.more is None:
         return "–", "all results are the same: no number can be named"
-    if not said.more:
-        return "none needed" if said.settled else "–", power
-    return f"at least {said.more:,}", "; ".join(
-        filter(None, [f"make{'s' if said.more == 1 else ''} a verdict possible", power])
+    if not result.more:
+        return "none needed" if result.settled else "–", power
+    return f"at least {result.more:,}", "; ".join(
+        filter(None, [f"make{'s' if result.more == 1 else ''} a verdict possible", power])
     )
 
 
 def params(view: View) -> None:
-    """What differs, side by side; cells that differ from the baseline stand out."""
+    """Draw the params that differ, side by side; cells that differ from the baseline stand out."""
     st.subheader("Parameters", anchor=False)
     everything = st.toggle("Those that are equal too", False, key="equal", bind="query-params")
-    found = side_by_side(view.found, view.runs, view.drawn, everything=everything)
-    if not len(found.frame):
-        words = "have no parameters" if not found.same else f"agree in {ui.count(found.same, 'parameter')}"
+    sides = side_by_side(view.comparison, view.runs, view.drawn, everything=everything)
+    if not len(sides.frame):
+        words = "have no parameters" if not sides.same else f"agree in {ui.count(sides.same, 'parameter')}"
         st.caption(f"These {'runs' if view.single else 'groups'} {words}.")
         return
     base = view.baseline.label if view.baseline is not None else None
@@ -273,19 +267,19 @@ def params(view: View) -> None:
     for group in view.drawn:
         columns[group.label] = st.column_config.TextColumn(group.label, width=120)
     st.dataframe(
-        found.frame.style.apply(marked, axis=1), hide_index=True, key="params", row_height=30, placeholder="",
-        height=_height(len(found.frame), 420), column_config=columns, alt="Parameters side by side",
+        sides.frame.style.apply(marked, axis=1), hide_index=True, key="params", row_height=30, placeholder="",
+        height=_height(len(sides.frame), 420), column_config=columns, alt="Parameters side by side",
     )  # fmt: skip
-    said = f"{ui.count(found.same, 'more parameter')} {'is' if found.same == 1 else 'are'} equal in all of them."
+    equal = f"{ui.count(sides.same, 'more parameter')} {'is' if sides.same == 1 else 'are'} equal in all of them."
     tinted = " Tinted cells differ from the baseline." if base is not None else ""
-    st.caption((said if found.same and not everything else "") + tinted)
+    st.caption((equal if sides.same and not everything else "") + tinted)
 
 
 def open_in_mlflow(runs: pd.DataFrame) -> None:
-    """A click opens the same runs in MLflow's own compare page."""
-    known = store.mlflow_url()
-    if known:
-        st.link_button("MLflow", mlflow_compare(known, runs), icon=":material/open_in_new:", help=_MLFLOW)
+    """Draw the button that opens the same runs in MLflow's compare page."""
+    address = store.mlflow_url()
+    if address:
+        st.link_button("MLflow", mlflow_compare(address, runs), icon=":material/open_in_new:", help=_MLFLOW)
         return
     if st.button("MLflow", key="do-mlflow", icon=":material/open_in_new:", help=_MLFLOW):
         try:
@@ -306,7 +300,7 @@ _MLFLOW = "The same runs in MLflow's own compare page, in a new tab."
 
 
 def in_script(text: str) -> str:
-    """A text inside a script: no quote, no tag can end it."""
+    """A text as a JavaScript string, which no quote and no tag in it can end."""
     return (
         '"'
         + "".join(letter if letter.isalnum() or letter in ":/#?=&%.-_" else f"\\u{ord(letter):04x}" for letter in text)

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.launch import form
+from app.launch import state
 from app.shared import ui
 
 
 def _drop(key: str) -> None:
     st.button(
-        "Drop the claim", key=key, icon=":material/close:", type="tertiary", on_click=form.drop_claim,
+        "Drop the claim", key=key, icon=":material/close:", type="tertiary", on_click=state.drop_claim,
         help="The sweep is launched without what it claims.",
     )  # fmt: skip
 
 
 def claims() -> None:
-    """The sentences that are claimed; nothing where there is none."""
-    written = form.base().get("claim")
+    """Draw the sentences that are claimed, with the button that drops them; nothing where there is none."""
+    written = state.base().get("claim")
     if written is None:
         return
     texts = [str(claim["text"]) for claim in (written if isinstance(written, list) else [written])]
@@ -30,12 +30,12 @@ def claims() -> None:
 
 def drop_first(problems: Sequence[str]) -> None:
     """Drop the claim of the form's first sweep, which nobody wrote, where it alone is what is wrong."""
-    if form.is_first() and "claim" in form.base() and all(problem.startswith("claim") for problem in problems):
-        form.drop_claim()
+    if state.is_first() and "claim" in state.base() and all(problem.startswith("claim") for problem in problems):
+        state.drop_claim()
         ui.rerun()
 
 
 def misfit(problems: Sequence[str]) -> None:
-    """The button that drops the claim, where it is among what is to be mended."""
+    """Draw the button that drops the claim, where the claim is among what is to be mended."""
     if any(problem.startswith("claim") for problem in problems):
         _drop("drop-claim-that-misfits")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from app.launch.state import FIRST, base, fix, key, varied, vary
-from app.launch.widgets import help_of, one, several
+from app.launch.widgets import help_of, one_value, several_values
 from app.shared import ui
 from sweeps import spec as specs
 from sweeps.catalogue import Catalogue, Entry, load
@@ -46,15 +46,18 @@ def _offered(catalogue: Catalogue, section: str) -> dict[str, Entry]:
 
 
 def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool]]:
-    """The fields that one of a section's chosen names has, each with whether all of them have the same default."""
+    """The fields of all names that are chosen in a section, each with whether these names share its default."""
     if section in catalogue.sections:
         return {name: (field, True) for name, field in catalogue.sections[section].items()}
     offered = _offered(catalogue, section)
-    found: dict[str, list[Field]] = {}
-    for chosen in _names(section):
-        for name, field in (offered[chosen].fields if chosen in offered else {}).items():
-            found.setdefault(name, []).append(field)
-    return {name: (own[0], all(field.default == own[0].default for field in own)) for name, own in found.items()}
+    fields: dict[str, list[Field]] = {}
+    for entry_name in _names(section):
+        for name, field in (offered[entry_name].fields if entry_name in offered else {}).items():
+            fields.setdefault(name, []).append(field)
+    return {
+        name: (same_name[0], all(field.default == same_name[0].default for field in same_name))
+        for name, same_name in fields.items()
+    }
 
 
 def _name_field(section: str, offered: Iterable[str]) -> Field:
@@ -63,8 +66,8 @@ def _name_field(section: str, offered: Iterable[str]) -> Field:
 
 def _cell(name: str, field: Field, value: Any, *, of: str = "", placeholder: str = "") -> Any:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall"):
-        # Each name of a section has widgets of its own: the learning rate of adam is none for sgd.
-        result = one(f"{name}@{of}" if of else name, field, value, placeholder=placeholder)
+        # Each name of a section has its own widgets: the learning rate of adam is none for sgd.
+        result = one_value(f"{name}@{of}" if of else name, field, value, placeholder=placeholder)
         st.button(
             "Try several", key=f"icon-vary-{key(name)}", icon=":material/playlist_add:", type="tertiary",
             help=f"Try several values of {name}", on_click=vary, args=(name,),
@@ -73,7 +76,7 @@ def _cell(name: str, field: Field, value: Any, *, of: str = "", placeholder: str
 
 
 def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
-    """The widgets of one section for what is not varied; returns what differs from the defaults."""
+    """Draw the widgets of one section for what is not varied, and return what differs from the defaults."""
     started = dict(base().get(part) or {})
     values: dict[str, Any] = {}
     named = part in catalogue.named
@@ -84,12 +87,12 @@ def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
             values["name"] = _cell(f"{part}.name", _name_field(part, offered), chosen)
         elif named and started.get("name") in _names(part):
             values["name"] = started["name"]
-        own = not named or started.get("name") in (*_names(part), None)
+        unchanged = not named or started.get("name") in (*_names(part), None)
         for name, (field, shared) in fields_of(catalogue, part).items():
             dotted = f"{part}.{name}"
             if dotted in varied():
                 continue
-            written_before = own and name in started
+            written_before = unchanged and name in started
             value = started[name] if written_before else field.default if shared else None
             result = _cell(
                 dotted, field, value, of="+".join(map(str, _names(part))) if named else "",
@@ -105,24 +108,24 @@ def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
 
 
 def search(catalogue: Catalogue) -> dict[str, Any]:
-    """The editor of what is varied; returns the spec's `search`."""
+    """Draw the editor of what is varied, and return the spec's `search`."""
     axes: dict[str, Any] = {}
     started = base().get("search") or {}
     for name in list(varied()):
-        part, _, own = name.partition(".")
-        if own == "name":
+        part, _, setting = name.partition(".")
+        if setting == "name":
             field, default = _name_field(part, _offered(catalogue, part)), (base().get(part) or {}).get("name")
         else:
-            known = fields_of(catalogue, part)
-            if own not in known:
+            fields = fields_of(catalogue, part)
+            if setting not in fields:
                 st.caption(f"`{name}` is left out: {ui.text(', '.join(map(str, _names(part))))} has no such setting.")
                 continue
-            field, default = known[own][0], (base().get(part) or {}).get(own, known[own][0].default)
+            field, default = fields[setting][0], (base().get(part) or {}).get(setting, fields[setting][0].default)
         with st.container(key=f"row-vary-{name.replace('.', '-')}"):
             label, editor, remove = st.columns([2.2, 6.4, 0.5], vertical_alignment="center")
             label.markdown(f"`{name}`", help=help_of(field))
             with editor:
-                axes[name] = several(name, field, started.get(name) or {}, default)
+                axes[name] = several_values(name, field, started.get(name) or {}, default)
             remove.button(
                 "Only one value", key=f"icon-fix-{key(name)}", icon=":material/close:", type="tertiary",
                 help=f"Only one value of {name}", on_click=fix, args=(name,),
@@ -134,8 +137,8 @@ def searchable(catalogue: Catalogue) -> list[str]:
     """The dotted keys that are not varied yet."""
     keys = []
     for part in TITLES:
-        own = ["name"] if part in catalogue.named else []
-        keys += [f"{part}.{name}" for name in [*own, *fields_of(catalogue, part)]]
+        names = ["name"] if part in catalogue.named else []
+        keys += [f"{part}.{name}" for name in [*names, *fields_of(catalogue, part)]]
     return [name for name in keys if name not in varied()]
 
 
@@ -148,7 +151,7 @@ def scalar(name: str, *, default: Any = None) -> Any:
         entries = catalogue().models
         field = specs.metric_field(entries[model] for model in _names("model") if model in entries)
         name = f"{name}@{field.type}"  # a box to type in where the model logs metrics of its own
-    return one(name, field, started.get(last, field.default if default is None else default))
+    return one_value(name, field, started.get(last, field.default if default is None else default))
 
 
 def combinations(axes: Mapping[str, Mapping[str, Any]]) -> int | None:
@@ -158,17 +161,17 @@ def combinations(axes: Mapping[str, Mapping[str, Any]]) -> int | None:
 
 
 def assemble(parts: dict[str, dict[str, Any]], axes: dict[str, Any], scalars: dict[str, Any]) -> dict[str, Any]:
-    """The whole form as plain data, in the order in which a person writes a sweep."""
+    """The whole form as plain data, in the order in which one writes a sweep by hand."""
     raw: dict[str, Any] = {name: scalars[name] for name in ("name", "question") if scalars.get(name)}
     raw |= {"experiment": scalars["experiment"]} if scalars.get("experiment") else {}
-    raw |= {part: own for part, own in parts.items() if own and own != {"name": "constant"}}
+    raw |= {part: values for part, values in parts.items() if values and values != {"name": "constant"}}
     raw |= {"search": axes} if axes else {}
     for name in ("keep", "sampler", "trials", "pruner", "seeds", "seed", "vary", "workers"):
         if name in scalars and scalars[name] is not None:
             raw[name] = scalars[name]
     for part in ("replicate", "objective", "confirm"):
-        own = {name.partition(".")[2]: value for name, value in scalars.items() if name.startswith(f"{part}.")}
-        raw |= {part: {name: value for name, value in own.items() if value is not None}} if own else {}
+        values = {name.partition(".")[2]: value for name, value in scalars.items() if name.startswith(f"{part}.")}
+        raw |= {part: {name: value for name, value in values.items() if value is not None}} if values else {}
     return raw | ({"claim": base()["claim"]} if "claim" in base() else {})
 
 
@@ -178,7 +181,7 @@ def yaml_of(raw: dict[str, Any]) -> str:
 
 
 def catalogue() -> Catalogue:
-    """All that may be chosen."""
+    """The models, data sets, optimizers and sections that the form offers."""
     return load()
 
 

@@ -1,6 +1,6 @@
-"""What a sweep will take, beside the form while it is filled in, and beside the truth when it is done.
+"""What a sweep will take: the estimate beside the form, and beside what it took when it is done.
 
-The service tries it out (`sweeps.preflight.check`); the page asks what is known by now and never waits for more.
+The service tries the sweep out (`sweeps.preflight.check`); the page asks what is known by now and waits for no more.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ _ANSWER: Final = "_preflight"
 
 
 def _ask(text: str) -> dict[str, Any] | None:
-    """What is known of this sweep; None where no service answers."""
-    kept = st.session_state.get(_ANSWER)
-    if kept and kept[0] == text:
-        return kept[1]
+    """What the service knows of this sweep by now; None where no service answers."""
+    last = st.session_state.get(_ANSWER)
+    if last and last[0] == text:
+        return last[1]
     try:
-        found = store.client().check(text, wait=WAIT_S)
+        report = store.client().check(text, wait=WAIT_S)
     except (CommandError, OSError, ValueError):
         return None
-    if not found["pending"]:
-        st.session_state[_ANSWER] = (text, found)
-    return found
+    if not report["pending"]:
+        st.session_state[_ANSWER] = (text, report)
+    return report
 
 
 def _again() -> None:
     st.session_state.pop(_ANSWER, None)
 
 
-def _draw(found: dict[str, Any] | None) -> None:
-    """The estimate with what is to be known of it, or what is wrong."""
-    if found is None:
+def _draw(report: dict[str, Any] | None) -> None:
+    """Draw the estimate with its warnings, or what is wrong with the sweep."""
+    if report is None:
         st.caption(":material/hourglass_empty: The service estimates time, disk and memory as soon as it runs.")
         return
-    if found["pending"]:
+    if report["pending"]:
         st.caption(":material/hourglass_top: Estimating time, disk and memory…")
         return
-    for problem in found["problems"]:
+    for problem in report["problems"]:
         st.error(ui.text(problem))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if found["seconds"] is not None:
-            st.markdown(f":material/timer: {ui.text(summary(found))}", width="content")
-        if len(found["architectures"]) > 1:
+        if report["seconds"] is not None:
+            st.markdown(f":material/timer: {ui.text(summary(report))}", width="content")
+        if len(report["architectures"]) > 1:
             with st.popover("How long each takes", type="tertiary"):
-                _architectures(found["architectures"])
-        if found["problems"] or found["warnings"]:
+                _architectures(report["architectures"])
+        if report["problems"] or report["warnings"]:
             st.button("Check again", key="preflight-again", on_click=_again, type="tertiary")
-    for warning in found["warnings"]:
+    for warning in report["warnings"]:
         st.caption(ui.text(warning))
 
 
@@ -77,7 +77,7 @@ def _architectures(rows: list[dict[str, Any]]) -> None:
 
 
 def panel(text: str, problems: tuple[str, ...]) -> None:
-    """The estimate of the sweep in the form, live; nothing while the form has problems.
+    """Draw the estimate of the sweep in the form, live; nothing while the form has problems.
 
     Args:
         text: The sweep in YAML.
@@ -90,10 +90,10 @@ def panel(text: str, problems: tuple[str, ...]) -> None:
 
     @st.fragment(run_every=LOOK_S if waits else None)
     def look() -> None:
-        found = _ask(text) if waits else first
-        if waits and found is not None and not found["pending"]:
+        report = _ask(text) if waits else first
+        if waits and report is not None and not report["pending"]:
             ui.rerun()
-        _draw(found)
+        _draw(report)
 
     look()
 
@@ -102,7 +102,7 @@ def trained_seconds(runs: pd.DataFrame) -> float:
     """Seconds in which at least one run was being trained: pauses and waiting do not count.
 
     Args:
-        runs: One row a run: start_time, end_time in milliseconds.
+        runs: One row per run: start_time, end_time in milliseconds.
     """
     ended = runs[runs["end_time"].notna()] if len(runs) else runs
     total, until = 0.0, float("-inf")
@@ -113,11 +113,11 @@ def trained_seconds(runs: pd.DataFrame) -> float:
 
 
 def beside_truth(row: Any, runs: pd.DataFrame) -> str:
-    """`Estimated 42 s when it was launched, took 39 s.` of an estimated sweep that has finished, else nothing.
+    """`Estimated 42 s when it was launched, took 39 s.` for an estimated sweep that has finished, else nothing.
 
     Args:
         row: The sweep.
-        runs: All of its runs, those that do not count as well.
+        runs: All of its runs, also those that do not count.
     """
     estimated, took = float(row["estimated"]), trained_seconds(runs)
     if row["state"] != "finished" or not estimated > 0 or not took:

@@ -6,15 +6,15 @@ from typing import Any
 
 import streamlit as st
 
-from app.launch import form
+from app.launch import form, state
 
 
 def replicate() -> dict[str, Any]:
-    """The switch and, if it is on, its fields; returns `replicate.datasets` and `replicate.inits`, unchecked."""
+    """Draw the switch and, if it is on, its fields; returns `replicate.datasets` and `replicate.inits`, unchecked."""
     on = st.toggle(
-        "Replicate data sets and initialisations", form.base().get("replicate") is not None, key=form.key("replicate"),
+        "Replicate data sets and initialisations", state.base().get("replicate") is not None,
+        key=state.key("replicate"), persist_state="session",
         help="Takes error apart into bias, variance from the data and variance from the initialisation.",
-        persist_state="session",
     )  # fmt: skip
     if not on:
         return {}

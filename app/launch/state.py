@@ -42,7 +42,7 @@ def _state() -> dict[str, Any]:
 
 
 def base() -> dict[str, Any]:
-    """What the form started from."""
+    """The plain data that the form started from."""
     return _state()["base"]
 
 
@@ -69,7 +69,7 @@ def is_first() -> bool:
 
 
 def drop_claim() -> None:
-    """From now on, the sweep claims nothing."""
+    """Drop what the sweep claims."""
     base().pop("claim", None)
 
 
@@ -79,16 +79,17 @@ def key(name: str) -> str:
 
 
 def varied() -> list[str]:
+    """The dotted keys that have several values to try, in the order of their rows."""
     return st.session_state.setdefault(key("varied"), list(base().get("search") or {}))
 
 
 def vary(name: str) -> None:
-    """From now on, values to try for this key."""
+    """Let this key have several values to try from now on."""
     if name not in varied():
         varied().append(name)
 
 
 def fix(name: str) -> None:
-    """From now on, one value for this key."""
+    """Let this key have one value from now on."""
     if name in varied():
         varied().remove(name)

@@ -19,7 +19,7 @@ from sweeps.fields import Field, as_number
 
 
 def written(value: Any) -> str:
-    """A value as one types it."""
+    """The text that one types for a value."""
     if value is None:
         return ""
     if isinstance(value, list | tuple):
@@ -28,7 +28,7 @@ def written(value: Any) -> str:
 
 
 def read(field: Field, typed: str | None) -> Any:
-    """What was typed for a field, not yet checked."""
+    """The value that was typed for a field, not yet checked."""
     typed = (typed or "").strip()
     if field.type in ("int_list", "float_list"):
         return [as_number(part.strip()) for part in typed.split(",") if part.strip()]
@@ -38,21 +38,21 @@ def read(field: Field, typed: str | None) -> Any:
 
 
 def read_several(field: Field, typed: str | None) -> list[Any]:
-    """The values to try: divided by commas, lists by semicolons."""
+    """The values to try that were typed: divided by commas, lists by semicolons."""
     divider = ";" if field.type in ("int_list", "float_list") else ","
     return [read(field, part) for part in (typed or "").split(divider) if part.strip()]
 
 
 def help_of(field: Field) -> str:
-    """A field's help with what is allowed."""
+    """The help of a field's widget: what the field says of itself, and what is allowed."""
     return f"{ui.text(field.help)} Allowed: {ui.text(field.allowed)}."
 
 
 # Widgets
 
 
-def one(name: str, field: Field, value: Any, *, placeholder: str = "") -> Any:
-    """A widget for one value of a field; returns the value, unchecked.
+def one_value(name: str, field: Field, value: Any, *, placeholder: str = "") -> Any:
+    """Draw a widget for one value of a field, and return the value, unchecked.
 
     Args:
         name: The dotted key.
@@ -87,9 +87,9 @@ def one(name: str, field: Field, value: Any, *, placeholder: str = "") -> Any:
 
 
 def _files(name: str) -> list[str]:
-    """What the data folder holds for a field of the data that is chosen, by its key; nothing for any other field."""
-    own, _, sets = name.removeprefix("data.").partition("@")
-    return sorted({path for dataset in sets.split("+") for path in offered(dataset, own)})
+    """The files of the data folder that a field of the chosen data set may name; nothing for any other field."""
+    setting, _, sets = name.removeprefix("data.").partition("@")
+    return sorted({path for dataset in sets.split("+") for path in offered(dataset, setting)})
 
 
 def _yes_no(value: bool) -> str:
@@ -100,8 +100,8 @@ def _options(field: Field, values: list[Any]) -> list[Any]:
     return [True, False] if field.type == "bool" else field.offered(*values)
 
 
-def several(name: str, field: Field, axis: dict[str, Any], default: Any) -> dict[str, Any]:
-    """Widgets for the values to try of a field; returns them as a spec writes them, unchecked."""
+def several_values(name: str, field: Field, axis: dict[str, Any], default: Any) -> dict[str, Any]:
+    """Draw the widgets for the values of a field to try, and return them as a spec writes them, unchecked."""
     common: dict[str, Any] = {"persist_state": "session"}
     if field.type in ("choice", "bool"):
         values = axis.get("values", [default])

@@ -60,8 +60,8 @@ class Contest:
 
     @cached_property
     def methods(self) -> list[Method]:
-        """In their order."""
-        return methods_of(self.runs, self.key, self.keys, self.study.found.named_by)
+        """The methods, in their order."""
+        return methods_of(self.runs, self.key, self.keys, self.study.comparison.named_by)
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -110,10 +110,10 @@ class Contest:
             by: UPDATES, EPOCHS or SECONDS.
         """
         label = self.study.slots.label(metric) if metric in SLOTS else metric
-        own = self.study.histories(metric, self.judged["run_id"])
-        own, along, axis, caveat = _along(self, own.assign(key=label) if len(own) else own, by)
+        histories = self.study.histories(metric, self.judged["run_id"])
+        histories, along, axis, caveat = _along(self, histories.assign(key=label) if len(histories) else histories, by)
         runs = self.judged.assign(counts=True)
-        return curves_info(own, runs, self.groups, label, along=along, axis=axis, caveat=caveat)
+        return curves_info(histories, runs, self.groups, label, along=along, axis=axis, caveat=caveat)
 
     @cached_property
     def declared(self) -> dict[str, dict[str, str]]:
@@ -123,11 +123,13 @@ class Contest:
         stated = {
             sweep: {key: _space(axis) for key, axis in spec.search.items()} for sweep, spec in self.study.specs.items()
         }
-        found = {}
+        spaces = {}
         for name, sweeps in self.runs["parent"].groupby(names_of(self.runs[self.key], self.key)):
             first, *rest = [stated.get(sweep, {}) for sweep in sweeps.unique()]
-            found[str(name)] = {key: own for key, own in first.items() if all(each.get(key) == own for each in rest)}
-        return found
+            spaces[str(name)] = {
+                key: space for key, space in first.items() if all(other.get(key) == space for other in rest)
+            }
+        return spaces
 
     @property
     def search(self) -> str:
@@ -153,30 +155,35 @@ def _space(axis: Axis) -> str:
     return f"{shown(axis.low)} to {shown(axis.high)}{log}" + (f", {axis.steps} steps" if axis.steps else "")
 
 
-def _along(contest: Contest, own: pd.DataFrame, by: str) -> tuple[pd.DataFrame, str | None, str, str]:
+def _along(contest: Contest, histories: pd.DataFrame, by: str) -> tuple[pd.DataFrame, str | None, str, str]:
     """Histories with what the horizontal axis shows, its metric, its name, and what misleads on it.
 
     A stranger's runs have steps and a clock.
     """
     study, ids = contest.study, tuple(contest.judged["run_id"])
-    ours = schema.STEPS in study.found.metrics
+    ours = schema.STEPS in study.comparison.metrics
     if by == UPDATES and ours:
-        return pd.concat([own, study.histories(schema.STEPS, ids)], ignore_index=True), schema.STEPS, "updates", ""
+        return (
+            pd.concat([histories, study.histories(schema.STEPS, ids)], ignore_index=True),
+            schema.STEPS,
+            "updates",
+            "",
+        )
     if by != SECONDS:
         elsewhere = trained_elsewhere(contest.judged, study.sweeps) if ours else {}
-        return own, None, "epoch" if ours else "step", foreign_steps_sentence(list(elsewhere.values()))
-    if schema.TRAIN_SECONDS in study.found.metrics:
+        return histories, None, "epoch" if ours else "step", foreign_steps_sentence(list(elsewhere.values()))
+    if schema.TRAIN_SECONDS in study.comparison.metrics:
         more = study.histories(schema.TRAIN_SECONDS, ids)
-        return pd.concat([own, more], ignore_index=True), schema.TRAIN_SECONDS, "seconds of training", ""
-    seconds, caveat = since_start(own, contest.judged)
-    return pd.concat([own, seconds], ignore_index=True), SINCE_START, SINCE_START, caveat
+        return pd.concat([histories, more], ignore_index=True), schema.TRAIN_SECONDS, "seconds of training", ""
+    seconds, caveat = since_start(histories, contest.judged)
+    return pd.concat([histories, seconds], ignore_index=True), SINCE_START, SINCE_START, caveat
 
 
 def _runs(study: Study) -> pd.DataFrame:
     """The runs with the error that they are judged by as `objective`."""
     runs, metric = study.runs, study.slots.dev
     values = runs["dev"]
-    if metric == study.found.objective:
+    if metric == study.comparison.objective:
         # The objective may be that of the best epoch.
         values = study.slots.error(metric, runs["objective"]).fillna(values)
     return runs.assign(objective=values)
@@ -185,14 +192,14 @@ def _runs(study: Study) -> pd.DataFrame:
 def _options(runs: pd.DataFrame, axes: Iterable[str]) -> list[str]:
     """The params that can be the method: those that differ, in not too many values."""
     counts = {key: len(set(identities(runs[key].tolist()))) for key in axes if key in runs.columns}
-    found = [key for key, count in counts.items() if 1 < count <= MOST_METHODS]
+    several = [key for key, count in counts.items() if 1 < count <= MOST_METHODS]
 
     def order(key: str) -> tuple[int, bool, bool, bool]:
         words = any(isinstance(value, str) for value in runs[key])
         place = LIKELY.index(key) if key in LIKELY else len(LIKELY)
         return (place, not is_name(key), not words, bool(_RATE.search(key)))
 
-    return sorted(found, key=order)
+    return sorted(several, key=order)
 
 
 def _pairs(runs: pd.DataFrame, options: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -203,25 +210,25 @@ def _pairs(runs: pd.DataFrame, options: Iterable[str]) -> dict[str, tuple[str, s
     return {" × ".join(words): (words[0], words[1])}
 
 
-def contest(study: Study) -> Contest:
+def contest_of(study: Study) -> Contest:
     """The contest of a study, with a picker of the method where there is a choice."""
     runs = _runs(study)
     ranged = runs[SCHEDULE] == RANGE_TEST if SCHEDULE in runs.columns else pd.Series(False, index=runs.index)
-    own, tests = runs[~ranged].reset_index(drop=True), runs[ranged].reset_index(drop=True)
-    options = _options(own if len(own) else tests, study.axes)
-    pairs = _pairs(own if len(own) else tests, options)
+    compared, tests = runs[~ranged].reset_index(drop=True), runs[ranged].reset_index(drop=True)
+    options = _options(compared if len(compared) else tests, study.axes)
+    pairs = _pairs(compared if len(compared) else tests, options)
     if len(options) > 1:
         key = st.selectbox(
             "Methods", [*options, *pairs], key="method", bind="query-params", width=240,
             help="The param whose values are compared, each at its own best configuration.",
         )  # fmt: skip
     else:
-        known = [name for name in LIKELY if name in runs.columns]
-        key = options[0] if options else known[0] if known else ALL
+        likely = [name for name in LIKELY if name in runs.columns]
+        key = options[0] if options else likely[0] if likely else ALL
     if key == ALL:
-        own, tests = own.assign(**{ALL: ALL}), tests.assign(**{ALL: ALL})
+        compared, tests = compared.assign(**{ALL: ALL}), tests.assign(**{ALL: ALL})
     one, other = pairs.get(str(key), ("", ""))
     if one:
-        own, tests = (part.assign(**{str(key): part[one] + ", " + part[other]}) for part in (own, tests))
-    keys = [each for each in study.found.searched or study.found.differing if each not in (one, other)]
-    return Contest(study, str(key), tuple(dict.fromkeys([str(key), *keys])), own, tests)
+        compared, tests = (part.assign(**{str(key): part[one] + ", " + part[other]}) for part in (compared, tests))
+    keys = [param for param in study.comparison.searched or study.comparison.differing if param not in (one, other)]
+    return Contest(study, str(key), tuple(dict.fromkeys([str(key), *keys])), compared, tests)

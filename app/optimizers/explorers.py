@@ -1,4 +1,4 @@
-"""Three explorers of what optimizers do, computed from their formulas as one slides: nothing is trained for them.
+"""Three explorers of what optimizers do, computed from their formulas as a slider moves: nothing is trained for them.
 
 Each begins with a question and answers it in a sentence made from its numbers. Its settings live in the URL, and it
 runs alone when one of them changes.
@@ -30,9 +30,7 @@ from analysis.explorers.trajectory_figure import plot_distances, plot_surface
 from analysis.explorers.update_rules import GradientDescent, Momentum, Nesterov
 from analysis.figures import export
 from analysis.statistics import number
-from app.shared import downloads as documents
-from app.shared import selection as compare_data
-from app.shared import ui
+from app.shared import downloads, selection, ui
 
 SHOWN: Final = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 CONDITIONS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -46,14 +44,16 @@ LINEAR: Final = {"sgd": GradientDescent, "momentum": Momentum, "nesterov": Neste
 
 def _caption(shows: str, settings: str) -> export.Caption:
     protocol = "Computed from the formulas of the update rules, no run"
-    return export.Caption(shows, settings, "", protocol, f"open {compare_data.link('optimizers')}")
+    return export.Caption(shows, settings, "", protocol, f"open {selection.link('optimizers')}")
 
 
-def _figure(key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows: str, reading: str, made: str) -> None:
-    """A chart, how to read it, its downloads.
+def _figure(
+    key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows: str, reading: str, settings: str
+) -> None:
+    """Draw a chart, how to read it, and its downloads.
 
     Args:
-        key: Of the figure.
+        key: The figure's key.
         draw: Makes it; given whether the page is dark.
         numbers: What it is drawn from.
         shows: What is to be seen.
@@ -62,13 +62,13 @@ def _figure(key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, shows:
     """
     st.plotly_chart(draw(ui.dark()), key=key, theme=None, config=SHOWN, alt=ui.text(shows))
     st.caption(ui.text(reading))
-    documents.downloads(key, numbers, lambda: draw(False), _caption(shows, made))
+    downloads.buttons(key, numbers, lambda: draw(False), _caption(shows, settings))
 
 
 def _choice(label: str, options: Sequence[Any], value: Any, key: str, help: str | None = None) -> Any:
     """A slider over values that no even step leads through."""
     return st.select_slider(
-        label, list(options), value, key=key, bind="query-params", format_func=lambda each: number(float(each), 3),
+        label, list(options), value, key=key, bind="query-params", format_func=lambda option: number(float(option), 3),
         help=help,
     )  # fmt: skip
 
@@ -77,7 +77,7 @@ def _choice(label: str, options: Sequence[Any], value: Any, key: str, help: str 
 
 
 def _choices() -> tuple[Surface, list[str], str]:
-    """Which surface, who descends it, and at whose learning rates."""
+    """Draw the choices of surface, methods and learning rates; returns what is chosen."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         name = st.segmented_control(
             "Surface", list(SURFACES), default="bowl", required=True, key="surface", bind="query-params"
@@ -96,25 +96,25 @@ def _choices() -> tuple[Surface, list[str], str]:
 
 @dataclass(frozen=True)
 class Descent:
-    """What the sliders say."""
+    """The settings of a descent, as the sliders have them."""
 
     ground: Surface
     start: tuple[float, float]
     steps: int
     lr: float
-    """For all, where each has not its own."""
+    """The learning rate of all methods, unless each has its own."""
     shared: Settings
     bias: str
     """ON, OFF or BOTH: Adam with its bias correction, without, or twice."""
 
 
 def _sliders(ground: Surface, rates: str) -> Descent:
-    """Every setting of the surface and of the methods; those that are seldom changed are folded away."""
+    """Draw the settings of the surface and of the methods; those that are seldom changed are folded away."""
     name = ground.name
     with st.grid("auto", min_column_width=150, gap="small"):
         lr = st.select_slider(
             "lr", RATES, ground.lr, key=f"surface-lr-{name}", bind="query-params", disabled=rates != ONE,
-            format_func=lambda each: number(each, 3), help="The learning rate of all methods.",
+            format_func=lambda option: number(option, 3), help="The learning rate of all methods.",
         )  # fmt: skip
         beta = st.slider(
             "β", 0.0, 0.99, 0.9, 0.01, key="surface-beta", bind="query-params",
@@ -139,7 +139,7 @@ def _sliders(ground: Surface, rates: str) -> Descent:
             help="How much of the mean squared gradient RMSprop and Adam keep.",
         )  # fmt: skip
         eps = st.select_slider(
-            "ε", EPSILONS, 1e-8, key="surface-eps", bind="query-params", format_func=lambda each: f"{each:g}",
+            "ε", EPSILONS, 1e-8, key="surface-eps", bind="query-params", format_func=lambda option: f"{option:g}",
             help="Added to the denominator of RMSprop and Adam: large, it makes Adam slow momentum.",
         )  # fmt: skip
         bias = st.segmented_control(
@@ -149,36 +149,36 @@ def _sliders(ground: Surface, rates: str) -> Descent:
     return Descent(ground, (x, y), steps, lr, Settings(beta, beta2, eps), str(bias))
 
 
-def _entries(asked: Descent, methods: Sequence[str], rates: str) -> list[Entry]:
-    """Who takes part, each with its learning rate: one for all, searched, or by theory where it knows the best."""
+def _entries(descent: Descent, methods: Sequence[str], rates: str) -> list[Entry]:
+    """The methods that take part, each with its learning rate: one for all, searched, or theory's best."""
     entries = []
     for method in methods:
-        twice = {ON: [True], OFF: [False], BOTH: [True, False]}[asked.bias] if method == "adam" else [True]
+        twice = {ON: [True], OFF: [False], BOTH: [True, False]}[descent.bias] if method == "adam" else [True]
         for corrected in twice:
-            settings = replace(asked.shared, corrected=corrected)
+            settings = replace(descent.shared, corrected=corrected)
             label = METHODS[method] + ("" if corrected else " without correction")
-            known = None
-            if rates == THEORY and asked.ground.eigenvalues is not None and method in LINEAR:
-                known = best(LINEAR[method], asked.ground.eigenvalues)
-            searches = rates != ONE and known is None
-            lr = best_rate(asked.ground, method, settings, asked.start, asked.steps) if searches else asked.lr
-            entries.append(Entry(method, label, known or settings.rule(method, lr)))
+            by_theory = None
+            if rates == THEORY and descent.ground.eigenvalues is not None and method in LINEAR:
+                by_theory = best(LINEAR[method], descent.ground.eigenvalues)
+            searches = rates != ONE and by_theory is None
+            lr = best_rate(descent.ground, method, settings, descent.start, descent.steps) if searches else descent.lr
+            entries.append(Entry(method, label, by_theory or settings.rule(method, lr)))
     return entries
 
 
-def _made(asked: Descent, entries: Sequence[Entry]) -> str:
+def _settings_text(descent: Descent, entries: Sequence[Entry]) -> str:
     """The settings in words."""
-    ground, (x, y) = asked.ground, asked.start
-    words = [f"Start ({x:g}, {y:g})", *[f"{each.label} {each.setting}" for each in entries]]
+    ground, (x, y) = descent.ground, descent.start
+    words = [f"Start ({x:g}, {y:g})", *[f"{entry.label} {entry.setting}" for entry in entries]]
     if ground.eigenvalues is not None:
         words.append(f"condition number {number(ground.eigenvalues[1] / ground.eigenvalues[0])}")
-    if {"rmsprop", "adam"} & {each.method for each in entries}:
-        words.append(f"β₂ {asked.shared.beta2:g}, ε {asked.shared.eps:g}")
+    if {"rmsprop", "adam"} & {entry.method for entry in entries}:
+        words.append(f"β₂ {descent.shared.beta2:g}, ε {descent.shared.eps:g}")
     return ", ".join(words)
 
 
 def _notes(info: TrajectoriesInfo, rates: str) -> list[str]:
-    """What has to be known of the learning rates, plain text."""
+    """What the reader must know of the learning rates, in plain text."""
     if rates == ONE:
         return ["One learning rate for all says little of who is better: each has a best one of its own."]
     tried = f"{len(RATES)} learning rates from {number(RATES[0])} to {number(RATES[-1])}"
@@ -204,7 +204,7 @@ def _table(info: TrajectoriesInfo) -> None:
         "rate": st.column_config.NumberColumn(
             "theory, a step", format="%.4f", help="The factor on the slowest direction: above 1 it diverges."
         ),
-    }  # fmt: skip
+    }
     st.dataframe(
         table if table["rate"].notna().any() else table.drop(columns="rate"), hide_index=True, row_height=30,
         column_config=config, key="surface-table", placeholder="–", alt="Steps that each method needs",
@@ -213,22 +213,22 @@ def _table(info: TrajectoriesInfo) -> None:
 
 @st.fragment
 def surface() -> None:
-    """Trajectories of the update rules on a surface, beside the distance that is left and what theory says of it."""
+    """Draw trajectories of the update rules on a surface, the distance that is left, and what theory says of it."""
     st.markdown("#### Which way does each optimizer take down, and in how many steps?")
     ground, methods, rates = _choices()
-    asked = _sliders(ground, rates)
-    entries = _entries(asked, methods, rates)
-    info = trajectories_info(asked.ground, asked.start, entries, asked.steps)
+    descent = _sliders(ground, rates)
+    entries = _entries(descent, methods, rates)
+    info = trajectories_info(descent.ground, descent.start, entries, descent.steps)
     st.markdown(f"**{ui.text(info.sentence)}**")
     if not methods:
         return
-    numbers, made = info.frame(), _made(asked, entries)
+    numbers, settings = info.frame(), _settings_text(descent, entries)
     left_side, right_side = st.columns(2, gap="medium")
     with left_side:
         _figure(
             "surface-ways", lambda dark: plot_surface(info, dark=dark), numbers, f"Ways down the {ground.name} surface",
             "The deeper the grey the lower; a ring is the start, a dot where a way ends, a star a minimum, a red cross"
-            " where one that diverged leaves the window.", made,
+            " where one that diverged leaves the window.", settings,
         )  # fmt: skip
     with right_side:
         dotted = " Dotted: the bound that theory gives beforehand." if any(way.theory for way in info.ways) else ""
@@ -236,7 +236,7 @@ def surface() -> None:
             "surface-distances", lambda dark: plot_distances(info, dark=dark), numbers,
             "The distance to the nearest minimum after each step",
             f"Down is nearer, a straight line the same factor a step; a dot is where 1% is reached for good.{dotted}",
-            made,
+            settings,
         )  # fmt: skip
     for words in filter(None, [info.ends, info.theory, *_notes(info, rates)]):
         st.caption(ui.text(words))
@@ -252,7 +252,7 @@ def _another() -> None:
 
 @st.fragment
 def averages() -> None:
-    """Exponentially weighted averages with and without bias correction."""
+    """Draw exponentially weighted averages with and without bias correction."""
     st.markdown("#### What does an exponentially weighted average remember, and why does it begin too low?")
     with st.grid("auto", min_column_width=150, vertical_alignment="bottom", gap="small"):
         beta = st.slider("β", 0.0, 0.99, 0.9, 0.01, key="averages-beta", bind="query-params")
@@ -265,17 +265,17 @@ def averages() -> None:
         st.button("Another", key="averages-another", icon=":material/casino:", on_click=_another, help="Other noise.")
     info = averages_info(beta, noise=noise, seed=int(seed), at=at)
     st.markdown(f"**{ui.text(info.sentence)}**")
-    made = f"β {beta:g}, noise {noise:g} °C, seed {seed}"
+    settings = f"β {beta:g}, noise {noise:g} °C, seed {seed}"
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _figure(
             "averages-series", lambda dark: plot_averages(info, dark=dark), info.frame(),
-            "A noisy series and its exponentially weighted average", info.reading, made,
+            "A noisy series and its exponentially weighted average", info.reading, settings,
         )  # fmt: skip
     with right:
         _figure(
             "averages-weights", lambda dark: plot_weights(info, dark=dark), info.weights_frame(),
-            f"The weight of each past day in the average of day {at}", info.weighing, made,
+            f"The weight of each past day in the average of day {at}", info.weighing, settings,
         )  # fmt: skip
 
 
@@ -284,12 +284,12 @@ def averages() -> None:
 
 @st.fragment
 def momentum() -> None:
-    """The two ways of writing momentum, and what forgetting their difference does."""
+    """Draw momentum in both conventions, and what mixing them up does."""
     st.markdown("#### Is v = βv + g the same momentum as v = βv + (1−β)g?")
     with st.grid("auto", min_column_width=150, gap="small"):
         lr = st.select_slider(
             "lr of v = βv + g", RATES, 0.1, key="momentum-lr", bind="query-params",
-            format_func=lambda each: number(each, 3),
+            format_func=lambda option: number(option, 3),
         )  # fmt: skip
         beta = st.slider("β", 0.0, 0.99, 0.9, 0.01, key="momentum-beta", bind="query-params")
         condition = _choice("Condition number", CONDITIONS, 100, "momentum-condition")
@@ -297,18 +297,18 @@ def momentum() -> None:
     ground = bowl(condition)
     info = momentum_info(ground, ground.start, lr=lr, beta=beta, steps=steps)
     st.markdown(f"**{ui.text(info.sentence)}**")
-    made = f"Bowl of condition number {condition}, lr {number(lr, 3)}, β {beta:g}"
+    settings = f"Bowl of condition number {condition}, lr {number(lr, 3)}, β {beta:g}"
     left, right = st.columns(2, gap="medium")
     with left:
         _figure(
             "momentum-ways", lambda dark: plot_surface(info.ways, dark=dark), info.frame(),
             "The paths of momentum in both conventions",
-            f"The broad line is v = βv + g; the average at lr/(1−β) lies on it (largest gap {info.gap:.1g}).", made,
+            f"The broad line is v = βv + g; the average at lr/(1−β) lies on it (largest gap {info.gap:.1g}).", settings,
         )  # fmt: skip
     with right:
         _figure(
             "momentum-distances", lambda dark: plot_distances(info.ways, dark=dark), info.frame(),
             "The distance to the minimum after each step",
             "The broad line and the one on it are the same momentum. Dotted: the bound that theory gives beforehand.",
-            made,
+            settings,
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +18,6 @@ from analysis.optimizers.protocol import Check, protocol_info
 from analysis.optimizers.range_test import LIMITS, plot_range, range_info
 from analysis.optimizers.time_to_target import default_target, plot_targets, targets_info
 from analysis.optimizers.tuning_budget import budgets_info, plot_budgets
-from analysis.statistics import number
-from app.compare.figures import curve_table
 from app.optimizers.contest import EPOCHS, LIKELY, SCHEDULE, SECONDS, UPDATES, Contest
 from app.shared import ui
 from app.study import page as study_page
@@ -30,12 +29,12 @@ HEIGHT: Final = 380
 
 
 def red(words: str) -> None:
-    """What is wrong with a comparison, above or below its figure."""
+    """Draw what is wrong with a comparison, in red."""
     st.markdown(f":material/warning: :red[{ui.text(words, 600)}]")
 
 
 def small(figure: Any) -> Any:
-    """Room for the axis' title above the legend, which stands by a share of the figure's height."""
+    """The figure with room for the axis' title above the legend, whose place is a share of the figure's height."""
     return figure.update_layout(legend={"y": -70 / figure.layout.height})
 
 
@@ -67,22 +66,22 @@ def _reading(info: CurvesInfo, log: bool) -> str:
 
 
 def _rates_over_time(contest: Contest) -> None:
-    """The learning rate by epoch, where it changes."""
+    """Draw the learning rate by epoch, where it changes."""
     info = contest.curves(schema.LR, EPOCHS)
     moves = any(len(line.values) and np.ptp(line.values) > 0 for curve in info.curves for line in curve.lines)
     if not moves:
         return
     log = min(float(line.values.min()) for curve in info.curves for line in curve.lines if len(line.values)) > 0
-    study_page.figure(
+    study_page.chart(
         contest.study, "lr-curves", lambda dark: small(plot_curves(info, dark=dark, log=log, height=230)),
-        curve_table(info),
+        info.frame(),
         shows="The learning rate by epoch", n=_sizes(contest), interval="",
         reading="The rate that each schedule sets, by epoch.",
     )  # fmt: skip
 
 
 def curves(contest: Contest, drawn: bool) -> None:
-    """The error by updates and by seconds, every method at its own best configuration."""
+    """Draw the error by updates and by seconds, every method at its best configuration."""
     slots = contest.study.slots
     options = {slots.label(slot): slot for slot in ("dev", "train", "training") if slots[slot]}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -96,7 +95,7 @@ def curves(contest: Contest, drawn: bool) -> None:
         goal = st.toggle("Target", False, key="goal-line", bind="query-params", help="The error of the tab Target.")
     if not drawn:
         return
-    infos = [contest.curves(options[str(metric)], str(each)) for each in (by, SECONDS)]
+    infos = [contest.curves(options[str(metric)], str(axis)) for axis in (by, SECONDS)]
     if infos[0].empty:
         study_page.empty(f"{metric} was not logged by these runs.", "optimizers", RACE)
         return
@@ -110,9 +109,9 @@ def curves(contest: Contest, drawn: bool) -> None:
             if info.empty:
                 study_page.empty(info.caveat or f"{metric} has no values against {info.axis}.")
                 continue
-            study_page.figure(
+            study_page.chart(
                 contest.study, key,
-                lambda dark, info=info: _curve(info, dark=dark, log=log, span=span, target=target), curve_table(info),
+                lambda dark, info=info: _curve(info, dark=dark, log=log, span=span, target=target), info.frame(),
                 shows=f"{info.metric} against {info.axis}, each method at its best configuration", n=_sizes(contest),
                 interval=info.band, reading=_reading(info, log),
             )  # fmt: skip
@@ -140,25 +139,19 @@ def _range_test(contest: Contest) -> None:
         return
     for words in info.sentences:
         st.markdown(f"**{ui.text(words)}**")
-    study_page.figure(
-        study, "range-test", lambda dark: plot_range(info, dark=dark), info.frame(),
-        shows=f"{loss} against a learning rate that grows every epoch",
-        n=export.sizes([len(group.lines) for group in info.groups]), interval=info.band,
-        reading="Dots are epochs, lines their mean with both neighbours; a triangle marks the steepest descent, a "
-        "diamond the turn.",
-    )  # fmt: skip
+    study_page.figure(study, "range-test", info, plot_range)
     st.caption(ui.text(LIMITS))
 
 
 def rates_of(contest: Contest, key: str = "") -> RatesInfo:
-    """The methods along their learning rate."""
+    """The results of the methods against their learning rate, or against another searched number."""
     key = key or contest.rate or LR
     values = contest.runs.get(key, ())
     return rates_info(contest.methods, metric=contest.metric, key=key, values=values)
 
 
 def rates(contest: Contest, drawn: bool) -> None:
-    """Validation against the learning rate, or against another number that was searched."""
+    """Draw the error against the learning rate, or against another number that was searched."""
     options = [key for key in contest.study.numeric_axes if key != contest.key and key in contest.keys]
     key = contest.rate
     if len(options) > 1:
@@ -176,27 +169,18 @@ def rates(contest: Contest, drawn: bool) -> None:
     st.markdown(f"**{ui.text(info.sentence)}**")
     for words in info.warnings:
         red(words)
-    diverged, judged = info.diverged
-    crosses = f" Red crosses at the upper edge: {diverged} of {judged} runs diverged." if diverged else ""
-    bars = f" bars the {info.band}," if info.band else ""
-    study_page.figure(
-        contest.study, "rates", lambda dark: plot_rates(info, dark=dark), info.frame(),
-        shows=f"{info.metric} against {info.key}, a dot a run of the search",
-        n=export.sizes([trial.sample.n for line in info.lines for trial in line.trials]), interval=info.band,
-        reading=f"A dot is a run of the search, lines go through the means of trials,{bars} the best is ringed."
-        f"{crosses}",
-    )  # fmt: skip
+    study_page.figure(contest.study, "rates", info, plot_rates)
 
 
 # The number of trials
 
 
 def budget(contest: Contest, drawn: bool) -> None:
-    """What the best of so many trials is expected to reach."""
+    """Draw what the best of so many trials is expected to reach."""
     info = budgets_info(contest.methods, metric=contest.metric)
-    chosen = 1
+    trials = 1
     if not info.problem:
-        chosen = st.slider(
+        trials = st.slider(
             "Trials", 1, info.most, max(1, min(info.most, 5)), key="trials", bind="query-params", width=360,
             help="The budget: how many configurations of each method one can afford to try.",
         )  # fmt: skip
@@ -205,23 +189,12 @@ def budget(contest: Contest, drawn: bool) -> None:
     if info.problem:
         study_page.empty(info.problem, "optimizers", RACE)
         return
-    st.markdown(f"**{ui.text(info.sentence(chosen))}**")
+    st.markdown(f"**{ui.text(info.sentence(trials))}**")
     if info.unequal:
         red(info.unequal)
     if info.luck:
         st.caption(ui.text(info.luck))
-    failed = any(line.failed for line in info.lines)
-    lines = "Thin lines are seeds" + (f", bands the {info.band}" if info.band else "") if any(
-        len(line.seeds) > 1 for line in info.lines
-    ) else "A line a method"  # fmt: skip
-    crosses = " A cross: so few trials may all fail, so there is no expectation." if failed else ""
-    study_page.figure(
-        contest.study, "budget", lambda dark: plot_budgets(info, budget=chosen, dark=dark), info.frame(),
-        shows=f"Expected best {info.metric} against the number of trials", interval=info.band,
-        n=export.sizes([line.trials for line in info.lines], "trial"),
-        reading=f"The mean over all subsets of so many of the search's trials, chosen by their seeds' mean. {lines}."
-        f"{crosses}",
-    )  # fmt: skip
+    study_page.figure(contest.study, "budget", info, partial(plot_budgets, budget=trials))
 
 
 # Time to target
@@ -229,19 +202,19 @@ def budget(contest: Contest, drawn: bool) -> None:
 
 def _target(contest: Contest) -> float | None:
     """The target that is set, or the default one; None where no run reached anything."""
-    found = default_target(contest.curves("dev", UPDATES))
+    default = default_target(contest.curves("dev", UPDATES))
     chosen = st.session_state.get("goal")
-    return float(chosen) if chosen is not None else None if math.isnan(found) else found
+    return float(chosen) if chosen is not None else None if math.isnan(default) else default
 
 
 def target(contest: Contest, drawn: bool) -> None:
-    """Which share of the runs reaches an error, and when."""
+    """Draw which share of the runs reaches an error, and when."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         by = st.segmented_control(
             "Time in", [UPDATES, SECONDS], default=UPDATES, required=True, key="clock", bind="query-params"
         )
-        own = contest.curves("dev", str(by))
-        default = default_target(own)
+        curves = contest.curves("dev", str(by))
+        default = default_target(curves)
         if not math.isnan(default):
             st.number_input(
                 f"Target {ui.text(contest.metric)}", value=default, step=10.0 ** (math.floor(math.log10(default)) - 1)
@@ -250,24 +223,16 @@ def target(contest: Contest, drawn: bool) -> None:
             )  # fmt: skip
     if not drawn:
         return
-    info = targets_info(own, _target(contest)) if not math.isnan(default) else targets_info(own)
+    info = targets_info(curves, _target(contest)) if not math.isnan(default) else targets_info(curves)
     if info.problem or math.isnan(info.target):
         nothing = f"No run ended with a finite {contest.metric}: there is no target to be reached."
-        words = own.caveat or info.problem or nothing
+        words = curves.caveat or info.problem or nothing
         study_page.empty(words, "optimizers", RACE)
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    if own.caveat:
-        st.caption(ui.text(own.caveat))
-    left = sum(line.unfinished for line in info.lines)
-    waiting = f" {ui.count(left, 'run')} without a result left out." if left else ""
-    study_page.figure(
-        contest.study, "target", lambda dark: plot_targets(info, dark=dark), info.table(),
-        shows=f"Share of runs that reach {info.metric} {number(info.target)} against {info.axis}",
-        n=export.sizes([line.n for line in info.lines if line.n]), interval="95% Clopper-Pearson of the final share",
-        reading="A step is a run that arrives; a line that ends below 100% has runs that missed, diverged ones among "
-        f"them. Right of the end: the share with its 95% Clopper-Pearson interval.{waiting}",
-    )  # fmt: skip
+    if curves.caveat:
+        st.caption(ui.text(curves.caveat))
+    study_page.figure(contest.study, "target", info, plot_targets, numbers=info.table())
 
 
 # The protocol
@@ -283,7 +248,7 @@ def _mark(check: Check) -> str:
 
 
 def protocol(contest: Contest) -> None:
-    """What of the protocol holds, with the search spaces and budgets, below the figures."""
+    """Draw which rules of the protocol hold, with the search spaces and budgets."""
     info = protocol_info(
         contest.methods, contest.runs, key=contest.key, keys=contest.keys, metric=contest.metric,
         part=contest.study.slots.part, rates=rates_of(contest), active=contest.study.active,

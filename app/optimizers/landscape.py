@@ -16,7 +16,7 @@ import streamlit as st
 
 from analysis.optimizers.landscape import PCA, RANDOM, LandscapeInfo, landscape_info, plot_landscape
 from app.shared import store, ui
-from app.study import page as study
+from app.study import page as study_page
 from sweeps.client import CommandError
 from tracking import schema
 from tracking.schema import Outcome
@@ -30,8 +30,8 @@ UNDER_WAY: Final = ("queued", "computing", "storing")
 VIEWS: Final = {"Random directions": RANDOM, "Principal components": PCA}
 WAITS: Final = {"queued": "waiting for a free worker", "storing": "storing it"}
 _ASKED: Final = "_landscapes"
-"""The runs whose landscape this visitor has asked for: asked again should the service have ended meanwhile."""
-_SAID: Final = "_landscape_said"
+"""The runs whose landscape this visitor asked for: it is asked for again if the service ended meanwhile."""
+_REFUSAL: Final = "_landscape_said"
 
 
 def _arrays(run_id: str) -> dict[str, np.ndarray] | None:
@@ -47,8 +47,8 @@ def _asked() -> set[str]:
     return st.session_state.setdefault(_ASKED, set())
 
 
-def _look(run_id: str) -> dict[str, Any] | None:
-    """How far the landscape is; None where no service answers."""
+def _status_of(run_id: str) -> dict[str, Any] | None:
+    """How far the computation of the landscape is; None where no service answers."""
     act = "ask" if run_id in _asked() else "look"
     try:
         return store.client().landscape(run_id, act, wait=WAIT_S)
@@ -56,38 +56,38 @@ def _look(run_id: str) -> dict[str, Any] | None:
         return None
 
 
-def _tell(run_id: str, act: str) -> None:
-    """Have it computed, or give it up; what the service refuses is kept for the page."""
+def _command(run_id: str, act: str) -> None:
+    """Have the landscape computed, or give it up; what the service refuses is kept for the page."""
     _asked().discard(run_id)
     try:
         store.client().landscape(run_id, act)
     except (CommandError, OSError, ValueError) as error:
-        st.session_state[_SAID] = str(error)
+        st.session_state[_REFUSAL] = str(error)
         return
     if act != "stop":
         _asked().add(run_id)
 
 
 def _progress(run_id: str) -> None:
-    """How far it is, live, until it is there or has failed."""
+    """Draw how far the computation is, live, until it has ended or failed."""
 
     @st.fragment(run_every=LOOK_S)
-    def look() -> None:
-        known = _look(run_id)
-        if known is None:
+    def watch() -> None:
+        status = _status_of(run_id)
+        if status is None:
             st.caption(":material/hourglass_empty: The service does not answer; it is asked again.")
             return
-        if known["state"] not in UNDER_WAY:
+        if status["state"] not in UNDER_WAY:
             ui.rerun()
-        st.progress(float(known["share"]), text=ui.text(known["doing"] or WAITS.get(known["state"], "beginning")))
-        st.button("Give up", key="landscape-stop", on_click=_tell, args=(run_id, "stop"), type="tertiary")
+        st.progress(float(status["share"]), text=ui.text(status["doing"] or WAITS.get(status["state"], "beginning")))
+        st.button("Give up", key="landscape-stop", on_click=_command, args=(run_id, "stop"), type="tertiary")
 
     with st.container(border=True):
-        look()
+        watch()
 
 
 def _compute(run: Any, failed: bool) -> None:
-    """What a run without a landscape offers: to compute it."""
+    """Draw the offer to compute the landscape of a run that has none."""
     run_id = str(run["run_id"])
     took = (float(run["end_time"]) - float(run["start_time"])) / 1000
     long = f" (it took {ui.duration(took)})" if math.isfinite(took) else ""
@@ -99,11 +99,11 @@ def _compute(run: Any, failed: bool) -> None:
         )
         st.button(
             "Try again" if failed else "Compute the landscape", key="landscape-compute", type="primary",
-            icon=":material/landscape:", on_click=_tell, args=(run_id, "again" if failed else "ask"),
+            icon=":material/landscape:", on_click=_command, args=(run_id, "again" if failed else "ask"),
         )  # fmt: skip
 
 
-def _draw(own: study.Study, label: str, run_id: str, info: LandscapeInfo) -> None:
+def _draw(study: study_page.Study, label: str, run_id: str, info: LandscapeInfo) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         views = [name for name, view in VIEWS.items() if view in info.planes]
         chosen = st.segmented_control(
@@ -111,14 +111,14 @@ def _draw(own: study.Study, label: str, run_id: str, info: LandscapeInfo) -> Non
             help="Two random directions scaled to the weights, or those along which the run moved most.",
         )  # fmt: skip
         st.button(
-            "Compute again", key="landscape-again", on_click=_tell, args=(run_id, "again"), type="tertiary",
+            "Compute again", key="landscape-again", on_click=_command, args=(run_id, "again"), type="tertiary",
             icon=":material/refresh:",
         )  # fmt: skip
     if info.warning:
         st.warning(ui.text(info.warning))
     view = VIEWS.get(str(chosen), RANDOM)
-    study.figure(
-        own, f"landscape-{view}", lambda dark: plot_landscape(info, view, dark=dark), info.frame(view),
+    study_page.chart(
+        study, f"landscape-{view}", lambda dark: plot_landscape(info, view, dark=dark), info.frame(view),
         shows=f"{info.loss_of} about the weights that {label} ended at, {str(chosen).lower()}, with the way trained",
         n="1 run", interval="", reading=info.sentence(view),
     )  # fmt: skip
@@ -126,11 +126,11 @@ def _draw(own: study.Study, label: str, run_id: str, info: LandscapeInfo) -> Non
         st.caption(ui.text(info.sentence(PCA)))
 
 
-def _runs(own: study.Study) -> dict[str, pd.Series]:
-    """The runs that can be trained once more by what they are called, those of the best groups first."""
-    ended = own.judged[own.judged["outcome"] == Outcome.OK]
-    ours = ended[ended["parent"].isin(list(own.sweeps))]
-    order = {group.group: place for place, group in enumerate(own.view.groups)}
+def _runs(study: study_page.Study) -> dict[str, pd.Series]:
+    """Label -> run, of the runs that can be trained once more, those of the best groups first."""
+    ended = study.judged[study.judged["outcome"] == Outcome.OK]
+    ours = ended[ended["parent"].isin(list(study.sweeps))]
+    order = {group.group: place for place, group in enumerate(study.view.groups)}
     ours = ours.assign(place=ours["group"].map(order)).sort_values(["place", "seed"], kind="stable")
     named: dict[str, pd.Series] = {}
     for _, run in ours.iterrows():
@@ -139,35 +139,35 @@ def _runs(own: study.Study) -> dict[str, pd.Series]:
     return named
 
 
-def landscape(own: study.Study) -> None:
-    """The tab: which run, its landscape, or what it takes to compute it.
+def landscape(study: study_page.Study) -> None:
+    """Draw the tab Landscape: which run, its landscape, or the offer to compute it.
 
     Args:
         own: The runs.
     """
-    named = _runs(own)
+    named = _runs(study)
     if not named:
-        study.empty(
+        study_page.empty(
             "Only a run that a sweep trained to its end has a loss landscape: for it the run is trained once more, "
             "from its configuration and its seeds. There is none among these."
         )
         return
     label = str(st.selectbox("Run", list(named), key="landscape-run", bind="query-params", width=420))
-    if said := st.session_state.pop(_SAID, ""):
-        st.error(ui.text(said))
+    if refusal := st.session_state.pop(_REFUSAL, ""):
+        st.error(ui.text(refusal))
     run = named.get(label, next(iter(named.values())))
     run_id = str(run["run_id"])
-    found = _look(run_id)
-    if found is not None and found["state"] not in UNDER_WAY:
+    status = _status_of(run_id)
+    if status is not None and status["state"] not in UNDER_WAY:
         _asked().discard(run_id)
-    if run_id in _asked() or (found is not None and found["state"] in UNDER_WAY):
+    if run_id in _asked() or (status is not None and status["state"] in UNDER_WAY):
         _progress(run_id)
         return
-    failed = found is not None and found["state"] == "failed"
+    failed = status is not None and status["state"] == "failed"
     if failed:
-        st.error(ui.text(found["problem"]))
+        st.error(ui.text(status["problem"]))
     info = landscape_info(_arrays(run_id))
     if info.empty:
         _compute(run, failed)
     else:
-        _draw(own, label, run_id, info)
+        _draw(study, label, run_id, info)

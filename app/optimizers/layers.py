@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 import streamlit as st
@@ -25,7 +25,6 @@ from analysis.layers.gradients import (
     ratio_info,
 )
 from analysis.runs.methods import best_first, in_words, methods_of, names_of
-from app.compare.figures import curve_table
 from app.optimizers.contest import UPDATES, Contest
 from app.optimizers.figures import small
 from app.shared import ui
@@ -44,8 +43,8 @@ _PAIR: Final = "method and model"
 
 
 def _norms(contest: Contest) -> None:
-    """Gradient, update and parameter norms by update."""
-    infos = {metric: contest.curves(metric, UPDATES) for metric in NORMS if metric in contest.study.found.metrics}
+    """Draw the norms of gradients, updates and parameters by update."""
+    infos = {metric: contest.curves(metric, UPDATES) for metric in NORMS if metric in contest.study.comparison.metrics}
     infos = {metric: info for metric, info in infos.items() if not info.empty}
     if not infos:
         study_page.empty("These runs logged no norms of gradients, updates or parameters.", "optimizers", DEPTH)
@@ -54,10 +53,10 @@ def _norms(contest: Contest) -> None:
         for metric, info in infos.items():
             band = f" Bands: {info.band}." if info.band else " Below three seeds no interval is drawn."
             with st.container():
-                study_page.figure(
+                study_page.chart(
                     contest.study, f"norms-{metric.rpartition('/')[2]}",
                     lambda dark, info=info: small(plot_curves(info, dark=dark, log=True, height=330)),
-                    curve_table(info),
+                    info.frame(),
                     shows=f"{metric} against {info.axis}, each method at its best configuration",
                     n=export.sizes([curve.n for curve in info.curves if curve.n]), interval=info.band,
                     reading=f"{NORMS[metric]}{band}",
@@ -74,25 +73,25 @@ def _candidates(contest: Contest) -> pd.DataFrame:
     pairs = methods_of(runs.assign(**{_PAIR: names}), _PAIR, contest.keys) if len(runs) else []
     chosen = [trial for pair in pairs if (trial := pair.judged) is not None]
     groups = [trial.group for trial in best_first(chosen)]
-    own = runs.assign(method=names_of(runs[contest.key], contest.key))
-    own = own[own["group"].isin(groups)]
-    return own.assign(place=own["group"].map({group: place for place, group in enumerate(groups)}))
+    candidates = runs.assign(method=names_of(runs[contest.key], contest.key))
+    candidates = candidates[candidates["group"].isin(groups)]
+    return candidates.assign(place=candidates["group"].map({group: place for place, group in enumerate(groups)}))
 
 
 def inside(contest: Contest) -> list[LayerRun]:
-    """What the layers left of the best trial of each method and depth."""
+    """What the runs recorded of their layers, for the best trial of each method and depth."""
     runs = _candidates(contest)
     if not len(runs):
         return []
     arrays = contest.study.arrays(schema.LAYERS_FILE, runs["run_id"])
     methods = dict(zip(runs["run_id"], runs["method"], strict=True))
-    found = layer_runs(arrays, runs, methods)
+    with_layers = layer_runs(arrays, runs, methods)
     places = dict(zip(runs["run_id"], runs["place"], strict=True))
     best: dict[tuple[str, int], int] = {}
-    for run in found:
+    for run in with_layers:
         key = (run.method, run.depth)
         best[key] = min(best.get(key, places[run.run_id]), places[run.run_id])
-    chosen = [run for run in found if places[run.run_id] == best[run.method, run.depth]]
+    chosen = [run for run in with_layers if places[run.run_id] == best[run.method, run.depth]]
     order_of = [method.name for method in contest.methods]
     return sorted(chosen, key=lambda run: (order_of.index(run.method), run.depth))
 
@@ -103,7 +102,7 @@ def _sizes(runs: Sequence[LayerRun]) -> str:
 
 
 def _by_layer(contest: Contest, runs: Sequence[LayerRun], when: str) -> None:
-    """Heat maps, and the first layer against the last or the norms by layer."""
+    """Draw heat maps, and the first layer against the last or the norms by layer."""
     heat = heat_info(runs)
     if heat.problem:
         study_page.empty(heat.problem, "optimizers", DEPTH)
@@ -114,19 +113,9 @@ def _by_layer(contest: Contest, runs: Sequence[LayerRun], when: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         if len(ratio.depths) > 1:
-            study_page.figure(
-                contest.study, "layer-ratio", lambda dark: plot_ratio(ratio, dark=dark), ratio.frame(),
-                shows="The first layer's gradient norm over the last's, against the number of layers", n=_sizes(runs),
-                interval=ratio.band,
-                reading="Dots are seeds, lines geometric means, bars the "
-                f"{ratio.band or 'seeds are too few for an interval'}. Layers differ in size: compare methods.",
-            )  # fmt: skip
+            study_page.figure(contest.study, "layer-ratio", ratio, plot_ratio, n=_sizes(runs))
         else:
-            study_page.figure(
-                contest.study, "layer-profile", lambda dark: plot_profile(profile, dark=dark), profile.frame(),
-                shows=f"Gradient norm by layer in the {when} epoch", n=_sizes(runs), interval=profile.band,
-                reading=f"Dots are seeds, lines geometric means, bars the {profile.band or 'seeds too few for one'}.",
-            )  # fmt: skip
+            study_page.figure(contest.study, "layer-profile", profile, plot_profile, n=_sizes(runs))
     with right:
         labels = [panel.label for panel in heat.panels]
         shown, last = labels, {panel.method: panel.label for panel in heat.panels}
@@ -135,48 +124,31 @@ def _by_layer(contest: Contest, runs: Sequence[LayerRun], when: str) -> None:
                 "Heat maps of", labels, list(last.values())[:MOST_PANELS], key="heats", bind="query-params",
                 max_selections=MOST_PANELS,
             )  # fmt: skip
-        own = type(heat)([panel for panel in heat.panels if panel.label in shown])
-        if not own.panels:
+        drawn = type(heat)([panel for panel in heat.panels if panel.label in shown])
+        if not drawn.panels:
             study_page.empty("Choose at least one group.")
             return
-        dead = " Gaps: some run had no gradient there at all." if own.zeros else ""
-        study_page.figure(
-            contest.study, "layer-heat", lambda dark: plot_heat(own, dark=dark), own.frame(),
-            shows="Gradient norm by layer and epoch", n=_sizes(runs), interval="",
-            reading=f"Layer 1 is next to the input; geometric means over seeds, colours are shared.{dead}",
-        )  # fmt: skip
+        study_page.figure(contest.study, "layer-heat", drawn, plot_heat, n=_sizes(runs))
 
 
 def _before(contest: Contest, runs: Sequence[LayerRun]) -> None:
-    """Activation spread and conditioning before the first update, in the deepest networks of each method."""
+    """Draw activation spread and conditioning before the first update, in the deepest networks of each method."""
     runs = deepest(runs)
     infos = {SPREAD: profile_info(runs, SPREAD), CONDITION: profile_info(runs, CONDITION)}
     if all(info.problem for info in infos.values()):
         study_page.empty(infos[SPREAD].problem, "optimizers", STARTS)
         return
-    words: dict[str, Any] = {
-        SPREAD: "How far each layer's outputs spread over examples: what shrinks or grows a layer does so in depth.",
-        CONDITION: "Largest over smallest eigenvalue of the second moments of what comes into a layer: gradient "
-        "descent is slow where it is large.",
-    }  # fmt: skip
     for column, (what, info) in zip(st.columns(2, gap="medium"), infos.items(), strict=True):
         with column:
             if info.problem:
                 study_page.empty(info.problem)
                 continue
             st.markdown(f"**{ui.text(info.sentence)}**")
-            bars = f" Bars: {info.band}." if info.band else ""
-            above = " Triangles: infinite, since an input never varies." if info.infinite else ""
-            study_page.figure(
-                contest.study, f"before-{what.split()[0]}",
-                lambda dark, info=info: plot_profile(info, dark=dark), info.frame(),
-                shows=f"{what.capitalize()} by layer", n=_sizes(runs), interval=info.band,
-                reading=f"{words[what]} Dots are seeds.{bars}{above}",
-            )  # fmt: skip
+            study_page.figure(contest.study, f"before-{what.split()[0]}", info, plot_profile, n=_sizes(runs))
 
 
-def look(contest: Contest, drawn: bool) -> None:
-    """Norms over time, gradients by layer, or layers before training."""
+def inside_tab(contest: Contest, drawn: bool) -> None:
+    """Draw the tab Inside: norms over time, gradients by layer, or layers before training."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         views = ["Norms", "Gradient by layer", "Before training"]
         view = st.segmented_control(

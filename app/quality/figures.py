@@ -17,9 +17,7 @@ from analysis.classification.roc_and_pr import plot_separation, precision_recall
 from analysis.classification.thresholds import at_threshold, best_threshold, plot_threshold, threshold_info
 from analysis.figures import export
 from analysis.runs.comparison import Comparison
-from app.shared import downloads as documents
-from app.shared import selection as compare_data
-from app.shared import ui
+from app.shared import downloads, selection, ui
 
 TEST, VALIDATION = "test", "validation"
 TABS = ["Classes", "Separation", "Calibration", "Threshold"]
@@ -30,7 +28,7 @@ SHOWN = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 class Answers:
     """What the chosen run or group answered on one part of the data."""
 
-    found: Comparison
+    comparison: Comparison
     """All runs of the page."""
     sweeps: Mapping[str, str]
     """The names of the store's sweeps, by id."""
@@ -48,30 +46,30 @@ class Answers:
         return list(self.predicted[0].names)
 
 
-def _downloads(of: Answers, key: str, info: Any, figure: Any, shows: str, interval: str) -> None:
-    """Its numbers and itself, with a caption.
+def _downloads(answers: Answers, key: str, info: Any, figure: Any, shows: str, interval: str) -> None:
+    """Draw the downloads of a figure: its numbers and itself, with a caption.
 
     Args:
-        of: Whose answers.
-        key: Of the figure.
+        answers: The answers that it is made of.
+        key: The figure's key.
         info: What it is drawn from: it has a `frame()`.
         figure: Draws it, of the size for a document.
         shows: What is to be seen.
         interval: What the bands are; nothing where there is none.
     """
-    n = export.sizes([len(of.predicted)])
-    said = f"{shows}, {of.part} part, {of.label}"
-    caption = documents.caption_of(of.found, of.sweeps, said, n, interval, compare_data.link("quality"))
-    documents.downloads(key, info.frame(), figure, caption)
+    n = export.sizes([len(answers.predicted)])
+    subject = f"{shows}, {answers.part} part, {answers.label}"
+    caption = downloads.caption_of(answers.comparison, answers.sweeps, subject, n, interval, selection.link("quality"))
+    downloads.buttons(key, info.frame(), figure, caption)
 
 
-def _by_classes(of: Answers) -> None:
-    """Which class is taken for which; precision, recall and F1."""
+def _by_classes(answers: Answers) -> None:
+    """Draw which class is taken for which, and precision, recall and F1 by class."""
     by = st.segmented_control(
         "Colour by", ["share", "count"], default="share", required=True, key="cells", bind="query-params",
         format_func={"share": "share of the true class", "count": "examples"}.get,
     )  # fmt: skip
-    matrix, measures = confusion_info(of.predicted), by_class_info(of.predicted)
+    matrix, measures = confusion_info(answers.predicted), by_class_info(answers.predicted)
     left, right = st.columns(2, gap="medium")
     with left:
         st.plotly_chart(
@@ -80,7 +78,7 @@ def _by_classes(of: Answers) -> None:
         )  # fmt: skip
         st.caption(ui.text(f"Rows are the true classes, columns the answers: {matrix.caption}."))
         _downloads(
-            of,
+            answers,
             "confusion",
             matrix,
             lambda: plot_confusion(matrix, shares=by == "share"),
@@ -94,7 +92,7 @@ def _by_classes(of: Answers) -> None:
         )  # fmt: skip
         st.caption(ui.text(" ".join(["Large marks are means, small ones seeds.", *measures.notes])))
         _downloads(
-            of,
+            answers,
             "classes",
             measures,
             lambda: plot_by_class(measures),
@@ -103,36 +101,40 @@ def _by_classes(of: Answers) -> None:
         )
 
 
-def _separation(of: Answers) -> None:
-    """Precision against recall, and ROC."""
-    for place, info in zip(
-        st.columns(2, gap="medium"), (precision_recall_info(of.predicted), roc_info(of.predicted)), strict=True
-    ):
-        with place:
+def _separation(answers: Answers) -> None:
+    """Draw precision against recall, and ROC."""
+    infos = (precision_recall_info(answers.predicted), roc_info(answers.predicted))
+    for column, info in zip(st.columns(2, gap="medium"), infos, strict=True):
+        with column:
             st.plotly_chart(
                 plot_separation(info, dark=ui.dark()), key=f"separation-{info.kind}", theme=None, config=SHOWN,
                 alt=ui.text(info.caption),
             )  # fmt: skip
             st.caption(ui.text(info.caption))
             _downloads(
-                of, f"separation-{info.kind}", info, partial(plot_separation, info), f"{info.kind} curve", info.band
+                answers,
+                f"separation-{info.kind}",
+                info,
+                partial(plot_separation, info),
+                f"{info.kind} curve",
+                info.band,
             )
 
 
-def _calibration(of: Answers) -> None:
-    """Whether probabilities mean what they say."""
-    info = calibration_info(of.predicted)
+def _calibration(answers: Answers) -> None:
+    """Draw whether probabilities mean what they say."""
+    info = calibration_info(answers.predicted)
     st.plotly_chart(
         plot_calibration(info, dark=ui.dark()), key="calibration", theme=None, config=SHOWN, alt=ui.text(info.caption)
     )
     st.caption(ui.text(info.caption))
-    _downloads(of, "calibration", info, lambda: plot_calibration(info), f"Calibration of {info.of}", info.band)
+    _downloads(answers, "calibration", info, lambda: plot_calibration(info), f"Calibration of {info.of}", info.band)
 
 
-def _best_by_validation(of: Answers, positive: int) -> None:
-    """A button that sets the threshold which is best on the validation part: on the test part it would flatter."""
+def _best_by_validation(answers: Answers, positive: int) -> None:
+    """Draw a button that sets the threshold which is best on the validation part: on the test part it would flatter."""
     try:
-        judged = of.predicted if of.part == VALIDATION else gather(of.sources, "val")[0]
+        judged = answers.predicted if answers.part == VALIDATION else gather(answers.sources, "val")[0]
         best = best_threshold(judged, positive) if judged else None
     except PredictionsError:
         return
@@ -144,53 +146,53 @@ def _best_by_validation(of: Answers, positive: int) -> None:
 
     st.button(
         f"Best F1 of validation: {best:.2f}", key="best-threshold", icon=":material/my_location:", on_click=take,
-        help=ui.text(f"The threshold with the highest mean F1 of {of.classes[positive]} on the validation part."),
+        help=ui.text(f"The threshold with the highest mean F1 of {answers.classes[positive]} on the validation part."),
     )  # fmt: skip
 
 
-def _threshold(of: Answers) -> None:
-    """What would be answered from which probability on."""
-    totals = sum(run.counts for run in of.predicted)
-    rarest = int(min(range(len(of.classes)), key=lambda k: (totals[k] == 0, totals[k])))
+def _threshold(answers: Answers) -> None:
+    """Draw what a threshold on the probability of a class gives."""
+    totals = sum(run.counts for run in answers.predicted)
+    rarest = int(min(range(len(answers.classes)), key=lambda k: (totals[k] == 0, totals[k])))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         positive = st.selectbox(
-            "Class", range(len(of.classes)), rarest, key="positive", bind="query-params", width=200,
-            format_func=lambda k: of.classes[k],
+            "Class", range(len(answers.classes)), rarest, key="positive", bind="query-params", width=200,
+            format_func=lambda k: answers.classes[k],
         )  # fmt: skip
         at = st.slider("Threshold", 0.0, 1.0, 0.5, 0.01, key="at", bind="query-params", width=320)
-        _best_by_validation(of, positive)
-    info = threshold_info(of.predicted, positive)
-    st.markdown(f"**{ui.text(at_threshold(of.predicted, at, positive).sentence)}**")
+        _best_by_validation(answers, positive)
+    info = threshold_info(answers.predicted, positive)
+    st.markdown(f"**{ui.text(at_threshold(answers.predicted, at, positive).sentence)}**")
     st.plotly_chart(
         plot_threshold(info, at=at, dark=ui.dark()), key="threshold", theme=None, config=SHOWN,
         alt="Precision, recall, F1 and accuracy against the threshold",
     )  # fmt: skip
     _downloads(
-        of,
+        answers,
         "threshold",
         info,
         lambda: plot_threshold(info, at=at),
         f"What a threshold on {info.positive} gives",
         info.band,
     )
-    if of.part != VALIDATION:
+    if answers.part != VALIDATION:
         st.caption("A threshold chosen on the test part flatters itself there: choose it on the validation part.")
 
 
-def draw(of: Answers) -> None:
-    """The sentence, the tabs."""
-    accuracy = accuracy_info({of.label: of.predicted})
+def draw(answers: Answers) -> None:
+    """Draw the sentence on the accuracy, and the tabs."""
+    accuracy = accuracy_info({answers.label: answers.predicted})
     st.markdown(f"## {ui.text(accuracy.rows[0].sentence)}")
-    for note in of.notes:
+    for note in answers.notes:
         st.caption(ui.text(note))
     st.plotly_chart(
         plot_accuracy(accuracy, dark=ui.dark()), key="accuracy", theme=None, config=SHOWN, alt="Accuracy and baseline"
     )
     _downloads(
-        of, "accuracy", accuracy, lambda: plot_accuracy(accuracy), "Accuracy beside its baseline", accuracy.kinds
+        answers, "accuracy", accuracy, lambda: plot_accuracy(accuracy), "Accuracy beside its baseline", accuracy.kinds
     )
     tabs = st.tabs(TABS, key="look", on_change="rerun", bind="query-params")
     for tab, show in zip(tabs, (_by_classes, _separation, _calibration, _threshold), strict=True):
         if tab.open:
             with tab:
-                show(of)
+                show(answers)

@@ -1,4 +1,4 @@
-"""The Regularization page, what the curves say: where early stopping stops, and training against evaluation mode."""
+"""The tabs of the Regularization page on curves: early stopping, and training against evaluation mode."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from analysis.regularization.patience import PATIENCE, longer_runs
 from analysis.regularization.train_eval_gap import modes_info, plot_modes
 from analysis.runs.ranking import Group
 from app.regularization.layers import panels
-from app.regularization.strengths import Look
+from app.regularization.strengths import Subject
 from app.shared import ui
-from app.study import page as studies
+from app.study import page as study_page
 from app.study.page import Study
 from tracking import schema
 
 MOST_MODES: Final = 6
-"""Groups drawn unless a person asks for others."""
+"""Groups drawn unless the user asks for others."""
 
 
 def _logged(study: Study, metric: str) -> bool:
-    return metric in study.found.metrics
+    return metric in study.comparison.metrics
 
 
-def _first_group(at: Look, groups: Sequence[Group]) -> int:
+def _first_group(subject: Subject, groups: Sequence[Group]) -> int:
     """The group whose curves say most of early stopping: the best of those that train to the end."""
-    runs = at.study.judged
+    runs = subject.study.judged
     if PATIENCE in runs:
         to_the_end = set(runs.loc[runs[PATIENCE] == 0, "group"])
         return next((place for place, group in enumerate(groups) if group.group in to_the_end), 0)
     return 0
 
 
-def early_stopping(at: Look) -> None:
-    """Which epoch a patience would have chosen, what that costs and saves."""
-    study = at.study
+def early_stopping(subject: Subject) -> None:
+    """Draw which epoch a patience would have chosen, and what that costs and saves."""
+    study = subject.study
     groups = [group for group in study.view.groups if group.judged]
     if not groups:
-        studies.empty("No run has ended.", "regularization", ["early-stopping"])
+        study_page.empty("No run has ended.", "regularization", ["early-stopping"])
         return
     labels = [group.label for group in groups]
     dev = study.slots.label("dev")
     watchable = list(dict.fromkeys([*([schema.VAL_LOSS] if _logged(study, schema.VAL_LOSS) else []), study.slots.dev]))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         label = st.selectbox(
-            "Group", labels, _first_group(at, groups), key="stopped", bind="query-params", width=320,
+            "Group", labels, _first_group(subject, groups), key="stopped", bind="query-params", width=320,
             help="The runs that differ in their seed alone.",
         )  # fmt: skip
         watched = str(
@@ -60,16 +60,16 @@ def early_stopping(at: Look) -> None:
             if len(watchable) > 1 else watchable[0]
         )  # fmt: skip
         slider = st.container(width=280)
-    own = study.judged[study.judged["group"] == groups[labels.index(label)].group]
+    group_runs = study.judged[study.judged["group"] == groups[labels.index(label)].group]
     longer = longer_runs(study.runs)
-    ids = [*own["run_id"], *[longer[run] for run in own["run_id"] if run in longer]]
+    ids = [*group_runs["run_id"], *[longer[run] for run in group_runs["run_id"] if run in longer]]
     errors = study.histories("dev", ids)
-    seen = errors if watched == study.slots.dev else study.histories(watched, ids)
+    watched_values = errors if watched == study.slots.dev else study.histories(watched, ids)
     info = early_stopping_info(
-        errors, seen, own, name=str(label), metric=dev, watches=watched, patience=0, longer=longer
+        errors, watched_values, group_runs, name=str(label), metric=dev, watches=watched, patience=0, longer=longer
     )
     if info.empty:
-        studies.empty(info.problem, "regularization", ["early-stopping"])
+        study_page.empty(info.problem, "regularization", ["early-stopping"])
         return
     most = info.most
     with slider:
@@ -81,39 +81,35 @@ def early_stopping(at: Look) -> None:
     st.markdown(f"**{ui.text(info.sentence)}**")
     if info.unknown:
         st.markdown(f":material/info: {ui.text(info.unknown)}")
-    studies.figure(
-        study, "stopping", lambda dark: plot_early_stopping(info, dark=dark), info.frame(),
-        shows=f"{dev} over the epochs of {label}, with what patience {info.patience} chooses", n=info.n, interval="",
-        reading=info.reading,
-    )  # fmt: skip
+    study_page.figure(study, "stopping", info, plot_early_stopping)
     bands = f"bands the {info.band}" if info.band else "below three seeds no interval is drawn"
-    studies.figure(
+    study_page.chart(
         study, "patience", lambda dark: plot_patience(info, dark=dark), info.costs_frame(),
         shows=f"Regret and epochs saved against the patience, {label}", n=info.n, interval=info.band,
         reading=f"What every patience would have cost and saved on the same curves; {bands}; dotted: the one above.",
     )  # fmt: skip
 
 
-def _grouped(at: Look) -> tuple[pd.DataFrame, list[Group]]:
+def _grouped(subject: Subject) -> tuple[pd.DataFrame, list[Group]]:
     """The runs, and the groups to draw: the strengths where there are some, in their order."""
-    study, own = at.study, at.strengths
-    known = {group.group: group for group in study.view.groups}
-    if own is None or len(own.levels) < 2:
-        return study.judged, list(known.values())
-    made = []
-    for place, level in enumerate(own.levels):
-        if level.judged is not None and level.judged.group in known:
-            made.append(replace(known[level.judged.group], label=own.name(place)))
-    return own.runs, made
+    study, strengths = subject.study, subject.strengths
+    by_group = {group.group: group for group in study.view.groups}
+    if strengths is None or len(strengths.levels) < 2:
+        return study.judged, list(by_group.values())
+    groups = []
+    for place, level in enumerate(strengths.levels):
+        if level.judged is not None and level.judged.group in by_group:
+            groups.append(replace(by_group[level.judged.group], label=strengths.name(place)))
+    return strengths.runs, groups
 
 
-def training_mode(at: Look) -> None:
-    """The loss in training mode against that in evaluation mode, a panel a group."""
-    study = at.study
+def training_mode(subject: Subject) -> None:
+    """Draw the loss in training mode against that in evaluation mode, a panel per group."""
+    study = subject.study
     ours = _logged(study, schema.TRAIN_LOSS) and _logged(study, schema.TRAIN_EVAL_LOSS)
     training = schema.TRAIN_LOSS if ours else study.slots.training
     evaluation = schema.TRAIN_EVAL_LOSS if ours else study.slots.train
-    runs, groups = _grouped(at)
+    runs, groups = _grouped(subject)
     labels = [group.label for group in groups]
     if len(labels) > 1:
         picked = st.multiselect(
@@ -128,14 +124,10 @@ def training_mode(at: Look) -> None:
     )  # fmt: skip
     if info.empty:
         words = info.problem if labels else "No run has a result."
-        studies.empty(words, "regularization", ["dropout", "batch-norm", "augmentation"])
+        study_page.empty(words, "regularization", ["dropout", "batch-norm", "augmentation"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    panels(
-        study, "modes", range(len(info.panels)), lambda place, dark: plot_modes(info, place, dark=dark), info.frame(),
-        shows=f"{training} in training mode and {evaluation} in evaluation mode, a panel a group", n=info.n,
-        interval=info.band, reading=info.reading, width=310,
-    )  # fmt: skip
+    panels(study, "modes", info, range(len(info.panels)), plot_modes, width=310)
     gaps = info.gaps_frame()
     st.dataframe(
         gaps, hide_index=True, key="gaps", row_height=30, height="content", placeholder="",

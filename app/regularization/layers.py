@@ -1,45 +1,44 @@
-"""The Regularization page, what the runs left along the strengths: their layers' weights, their decision regions."""
+"""The tabs of the Regularization page on weights and decision regions, against the strengths."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
-import pandas as pd
 import streamlit as st
 
+from analysis.figures.info import FigureInfo
 from analysis.figures.panels import together
 from analysis.regularization.decision_regions import RegionsInfo, plot_regions, regions_info
 from analysis.regularization.weight_histograms import SCALES, layer_names, plot_ridgelines, ridgelines_info
 from analysis.regularization.weight_paths import path_info, plot_paths
-from app.regularization.strengths import Look
-from app.shared import downloads as documents
-from app.shared import ui
-from app.study import page as studies
+from app.regularization.strengths import Subject
+from app.shared import downloads, ui
+from app.study import page as study_page
 from app.study.page import Study
 from tracking import schema
 
 MOST_LAYERS: Final = 8
-"""Layers drawn unless a person asks for others."""
+"""Layers drawn unless the user asks for others."""
 MOST_PANELS: Final = 8
 MEAN: Final = "mean of all"
 
 
-def _no_strengths(at: Look, labs: Sequence[str]) -> None:
-    studies.empty(
-        at.info.problem if at.info is not None else "These runs do not differ in any parameter.", "regularization", labs
-    )
+def _no_strengths(subject: Subject, labs: Sequence[str]) -> None:
+    problem = subject.info.problem if subject.info is not None else "These runs do not differ in any parameter."
+    study_page.empty(problem, "regularization", labs)
 
 
-def path(at: Look) -> None:
-    """Layer norms, near-zero share and effective rank along the strengths."""
-    own = at.strengths
-    if own is None:
-        _no_strengths(at, ["l2", "l1"])
+def path(subject: Subject) -> None:
+    """Draw layer norms, near-zero share and effective rank against the strengths."""
+    strengths = subject.strengths
+    if strengths is None:
+        _no_strengths(subject, ["l2", "l1"])
         return
-    info = path_info(own, at.study.arrays(schema.LAYERS_FILE, own.runs["run_id"]))
+    info = path_info(strengths, subject.study.arrays(schema.LAYERS_FILE, strengths.runs["run_id"]))
     if info.empty:
-        studies.empty(info.problem, "regularization", ["l2", "l1"])
+        study_page.empty(info.problem, "regularization", ["l2", "l1"])
         return
     layers = list(info.layers)
     if len(layers) > 1:
@@ -47,94 +46,77 @@ def path(at: Look) -> None:
             "Layers", layers, default=layers[:MOST_LAYERS], selection_mode="multi", key="layers", bind="query-params",
         ) or layers  # fmt: skip
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(
-        at.study, "path", lambda dark: plot_paths(info, layers=layers, dark=dark), info.frame(),
-        shows=f"Weight norm, share of weights near zero and effective rank of the layers against {own.axis}",
-        n=info.n, interval=info.band, reading=info.reading,
-    )  # fmt: skip
+    study_page.figure(subject.study, "path", info, partial(plot_paths, layers=layers))
 
 
-def weights(at: Look) -> None:
-    """Histograms of one layer's weights, a ridge a strength."""
-    own = at.strengths
-    if own is None:
-        _no_strengths(at, ["l1", "l2"])
+def weights(subject: Subject) -> None:
+    """Draw histograms of one layer's weights, a ridge per strength."""
+    strengths = subject.strengths
+    if strengths is None:
+        _no_strengths(subject, ["l1", "l2"])
         return
-    arrays = at.study.arrays(schema.LAYERS_FILE, own.runs["run_id"])
-    names = layer_names(own, arrays)
+    arrays = subject.study.arrays(schema.LAYERS_FILE, strengths.runs["run_id"])
+    names = layer_names(strengths, arrays)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         layer = st.selectbox("Layer", names, key="layer", bind="query-params", width=240) if names else None
-        info = ridgelines_info(own, arrays, layer)
+        info = ridgelines_info(strengths, arrays, layer)
         scale = st.segmented_control(
             "Height", list(SCALES), default=info.suited, required=True, key="ridge-scale", bind="query-params",
             help="Of the density: the others than linear lift what a spike at zero would flatten.",
         ) if not info.empty else ""  # fmt: skip
     if info.empty:
-        studies.empty(info.problem, "regularization", ["l1", "l2"])
+        study_page.empty(info.problem, "regularization", ["l1", "l2"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(
-        at.study, "weights", lambda dark: plot_ridgelines(info, scale=str(scale), dark=dark), info.frame(),
-        shows=f"Density of the weights of {info.layer}, a ridge a value of {own.axis}", n=info.n, interval="",
-        reading=info.reading,
-    )  # fmt: skip
+    study_page.figure(subject.study, "weights", info, partial(plot_ridgelines, scale=str(scale)))
 
 
-def regions(at: Look) -> None:
-    """Decision regions side by side."""
-    own = at.strengths
-    if own is None:
-        _no_strengths(at, ["decision-regions"])
+def regions(subject: Subject) -> None:
+    """Draw decision regions side by side."""
+    strengths = subject.strengths
+    if strengths is None:
+        _no_strengths(subject, ["decision-regions"])
         return
-    arrays = at.study.arrays(schema.REGIONS_FILE, own.runs["run_id"])
-    whole = regions_info(own, arrays)
+    arrays = subject.study.arrays(schema.REGIONS_FILE, strengths.runs["run_id"])
+    whole = regions_info(strengths, arrays)
     if whole.empty:
-        studies.empty(whole.problem, "regularization", ["decision-regions"])
+        study_page.empty(whole.problem, "regularization", ["decision-regions"])
         return
     chosen = st.selectbox(
         "Seed", [MEAN, *map(str, whole.seeds)], key="region-seed", bind="query-params", width=150,
         help="The mean of the seeds' probabilities, or the answers of one of them.",
     ) if len(whole.seeds) > 1 else MEAN  # fmt: skip
-    info: RegionsInfo = whole if chosen == MEAN else regions_info(own, arrays, int(chosen))
+    info: RegionsInfo = whole if chosen == MEAN else regions_info(strengths, arrays, int(chosen))
     st.markdown(f"**{ui.text(info.sentence)}**")
-    panels(
-        at.study, "regions", _spread(len(info.regions)), lambda place, dark: plot_regions(info, place, dark=dark),
-        info.frame(), shows=f"Decision regions, a panel a value of {own.axis}", n=info.n, interval="",
-        reading=info.reading,
-    )  # fmt: skip
+    panels(subject.study, "regions", info, _spread(len(info.regions)), plot_regions)
 
 
 def _spread(count: int) -> list[int]:
-    """Which of so many panels are drawn: the first, the last and others evenly between."""
+    """The places of the panels to draw: the first, the last and others evenly between."""
     if count <= MOST_PANELS:
         return list(range(count))
     return sorted({round(k * (count - 1) / (MOST_PANELS - 1)) for k in range(MOST_PANELS)})
 
 
 def panels(
-    study: Study, key: str, places: Sequence[int], draw: Callable[[int, bool], Any], numbers: pd.DataFrame, *,
-    shows: str, n: str, interval: str, reading: str, width: int = 260,
-) -> None:  # fmt: skip
-    """Charts side by side, or above each other where the screen is narrow; one caption, one download of all.
+    study: Study, key: str, info: FigureInfo, places: Sequence[int], plot: Callable[..., Any], *, width: int = 260
+) -> None:
+    """Draw charts side by side, or above each other where the screen is narrow; one caption, one download of all.
 
     Args:
-        study: Whose.
-        key: Of the figure, once a page.
+        study: The runs that they are made of.
+        key: A name that no other figure of the page has.
+        info: The numbers of all panels, and what they say of themselves.
         places: Which panels.
-        draw: Makes a panel; given its place and whether the page is dark.
-        numbers: What they are drawn from.
-        shows: What is to be seen.
-        n: `n=8 seeds each`.
-        interval: What the bands are; nothing where there is none.
-        reading: How to read them, plain text.
+        plot: Draws one: `plot(info, place, dark=True)` makes the plotly figure.
         width: The least that a panel needs, in pixels.
     """
     with st.grid("auto", min_column_width=width, gap="small"):
         for place in places:
             st.plotly_chart(
-                draw(place, ui.dark()), key=f"{key}-{place}", theme=None, config=studies.SHOWN,
-                alt=ui.text(f"{shows}: panel {place + 1}"),
+                plot(info, place, dark=ui.dark()), key=f"{key}-{place}", theme=None, config=study_page.SHOWN,
+                alt=ui.text(f"{info.shows}: panel {place + 1}"),
             )  # fmt: skip
-    st.caption(ui.text(reading))
-    caption = documents.caption_of(study.found, study.sweeps, shows, n, interval, study.link())
-    documents.downloads(key, numbers, lambda: together([draw(place, False) for place in places]), caption)
+    st.caption(ui.text(info.reading))
+    caption = downloads.caption_of(study.comparison, study.sweeps, info.shows, info.n, info.interval, study.link())
+    downloads.buttons(key, info.frame(), lambda: together([plot(info, place, dark=False) for place in places]), caption)

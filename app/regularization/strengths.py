@@ -1,36 +1,37 @@
-"""The Regularization page: along which param it looks, its strength against the error, regularizers against none."""
+"""The Regularization page: which param it is about, its strength against the error, regularizers against none."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
 
 from analysis.regularization.factorial import FACTORS, factorial_info, plot_factorial
-from analysis.regularization.forest import NONE, REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
+from analysis.regularization.forest import REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
 from analysis.regularization.one_regularizer import IsolationInfo, isolation_info, plot_isolation
 from analysis.regularization.strengths import Strengths, held_of
 from analysis.runs.arguments import having
 from analysis.runs.comparison import shown
 from app.shared import ui
-from app.study import page as studies
+from app.study import page as study_page
 from app.study.page import Study
 from tracking.configurations import identities
 
 ITS_BEST: Final = "its best"
-"""What another param has that is not held fast: at each strength the value that suits it."""
+"""The choice for a param that is not held fast: at each strength it has the value that suits it."""
 MOST_HELD: Final = 4
 """Other params that can be held fast."""
 MORE_DATA: Final = ("data.train_size", "trainer.max_epochs", "model.hidden_sizes")
-"""What restrains a network too, and is no regularizer by name: looked along where no regularizer differs."""
+"""Params that restrain a network too, without being regularizers by name: offered where no regularizer differs."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """The runs, and the param that they are looked at along."""
+class Subject:
+    """The subject of all tabs: the runs, and the param whose strengths they compare."""
 
     study: Study
     info: IsolationInfo | None
@@ -50,7 +51,7 @@ class Look:
 
     @property
     def answer(self) -> str:
-        """The page's question, answered in one sentence of plain text."""
+        """The answer to the page's question, in one sentence of plain text."""
         if self.info is None:
             return "These runs differ in nothing that could be compared: launch a sweep over a regularizer's strength."
         if self.forest is not None and not self.forest.empty and len(self.regularizers) > 1:
@@ -67,7 +68,7 @@ class Look:
         return self.answer == sentence and not self.study.claims
 
     def verdict_line(self, sentence: str, comparisons: int) -> None:
-        """A figure's verdict, where the head speaks of something else: smaller than a claim, which needs no search."""
+        """Draw a figure's verdict where the head does not say it; below a claim, which needs no search, it is small."""
         if self.says(sentence):
             return
         if not self.study.claims:
@@ -80,11 +81,13 @@ class Look:
 
 
 def axes_of(study: Study) -> list[str]:
-    """The params that the page can look along, the likeliest first."""
-    # An argument of one choice that has one value there compares nothing.
-    known = [key for key in study.axes if len(set(identities(having(study.runs, key, study.axes)[key].tolist()))) > 1]
-    first = [key for key in known if key in REGULARIZERS] + [key for key in MORE_DATA if key in known]
-    return list(dict.fromkeys([*first, *known]))
+    """The params whose strengths the page can compare, the likeliest first."""
+    # An argument that only some choices have, and that has one value in them, compares nothing.
+    differing = [
+        key for key in study.axes if len(set(identities(having(study.runs, key, study.axes)[key].tolist()))) > 1
+    ]
+    first = [key for key in differing if key in REGULARIZERS] + [key for key in MORE_DATA if key in differing]
+    return list(dict.fromkeys([*first, *differing]))
 
 
 def _held(study: Study, axis: str) -> dict[str, str]:
@@ -109,43 +112,44 @@ def _held(study: Study, axis: str) -> dict[str, str]:
     return held
 
 
-def look(study: Study) -> Look:
-    """Draw the controls that hold for the whole page, and work out what they ask for."""
+def subject_of(study: Study) -> Subject:
+    """Draw the controls of the whole page; returns the subject that they set."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         axes = axes_of(study)
-        axis = studies.axis_picker(
+        axis = study_page.axis_picker(
             "Strength of", axes, axes[0] if axes else None, "axis", "The param that strengths are read from."
         )
         if axis is None:
-            return Look(study, None, None)
+            return Subject(study, None, None)
         held = _held(study, axis)
     info = isolation_info(
         study.runs, axis, study.axes, metric=study.slots.label("dev"), train_metric=study.slots.label("train"),
         pinned=held,
     )  # fmt: skip
-    return Look(study, info, _forest(study))
+    return Subject(study, info, _forest(study))
 
 
 def _forest(study: Study) -> ForestInfo | None:
     keys = [key for key in study.axes if key in REGULARIZERS]
     if not keys:
         return None
-    known = [key for key in REGULARIZERS if key in study.runs]
-    needed = dict.fromkeys(["group", "seed", "seed_data", "phase", "outcome", *known, *study.axes])
+    regularizers = [key for key in REGULARIZERS if key in study.runs]
+    needed = dict.fromkeys(["group", "seed", "seed_data", "phase", "outcome", *regularizers, *study.axes])
     runs = study.runs[list(needed)].assign(objective=study.runs["dev"])
     return forest_info(with_methods(runs), study.axes, metric=study.slots.label("dev"))
 
 
-def strength(at: Look) -> None:
-    """The strength against the error."""
-    info = at.info
+def strength(subject: Subject) -> None:
+    """Draw the error against the strength."""
+    info = subject.info
     if info is None or info.empty:
-        studies.empty(
-            info.problem if info is not None else "These runs do not differ in any parameter.", "regularization",
+        study_page.empty(
+            info.problem if info is not None else "These runs do not differ in any parameter.",
+            "regularization",
             ["l2", "dropout", "l1"],
-        )  # fmt: skip
+        )
         return
-    at.verdict_line(info.sentence, info.verdict.comparisons if info.verdict else 0)
+    subject.verdict_line(info.sentence, info.verdict.comparisons if info.verdict else 0)
     if info.edge_sentence:
         icon = ":material/warning:" if info.edge else ":material/check:"
         st.markdown(f"{icon} {ui.text(info.edge_sentence)}")
@@ -153,46 +157,38 @@ def strength(at: Look) -> None:
         "Whole range", False, key="whole", bind="query-params",
         help="With the strengths that ruin everything on the scale; they flatten the others.",
     )  # fmt: skip
-    studies.figure(
-        at.study, "strength", lambda dark: plot_isolation(info, whole=whole, dark=dark), info.frame(),
-        shows=f"{info.metric} against {info.strengths.axis}, {ui.count(len(info.points), 'strength')}", n=info.n,
-        interval=info.band, reading=info.reading,
-    )  # fmt: skip
+    study_page.figure(subject.study, "strength", info, partial(plot_isolation, whole=whole))
 
 
-def against_none(at: Look) -> None:
-    """Every regularizer against none, each retuned."""
-    info = at.forest
+def against_none(subject: Subject) -> None:
+    """Draw every regularizer against none, each retuned."""
+    info = subject.forest
     if info is None or info.empty:
-        studies.empty(
+        study_page.empty(
             info.problem if info is not None else "These runs do not differ in a regularizer that is known by name:"
             f" {', '.join(key.rpartition('.')[2] for key in REGULARIZERS)}.",
             "regularization", ["regularizers-retuned"],
         )  # fmt: skip
         return
-    at.verdict_line(info.sentence, max((row.verdict.comparisons for row in info.rows if row.verdict), default=0))
-    reading = f"Left of zero a regularizer errs less than {NONE}. Dots are seeds; {info.basis}. {info.selection}"
-    studies.figure(
-        at.study, "forest", lambda dark: plot_forest(info, dark=dark), info.frame(),
-        shows=f"{info.metric} of {ui.count(len(info.rows), 'regularizer')} minus that of none",
-        n=f"n={info.n} seeds at most", interval=info.basis, reading=reading.strip(),
-    )  # fmt: skip
+    subject.verdict_line(info.sentence, max((row.verdict.comparisons for row in info.rows if row.verdict), default=0))
+    study_page.figure(subject.study, "forest", info, plot_forest)
 
 
-def factorial(at: Look) -> None:
-    """Main effects and interactions of regularizers that were crossed."""
-    study = at.study
+def factorial(subject: Subject) -> None:
+    """Draw the main effects and interactions of regularizers that were crossed."""
+    study = subject.study
     options = [key for key in study.axes if key in REGULARIZERS] + [
         key for key in study.axes if key not in REGULARIZERS
-    ]  # fmt: skip
+    ]
     if len(options) < FACTORS[0]:
-        studies.empty(
-            "Effects are taken apart where two or more params were crossed.", "regularization",
+        study_page.empty(
+            "Effects are taken apart where two or more params were crossed.",
+            "regularization",
             ["regularization-factorial"],
-        )  # fmt: skip
+        )
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        default = at.regularizers if len(at.regularizers) > 1 else options[: FACTORS[0]]
+        default = subject.regularizers if len(subject.regularizers) > 1 else options[: FACTORS[0]]
         factors = st.multiselect(
             "Factors", options, default[: FACTORS[1]], key="factors", bind="query-params", width=460,
             max_selections=FACTORS[1], placeholder="choose two or more",
@@ -201,19 +197,14 @@ def factorial(at: Look) -> None:
         runs = _one_value_each(study.judged.assign(objective=study.judged["dev"]), rest)
     info = factorial_info(runs, factors, metric=study.slots.label("dev"), others=rest)
     if info.empty:
-        studies.empty(info.problem, "regularization", ["regularization-factorial"])
+        study_page.empty(info.problem, "regularization", ["regularization-factorial"])
         return
     st.markdown(f"**{ui.text(info.sentence)}**")
-    studies.figure(
-        study, "factorial", lambda dark: plot_factorial(info, dark=dark), info.frame(),
-        shows=f"Main effects and interactions of {', '.join(info.factors)} on {info.metric}",
-        n=f"n={info.n} seeds", interval=info.basis,
-        reading=f"Left of zero the error falls. Dots are seeds; {info.basis}. {info.meaning}",
-    )  # fmt: skip
+    study_page.figure(study, "factorial", info, plot_factorial)
 
 
 def _one_value_each(runs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """The runs with one value of each other param, which a person chooses: a combination is then one group."""
+    """The runs with one value of each other param, which the user chooses: a combination is then one group."""
     for key in keys:
         values: dict[str, Any] = {shown(value): value for value in runs[key]}
         if len(values) > 1:

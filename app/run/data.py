@@ -34,7 +34,7 @@ class OneRun:
     params: dict[str, str]
     tags: dict[str, str]
     metrics: dict[str, float]
-    """The latest value of each, nan where it is none."""
+    """The latest value of each; nan where it is no number."""
     last_seen: int | None
     """When it last logged a metric."""
     files: list[tuple[str, int]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class OneRun:
 
     @property
     def ours(self) -> bool:
-        """Whether a sweep of ours trained it."""
+        """Whether a sweep trained it."""
         return self.tags.get(schema.KIND) == schema.RUN_KIND
 
     @property
@@ -65,10 +65,10 @@ class OneRun:
 
 def read_run(reader: Any, run_id: str) -> OneRun | None:
     """A run of the store, deleted ones too."""
-    found = reader.records(Selection.of(run_ids=[run_id], deleted=True))
-    if found.runs.empty:
+    records = reader.records(Selection.of(run_ids=[run_id], deleted=True))
+    if records.runs.empty:
         return None
-    row = found.runs.iloc[0]
+    row = records.runs.iloc[0]
     files, problem = [], ""
     try:
         listed = reader.artifacts(run_id)
@@ -86,10 +86,10 @@ def read_run(reader: Any, run_id: str) -> OneRun | None:
         deleted=str(row["lifecycle"]) == "deleted",
         artifact_uri=str(row["artifact_uri"]),
         parent=str(row["parent"]) if isinstance(row["parent"], str) else None,
-        params=dict(zip(found.params["key"], found.params["value"], strict=True)),
-        tags=dict(zip(found.tags["key"], found.tags["value"], strict=True)),
-        metrics=dict(zip(found.metrics["key"], found.metrics["value"].astype(float), strict=True)),
-        last_seen=int(found.metrics["time"].max()) if len(found.metrics) else None,
+        params=dict(zip(records.params["key"], records.params["value"], strict=True)),
+        tags=dict(zip(records.tags["key"], records.tags["value"], strict=True)),
+        metrics=dict(zip(records.metrics["key"], records.metrics["value"].astype(float), strict=True)),
+        last_seen=int(records.metrics["time"].max()) if len(records.metrics) else None,
         files=files,
         files_problem=problem,
     )
@@ -97,15 +97,15 @@ def read_run(reader: Any, run_id: str) -> OneRun | None:
 
 def events_of(run: OneRun) -> list[tuple[int, str]]:
     """What happened to the run, newest first: (milliseconds, words)."""
-    found = []
+    events = []
     for key, value in run.tags.items():
         if key.startswith(schema.EVENT):
             try:
                 event = json.loads(value)
-                found.append((int(event["at"]), legible(str(event["text"]))))
+                events.append((int(event["at"]), legible(str(event["text"]))))
             except (ValueError, TypeError, KeyError):
                 continue
-    return sorted(found, reverse=True)
+    return sorted(events, reverse=True)
 
 
 def _section(run: OneRun, name: str) -> dict[str, Any]:

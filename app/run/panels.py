@@ -1,4 +1,4 @@
-"""The parts of one run's page."""
+"""The curves and the tabs of one run's page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import streamlit as st
 
 from analysis.figures.run_curves import notes_of, panel_info, plot_panel, quantities
 from analysis.figures.vertical_range import edge_words
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from app.run import cached
 from app.run.data import OneRun, events_of, snippet
-from app.runs.grids import shown as number_column
+from app.runs.grids import number_column
 from app.runs.table import shape_of
 from app.shared import store, ui
 from tracking import schema
@@ -45,10 +45,10 @@ FACTS = {
 }  # fmt: skip
 
 
-def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
-    """A panel a quantity, with what is drawn in the URL."""
-    every = quantities(found)
-    if not every:
+def curves(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
+    """Draw a panel per quantity; which are drawn stands in the URL."""
+    names_of = quantities(roles)
+    if not names_of:
         st.caption("This run logged no metric: there is no curve to draw.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -58,16 +58,16 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
         along = st.segmented_control(
             "Over", ["steps", "time"], default="steps", required=True, key="run-x", bind="query-params"
         )
-        named = [title for title, names in every.items() if found[names[0]].part != roles.SYSTEM]
-        first = (named or list(every))[:PANELS]
+        named = [title for title, names in names_of.items() if roles[names[0]].part != metric_roles.SYSTEM]
+        first = (named or list(names_of))[:PANELS]
         chosen = st.multiselect(
-            "Curves", list(every), first, key="run-curves", bind="query-params", width="stretch",
+            "Curves", list(names_of), first, key="run-curves", bind="query-params", width="stretch",
             max_selections=MOST_PANELS, help="Metrics of one quantity share a panel: validation beside training.",
-        ) if len(every) > 1 else list(every)  # fmt: skip
-    wanted = tuple(name for title in chosen for name in every[title])
-    histories = cached.run_histories(run.run_id, wanted) if wanted else pd.DataFrame()
+        ) if len(names_of) > 1 else list(names_of)  # fmt: skip
+    metrics = tuple(name for title in chosen for name in names_of[title])
+    histories = cached.run_histories(run.run_id, metrics) if metrics else pd.DataFrame()
     titles = chosen if len(histories) else []
-    logged = [panel_info(title, every[title], histories, found, start=run.start, end=run.end) for title in titles]
+    logged = [panel_info(title, names_of[title], histories, roles, start=run.start, end=run.end) for title in titles]
     panels = [panel.over_time for panel in logged] if along == "time" else logged
     drawn = [panel for panel in panels if any(len(trace.values) > 1 for trace in panel.traces)]
     single = [panel for panel in panels if panel not in drawn and panel.traces]
@@ -103,18 +103,18 @@ def curves(run: OneRun, found: Mapping[str, roles.Role]) -> None:
         st.caption(ui.text(notes))
 
 
-def metrics_table(run: OneRun, found: Mapping[str, roles.Role]) -> None:
-    """Last, best, lowest and highest of every metric."""
-    if not found:
+def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
+    """Draw the table of metrics: the last, best, lowest and highest value of each."""
+    if not roles:
         st.caption("This run logged no metric.")
         return
-    names = roles.ordered(found)
+    names = metric_roles.ordered(roles)
     histories = cached.run_histories(run.run_id, tuple(names))
     by_metric = histories.assign(run_id=histories["key"]).sort_values(["run_id", "step", "time"], kind="stable")
     shape = shape_of(by_metric).reindex(names)
     last = pd.Series([run.metrics[name] for name in names], dtype=float)
     best = [
-        shape.loc[name, {"higher": "max", "lower": "min"}[found[name].better]] if found[name].better else math.nan
+        shape.loc[name, {"higher": "max", "lower": "min"}[roles[name].better]] if roles[name].better else math.nan
         for name in names
     ]
     frame = pd.DataFrame(
@@ -125,7 +125,7 @@ def metrics_table(run: OneRun, found: Mapping[str, roles.Role]) -> None:
             "lowest": shape["min"].to_numpy(),
             "highest": shape["max"].to_numpy(),
             "curve": [line if isinstance(line, list) else [] for line in shape["curve"]],
-            "what it is": [found[name].words or "unknown" for name in names],
+            "what it is": [roles[name].words or "unknown" for name in names],
         }
     )
     config: dict[str, Any] = {
@@ -158,7 +158,7 @@ def _pairs(values: Mapping[str, str], name: str, key: str) -> None:
 
 
 def params(run: OneRun) -> None:
-    """Every param; tags that a person set."""
+    """Draw the table of params."""
     if run.params:
         _pairs(run.params, "param", "run-params")
     else:
@@ -166,10 +166,10 @@ def params(run: OneRun) -> None:
 
 
 def tags(run: OneRun) -> None:
-    """Every tag but the long lists."""
-    kept = {key: value for key, value in run.tags.items() if not key.startswith((schema.EVENT, schema.COMMAND))}
-    if kept:
-        _pairs(kept, "tag", "run-tags")
+    """Draw the table of tags, without the long lists of events and commands."""
+    shown = {key: value for key, value in run.tags.items() if not key.startswith((schema.EVENT, schema.COMMAND))}
+    if shown:
+        _pairs(shown, "tag", "run-tags")
     else:
         st.caption("This run has no tags.")
 
@@ -183,7 +183,7 @@ def _size(count: float) -> str:
 
 
 def files(run: OneRun) -> None:
-    """The artifacts; the marked one can be downloaded, and a text is shown."""
+    """Draw the table of files; the marked one can be downloaded, and a text is shown."""
     if run.files_problem:
         st.warning(ui.text(run.files_problem))
         return
@@ -203,7 +203,7 @@ def files(run: OneRun) -> None:
 
 
 def _text_of(run: OneRun, path: str) -> str:
-    """A file of the run as text to be shown.
+    """The text of a file of the run, as it may be shown.
 
     Raises:
         OSError, ValueError: it cannot be read.
@@ -232,7 +232,7 @@ def _moment(milliseconds: int | None) -> str:
 
 
 def system(run: OneRun) -> None:
-    """When, where and with what it was trained."""
+    """Draw when, where and with what the run was trained."""
     took = "–" if run.seconds is None else f"{run.seconds:,.1f} s"
     facts = {"Started": _moment(run.start), "Ended": _moment(run.end), "Took": took}
     facts |= {word: run.tags[tag] for tag, word in FACTS.items() if run.tags.get(tag)}
@@ -241,7 +241,7 @@ def system(run: OneRun) -> None:
 
 
 def events(run: OneRun) -> None:
-    """What happened, the error and where it was raised, folded."""
+    """Draw what happened to the run, its error, and where that was raised."""
     error = run.tags.get(schema.ERROR)
     if error:
         st.error(ui.text(error))
@@ -251,19 +251,19 @@ def events(run: OneRun) -> None:
                 st.code(_text_of(run, TRACEBACK_FILE), None, wrap_lines=True)
             except (OSError, ValueError) as problem:
                 st.warning(ui.text(problem))
-    found = events_of(run)
-    if found:
-        words = pd.DataFrame({"when": [ui.ago(at) for at, _ in found], "what": [text for _, text in found]})
+    entries = events_of(run)
+    if entries:
+        words = pd.DataFrame({"when": [ui.ago(at) for at, _ in entries], "what": [text for _, text in entries]})
         st.dataframe(words, hide_index=True, key="run-events", row_height=30, height=_height(len(words)), alt="Events")
     elif not error:
         st.caption("Nothing out of the ordinary happened.")
 
 
 def weights(run: OneRun) -> None:
-    """The best weights: a file, and the Python that loads it."""
-    there = WEIGHTS_FILE in dict(run.files)
+    """Draw the best weights: the file to download, and the Python that loads it."""
+    has_weights = WEIGHTS_FILE in dict(run.files)
     code = snippet(run, scrub(store.uri()))
-    if not there:
+    if not has_weights:
         words = "This run kept no weights" if run.ours else "No sweep of this program trained this run"
         st.caption(f"{words}, so there is nothing to load; its own files are under Files.")
         return

@@ -1,4 +1,4 @@
-"""The parts of the page of runs: choosing rows and columns, and what can be done with the rows that are marked."""
+"""What a user can do on the page of runs: filter rows, set the roles of metrics, and act on the marked rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from app.runs.table import ARCHIVED, NAME, RunTable, is_seed, typed
 from app.shared import live, store, ui
 from sweeps.client import CommandError
@@ -24,7 +24,7 @@ MOST_VALUES = 200
 
 
 def short(columns: Sequence[str]) -> dict[str, str]:
-    """What each column is called in the table: a param by its last part where that tells it apart, else in full."""
+    """Column -> its name in the table: a param's last part where that tells it apart, else all of it."""
     names = {column: column.partition(".")[2] if column.startswith(PREFIXES) else column for column in columns}
     ends = {column: _end(names[column]) if column.startswith("params.") else names[column] for column in columns}
     taken = list(ends.values())
@@ -41,27 +41,27 @@ def _end(name: str) -> str:
     return head.rpartition(".")[2] if last == "name" and head else last
 
 
-def said(kind: str, text: str) -> None:
+def keep_message(kind: str, text: str) -> None:
     """Keep a sentence for the page's next run."""
     st.session_state["_runs_said"] = (kind, text)
 
 
-def show_said() -> None:
-    """What the last command came to."""
-    kept = st.session_state.pop("_runs_said", None)
-    if kept:
-        {"error": st.error, "warning": st.warning, "success": st.toast}[kept[0]](ui.text(kept[1]))
+def show_message() -> None:
+    """Show what `keep_message` kept, once."""
+    message = st.session_state.pop("_runs_said", None)
+    if message:
+        {"error": st.error, "warning": st.warning, "success": st.toast}[message[0]](ui.text(message[1]))
 
 
 def act(words: str, name: str, *arguments: Any, **more: Any) -> bool:
-    """Ask the service to change runs; what it refuses is said on the page. Whether it was taken."""
+    """Ask the service to change runs; what it refuses is shown on the page. Returns whether it was done."""
     try:
         with st.spinner("Writing"):
             warning = getattr(store.client(), name)(*arguments, **more)
     except (CommandError, ValueError, OSError, RuntimeError) as error:
-        said("error", str(error))
+        keep_message("error", str(error))
         return False
-    said("warning" if warning else "success", warning or words)
+    keep_message("warning" if warning else "success", warning or words)
     return True
 
 
@@ -89,8 +89,8 @@ def _add_clicked() -> None:
 
 
 def condition_builder(table: RunTable) -> None:
-    """Filter by clicking: a column, then a bound or some of its values; the words land in the filter's line."""
-    columns = [*table.differing, *table.metrics, *(each for each in table.params if each not in table.differing)]
+    """Draw a filter to click together: a column, then a bound or some of its values, added to the filter's text."""
+    columns = [*table.differing, *table.metrics, *(param for param in table.params if param not in table.differing)]
     columns = [*columns, "status", *table.tags]
     column = st.selectbox("Column", columns, key="_column", format_func=lambda name: str(name))
     values = typed(table.frame[column]) if column else pd.Series(dtype=object)
@@ -109,25 +109,25 @@ def condition_builder(table: RunTable) -> None:
     st.button("Add to the filter", key="add-condition", icon=":material/add:", on_click=_add_clicked)
 
 
-def roles_of(table: RunTable, experiment_id: str | None) -> dict[str, roles.Role]:
-    """What each metric of the experiment, or of all of them, is: said, else guessed."""
+def roles_of(table: RunTable, experiment_id: str | None) -> dict[str, metric_roles.Role]:
+    """The role of each metric of the experiment, or of all experiments: as it was set, else guessed."""
     names = [column.removeprefix("metrics.") for column in table.metrics]
     goals = store.goals(table.frame["parent"].dropna().unique()) if "parent" in table.frame else []
     return store.roles(names, [experiment_id] if experiment_id is not None else [], goals)
 
 
-def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
-    """Which metric is which, changeable, remembered for the experiment."""
-    if not found:
+def roles_editor(roles: dict[str, metric_roles.Role], experiment_id: str) -> None:
+    """Draw the table of metrics' roles, which can be changed and are kept with the experiment."""
+    if not roles:
         st.caption("These runs logged no metric.")
         return
-    names = roles.ordered(found)
+    names = metric_roles.ordered(roles)
     frame = pd.DataFrame(
         {
             "metric": names,
-            "of": [found[name].part for name in names],
-            "better": [found[name].better for name in names],
-            "": [found[name].source for name in names],
+            "of": [roles[name].part for name in names],
+            "better": [roles[name].better for name in names],
+            "": [roles[name].source for name in names],
         }
     )
     st.caption("Known of our own, else guessed from the names. What you change is kept with the experiment.")
@@ -135,21 +135,21 @@ def roles_editor(found: dict[str, roles.Role], experiment_id: str) -> None:
         frame, key=f"roles-{experiment_id}", hide_index=True, disabled=["metric", ""],
         height=min(38 + 35 * len(frame), 360), placeholder="–",
         column_config={
-            "of": st.column_config.SelectboxColumn("of the data", options=list(roles.PARTS)),
-            "better": st.column_config.SelectboxColumn("better is", options=list(roles.BETTER)),
+            "of": st.column_config.SelectboxColumn("of the data", options=list(metric_roles.PARTS)),
+            "better": st.column_config.SelectboxColumn("better is", options=list(metric_roles.BETTER)),
         },
         alt="What each metric measures",
     )  # fmt: skip
-    chosen = dict(found)
+    changed = dict(roles)
     for name, part, better in zip(edited["metric"], edited["of"], edited["better"], strict=True):
-        role = found[name]
+        role = roles[name]
         if role.objective and (better or "") != role.better:
             st.caption(f"{ui.text(name)} is what the sweep ranks by: {role.better} stays better.")
         pair = (part or "", role.better if role.objective else better or "")
         if pair != (role.part, role.better):
-            chosen[name] = replace(roles.Role(*pair, roles.SAID), objective=role.objective)
-    if st.button("Keep", key="keep-roles", type="primary", disabled=chosen == found or store.read_only() is not None):
-        tags = {store.ROLES_TAG: roles.remembered(chosen)}
+            changed[name] = replace(metric_roles.Role(*pair, metric_roles.SAID), objective=role.objective)
+    if st.button("Keep", key="keep-roles", type="primary", disabled=changed == roles or store.read_only() is not None):
+        tags = {store.ROLES_TAG: metric_roles.remembered(changed)}
         if act("Kept with the experiment", "edit_experiment", experiment_id, tags):
             st.session_state.pop(f"roles-{experiment_id}", None)
         st.rerun()
@@ -172,17 +172,17 @@ def _save(ids: list[str], old_name: str | None, old_note: str) -> None:
 
 @st.dialog("Edit", on_dismiss="rerun")
 def edit_dialog(rows: pd.DataFrame) -> None:
-    """Name and note of one run; tags of several."""
+    """Edit the name, note and tags of one run, or the tags of several."""
     live.hold()
     ids = [str(run) for run in rows["run_id"]]
-    one = rows.iloc[0] if len(rows) == 1 else None
+    single = rows.iloc[0] if len(rows) == 1 else None
     name, note = None, ""
-    # What is done follows from a callback: it runs before the page does.
+    # A callback saves: it runs before the page does.
     with st.form("edit", border=False):
-        if one is not None:
-            name = str(one[NAME]) if isinstance(one[NAME], str) else ""
-            found = one.get(f"tags.{NOTE}")
-            note = found if isinstance(found, str) else ""
+        if single is not None:
+            name = str(single[NAME]) if isinstance(single[NAME], str) else ""
+            stored = single.get(f"tags.{NOTE}")
+            note = stored if isinstance(stored, str) else ""
             st.text_input("Name", name, key="edit-name", max_chars=250)
             st.text_area("Note", note, key="edit-note", max_chars=5000)
         else:
@@ -190,15 +190,15 @@ def edit_dialog(rows: pd.DataFrame) -> None:
         with st.container(horizontal=True):
             st.text_input("Tag", key="edit-tag", placeholder="name", max_chars=250)
             st.text_input("Value", key="edit-value", max_chars=5000)
-        own = [str(column) for column in rows if str(column).startswith("tags.") and rows[column].notna().any()]
-        if removable := [tag for column in own if not reserved(tag := column.removeprefix("tags."))]:
+        tag_columns = [str(column) for column in rows if str(column).startswith("tags.") and rows[column].notna().any()]
+        if removable := [tag for column in tag_columns if not reserved(tag := column.removeprefix("tags."))]:
             st.multiselect("Remove tags", removable, key="edit-removed")
         if st.form_submit_button("Save", type="primary", on_click=_save, args=(ids, name, note)):
             st.rerun()
 
 
 def reserved(tag: str) -> bool:
-    """Whether a tag is the program's or MLflow's own."""
+    """Whether a tag belongs to this program or to MLflow."""
     from sweeps.service.editing import RESERVED
 
     return tag in RESERVED or tag.startswith(("mlflow.", "cmd.", "event."))
@@ -206,7 +206,7 @@ def reserved(tag: str) -> bool:
 
 @st.dialog("Delete runs", on_dismiss="rerun")
 def delete_dialog(ids: list[str]) -> None:
-    """Ask before deleting."""
+    """Ask before runs are deleted."""
     live.hold()
     runs = ui.count(len(ids), "run")
     st.markdown(f"Delete **{runs}**? They are hidden here and in MLflow, and can be restored.")
@@ -225,14 +225,14 @@ def _mlflow(ids: list[str], experiments: list[str]) -> None:
             with st.spinner("Starting MLflow's own pages"):
                 st.session_state["_mlflow"] = store.mlflow_page()
         except (CommandError, OSError) as error:
-            said("error", str(error))
+            keep_message("error", str(error))
             st.rerun()
     if base := store.mlflow_url():
         st.link_button("Go to MLflow", mlflow_address(base, ids, experiments), type="tertiary")
 
 
 def mlflow_address(base: str, ids: list[str], experiments: list[str]) -> str:
-    """MLflow's page of one run, or its comparison of several."""
+    """The URL of MLflow's page of one run, or of its comparison of several."""
     from urllib.parse import quote
 
     if len(ids) == 1:
@@ -242,7 +242,7 @@ def mlflow_address(base: str, ids: list[str], experiments: list[str]) -> str:
 
 
 def actions(rows: pd.DataFrame, show: str, words: str = "", before: Callable[[], None] | None = None) -> None:
-    """What can be done with the marked rows.
+    """Draw what can be done with the marked rows.
 
     Args:
         rows: The marked runs.
@@ -267,7 +267,7 @@ def actions(rows: pd.DataFrame, show: str, words: str = "", before: Callable[[],
             return
         if words:
             compare_link(ids)
-        _mlflow(ids, sorted({str(each) for each in rows["experiment_id"]}))
+        _mlflow(ids, sorted({str(experiment) for experiment in rows["experiment_id"]}))
         if st.button("Edit", key="edit-runs", icon=":material/edit:", disabled=fixed, help="Name, note and tags"):
             edit_dialog(rows)
         if show == "Archived":
@@ -284,11 +284,11 @@ def actions(rows: pd.DataFrame, show: str, words: str = "", before: Callable[[],
 
 
 def compare_link(ids: list[str]) -> None:
-    """To the page of one run, or the comparison of several."""
+    """Draw the link to the page of one run, or to the comparison of several."""
     if len(ids) == 1:
         st.page_link("views/run.py", label="Open", icon=":material/description:", query_params={"run": ids[0]})
     elif len(ids) <= MOST_COMPARED:
-        chosen = {"runs": ",".join(ids)}
-        st.page_link("views/compare.py", label="Compare", icon=":material/compare_arrows:", query_params=chosen)
+        query = {"runs": ",".join(ids)}
+        st.page_link("views/compare.py", label="Compare", icon=":material/compare_arrows:", query_params=query)
     else:
         st.caption(f"Compare takes at most {MOST_COMPARED} runs.", width="content")

@@ -1,4 +1,4 @@
-"""The two tables of the page of runs, drawn: one row a run, and one row a group of runs."""
+"""The two tables of the page of runs, drawn: one row per run, and one row per group of runs."""
 
 from __future__ import annotations
 
@@ -10,35 +10,34 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
-from app.runs import actions as parts
-from app.runs import cached
+from analysis.runs import metric_roles
+from app.runs import actions, cached
 from app.runs.kept import NAN
 from app.runs.table import NAME, SECONDS, STARTED, groups, typed
 from app.shared import ui
 from tracking.order import order_key, replicated
 
 CELL = 300
-"""Characters of a cell that are sent; the run's page has them all."""
+"""So many characters of a cell are sent at most; the run's page has them all."""
 
 
-def shown(values: pd.Series, lost: pd.Series | None = None) -> pd.Series:
-    """A column as it is sent: numbers as numbers, long texts cut.
+def number_column(values: pd.Series, lost: pd.Series | None = None) -> pd.Series:
+    """A column as it is sent to the browser: numbers as numbers, long texts cut.
 
     Args:
-        values: Of the runs.
-        lost: Where a metric was logged as nan, and does not lack: it is shown as NaN, and not as nothing.
+        values: The column's values, by run.
+        lost: Where a metric was logged as nan, and is not missing: it is shown as NaN, and not as nothing.
     """
     values = typed(values)
     if lost is not None and bool(lost.any()):
         import pyarrow as pa
 
         numbers = values.to_numpy(dtype=float)
-        kept = pa.array(numbers, mask=np.isnan(numbers) & ~lost.to_numpy(dtype=bool))
-        return pd.Series(pd.arrays.ArrowExtensionArray(kept), index=values.index, name=values.name)
+        array = pa.array(numbers, mask=np.isnan(numbers) & ~lost.to_numpy(dtype=bool))
+        return pd.Series(pd.arrays.ArrowExtensionArray(array), index=values.index, name=values.name)
     if pd.api.types.is_float_dtype(values):
-        there = values.dropna()
-        whole = len(there) and bool((there == there.round()).all()) and bool((there.abs() < 1e15).all())
+        present = values.dropna()
+        whole = len(present) and bool((present == present.round()).all()) and bool((present.abs() < 1e15).all())
         if whole and str(values.name).startswith("params."):
             return values.astype("Int64")
         return values
@@ -64,12 +63,12 @@ def _height(rows: int) -> int:
     return min(38 + 30 * max(1, rows), 620)
 
 
-def _key(kind: str, of: str, ids: Sequence[str]) -> str:
+def _key(kind: str, experiment: str, ids: Sequence[str]) -> str:
     """The table's key: the same whatever rows it shows, so that it is not drawn anew.
 
     Rows are marked by their places: the marks move along with the rows.
     """
-    key = f"{kind}-{zlib.crc32(of.encode()):x}"
+    key = f"{kind}-{zlib.crc32(experiment.encode()):x}"
     before, marked = st.session_state.get(f"_ids-{key}"), st.session_state.get(key)
     if before is not None and before != ids and marked and marked["selection"]["rows"]:
         places = {run: place for place, run in enumerate(ids)}
@@ -86,7 +85,7 @@ def _open(ids: list[str]) -> None:
         st.session_state["_open_run"] = ids[click["row"]]
 
 
-def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any], dict[str, Any]]:
+def _curve(ids: list[str], curve: str, role: metric_roles.Role) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns of one metric's history: its line, its best, lowest and highest value."""
     shape = cached.metric_shape(tuple(ids), curve).reindex(ids)
     about = ui.text(curve, 100)
@@ -96,9 +95,9 @@ def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any]
     }
     words = {"min": ("lowest", f"The lowest value ever of {about}"), "max": ("highest", f"The highest ever of {about}")}
     if role.better:
-        best = "max" if role.better == roles.HIGHER else "min"
+        best = "max" if role.better == metric_roles.HIGHER else "min"
         flatters = ("best", f"The best value ever of {about}: of a noisy curve it flatters")
-        words = {best: flatters} | {name: said for name, said in words.items() if name != best}
+        words = {best: flatters} | {name: about_it for name, about_it in words.items() if name != best}
     for name, (word, help_) in words.items():
         data[name] = shape[name].to_numpy(dtype=float)
         config[name] = st.column_config.NumberColumn(word, format="%.4g", help=help_)
@@ -106,9 +105,9 @@ def _curve(ids: list[str], curve: str, role: roles.Role) -> tuple[dict[str, Any]
 
 
 def runs_table(
-    rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: roles.Role, of: str
+    rows: pd.DataFrame, columns: list[str], pinned: list[str], curve: str, role: metric_roles.Role, experiment: str
 ) -> list[int]:
-    """One row a run; the places of the marked ones.
+    """Draw one row per run; returns the places of the marked ones.
 
     Args:
         rows: The runs.
@@ -116,11 +115,14 @@ def runs_table(
         pinned: What of it stays at the left.
         curve: The metric whose history is drawn; none if empty.
         role: What that metric is.
-        of: The name of what they are the runs of.
+        experiment: What they are the runs of, by name.
     """
-    labels = parts.short(columns)
+    labels = actions.short(columns)
     ids = [str(run) for run in rows["run_id"]]
-    data: dict[str, Any] = {"": [":material/open_in_full:"] * len(rows), NAME: shown(rows[NAME]).fillna("unnamed")}
+    data: dict[str, Any] = {
+        "": [":material/open_in_full:"] * len(rows),
+        NAME: number_column(rows[NAME]).fillna("unnamed"),
+    }
     config: dict[str, Any] = {
         "": st.column_config.ButtonColumn(
             "",
@@ -135,7 +137,7 @@ def runs_table(
         NAME: st.column_config.TextColumn("run", pinned=True, width=165),
     }
     for column in columns:
-        data[column] = shown(rows[column], rows.get(f"{NAN}{column}"))
+        data[column] = number_column(rows[column], rows.get(f"{NAN}{column}"))
         config[column] = _config(column, data[column], labels[column], column in pinned)
     more: dict[str, Any] = {}
     if curve:
@@ -147,7 +149,7 @@ def runs_table(
     # Beside the metrics, before the times.
     place = min((rest.index(column) for column in (STARTED, SECONDS) if column in rest), default=len(rest))
     order = ["", NAME, *left, *rest[:place], *more, *rest[place:]]
-    key = _key("runs-table", of, ids)
+    key = _key("runs-table", experiment, ids)
     event = st.dataframe(
         frame, hide_index=True, key=key, row_height=30, height=_height(len(frame)), column_order=order, lazy=False,
         column_config=config, on_select="rerun", selection_mode="multi-row", placeholder="",
@@ -157,28 +159,28 @@ def runs_table(
 
 
 def groups_table(
-    rows: pd.DataFrame, by: list[str], seen: list[str], metrics: list[str], role: roles.Role, of: str
+    rows: pd.DataFrame, by: list[str], shown: list[str], metrics: list[str], role: metric_roles.Role, experiment: str
 ) -> tuple[pd.DataFrame, list[int]]:
-    """One row a group, the best first; the groups, and the places of the marked ones.
+    """Draw one row per group, the best first; returns the groups and the places of the marked ones.
 
     Args:
         rows: The runs.
         by: What makes a group.
-        seen: What of it is shown.
+        shown: Those columns of it that are shown.
         metrics: What is averaged; they rank by the first.
         role: What the first metric is.
-        of: The name of what they are the runs of.
+        experiment: What they are the runs of, by name.
     """
-    frame = groups(rows, by, metrics, seen)
+    frame = groups(rows, by, metrics, shown)
     if metrics:
-        sign = -1.0 if role.better == roles.HIGHER else 1.0
+        sign = -1.0 if role.better == metric_roles.HIGHER else 1.0
         several = replicated(zip(frame["n"], frame["judged"], strict=True))
         means = frame[metrics[0]] * sign
         keys = [order_key(*row, several) for row in zip(frame["n"], frame["judged"], means, strict=True)]
         frame = frame.iloc[sorted(range(len(frame)), key=keys.__getitem__)].reset_index(drop=True)
-    labels = parts.short([*seen, *metrics])
-    data = {column: shown(frame[column]) for column in seen}
-    config: dict[str, Any] = {column: _config(column, data[column], labels[column]) for column in seen}
+    labels = actions.short([*shown, *metrics])
+    data = {column: number_column(frame[column]) for column in shown}
+    config: dict[str, Any] = {column: _config(column, data[column], labels[column]) for column in shown}
     for place, column in enumerate(metrics):
         data[column], data[f"± {column}"] = frame[column], frame[f"± {column}"]
         about = f"Mean of {ui.text(labels[column])} over the finite runs"
@@ -199,7 +201,7 @@ def groups_table(
         data["others"] = frame["others"]
         config["others"] = st.column_config.TextColumn("others", help="What became of the rest")
     # A group is known by its first run, which it keeps while others join it.
-    key = _key("groups-table", " ".join([of, *by]), [str(ids[-1]) for ids in frame["runs"]])
+    key = _key("groups-table", " ".join([experiment, *by]), [str(ids[-1]) for ids in frame["runs"]])
     event = st.dataframe(
         pd.DataFrame(data), hide_index=True, key=key, row_height=30, height=_height(len(frame)), column_config=config,
         on_select="rerun", selection_mode="multi-row", placeholder="", lazy=False, alt="Groups of runs, the best first",

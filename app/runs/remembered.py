@@ -1,4 +1,4 @@
-"""What a person set on the page of runs, remembered by experiment: while they browse and, if kept, for everybody.
+"""What a user set on the page of runs, remembered by experiment: while they browse and, if kept, for everybody.
 
 The address holds it too and wins.
 """
@@ -15,27 +15,25 @@ TAG: Final = "sweepboard.view"
 KEPT: Final = {"columns": list, "pinned": list, "sort": str, "order": str, "curve": str}
 """What can be kept: the widget's key -> its type."""
 BROWSED: Final = ("filter", "by", *KEPT)
-"""What is remembered while one browses."""
+"""What is remembered while the user browses."""
 
 
 def forget() -> None:
-    """The widgets of another experiment's columns."""
+    """Forget what the widgets hold: another experiment has other columns."""
     for key in BROWSED:
         st.session_state.pop(key, None)
 
 
 def of_tag(text: str) -> dict[str, Any]:
-    """What the tag holds; what is none of ours counts as nothing."""
+    """What the tag holds; text that this program did not write counts as nothing."""
     try:
-        found = json.loads(text or "{}")
+        content = json.loads(text or "{}")
     except ValueError:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         return {}
-    good = {key: found[key] for key, kind in KEPT.items() if isinstance(found.get(key), kind)}
-    return {
-        key: [str(each) for each in value] if isinstance(value, list) else value for key, value in good.items()
-    }  # fmt: skip
+    good = {key: content[key] for key, kind in KEPT.items() if isinstance(content.get(key), kind)}
+    return {key: [str(item) for item in value] if isinstance(value, list) else value for key, value in good.items()}
 
 
 def to_tag() -> str:
@@ -43,30 +41,30 @@ def to_tag() -> str:
     return json.dumps({key: st.session_state[key] for key in KEPT if st.session_state.get(key) is not None})
 
 
-def restore(experiment: str, kept: str) -> None:
+def restore(experiment: str, tag_text: str) -> None:
     """Set what was remembered, before the widgets are drawn; an address and what was set just now win.
 
     Args:
         experiment: Its id.
-        kept: The text of the experiment's tag.
+        tag_text: The text of the experiment's tag.
     """
-    known = st.session_state.get("_views", {}).get(experiment) or of_tag(kept)
-    for key, value in known.items():
+    values = st.session_state.get("_views", {}).get(experiment) or of_tag(tag_text)
+    for key, value in values.items():
         if key not in st.session_state and key not in st.query_params and value not in ("", [], None):
             st.session_state[key] = value
 
 
 def remember(experiment: str) -> None:
-    """Note what is set, after the widgets were drawn."""
+    """Remember what is set, after the widgets were drawn."""
     views = st.session_state.setdefault("_views", {})
     views[experiment] = {key: st.session_state[key] for key in BROWSED if key in st.session_state}
 
 
 def only(key: str, options: list[str]) -> None:
-    """Drop what is set for a widget and is there no more."""
+    """Drop what is set for a widget and no longer offered."""
     value = st.session_state.get(key)
     if isinstance(value, list):
         if not set(value) <= set(options):
-            st.session_state[key] = [each for each in value if each in options]
+            st.session_state[key] = [option for option in value if option in options]
     elif value is not None and value not in options:
         del st.session_state[key]

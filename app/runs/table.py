@@ -27,9 +27,9 @@ from tracking.schema import Outcome, State
 ARCHIVED: Final = "archived"
 """The tag of runs that are put away; its value is of no account."""
 SILENT_S: Final = 3600.0
-"""A run that claims to be running and has logged nothing for so long is said to be silent."""
+"""A run that claims to be running and has logged nothing for so long is called silent."""
 POINTS: Final = 30
-"""Of a sparkline."""
+"""Points of a sparkline."""
 STATE, STARTED, SECONDS, SWEEP, NAME = "state", "started", "duration", "sweep", "name"
 EXPERIMENT: Final = "experiment"
 OWN: Final = (NAME, STATE, STARTED, SECONDS)
@@ -44,9 +44,9 @@ GROUP, COUNTS = "group", "counts"
 class RunTable:
     """The runs of an experiment.
 
-    `frame` has one row a run, newest first, with text and numbers as they were logged (`params.X`, `metrics.X`,
+    `frame` has one row per run, newest first, with text and numbers as they were logged (`params.X`, `metrics.X`,
     `tags.X`) and the columns of OWN; `differing` names the params that are not the same in all of them,
-    `varied` those of them that have two values or more, and do not only lack in some.
+    `varied` those of them that have two values or more, and are not only missing in some.
     """
 
     frame: pd.DataFrame
@@ -55,20 +55,20 @@ class RunTable:
     tags: list[str]
     differing: list[str]
     varied: list[str]
-    own: tuple[str, ...] = OWN
+    always: tuple[str, ...] = OWN
     active: bool = False
     """Whether a run of these trains, or a sweep is about to train some."""
     codes: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
-    """The number of each run's value, by param, of those that are not the same in all of them."""
+    """Param -> the number of each run's value, for the params that are not the same in all runs."""
 
     @property
     def columns(self) -> list[str]:
         """Everything that can be shown."""
-        return [*self.own, *self.params, *self.metrics, *self.tags]
+        return [*self.always, *self.params, *self.metrics, *self.tags]
 
     @cached_property
     def telling(self) -> list[str]:
-        """Which columns are worth showing of groups that are equal in everything but the seed."""
+        """The columns worth showing for groups that are equal in everything but the seed."""
         by = _names_first([column for column in self.differing if not is_seed(column)])
         phase = f"tags.{schema.PHASE}"
         by += [phase] if phase in self.frame and self.frame[phase].nunique() > 1 else []
@@ -117,10 +117,10 @@ def _read(column: pd.Series[Any], trained: np.ndarray) -> _Param:
 
     Args:
         column: The text of each run.
-        trained: Which of the runs a sweep of ours has trained.
+        trained: Which of the runs a sweep has trained.
     """
     text_codes, texts = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=False)
-    # One text may stand for two values: in our runs and in a stranger's.
+    # One text may stand for two values: in runs of sweeps and in those of others.
     pair_codes, pairs = pd.factorize(2 * text_codes + trained)
     values = values_of(_key(str(column.name)), texts[pairs // 2].tolist(), (pairs % 2).astype(bool).tolist())
     codes, different = pd.factorize(np.array(identities(values), dtype=object))
@@ -153,8 +153,8 @@ def _word(status: str, outcome: Any, superseded: bool, silence_s: float) -> str:
 
 
 def _derived(frame: pd.DataFrame, now_ms: float) -> dict[str, Any]:
-    seen = frame[HEARD].fillna(frame["start_time"].astype("float64"))
-    silence = (now_ms - seen) / 1000
+    last_heard = frame[HEARD].fillna(frame["start_time"].astype("float64"))
+    silence = (now_ms - last_heard) / 1000
     empty = pd.Series([None] * len(frame), dtype=object)
     outcome = frame.get(f"tags.{schema.OUTCOME}", empty)
     superseded = frame.get(f"tags.{schema.SUPERSEDED_BY}", empty).notna()
@@ -175,7 +175,7 @@ def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[st
     """The table of what was logged (`app.runs.kept`), without the sweeps themselves.
 
     Args:
-        frame: One row a run, by start.
+        frame: One row per run, by start.
         deleted: The deleted runs alone.
         experiments: Names by id, where the runs are of several experiments.
     """
@@ -222,7 +222,7 @@ def _key(column: str) -> str:
 
 
 def ours(frame: pd.DataFrame) -> np.ndarray:
-    """Which of the runs a sweep of ours has trained."""
+    """Which of the runs a sweep has trained."""
     kind = f"tags.{schema.KIND}"
     return (frame[kind] == schema.RUN_KIND).to_numpy(dtype=bool) if kind in frame else np.zeros(len(frame), dtype=bool)
 
@@ -253,7 +253,7 @@ def is_seed(column: str) -> bool:
 
 
 def typed(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Params as numbers where all that are there are plain numbers, so that 10 comes after 9; anything else stays."""
+    """Params as numbers where all present ones are plain numbers, so that 10 comes after 9; anything else as it is."""
     if values.dtype.kind not in "OTU" and not isinstance(values.dtype, pd.StringDtype):
         return values
     key, texts = _key(str(values.name)), values.dropna().unique().tolist()
@@ -277,13 +277,13 @@ def common_first(table: RunTable, columns: Sequence[str]) -> list[str]:
 
 
 def default_columns(table: RunTable, main: Sequence[str], params: int = 6, metrics: int = 4) -> list[str]:
-    """Those that differ and say most: a few params, one seed, the main metrics.
+    """The columns that differ and say most: a few params, one seed, the main metrics.
 
     Args:
         table: The runs.
         main: Metrics (`metrics.X`), the most telling first.
-        params: At most so many.
-        metrics: At most so many.
+        params: The most params.
+        metrics: The most metrics.
     """
     chosen = common_first(table, _names_first([column for column in table.varied if not is_seed(column)]))[:params]
     seeds = common_first(table, [column for column in table.varied if is_seed(column)])[:1]
@@ -294,11 +294,11 @@ def default_columns(table: RunTable, main: Sequence[str], params: int = 6, metri
 
 
 def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
-    """Of one metric, by run id: `min`, `max` and `curve` (at most POINTS values, both ends among them)."""
+    """The shape of one metric's curves, by run id: `min`, `max` and `curve` (at most POINTS values, with both ends)."""
     if histories.empty:
         return pd.DataFrame({"min": pd.Series(dtype=float), "max": pd.Series(dtype=float), "curve": []})
-    kept = histories[finite(histories["value"])]
-    runs, values = kept["run_id"].to_numpy(), kept["value"].to_numpy(dtype=float)
+    logged = histories[finite(histories["value"])]
+    runs, values = logged["run_id"].to_numpy(), logged["value"].to_numpy(dtype=float)
     starts = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1]]) if len(runs) else np.array([], dtype=int)
     ends = np.r_[starts[1:], len(runs)] if len(runs) else starts
     curves = [
@@ -315,8 +315,8 @@ def shape_of(histories: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen: Sequence[str] = ()) -> pd.DataFrame:
-    """One row a group of runs that are equal in `by`, in the order of their first run.
+def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], shown: Sequence[str] = ()) -> pd.DataFrame:
+    """One row per group of runs that are equal in `by`, in the order of their first run.
 
     Means and intervals are over the finite runs that ended well; of the runs that did, or diverged, `finite` says how
     many are finite ("2 of 3"), by the first of `metrics`; `others` names the rest. Runs that do not count are in no
@@ -326,10 +326,10 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
         frame: Rows of `RunTable.frame`.
         by: Columns.
         metrics: Columns to average, the one that the runs are judged by first.
-        seen: More columns of which a group shows what its first run has.
+        shown: More columns of which a group shows what its first run has.
 
     Returns:
-        Columns: those of `by` and `seen`; for each metric its mean under its own name and `± metric`, half of the 95%
+        Columns: those of `by` and `shown`; for each metric its mean under its own name and `± metric`, half of the 95%
         t-interval, from three runs on; n, finite, others, judged (how many ended well or diverged), runs (their ids).
     """
     from analysis.statistics import t_quantile
@@ -338,7 +338,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
     codes = _combined((_numbers(frame[column], ours(frame)) for column in by), len(frame))
     size = int(codes.max()) + 1 if len(codes) else 0
     first = np.unique(codes, return_index=True)[1]
-    result = {column: frame[column].iloc[first].array for column in dict.fromkeys([*by, *seen])}
+    result = {column: frame[column].iloc[first].array for column in dict.fromkeys([*by, *shown])}
     state = frame[STATE].astype(str).to_numpy()
     well = np.isin(state, [Outcome.OK.value, "finished"])
     diverged = state == Outcome.DIVERGED.value
@@ -369,7 +369,7 @@ def groups(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], seen:
     for code, word in zip(codes[rest], state[rest], strict=True):
         short = RUNNING if word.startswith(RUNNING) else "without a value" if word in ("ok", "finished") else word
         words[code][short] = words[code].get(short, 0) + 1
-    result["others"] = [", ".join(f"{count} {word}" for word, count in sorted(each.items())) for each in words]
+    result["others"] = [", ".join(f"{count} {word}" for word, count in sorted(counts.items())) for counts in words]
     ids: list[list[str]] = [[] for _ in range(size)]
     for code, run_id in zip(codes, frame["run_id"], strict=True):
         ids[code].append(str(run_id))

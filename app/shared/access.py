@@ -1,4 +1,4 @@
-"""Who may look: a dashboard that others can reach asks who they are, or refuses to open."""
+"""Who may see the dashboard: where others can reach it, it asks who they are, or refuses to open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSWORD = "SWEEPBOARD_PASSWORD"
 
 
 def loopback(address: str | None) -> bool:
-    """Whether only this machine reaches that address; no address means every one."""
+    """Whether only this machine reaches that address; no address means all addresses."""
     if address is None:
         return False
     if address == "localhost":

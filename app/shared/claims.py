@@ -24,7 +24,7 @@ _BADGES: Final = {
     Status.NOT_YET: ("gray", "Not yet"),
 }
 _COUNTED: Final = {Status.TOO_FEW: "with too few {}", Status.NOT_YET: "without a result"}
-"""What claims are in a sentence that counts them, where it is not their badge."""
+"""The words for claims in a sentence that counts them, where these are not their badge's."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Judged:
 
     @property
     def counted(self) -> str:
-        """What it is in a sentence that counts claims: `supported`, `with too few seeds`."""
+        """The status in a sentence that counts claims: `supported`, `with too few seeds`."""
         words = _COUNTED.get(self.info.status, _BADGES[self.info.status][1].lower())
         return words.format(self.info.better.sample.units)
 
@@ -50,7 +50,7 @@ class Judged:
 
 
 def headline(judged: Sequence[Judged]) -> bool:
-    """The claims as the head of a page: the verdict on each and why. Whether there is any.
+    """Draw the claims as the head of a page, each with its verdict and why; returns whether there is any.
 
     A claim was written down before its runs were made, so it asks for no correction beyond that for the sweep's other
     claims. Every page that shows the sweep therefore puts it before what the page itself found in the runs.
@@ -68,7 +68,7 @@ def headline(judged: Sequence[Judged]) -> bool:
     return bool(judged)
 
 
-def of_comparison(found: Comparison, specs: Mapping[str, Spec]) -> list[Judged]:
+def of_comparison(comparison: Comparison, specs: Mapping[str, Spec]) -> list[Judged]:
     """The claims of the sweeps that are compared.
 
     Args:
@@ -79,7 +79,7 @@ def of_comparison(found: Comparison, specs: Mapping[str, Spec]) -> list[Judged]:
     for sweep, spec in specs.items():
         row = store.sweep(sweep)
         over = row is None or row["state"] not in ui.ACTIVE
-        infos = compared(found, sweep, spec.claim, list(spec.search), objective=spec.objective.metric)
+        infos = compared(comparison, sweep, spec.claim, list(spec.search), objective=spec.objective.metric)
         judged += [Judged(info, over) for info in infos]
     return judged
 
@@ -89,7 +89,7 @@ def of_sweep(row: Any, runs: pd.DataFrame, over: bool) -> list[Judged]:
 
     Args:
         row: The sweep.
-        runs: All its runs, a column a searched key, with its objective.
+        runs: All its runs, a column per searched key, with its objective.
         over: Whether no more runs will come.
     """
     spec = store.spec_of(row["sweep"])

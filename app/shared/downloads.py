@@ -1,4 +1,4 @@
-"""Taking a figure along: its numbers as CSV, itself as SVG or PNG, with a caption that says how it was made."""
+"""The downloads of a figure: its numbers as CSV, itself as SVG or PNG, with a caption that says how it was made."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.shared import live, ui
 
 
 def caption_of(
-    found: Comparison, sweeps: Mapping[str, str], shows: str, n: str, interval: str, link: str
+    comparison: Comparison, sweeps: Mapping[str, str], shows: str, n: str, interval: str, link: str
 ) -> export.Caption:
-    """What a figure says of itself in a document.
+    """The caption of a figure in a document.
 
     Args:
         found: The runs of the page.
@@ -24,12 +24,12 @@ def caption_of(
         shows: What is to be seen.
         n: `n=8 seeds each`.
         interval: What the bands are; nothing where there is none.
-        link: The page as it is, as the end of a URL.
+        link: The end of a URL that opens the page as it is.
     """
-    parents = [each for each in dict.fromkeys(found.runs["parent"]) if each in sweeps]
-    what = " and ".join(f"{sweeps[each]} ({each[:8]})" for each in parents[:3])
-    commit = f", code at commit {found.commit[:12]}" if found.commit else ""
-    many = f"Runs of {what}" if parents else f"{len(found.runs)} MLflow runs"
+    parents = [sweep for sweep in dict.fromkeys(comparison.runs["parent"]) if sweep in sweeps]
+    what = " and ".join(f"{sweeps[sweep]} ({sweep[:8]})" for sweep in parents[:3])
+    commit = f", code at commit {comparison.commit[:12]}" if comparison.commit else ""
+    many = f"Runs of {what}" if parents else f"{len(comparison.runs)} MLflow runs"
     again = "launch the sweep's spec.yaml with sweepboard run, then open" if parents else "open"
     return export.Caption(shows, n, interval, f"{many}{commit}", f"{again} {link}")
 
@@ -37,21 +37,22 @@ def caption_of(
 @st.dialog("Figure for a document", width="large", on_dismiss="rerun")
 def _document(figure: Any, caption: export.Caption, name: str) -> None:
     live.hold()
-    kind = st.segmented_control("Format", list(export.FORMATS), default="svg", required=True, key="document-format",
-                                format_func=str.upper)  # fmt: skip
+    kind = st.segmented_control(
+        "Format", list(export.FORMATS), default="svg", required=True, key="document-format", format_func=str.upper
+    )
     st.caption("The camera at the figure's upper right saves it as it stands here, caption included.")
-    made = export.for_document(figure, caption)
+    document = export.for_document(figure, caption)
     st.plotly_chart(
-        made, key=f"document-{kind}", theme=None, width="content",
-        config=export.button(name, str(kind), int(made.layout.height)), alt=ui.text(caption.text),
+        document, key=f"document-{kind}", theme=None, width="content",
+        config=export.button(name, str(kind), int(document.layout.height)), alt=ui.text(caption.text),
     )  # fmt: skip
 
 
-def downloads(key: str, numbers: pd.DataFrame, figure: Any, caption: export.Caption) -> None:
-    """The numbers as CSV, the figure as SVG or PNG.
+def buttons(key: str, numbers: pd.DataFrame, figure: Any, caption: export.Caption) -> None:
+    """Draw the buttons that download the numbers as CSV and the figure as SVG or PNG.
 
     Args:
-        key: Of the figure.
+        key: The figure's key.
         numbers: What it is drawn from.
         figure: The figure in light colours, or a function that makes it.
         caption: What is said below it.

@@ -7,48 +7,61 @@ from typing import Any
 
 import streamlit as st
 
+from analysis.runs import growth
 from analysis.runs.confounds import configurations_of, confound_sentence, confounds
 from analysis.runs.ranking import Group
-from app.shared import ui
-from app.shared.selection import View
+from app.shared import store, ui
+from app.shared.selection import MOST_READ, View, roles_of, trained_elsewhere
 
 
 def guard(view: View, place: Any = st) -> None:
-    """Names, in red, what differs between the drawn groups beside what they are compared in.
+    """Name, in red, what differs between the drawn groups beside what they are compared in.
 
     Args:
         view: What is compared.
         place: Where the warning stands; what was meant to differ is asked here.
     """
-    keys = view.found.differing
+    keys = view.comparison.differing
     if len(view.drawn) < 2 or not keys:
         return
     names = {group.group: f"“{group.label}”" if "," in group.label else group.label for group in view.drawn}
     owners = view.runs["group"].map(names).reset_index(drop=True)
-    frame = view.found.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
-    found = configurations_of(frame, "group")
-    rows = {name: found[name] for name in names.values() if name in found}
-    meant = [key for key in view.found.meant if key in keys]
+    frame = view.comparison.params[keys].add_prefix("params.").assign(group=owners)[owners.notna()]
+    configurations = configurations_of(frame, "group")
+    rows = {name: configurations[name] for name in names.values() if name in configurations}
+    meant = [key for key in view.comparison.meant if key in keys]
     varied = st.multiselect(
         "Compared in", keys, meant, key="varied", bind="query-params", placeholder="nothing was meant to differ",
         width=560,
         help="What was meant to differ. Anything else that does is named, since it may be the cause of what is seen.",
     )  # fmt: skip
-    said = confound_sentence(confounds(rows, varied), varied)
-    if said:
-        place.markdown(f":material/warning: :red[{ui.text(said, 900)}]")
+    sentence = confound_sentence(confounds(rows, varied), varied)
+    if sentence:
+        place.markdown(f":material/warning: :red[{ui.text(sentence, 900)}]")
+
+
+def grown(view: View) -> None:
+    """Name the runs of others whose training loss grew: they may have diverged, and count as they are."""
+    runs = view.comparison.runs
+    strange = trained_elsewhere(runs[runs["counts"].astype(bool)], view.sweeps)
+    metric = growth.training_loss(roles_of(view.comparison))
+    if not metric or not 0 < len(strange) <= MOST_READ:
+        return
+    grew = set(growth.grown(store.histories(tuple(strange), metric)))
+    if words := growth.sentence([name for run, name in strange.items() if run in grew], metric):
+        st.caption(ui.text(words))
 
 
 def about(view: View, groups: Sequence[Group]) -> str:
-    """What is compared, in words."""
+    """The words for what is compared: how many runs and groups, of which sweeps."""
     runs = view.runs[view.runs["counts"].astype(bool)]
-    parents = [each for each in dict.fromkeys(runs["parent"]) if each in view.sweeps]
-    of = " and ".join(ui.text(view.sweeps[each], 60) for each in parents[:3])
+    parents = [sweep for sweep in dict.fromkeys(runs["parent"]) if sweep in view.sweeps]
+    of = " and ".join(ui.text(view.sweeps[sweep], 60) for sweep in parents[:3])
     of += f" and {len(parents) - 3} more" if len(parents) > 3 else ""
     words = [ui.count(len(runs), "run")]
     if not view.single:
         words.append(ui.count(len(groups), "group"))
-    if view.found.left_out:
-        many = ui.count(view.found.left_out, "run")
-        words.append(f"without {many} that only {'sums' if view.found.left_out == 1 else 'sum'} up child runs")
+    if view.comparison.left_out:
+        many = ui.count(view.comparison.left_out, "run")
+        words.append(f"without {many} that only {'sums' if view.comparison.left_out == 1 else 'sum'} up child runs")
     return ", ".join(words) + (f" of {of}" if of else "")

@@ -19,32 +19,32 @@ _HELD: Final = "_held"
 
 
 @dataclass(frozen=True)
-class Seen:
+class Snapshot:
     """What a page is made from: the store's version, and when the page began (s)."""
 
     version: str
     began: float
 
 
-def begin() -> Seen:
-    """Call before anything is read."""
+def begin() -> Snapshot:
+    """Note what the page is made from; call before anything is read."""
     st.session_state[_HELD] = False
-    return Seen(store.version(), time.perf_counter())
+    return Snapshot(store.version(), time.perf_counter())
 
 
 def hold() -> None:
-    """Call in a dialog, which is to run the page again when it is closed: until then the page stays as it is."""
+    """Keep the page as it is; call in a dialog, which is to run the page again when it is closed."""
     st.session_state[_HELD] = True
 
 
-def follow(seen: Seen, active: bool) -> None:
-    """Call last: run the page again when the store changes, while something in it is active."""
+def follow(snapshot: Snapshot, active: bool) -> None:
+    """Run the page again when the store changes, while something in it is active; call last."""
     if not active:
         return
 
-    @st.fragment(run_every=max(ui.REFRESH, SHARE * (time.perf_counter() - seen.began)))
+    @st.fragment(run_every=max(ui.REFRESH, SHARE * (time.perf_counter() - snapshot.began)))
     def look() -> None:
-        if not st.session_state.get(_HELD) and store.version() != seen.version:
+        if not st.session_state.get(_HELD) and store.version() != snapshot.version:
             ui.rerun()
 
     look()

@@ -1,4 +1,4 @@
-"""What the Compare and Quality pages compare: the selection in the URL, its runs and what is set for them."""
+"""What a page compares: the sweeps, runs and groups that its URL names, and the settings for all of its figures."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tracking.schema import MAXIMIZE
 
 MOST_DRAWN = 60
 MOST_READ = 2_000
-"""Runs whose whole histories are read to say what is odd in them: more take seconds."""
+"""So many runs at most have their whole histories read for what is odd in them: more take seconds."""
 NO_BASELINE = "none"
 COUNTS = ["3", "5", "10", "All"]
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What the URL names: sweeps, runs, groups."""
+class Address:
+    """The sweeps, runs and groups that a URL names."""
 
     sweeps: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
@@ -51,9 +51,9 @@ def _listed(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
-def selection() -> Selection:
-    """What the URL names. Groups of a sweep that it names too are chosen within that sweep."""
-    return Selection(_listed("sweep"), _listed("runs"), _listed("groups"))
+def from_url() -> Address:
+    """The sweeps, runs and groups that the URL names; its groups are chosen within its sweeps, if it names both."""
+    return Address(_listed("sweep"), _listed("runs"), _listed("groups"))
 
 
 ALL = "phases"
@@ -61,15 +61,15 @@ ALL = "phases"
 
 
 def _all_phases() -> bool:
-    """Whether search runs are wanted too; asked before the switch is drawn."""
+    """Whether search runs are wanted too, known before the switch is drawn."""
     return bool(st.session_state.get(ALL, str(st.query_params.get(ALL)).lower() == "true"))
 
 
-def phases(chosen: Selection, found: Comparison) -> None:
+def phases(address: Address, compared: Comparison) -> None:
     """Say what became of the search runs where there are confirm runs, with a switch for those who want both."""
-    if not confirms(found.runs).any():
+    if not confirms(compared.runs).any():
         return
-    if chosen.as_they_are:
+    if address.as_they_are:
         st.caption("Confirmed groups were trained with fresh seeds: judge a winner by these, not by its search runs.")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -77,53 +77,54 @@ def phases(chosen: Selection, found: Comparison) -> None:
         st.caption(
             "Search scores are too good on average: do not rank confirmed groups, with their fresh seeds, among them."
             if _all_phases()
-            else "Winners by their fresh seeds; the search that chose them is left out.", width="content",
-        )  # fmt: skip
+            else "Winners by their fresh seeds; the search that chose them is left out.",
+            width="content",
+        )
 
 
-def load(chosen: Selection) -> Comparison | None:
-    """The runs that are chosen, search and confirm runs alike; None where none of them is there."""
-    among = chosen.groups if chosen.sweeps else ()
-    found = store.records(chosen.sweeps, chosen.runs, () if among else chosen.groups)
-    if found is None or not len(found.runs):
+def load(address: Address) -> Comparison | None:
+    """The runs that the URL names, search and confirm runs alike; None where the store has none of them."""
+    among = address.groups if address.sweeps else ()
+    records = store.records(address.sweeps, address.runs, () if among else address.groups)
+    if records is None or not len(records.runs):
         return None
-    made = comparison(found.runs, found.params, found.tags, found.metrics, store.sweeps())
+    whole = comparison(records.runs, records.params, records.tags, records.metrics, store.sweeps())
     if among:
-        own = made.runs["group"].str.partition("@")[0]
-        made = made.only(made.runs[own.isin(among) | made.runs["run_id"].isin(chosen.runs)]["run_id"].tolist())
-    return made if made.runs["counts"].any() else None
+        group = whole.runs["group"].str.partition("@")[0]
+        whole = whole.only(whole.runs[group.isin(among) | whole.runs["run_id"].isin(address.runs)]["run_id"].tolist())
+    return whole if whole.runs["counts"].any() else None
 
 
-def compared(chosen: Selection, whole: Comparison) -> Comparison:
-    """What is compared of the runs that are chosen: without search runs where winners were confirmed, unless asked for.
+def to_compare(address: Address, whole: Comparison) -> Comparison:
+    """The chosen runs without search runs where winners were confirmed, unless these are asked for.
 
     Args:
-        chosen: What the URL names.
+        address: What the URL names.
         whole: From `load`.
     """
-    return whole if chosen.as_they_are or _all_phases() else judged_by_confirm(whole)
+    return whole if address.as_they_are or _all_phases() else judged_by_confirm(whole)
 
 
 @dataclass(frozen=True)
 class View:
     """What is compared, and how it is looked at."""
 
-    found: Comparison
+    comparison: Comparison
     runs: pd.DataFrame
     """Its runs, with the metric as their objective and their group as it is shown."""
     metric: str
     direction: str
     groups: list[Group]
-    """All of them, best first."""
+    """All groups, best first."""
     drawn: list[Group]
     named: bool
-    """Whether a person named the drawn ones."""
+    """Whether the user named the drawn ones."""
     baseline: Group | None
     single: bool
     sweeps: dict[str, str]
     """The sweeps' names, by id."""
     assumption: str = ""
-    """A sentence where nobody said which direction is better; nothing where it is known."""
+    """A sentence where it is not set which direction is better; nothing where it is known."""
     judged_on: str = ""
     """A sentence where the metric is not of validation data; nothing elsewhere."""
 
@@ -139,29 +140,29 @@ class View:
 
     @property
     def tested(self) -> list[Group]:
-        """The groups that are tested: those that a person named, else all; nothing if they are too many."""
+        """The groups that are tested: those that the user named, else all; none if they are too many."""
         chosen = self.drawn if self.named and len(self.drawn) > 1 else self.groups
         return [] if too_many(len(chosen)) else chosen
 
     def samples(self, groups: Sequence[Group]) -> list[Sample]:
         """The results of these groups, named by their labels, in their order."""
         part = self.runs[self.runs["group"].isin([group.group for group in groups])]
-        made = {sample.name: sample for sample in samples(part, names=self.labels)} if len(part) else {}
-        return [made[group.label] for group in groups if group.label in made]
+        by_label = {sample.name: sample for sample in samples(part, names=self.labels)} if len(part) else {}
+        return [by_label[group.label] for group in groups if group.label in by_label]
 
     @property
     def active(self) -> bool:
         """Whether one of its runs trains, or one of its sweeps is to train some."""
-        about = store.sweeps()
-        if (self.runs["outcome"] == RUNNING).any() or not len(about):
+        sweeps = store.sweeps()
+        if (self.runs["outcome"] == RUNNING).any() or not len(sweeps):
             return bool((self.runs["outcome"] == RUNNING).any())
-        return bool(about[about["sweep"].isin(self.runs["parent"])]["state"].isin(ui.ACTIVE).any())
+        return bool(sweeps[sweeps["sweep"].isin(self.runs["parent"])]["state"].isin(ui.ACTIVE).any())
 
     @property
     def members(self) -> pd.DataFrame:
         """The runs of the drawn groups that count."""
-        wanted = [group.group for group in self.drawn]
-        return self.runs[self.runs["counts"].astype(bool) & self.runs["group"].isin(wanted)]
+        drawn = [group.group for group in self.drawn]
+        return self.runs[self.runs["counts"].astype(bool) & self.runs["group"].isin(drawn)]
 
 
 def trained_elsewhere(runs: pd.DataFrame, sweeps: Collection[str]) -> dict[str, str]:
@@ -170,35 +171,42 @@ def trained_elsewhere(runs: pd.DataFrame, sweeps: Collection[str]) -> dict[str, 
     return {str(run): str(name) or str(run)[:8] for run, name in zip(runs["run_id"], runs["name"], strict=True)}
 
 
-def roles_of(found: Comparison) -> dict[str, Role]:
-    """What each metric is, as said for the experiments or guessed."""
-    names = [str(name) for name in found.metrics if name != schema.OBJECTIVE]
+def roles_of(compared: Comparison) -> dict[str, Role]:
+    """The role of each metric, as set for the experiments or guessed."""
+    names = [str(name) for name in compared.metrics if name != schema.OBJECTIVE]
     # Runs that all diverged before they logged anything still have what they were to be judged by.
-    names = list(dict.fromkeys([*names, *filter(None, [found.objective])]))
-    return store.roles(names, list(dict.fromkeys(found.runs["experiment_id"])), found.goals)
+    names = list(dict.fromkeys([*names, *filter(None, [compared.objective])]))
+    return store.roles(names, list(dict.fromkeys(compared.runs["experiment_id"])), compared.goals)
 
 
-def judged_claims(chosen: Selection, whole: Comparison) -> list[claims.Judged]:
+def judged_claims(address: Address, whole: Comparison) -> list[claims.Judged]:
     """The claims of the sweeps that the address names whole, with the verdict of all their runs.
 
     Args:
-        chosen: What the URL names.
+        address: What the URL names.
         whole: From `load`.
     """
-    specs = {} if chosen.as_they_are else {sweep: store.spec_of(sweep) for sweep in chosen.sweeps}
+    specs = {} if address.as_they_are else {sweep: store.spec_of(sweep) for sweep in address.sweeps}
     return claims.of_comparison(whole, {sweep: spec for sweep, spec in specs.items() if spec is not None})
 
 
-def controls(found: Comparison) -> View | None:
-    """The settings that hold for the whole page; None, with a sentence, where nothing is there to judge by."""
-    roles = roles_of(found)
+def _drawn(groups: list[Group], named: Sequence[str], many: str | None, baseline: Group | None) -> list[Group]:
+    """The groups to draw: those that are named, else the best of them; the baseline always."""
+    drawn = [group for group in groups if group.label in named] if named else groups
+    drawn = drawn[: MOST_DRAWN if named or many in ("All", None) else int(many)]
+    return drawn if baseline is None or baseline in drawn else [*drawn, baseline]
+
+
+def controls(compared: Comparison) -> View | None:
+    """Draw the settings that hold for the whole page; None, with a sentence, where no metric can judge."""
+    roles = roles_of(compared)
     names = ordered(roles)
     if not names:
         st.markdown("These runs logged no metric: only their parameters can be compared.")
         return None
     default = next(iter(judges(roles)), None)
-    about = store.sweeps()
-    sweeps = dict(zip(about["sweep"], about["name"], strict=True)) if len(about) else {}
+    frame = store.sweeps()
+    sweeps = dict(zip(frame["sweep"], frame["name"], strict=True)) if len(frame) else {}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         metric = st.selectbox(
             "Metric", names, names.index(default) if default else None, key="metric", bind="query-params", width=190,
@@ -219,9 +227,9 @@ def controls(found: Comparison) -> View | None:
             "Compare", ["groups", "runs"], default="groups", required=True, key="show", bind="query-params",
             help="A group is the runs that differ in their seed alone.",
         )  # fmt: skip
-        asked = {LOWER: schema.MINIMIZE, HIGHER: MAXIMIZE}.get(better)
-        direction, single = asked or role.direction, show == "runs"
-        groups, runs = groups_of(found, metric, direction, single=single, sweeps=sweeps)
+        direction_named = {LOWER: schema.MINIMIZE, HIGHER: MAXIMIZE}.get(better)
+        direction, single = direction_named or role.direction, show == "runs"
+        groups, runs = groups_of(compared, metric, direction, single=single, sweeps=sweeps)
         many = "All"
         if len(groups) > int(COUNTS[0]):
             many = st.segmented_control(
@@ -237,24 +245,21 @@ def controls(found: Comparison) -> View | None:
             help="What the others are compared with, wherever a difference can be shown.",
         )  # fmt: skip
     baseline = next((group for group in groups if group.label == base), None)
-    drawn = [group for group in groups if group.label in named] if named else groups
-    drawn = drawn[: MOST_DRAWN if named or many in ("All", None) else int(many)]
-    if baseline is not None and baseline not in drawn:
-        drawn = [*drawn, baseline]
-    unsaid = "" if asked else assumption(metric, role)
+    drawn = _drawn(groups, named, many, baseline)
+    unsaid = "" if direction_named else assumption(metric, role)
     return View(
-        found, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps, unsaid, judged_on(role)
+        compared, runs, metric, direction, groups, drawn, bool(named), baseline, single, sweeps, unsaid, judged_on(role)
     )
 
 
 def link(page: str = "compare") -> str:
-    """This page as it is, as the end of a URL."""
+    """The end of a URL that opens this page as it is."""
     params = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
     return f"{page}?{urlencode(params, safe=',')}"
 
 
 def mlflow_compare(base: str, runs: pd.DataFrame, most: int = 100) -> str:
-    """MLflow's own compare page of these runs.
+    """The URL of MLflow's compare page of these runs.
 
     Args:
         base: The URL of MLflow's pages.
@@ -275,42 +280,42 @@ WORDS = {
 }
 
 
-def opened(page: str) -> tuple[Selection, Comparison]:
-    """What the URL names and all its runs; where there is nothing, one sentence and one button, and the page ends.
+def opened(page: str) -> tuple[Address, Comparison]:
+    """What the URL names, and all of its runs; without any the page says so, offers a button and ends.
 
     Args:
         page: "compare" or "quality".
     """
-    chosen = selection()
+    address = from_url()
     st.title(page.capitalize(), anchor=False)
-    if chosen.empty:
+    if address.empty:
         choose, nothing = WORDS[page]
         if len(store.sweeps()):
             st.markdown(choose)
-            picker(chosen, page)
+            picker(address, page)
         else:
             st.markdown(nothing)
             if st.button("New sweep", type="primary", icon=":material/add:"):
                 ui.go("launch", {})
         st.stop()
-    found = load(chosen)
-    if found is None:
+    whole = load(address)
+    if whole is None:
         st.markdown("This store has none of the runs that the address names, or none of them counts any more.")
         if st.button("Choose others", type="primary"):
             ui.go(page, {})
         st.stop()
-    return chosen, found
+    return address, whole
 
 
-def picker(chosen: Selection, page: str) -> None:
-    """Sweeps to choose from, and a button that puts them into the URL."""
+def picker(address: Address, page: str) -> None:
+    """Draw the sweeps to choose from, and a button that puts them into the URL."""
     frame = store.sweeps()
     rows = frame.to_dict("records")
     names = {row["sweep"]: f"{row['name'] or 'unnamed'}, {ui.moment(row['created'])}" for row in rows}
     with st.form(f"{page}-picker", border=False, enter_to_submit=False):
-        wanted = st.multiselect(
-            "Sweeps", list(names), [each for each in chosen.sweeps if each in names], key=f"{page}-sweeps",
+        sweeps = st.multiselect(
+            "Sweeps", list(names), [sweep for sweep in address.sweeps if sweep in names], key=f"{page}-sweeps",
             format_func=lambda sweep: names.get(sweep, sweep), placeholder="choose sweeps",
         )  # fmt: skip
-        if st.form_submit_button("Compare" if page == "compare" else "Show", type="primary") and wanted:
-            ui.go(page, {"sweep": ",".join(wanted)})
+        if st.form_submit_button("Compare" if page == "compare" else "Show", type="primary") and sweeps:
+            ui.go(page, {"sweep": ",".join(sweeps)})

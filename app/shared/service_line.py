@@ -11,27 +11,27 @@ from app.shared import store, ui
 from sweeps.client import CommandError, ServiceStatus
 
 STARTING_S = 30.0
-"""How long a service that was asked to start is said to be starting."""
+"""So long a service that was asked to start is shown as starting."""
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
-def _asked(uri: str) -> dict[str, float]:
+def _last_request(uri: str) -> dict[str, float]:
     return {"at": 0.0}
 
 
 def _start_if_needed(status: ServiceStatus) -> bool:
-    """Ask for a service where there is none; whether one is on its way."""
+    """Ask for a service where there is none; returns whether one is on its way."""
     if status.alive:
         return False
-    asked = _asked(store.uri())
-    if not status.starting and (not asked["at"] or time.monotonic() - asked["at"] > STARTING_S):
-        asked["at"] = time.monotonic()
+    request = _last_request(store.uri())
+    if not status.starting and (not request["at"] or time.monotonic() - request["at"] > STARTING_S):
+        request["at"] = time.monotonic()
         store.client().start_service(wait=0)
     return True
 
 
 def _state() -> tuple[ServiceStatus, bool]:
-    """How the service is, asked to start where it does not run; and whether it is on its way."""
+    """The status of the service, which is asked to start where it does not run, and whether it is on its way."""
     try:
         status = store.client().status()
         return status, _start_if_needed(status)

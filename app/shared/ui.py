@@ -17,7 +17,7 @@ from tracking.schema import State
 REFRESH: Final = 2.0
 """Seconds between two looks at the store while something runs."""
 SWEEP_REFRESH: Final = 3.0
-"""The same of a sweep's page: drawing it takes of the cores that train."""
+"""Seconds between two looks of a sweep's page, which is drawn on the cores that train."""
 
 # Spacing and alignment, and no fading while a part refreshes; colours, fonts and radii are in .streamlit/config.toml.
 _CSS: Final = """<style>
@@ -92,10 +92,10 @@ def rerun() -> NoReturn:
 
 
 def text(value: Any, length: int | None = None) -> str:
-    """`value` for a place that reads Markdown: shown letter by letter, never as markup, link, icon or emoji.
+    """The value for a place that reads Markdown: shown letter by letter, never as markup, link, icon or emoji.
 
     Args:
-        value: Anything from the store, a spec or a person.
+        value: Anything from the store, a spec or a user.
         length: Cut to this many characters.
     """
     shown = legible(" ".join(str(value).split()))
@@ -118,7 +118,7 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span as a person says it."""
+    """A time span in everyday words."""
     if seconds < 1.5:
         return "a second"
     if seconds < 55:
@@ -135,7 +135,7 @@ def duration(seconds: float) -> str:
 
 
 def ago(milliseconds: float | None) -> str:
-    """When something was, in words."""
+    """How long ago something was, in words."""
     if milliseconds is None or milliseconds != milliseconds:
         return ""
     seconds = time.time() - milliseconds / 1000
@@ -179,9 +179,9 @@ def time_left(runs: Any, planned: int, now_ms: float) -> float | None:
     """Seconds until the last run ends, from how long runs took; None before one has ended.
 
     Args:
-        runs: One row a run: outcome, counts, start_time, end_time in milliseconds.
-        planned: Runs in all.
-        now_ms: The present.
+        runs: One row per run: outcome, counts, start_time, end_time in milliseconds.
+        planned: The number of runs in all.
+        now_ms: The present, in milliseconds.
     """
     counting = runs[runs["counts"].astype(bool)] if len(runs) else runs
     if not len(counting):

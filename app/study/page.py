@@ -1,8 +1,8 @@
-"""What the pages on bias and variance, optimizers and regularization share: whose runs, which metrics, how it is drawn.
+"""What the pages on bias and variance, optimizers and regularization share: the runs, their metrics, the figures.
 
 A page takes any sweeps, groups or runs that the address names. It needs to know which metric is the error on validation
-data and which on training data: known for our runs, guessed for a stranger's, chosen by a person, and remembered for
-the experiment.
+data and which on training data: known for runs of sweeps, guessed for those of others, chosen by the user, and
+remembered for the experiment.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ import pandas as pd
 import streamlit as st
 
 from analysis.figures import export
+from analysis.figures.info import FigureInfo
 from analysis.runs.comparison import Comparison, groups_of
 from analysis.runs.metric_roles import Role, judged_on, nothing_to_judge_by, ordered
 from analysis.runs.metric_slots import SLOTS, TRUTH, Slots
 from analysis.runs.steps_and_times import repeats_of, repeats_sentence
 from analysis.search.confirmed import confirms, judged_by_confirm
-from app.compare import tables as compare_parts
-from app.shared import claims, headline, store, ui
-from app.shared import downloads as documents
-from app.shared import selection as compare_data
-from app.shared import service_line as service
+from app.shared import claims, downloads, headline, selection, service_line, store, ui
 from app.shared.labs import PAGES
 from app.shared.selection import View
 from app.study.metrics import Metrics, choose, first
@@ -45,7 +42,7 @@ def _legible_texts(values: np.ndarray) -> np.ndarray:
     return np.vectorize(spelled_out, otypes=[object])(values).astype(str) if values.dtype.kind == "U" else values
 
 
-# Shared and not copied, which would take longer than reading: nobody may change what it answers with.
+# Shared and not copied, which would take longer than reading: nobody may change the arrays that it returns.
 @st.cache_resource(show_spinner=False, max_entries=4096)
 def _arrays(uri: str, run_id: str, file: str, ended: float) -> dict[str, np.ndarray] | None:
     """The arrays of a run's file; None where it has no such file, or one that cannot be read.
@@ -65,16 +62,16 @@ def _arrays(uri: str, run_id: str, file: str, ended: float) -> dict[str, np.ndar
 
 @dataclass(frozen=True)
 class Study:
-    """Runs as these pages look at them."""
+    """The runs of one page, with the roles of their metrics."""
 
     page: str
-    found: Comparison
-    """All of them, search and confirm runs alike."""
+    comparison: Comparison
+    """All runs, search and confirm runs alike."""
     view: View
     """Those that groups are judged by: confirm runs where there are some, judged by the metric in the slot `dev`."""
     slots: Slots
     specs: Mapping[str, Spec]
-    """What the sweeps are, by id, those that can be read."""
+    """The specifications of the sweeps, by id, as far as they can be read."""
 
     @property
     def sweeps(self) -> dict[str, str]:
@@ -84,60 +81,61 @@ class Study:
     @cached_property
     def claims(self) -> list[claims.Judged]:
         """What the sweeps claim, with the verdict of the runs."""
-        return claims.of_comparison(self.found, self.specs)
+        return claims.of_comparison(self.comparison, self.specs)
 
     @property
     def active(self) -> bool:
-        """Whether something of it still trains, or is to train."""
+        """Whether one of its runs trains, or one of its sweeps is to train some."""
         return self.view.active
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row a run that counts.
+        """One row per run that counts.
 
         Columns: run_id, name, experiment_id, parent, trial, seed, seed_data, seed_init (-1: unknown), group, label,
-        phase, outcome (by the metric in the slot `dev`), start_time, end_time, objective; a column a slot with its last
-        value as an error (nan where it was not logged); a column a param, by its dotted key.
+        phase, outcome (by the metric in the slot `dev`), start_time, end_time, objective; a column per slot with its
+        last value as an error (nan where it was not logged); a column per param, by its dotted key.
         """
         runs, groups = self._whole
         labels = {group.group: group.label for group in groups}
         keep = runs["counts"].to_numpy(dtype=bool)
-        own = self.found.runs.drop(columns=["counts"]).assign(
-            group=runs["group"].to_numpy(), label=runs["group"].map(labels).to_numpy(),
+        frame = self.comparison.runs.drop(columns=["counts"]).assign(
+            group=runs["group"].to_numpy(),
+            label=runs["group"].map(labels).to_numpy(),
             outcome=runs["outcome"].to_numpy(),
-        )  # fmt: skip
+        )
         names = {slot: self.slots[slot] for slot in (*SLOTS, *TRUTH)}
-        slots = {slot: self.slots.error(name, self.found.last(name)) for slot, name in names.items()}
-        return pd.concat([own, pd.DataFrame(slots), self.found.params], axis=1)[keep].reset_index(drop=True)
+        slots = {slot: self.slots.error(name, self.comparison.last(name)) for slot, name in names.items()}
+        return pd.concat([frame, pd.DataFrame(slots), self.comparison.params], axis=1)[keep].reset_index(drop=True)
 
     @cached_property
     def _whole(self) -> tuple[pd.DataFrame, Sequence[Any]]:
-        groups, runs = groups_of(self.found, self.view.metric, self.view.direction, sweeps=self.sweeps)
+        groups, runs = groups_of(self.comparison, self.view.metric, self.view.direction, sweeps=self.sweeps)
         return runs, groups
 
     @property
     def search(self) -> pd.DataFrame:
-        """Of `runs`, those that chose: without confirm runs."""
+        """The runs of the search: those of `runs` that are no confirm runs."""
         return self.runs[~confirms(self.runs)].reset_index(drop=True)
 
     @property
     def judged(self) -> pd.DataFrame:
-        """Of `runs`, those that groups are judged by: without the search runs of sweeps whose winners are confirmed."""
+        """The runs that groups are judged by: without the search runs of sweeps whose winners are confirmed."""
         return self.runs[self.runs["run_id"].isin(self.view.runs["run_id"])].reset_index(drop=True)
 
     @property
     def axes(self) -> list[str]:
         """The params in which the runs differ, those that were searched first."""
-        lead = self.found.searched
-        return [*lead, *[key for key in self.found.differing if key not in lead]]
+        lead = self.comparison.searched
+        return [*lead, *[key for key in self.comparison.differing if key not in lead]]
 
     @property
     def numeric_axes(self) -> list[str]:
-        """Those whose values are numbers."""
+        """The axes whose values are numbers."""
 
         def numeric(key: str) -> bool:
-            known = [value for value in self.found.params[key] if value is not None]
-            return all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+            values = [value for value in self.comparison.params[key] if value is not None]
+            return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
         return [key for key in self.axes if numeric(key)]
 
@@ -152,17 +150,17 @@ class Study:
         ids = tuple(self.runs["run_id"] if run_ids is None else run_ids)
         if not name or not ids:
             return pd.DataFrame({"run_id": [], "key": [], "step": [], "time": [], "value": []})
-        found = store.histories(ids, name)
-        return found.assign(value=self.slots.error(name, found["value"])) if metric in SLOTS else found
+        histories = store.histories(ids, name)
+        return histories.assign(value=self.slots.error(name, histories["value"])) if metric in SLOTS else histories
 
     @cached_property
     def logged_again(self) -> str:
-        """Which runs logged the error at a step more than once, in a sentence; nothing where none of them did.
+        """A sentence on the runs that logged the error at a step more than once; nothing where none did.
 
-        Our own never do. More than `compare_data.MOST_READ` runs are not looked through.
+        Runs of sweeps never do. More than `selection.MOST_READ` runs are not looked through.
         """
-        elsewhere = compare_data.trained_elsewhere(self.judged, self.sweeps)
-        if not 0 < len(elsewhere) <= compare_data.MOST_READ:
+        elsewhere = selection.trained_elsewhere(self.judged, self.sweeps)
+        if not 0 < len(elsewhere) <= selection.MOST_READ:
             return ""
         return repeats_sentence(repeats_of(self.histories("dev", elsewhere), elsewhere))
 
@@ -174,33 +172,32 @@ class Study:
             run_ids: Of these runs; of all that ended ok if not given.
         """
         ok = self.runs[self.runs["outcome"] == schema.Outcome.OK]
-        wanted = ok if run_ids is None else ok[ok["run_id"].isin(list(run_ids))]
-        ends = pd.to_numeric(wanted["end_time"], errors="coerce").fillna(0).astype(float)
-        each = {
-            str(run): _arrays(store.uri(), str(run), file, end)
-            for run, end in zip(wanted["run_id"], ends, strict=True)
-        }  # fmt: skip
-        return {run: arrays for run, arrays in each.items() if arrays is not None}
+        chosen = ok if run_ids is None else ok[ok["run_id"].isin(list(run_ids))]
+        ends = pd.to_numeric(chosen["end_time"], errors="coerce").fillna(0).astype(float)
+        by_run = {
+            str(run): _arrays(store.uri(), str(run), file, end) for run, end in zip(chosen["run_id"], ends, strict=True)
+        }
+        return {run: arrays for run, arrays in by_run.items() if arrays is not None}
 
     def link(self) -> str:
-        """This page as it is, as the end of a URL."""
-        return compare_data.link(self.page)
+        """The end of a URL that opens this page as it is."""
+        return selection.link(self.page)
 
 
 # Opening a page
 
 
 def offer(page: str, only: Sequence[str] | None = None) -> None:
-    """The ready-made sweeps that fill a page, each with its question and one button.
+    """Draw the ready-made sweeps that fill a page, each with its question and one button.
 
     Args:
         page: A key of PAGES.
         only: These of them; all if not given.
     """
     labs = store.labs()
-    wanted = [stem for stem in (PAGES[page].labs if only is None else only) if stem in labs]
+    stems = [stem for stem in (PAGES[page].labs if only is None else only) if stem in labs]
     with st.grid("auto", min_column_width=260, gap="medium"):
-        for stem in wanted:
+        for stem in stems:
             with st.container(border=True, height="stretch", gap="small"):
                 st.markdown(f"**{ui.text(labs[stem]['name'])}**")
                 st.markdown(ui.text(ui.asked(labs[stem]["question"])))
@@ -209,19 +206,19 @@ def offer(page: str, only: Sequence[str] | None = None) -> None:
                     st.caption(ui.count(labs[stem]["runs"], "run"), width="stretch")
                     about = f"Launch {ui.text(labs[stem]['name'])}"
                     if st.button("Launch", key=f"offer-{stem}", icon=":material/play_arrow:", help=about):
-                        service.launch(labs[stem]["text"])
+                        service_line.launch(labs[stem]["text"])
 
 
-def _nothing(page: str, chosen: compare_data.Selection, otherwise: Callable[[], None] | None) -> None:
-    """The page without runs."""
-    if not chosen.empty:
+def _nothing(page: str, address: selection.Address, otherwise: Callable[[], None] | None) -> None:
+    """Draw the page without runs, and end it."""
+    if not address.empty:
         st.markdown("This store has none of the runs that the address names, or none of them counts any more.")
         if st.button("Choose others", type="primary"):
             ui.go(page, {})
         st.stop()
     st.markdown(PAGES[page].question)
     if len(store.sweeps()):
-        compare_data.picker(chosen, page)
+        selection.picker(address, page)
     st.subheader("Ready-made", anchor=False)
     offer(page)
     if otherwise is not None:
@@ -229,8 +226,8 @@ def _nothing(page: str, chosen: compare_data.Selection, otherwise: Callable[[], 
     st.stop()
 
 
-def _bar(page: str, chosen: compare_data.Selection, found: Comparison, metrics: Metrics, slots: Slots) -> Slots:
-    """What the page is about and what can be changed of it; returns the slots as they are chosen."""
+def _bar(page: str, address: selection.Address, comparison: Comparison, metrics: Metrics, slots: Slots) -> Slots:
+    """Draw the controls above the page; returns the slots as they are chosen."""
     judges = list(dict.fromkeys([slots.dev, *metrics.judges]))
     if len(judges) > 1:
         st.selectbox(
@@ -240,36 +237,36 @@ def _bar(page: str, chosen: compare_data.Selection, found: Comparison, metrics: 
     with st.popover("Metrics", icon=":material/tune:", help="Which metric is which."):
         slots = choose(metrics, slots)
     with st.popover("Change", icon=":material/edit:", help="Other sweeps."):
-        compare_data.picker(chosen, page)
-    where = {"sweep": ",".join(chosen.sweeps)} if chosen.sweeps else {"runs": ",".join(found.runs["run_id"])}
+        selection.picker(address, page)
+    where = {"sweep": ",".join(address.sweeps)} if address.sweeps else {"runs": ",".join(comparison.runs["run_id"])}
     if st.button("Compare", icon=":material/compare_arrows:", key="to-compare", help="The same runs side by side."):
         ui.go("compare", where)
     return slots
 
 
-def _view(found: Comparison, slots: Slots, sweeps: Mapping[str, str]) -> View:
-    judged = judged_by_confirm(found)
+def _view(comparison: Comparison, slots: Slots, sweeps: Mapping[str, str]) -> View:
+    judged = judged_by_confirm(comparison)
     direction = schema.MAXIMIZE if slots.dev in slots.turned else schema.MINIMIZE
     groups, runs = groups_of(judged, slots.dev, direction, sweeps=sweeps)
     return View(
-        judged, runs, slots.dev, direction, groups, groups[: compare_data.MOST_DRAWN], False, None, False, dict(sweeps)
+        judged, runs, slots.dev, direction, groups, groups[: selection.MOST_DRAWN], False, None, False, dict(sweeps)
     )
 
 
 def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
-    """The page's title and the runs that the address names; without any it offers what would fill it, and ends.
+    """Draw the page's title and return the runs that the address names; without any, offer what fills it and end.
 
     Args:
         page: A key of PAGES.
         otherwise: Draws what the page has to show without runs, below the offer.
     """
-    chosen = compare_data.selection()
+    address = selection.from_url()
     st.title(PAGES[page].title, anchor=False)
-    found = None if chosen.empty else compare_data.load(chosen)
-    if found is None:
-        _nothing(page, chosen, otherwise)
-    assert found is not None
-    metrics = Metrics.of(found)
+    comparison = None if address.empty else selection.load(address)
+    if comparison is None:
+        _nothing(page, address, otherwise)
+    assert comparison is not None
+    metrics = Metrics.of(comparison)
     slots = first(metrics)
     if not slots.dev:
         st.markdown(nothing_to_judge_by(metrics.roles) if metrics.roles else "These runs logged no metric.")
@@ -285,21 +282,21 @@ def opened(page: str, otherwise: Callable[[], None] | None = None) -> Study:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         words = st.container(width="content")
         with st.container(horizontal=True, gap="xsmall", width="content", vertical_alignment="center"):
-            slots = _bar(page, chosen, found, metrics, slots)
-    specs = {sweep: store.spec_of(sweep) for sweep in dict.fromkeys(found.runs["parent"]) if sweep in sweeps}
+            slots = _bar(page, address, comparison, metrics, slots)
+    specs = {sweep: store.spec_of(sweep) for sweep in dict.fromkeys(comparison.runs["parent"]) if sweep in sweeps}
     study = Study(
         page,
-        found,
-        _view(found, slots, sweeps),
+        comparison,
+        _view(comparison, slots, sweeps),
         slots,
-        {each: spec for each, spec in specs.items() if spec is not None},
+        {sweep: spec for sweep, spec in specs.items() if spec is not None},
     )
     words.markdown(headline.about(study.view, study.view.groups))
     return study
 
 
 def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
-    """What the sweeps claim with the verdict, else the page's answer in one sentence; in red what else differs.
+    """Draw the claims with their verdict, else the page's answer in one sentence; in red what else differs.
 
     Args:
         study: The runs.
@@ -315,7 +312,7 @@ def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
         st.markdown(words)
     for note in filter(None, [*notes, judged_on(Role(study.slots.part)), study.logged_again]):
         st.caption(ui.text(note))
-    compare_parts.grown(study.view)
+    headline.grown(study.view)
     headline.guard(study.view)
 
 
@@ -323,7 +320,7 @@ def head(study: Study, answer: str, *notes: str, pairwise: bool = True) -> None:
 
 
 def empty(words: str, page: str = "", labs: Sequence[str] = ()) -> None:
-    """The place of a figure that has nothing to show: what is missing, and the ready-made sweeps that would fill it."""
+    """Draw a figure's place with what is missing for it, and the ready-made sweeps that would fill it."""
     st.container(border=True, height=180, horizontal_alignment="center", vertical_alignment="center").caption(
         ui.text(words), text_alignment="center"
     )
@@ -331,30 +328,50 @@ def empty(words: str, page: str = "", labs: Sequence[str] = ()) -> None:
         offer(page, labs)
 
 
-def figure(
+def chart(
     study: Study, key: str, draw: Callable[[bool], Any], numbers: pd.DataFrame, *, shows: str, n: str, interval: str,
     reading: str,
 ) -> None:  # fmt: skip
-    """A chart, one sentence on how to read it, its downloads.
+    """Draw a chart whose words the page writes: one sentence on how to read it, and its downloads.
 
     Args:
-        study: Whose.
-        key: Of the figure, once a page.
+        study: The runs that it is made of.
+        key: A name that no other figure of the page has.
         draw: Makes the plotly figure; given whether the page is dark.
         numbers: What it is drawn from.
-        shows: What is to be seen, for the caption in a document and those who cannot see the chart.
+        shows: What is to be seen, for the caption in a document and for those who cannot see the chart.
         n: `n=8 seeds each`.
         interval: What the bands or bars are; nothing where there is none.
         reading: How to read it, plain text.
     """
     st.plotly_chart(draw(ui.dark()), key=key, theme=None, config=SHOWN, alt=ui.text(shows))
     st.caption(ui.text(reading))
-    caption: export.Caption = documents.caption_of(study.found, study.sweeps, shows, n, interval, study.link())
-    documents.downloads(key, numbers, lambda: draw(False), caption)
+    caption: export.Caption = downloads.caption_of(study.comparison, study.sweeps, shows, n, interval, study.link())
+    downloads.buttons(key, numbers, lambda: draw(False), caption)
+
+
+def figure(
+    study: Study, key: str, info: FigureInfo, plot: Callable[..., Any], *, n: str | None = None,
+    numbers: pd.DataFrame | None = None,
+) -> None:  # fmt: skip
+    """Draw a chart of an info, with the info's words and downloads.
+
+    Args:
+        study: The runs that it is made of.
+        key: A name that no other figure of the page has.
+        info: The numbers, and what they say of themselves.
+        plot: Draws them: `plot(info, dark=True)` makes the plotly figure.
+        n: How many values the figure rests on, where the page counts others than the info does.
+        numbers: The table to download, where it is not `info.frame()`.
+    """
+    chart(
+        study, key, lambda dark: plot(info, dark=dark), info.frame() if numbers is None else numbers,
+        shows=info.shows, n=info.n if n is None else n, interval=info.interval, reading=info.reading,
+    )  # fmt: skip
 
 
 def axis_picker(label: str, options: Sequence[str], default: str | None, key: str, help: str = "") -> str | None:
-    """A param to lay a figure out along; None where there is none."""
+    """Draw the choice of a figure's axis among params; None where there is none to choose."""
     if not options:
         return None
     place = options.index(default) if default in options else 0

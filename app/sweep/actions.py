@@ -11,7 +11,7 @@ import streamlit as st
 from app.shared import store, ui
 from app.shared.labs import PAGES
 from app.shared.store import spec_of
-from app.sweep import files as sweep_files
+from app.sweep import files
 from sweeps import spec as specs
 from sweeps.client import CommandError
 from tracking.schema import COMMANDS
@@ -33,7 +33,7 @@ def awaits() -> bool:
     return time.monotonic() < st.session_state.get("_awaits_until", 0.0)
 
 
-def said(kind: str, text: str) -> None:
+def keep_message(kind: str, text: str) -> None:
     """Keep a sentence for the page's next run.
 
     Args:
@@ -43,20 +43,20 @@ def said(kind: str, text: str) -> None:
     st.session_state["_said"] = (kind, text)
 
 
-def tell() -> None:
-    """Show what `said` kept, once."""
-    told = st.session_state.pop("_said", None)
-    if told:
-        {"error": st.error, "warning": st.warning}[told[0]](ui.text(told[1]))
+def show_message() -> None:
+    """Show what `keep_message` kept, once."""
+    message = st.session_state.pop("_said", None)
+    if message:
+        {"error": st.error, "warning": st.warning}[message[0]](ui.text(message[1]))
 
 
 def command(name: str, target: Any, **arguments: Any) -> bool:
-    """Give a command to the service; what it refuses or warns of is shown on the page. Whether it was obeyed."""
+    """Give the service a command; what it refuses or warns of is shown on the page. Returns whether it was obeyed."""
     st.session_state["_awaits_until"] = time.monotonic() + AWAITED_S
     try:
         warning = getattr(store.client(), name)(target, **arguments)
     except (CommandError, ValueError, OSError) as error:
-        said("error", str(error))
+        keep_message("error", str(error))
         return False
     st.session_state["_said"] = ("warning", warning) if isinstance(warning, str) else None
     return True
@@ -102,8 +102,8 @@ def _extend(row: Any, spec: specs.Spec | None) -> None:
 
 def _changed(sweep: str, before: specs.Spec, keys: dict[str, str]) -> None:
     given = {name: st.session_state.get(key) for name, key in keys.items()}
-    wanted = {name: value for name, value in given.items() if value not in (None, getattr(before, name))}
-    if not wanted or command("change", sweep, **wanted):
+    changes = {name: value for name, value in given.items() if value not in (None, getattr(before, name))}
+    if not changes or command("change", sweep, **changes):
         _obeyed("change")
 
 
@@ -129,7 +129,7 @@ _FORMS: Final[dict[str, Callable[[Any, specs.Spec | None], None]]] = {"extend": 
 
 
 def buttons(row: Any) -> None:
-    """What can be done with the sweep in its state."""
+    """Draw the buttons for what can be done with the sweep in its state."""
     spec = spec_of(row["sweep"])
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="sweep-actions"):
         for name, states in COMMANDS.items():
@@ -171,7 +171,7 @@ def buttons(row: Any) -> None:
             "Delete", key="do-delete", icon=":material/delete:", help="The sweep with all its runs; it can be restored."
         ):
             delete_dialog(row)
-    tell()
+    show_message()
 
 
 def _deleted(sweep: str, name: str, runs: int) -> None:
@@ -183,11 +183,11 @@ def _deleted(sweep: str, name: str, runs: int) -> None:
 def delete_dialog(row: Any) -> None:
     """Ask before a sweep is deleted with its runs."""
     runs = len(store.runs(row["sweep"]))
-    held = sweep_files.held(row["sweep"])
-    files = f"Their files ({held}) stay on the disk until they are cleaned." if held else ""
+    held = files.held(row["sweep"])
+    remaining = f"Their files ({held}) stay on the disk until they are cleaned." if held else ""
     st.markdown(
         f"Delete **{ui.text(row['name'], 80)}** and its **{ui.count(runs, 'run')}**? They are hidden here and in"
-        f" MLflow, and can be restored. {ui.text(files)}"
+        f" MLflow, and can be restored. {ui.text(remaining)}"
     )
     with st.container(horizontal=True):
         if st.button(
@@ -206,12 +206,12 @@ def restore(sweep: str) -> None:
 
 
 def just_deleted(sweep: str) -> bool:
-    """Where a sweep stood that was deleted a moment ago: one sentence, and the way back. False for any other sweep."""
+    """Draw a sentence and the way back in place of a sweep that was just deleted; False for any other sweep."""
     gone = st.session_state.get("_deleted")
     if not gone or gone[0] != sweep:
         return False
     st.title("Sweep")
-    tell()
+    show_message()
     st.markdown(f"{ui.text(gone[1], 80)} and its {ui.count(gone[2], 'run')} are deleted.")
     with st.container(horizontal=True):
         if st.button("All sweeps", type="primary", key="deleted-all"):

@@ -1,4 +1,4 @@
-"""The winners of a sweep: what the search said of them, and what is left of it with fresh seeds."""
+"""The winners of a sweep: their results in the search, and what is left of these with fresh seeds."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def expected(row: Any) -> Spec | None:
     return spec if spec is not None and spec.confirm is not None else None
 
 
-def section(row: Any, info: ConfirmedInfo, found: Standings | None) -> None:
-    """Search and confirm apart: figure, table, what to make of it.
+def section(row: Any, info: ConfirmedInfo, standings: Standings | None) -> None:
+    """Draw search and confirm apart: a figure, a table, and what to make of them.
 
     Args:
         row: The sweep.
@@ -55,7 +55,7 @@ def section(row: Any, info: ConfirmedInfo, found: Standings | None) -> None:
         plot_confirmed(drawn, dark=ui.dark()), key="confirmed", theme=None, config=SHOWN,
         alt=ui.text(f"{info.metric} of each winner: the runs that chose it, and those with fresh seeds"),
     )  # fmt: skip
-    _table(info, found)
+    _table(info, standings)
     st.caption(ui.text(f"{OPTIMISTIC} {info.basis}"))
     numbers = table(info)
     caption = export.Caption(
@@ -68,8 +68,8 @@ def section(row: Any, info: ConfirmedInfo, found: Standings | None) -> None:
     )  # fmt: skip
 
 
-def _table(info: ConfirmedInfo, found: Standings | None) -> None:
-    frame = table(info).assign(rank=places(info.groups, found))
+def _table(info: ConfirmedInfo, standings: Standings | None) -> None:
+    frame = table(info).assign(rank=places(info.groups, standings))
     several = info.per is not None and frame["value"].value_counts().max() > 1
     if info.per is None:
         frame = frame.drop(columns=["value", "place"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -33,15 +34,24 @@ def _chosen(groups: list[Group], many: str, named: list[str]) -> list[Group]:
     return groups[: MOST if many == "All" else int(many)]
 
 
-def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[Group] = ()) -> None:
-    """The controls and the figure.
+@dataclass(frozen=True)
+class Controls:
+    """What is set for the figure."""
 
-    Args:
-        row: The sweep.
-        runs: Its runs.
-        groups: The groups of its search, best first.
-        winners: The groups of its confirm runs, best first; nothing before there are some.
-    """
+    phase: str
+    groups: list[Group]
+    """The groups of that phase, best first."""
+    metric: str
+    scale: str
+    many: str
+    """How many of the best groups are drawn: one of COUNTS."""
+    named: list[str]
+    """The labels of the groups that are drawn instead."""
+    follows: bool
+    """Whether the figure follows the sweep, or is held still."""
+
+
+def _controls(row: Any, groups: list[Group], winners: Sequence[Group]) -> Controls:
     phase = SEARCH
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if winners:
@@ -71,16 +81,30 @@ def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[
         ) if len(groups) > 1 else []  # fmt: skip
         # Streamlit mounts a new chart for new points, which undoes a zoom: a reader can hold the figure still.
         follows = row["state"] not in ui.ACTIVE or st.toggle("Live", True, key="follow", help="Off: the figure stays.")
-    if follows:
+    return Controls(phase, groups, str(metric), str(scale), many or "5", named, follows)
+
+
+def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[Group] = ()) -> None:
+    """Draw the controls and the figure.
+
+    Args:
+        row: The sweep.
+        runs: Its runs.
+        groups: The groups of its search, best first.
+        winners: The groups of its confirm runs, best first; nothing before there are some.
+    """
+    controls = _controls(row, groups, winners)
+    phase, metric, groups = controls.phase, controls.metric, controls.groups
+    if controls.follows:
         st.session_state["_curves_held"] = (row["sweep"], phase, runs, groups)
     elif st.session_state.get("_curves_held", ("", ""))[:2] == (row["sweep"], phase):
         _, _, runs, groups = st.session_state["_curves_held"]
-    drawn = _chosen(groups, many or "5", named)
+    drawn = _chosen(groups, controls.many, controls.named)
     members = (
         runs[runs["counts"].astype(bool) & runs["group"].isin([group.group for group in drawn])] if len(runs) else runs
     )
     histories = store.histories(tuple(members["run_id"]), metric) if len(members) else pd.DataFrame()
-    if not follows:
+    if not controls.follows:
         # Runs that went on since then are drawn as far as they had come.
         histories = _until(histories, st.session_state.setdefault("_curves_held_at", time.time() * 1000))
     else:
@@ -93,13 +117,13 @@ def curves(row: Any, runs: pd.DataFrame, groups: list[Group], winners: Sequence[
             f"{metric} {words}.", text_alignment="center"
         )
         return
-    log = scale == "log" and not mostly_zero(info)
+    log = controls.scale == "log" and not mostly_zero(info)
     figure = plot_curves(info, dark=ui.dark(), log=log, height=HEIGHT)
     st.plotly_chart(
         figure, key="curves", theme=None, config={"displaylogo": False, "displayModeBar": False, "responsive": True},
         alt=f"{metric} over the epochs, a line a configuration",
     )  # fmt: skip
-    st.caption(axis_reading(info, log, wanted=scale == "log"))
+    st.caption(axis_reading(info, log, wanted=controls.scale == "log"))
     for note in info.notes:
         st.caption(ui.text(note))
 
@@ -111,7 +135,7 @@ def _until(histories: pd.DataFrame, moment: float) -> pd.DataFrame:
 def _zeros(info: CurvesInfo) -> tuple[int, int]:
     """How many values lie at or below zero, and how many there are."""
     values = [line.values for curve in info.curves for line in curve.lines]
-    return sum(int((own <= 0).sum()) for own in values), sum(len(own) for own in values)
+    return sum(int((array <= 0).sum()) for array in values), sum(len(array) for array in values)
 
 
 def mostly_zero(info: CurvesInfo) -> bool:
@@ -121,6 +145,7 @@ def mostly_zero(info: CurvesInfo) -> bool:
 
 
 def axis_reading(info: CurvesInfo, log: bool, wanted: bool) -> str:
+    """How to read the figure; `wanted` says whether a logarithmic scale was asked for."""
     words = ["Thin lines are seeds, thick ones their mean"]
     words += [f"bands the {info.band}"] if info.band else ["below three seeds no interval is drawn"]
     words += info.marks(log)

@@ -1,19 +1,19 @@
-"""The sweeps that were deleted, and the way back for each."""
+"""The sweeps that were deleted, each with the button that restores it."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app.shared import store, ui
-from app.sweep import actions as sweep_actions
+from app.sweep import actions
 
 MOST = 50
 """Listed at most, the newest."""
 
 
 def deleted() -> None:
-    """Deleted sweeps with a button each, read only when they are asked for."""
-    sweep_actions.tell()
+    """Draw the deleted sweeps, each with a button; they are read only when they are asked for."""
+    actions.show_message()
     listing = st.expander("Deleted sweeps", icon=":material/delete:", key="deleted-sweeps", on_change="rerun")
     if not listing.open:
         return
@@ -26,6 +26,6 @@ def deleted() -> None:
             with st.container(horizontal=True, vertical_alignment="center", key=f"row-deleted-{sweep}"):
                 st.markdown(f"{ui.text(row['name'], 80) or 'unnamed'} · :gray[{ui.ago(row['start_time'])}]")
                 st.button(
-                    "Restore", key=f"restore-{sweep}", icon=":material/undo:", on_click=sweep_actions.restore,
+                    "Restore", key=f"restore-{sweep}", icon=":material/undo:", on_click=actions.restore,
                     args=(sweep,), help="Brings it back with its runs.",
                 )  # fmt: skip

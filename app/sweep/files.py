@@ -1,4 +1,4 @@
-"""The files of a sweep: what they take up, and how to be rid of them."""
+"""The files of a sweep: how much space they take, and how to delete them."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def size(bytes_: float) -> str:
 
 
 def held(sweep: str) -> str:
-    """What its files take up, in words; nothing where that is not known."""
+    """How much space the files of a sweep take, in words; nothing where that is not known."""
     try:
-        found = store.disk(sweep)
+        sizes = store.disk(sweep)
     except (StoreError, OSError):
         return ""
-    return "" if found is None else size(int(found["size"].sum()))
+    return "" if sizes is None else size(int(sizes["size"].sum()))
 
 
-def by_kind(found: pd.DataFrame) -> pd.DataFrame:
+def by_kind(sizes: pd.DataFrame) -> pd.DataFrame:
     """[file, runs, size]: files of one name together, the largest first."""
-    kinds = found.groupby("path", sort=False).agg(runs=("run_id", "nunique"), size=("size", "sum"))
+    kinds = sizes.groupby("path", sort=False).agg(runs=("run_id", "nunique"), size=("size", "sum"))
     kinds = kinds.sort_values(["size", "runs"], ascending=False)
     return kinds.rename_axis("file").reset_index()
 
@@ -65,7 +65,7 @@ def clean_dialog(sweep: str, what: str, words: str) -> None:
     """Ask before files are deleted.
 
     Args:
-        sweep: Whose.
+        sweep: The sweep's id.
         what: A key of CLEANS.
         words: How much of it there is.
     """
@@ -79,29 +79,29 @@ def clean_dialog(sweep: str, what: str, words: str) -> None:
 
 
 def files(row: Any) -> None:
-    """The table of files, their sum, and the two ways to clean."""
+    """Draw the table of files, their sum, and the two buttons that clean."""
     sweep = str(row["sweep"])
-    told = st.session_state.pop("_cleaned", None)
-    if told:
-        (st.error if told[0] == "error" else st.success)(ui.text(told[1]))
+    message = st.session_state.pop("_cleaned", None)
+    if message:
+        (st.error if message[0] == "error" else st.success)(ui.text(message[1]))
     try:
-        found = store.disk(sweep)
+        sizes = store.disk(sweep)
     except (StoreError, OSError) as error:
         st.warning(ui.text(error))
         return
     amounts = dict.fromkeys(CLEANS, "")
-    if found is None:
+    if sizes is None:
         st.markdown("The files lie on a server or in a cloud store: how much they take up is not known here.")
     else:
-        kinds = by_kind(found)
+        kinds = by_kind(sizes)
         runs = kinds[~kinds["file"].isin([SPEC_FILE, TRIALS_FILE])]
         weights = int(kinds.loc[kinds["file"] == WEIGHTS_FILE, "size"].sum())
         total = int(kinds["size"].sum())
         st.markdown(f"**{ui.text(size(total))}** on the disk, of which weights **{ui.text(size(weights))}**.")
-        own = {"weights": weights, "artifacts": int(runs["size"].sum())}
-        amounts = {what: f"They take up {size(bytes_)}." for what, bytes_ in own.items()}
+        totals = {"weights": weights, "artifacts": int(runs["size"].sum())}
+        amounts = {what: f"They take up {size(bytes_)}." for what, bytes_ in totals.items()}
         st.dataframe(
-            kinds.assign(size=[size(each) for each in kinds["size"]]).head(200), hide_index=True, key="files",
+            kinds.assign(size=[size(bytes_) for bytes_ in kinds["size"]]).head(200), hide_index=True, key="files",
             row_height=30, height=min(38 + 30 * max(1, len(kinds)), 300), placeholder="",
             column_config={
                 "file": st.column_config.TextColumn(width="medium"),

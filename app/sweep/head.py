@@ -20,19 +20,19 @@ from analysis.statistics.standings import Standings
 from app.launch import preflight
 from app.shared import claims, store, ui
 from app.shared.claims import Judged
-from app.sweep import confirm as sweep_confirm
+from app.sweep import confirm
 from sweeps.preflight.decidable import plan_of
 from sweeps.spec import Spec
 
 
 @dataclass(frozen=True)
-class Found:
-    """A sweep as far as it has come."""
+class Results:
+    """The results of a sweep so far."""
 
     search: pd.DataFrame
     """Its search runs."""
     groups: list[Group]
-    """Of the search, best first."""
+    """The groups of the search, best first."""
     winners: confirmed.ConfirmedInfo
     confirms: Spec | None
     """Its specification, if it confirms its winners."""
@@ -48,21 +48,21 @@ class Found:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What each group is called, that of search and confirm runs apart."""
+        """Group -> its label, with those of confirm runs marked."""
         fresh = {group.group: f"{group.label} (confirm)" for group in self.winners.groups}
         return {group.group: group.label for group in self.groups} | fresh
 
 
-def look(row: Any, runs: pd.DataFrame, over: bool) -> Found:
-    """Rank what there is; pairs are compared when all runs are there, which takes too long to do at every refresh."""
+def results_so_far(row: Any, runs: pd.DataFrame, over: bool) -> Results:
+    """Rank the groups that have results; pairs are compared once no more runs come, since that takes too long."""
     search = runs[~confirmed.confirms(runs)] if len(runs) else runs
-    spec = sweep_confirm.expected(row)
+    spec = confirm.expected(row)
     groups = sweep_ranking(search, list(row["searched"]), row["direction"])
     fresh = runs[confirmed.confirms(runs)] if len(runs) else runs
     began = float(fresh["start_time"].min()) if len(fresh) else math.inf
-    winners = sweep_confirm.info_of(row, runs, spec)
+    winners = confirm.info_of(row, runs, spec)
     ranked = confirmed.sweep_standings(search, groups, winners) if over else None
-    return Found(search, groups, winners, spec, began, ranked)
+    return Results(search, groups, winners, spec, began, ranked)
 
 
 def _plan(row: Any, groups: list[Group]) -> Plan:
@@ -71,60 +71,60 @@ def _plan(row: Any, groups: list[Group]) -> Plan:
     return Plan(int(row["seeds"]), SEEDS, 0, len(groups)) if spec is None else plan_of(spec)
 
 
-def _lacking(row: Any, found: Found, over: bool, claimed: bool) -> str:
+def _lacking(row: Any, results: Results, over: bool, claimed: bool) -> str:
     """What keeps a sweep from a verdict: too few seeds as long as it trains, or too many configurations."""
     if over:
-        return "" if claimed else confirmed.not_compared(found.groups, found.winners)
-    plan = _plan(row, found.winners.groups if found.winners.judged else found.groups)
+        return "" if claimed else confirmed.not_compared(results.groups, results.winners)
+    plan = _plan(row, results.winners.groups if results.winners.judged else results.groups)
     return plan.sentence if plan.missing or plan.too_many else ""
 
 
-def _answer(row: Any, found: Found, over: bool, claimed: bool) -> str:
+def _answer(row: Any, results: Results, over: bool, claimed: bool) -> str:
     """The verdict on all pairs once every run is there; before that, or below a claim's verdict, who leads."""
-    if found.standings is not None and not claimed:
-        return found.standings.sentence
-    if found.winners.judged:
-        return confirmed.answer(found.winners, over=over)
-    return answer(found.groups, row["metric"], over=over)
+    if results.standings is not None and not claimed:
+        return results.standings.sentence
+    if results.winners.judged:
+        return confirmed.answer(results.winners, over=over)
+    return answer(results.groups, row["metric"], over=over)
 
 
-def headline(row: Any, found: Found, over: bool, judged: Sequence[Judged]) -> None:
-    """The claims with their verdict, else the answer, and how far it can be believed.
+def headline(row: Any, results: Results, over: bool, judged: Sequence[Judged]) -> None:
+    """Draw the claims with their verdict, else the answer, and how far it can be believed.
 
     Args:
         row: The sweep.
-        found: How far it has come: winners are judged by their confirm runs alone.
+        found: Its results so far: winners are judged by their confirm runs alone.
         over: Whether no more runs will come.
         judged: What it claims.
     """
-    winners, spec = found.winners, found.confirms
-    words = ui.text(_answer(row, found, over, bool(judged)))
+    winners, spec = results.winners, results.confirms
+    words = ui.text(_answer(row, results, over, bool(judged)))
     st.markdown(words if claims.headline(judged) else f"## {words}")
     if winners.judged:
         st.caption("Judged by fresh seeds alone: those that chose the winners make them look better than they are.")
-        if not over and found.searches_on:
+        if not over and results.searches_on:
             st.caption("The search goes on: when it is done, its winners are chosen again.")
-    elif spec is not None and spec.confirm is not None and any(group.interval.n for group in found.groups):
+    elif spec is not None and spec.confirm is not None and any(group.interval.n for group in results.groups):
         st.caption(
             f"The best of a search is too good on average, since luck helped to choose it:"
             f" {ui.count(spec.confirm.seeds, 'fresh seed')} will say how good it is."
         )
-    if lacking := _lacking(row, found, over, bool(judged)):
+    if lacking := _lacking(row, results, over, bool(judged)):
         st.caption(ui.text(lacking))
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:
     """What pruning saved, as the end of a sentence; nothing if nothing was pruned."""
-    found = pruning_saved(search, int(row["seeds"]))
-    if not found.ended:
+    savings = pruning_saved(search, int(row["seeds"]))
+    if not savings.ended:
         return ""
-    time_ = f" about {ui.duration(found.seconds)} of training" if found.seconds >= 1 else ""
-    spared = f" and {ui.count(found.spared, 'run')} not begun" if found.spared else ""
-    return f"pruning saved{time_ or ' time'}: {ui.count(found.ended, 'run')} ended early{spared}"
+    time_ = f" about {ui.duration(savings.seconds)} of training" if savings.seconds >= 1 else ""
+    spared = f" and {ui.count(savings.spared, 'run')} not begun" if savings.spared else ""
+    return f"pruning saved{time_ or ' time'}: {ui.count(savings.ended, 'run')} ended early{spared}"
 
 
 def progress(row: Any, runs: pd.DataFrame, search: pd.DataFrame) -> None:
-    """How far it is, how long it will take, and what became of the runs."""
+    """Draw how far the sweep is, how long it will take, and what became of its runs."""
     planned, done, running = int(row["planned"] or 0), int(row["done"]), int(row["running"])
     words = [f"{done} of {ui.count(planned, 'run')}"]
     if row["state"] == "running":

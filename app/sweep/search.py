@@ -35,15 +35,15 @@ class Search:
     """The sweep."""
     runs: pd.DataFrame
     """Its search runs."""
-    every: pd.DataFrame
+    all_runs: pd.DataFrame
     """All its runs."""
 
     @property
     def trials(self) -> list[TrialResult]:
-        """Its trials, pruned ones with what was seen of them."""
+        """Its trials; a pruned one with what it logged until it was ended."""
         pruned = self.runs[self.runs["outcome"] == Outcome.PRUNED] if len(self.runs) else self.runs
-        seen = store.histories(tuple(pruned["run_id"]), self.row["metric"]) if len(pruned) else pd.DataFrame()
-        return trial_results(self.runs, list(self.row["searched"]), last_seen(seen))
+        histories = store.histories(tuple(pruned["run_id"]), self.row["metric"]) if len(pruned) else pd.DataFrame()
+        return trial_results(self.runs, list(self.row["searched"]), last_seen(histories))
 
     @property
     def keys(self) -> list[str]:
@@ -62,7 +62,7 @@ def _chart(figure: Any, key: str, alt: str) -> None:
 
 
 def history(search: Search) -> None:
-    """The objective by trial."""
+    """Draw the objective by trial."""
     info = history_info(search.trials, search.row["metric"], search.row["direction"])
     if info.empty:
         _empty("No trial has a result yet.")
@@ -77,14 +77,14 @@ def _reading(trials: list[TrialResult], direction: str) -> str:
     if any(trial.outcome == Outcome.PRUNED for trial in trials):
         words += ["hollow ones were pruned and stand where they were judged"]
     words += ["red crosses diverged"] if any(trial.outcome == Outcome.DIVERGED for trial in trials) else []
-    own = scale(heights_of(trials), direction)
-    far = any(math.isfinite(trial.height) and not own.holds(trial.height) for trial in trials)
+    axis = scale(heights_of(trials), direction)
+    far = any(math.isfinite(trial.height) and not axis.holds(trial.height) for trial in trials)
     words += ["triangles are worse than the scale"] if far else []
     return ", ".join(words) + "."
 
 
 def importance(search: Search) -> None:
-    """How much each searched key matters."""
+    """Draw how much each searched key matters."""
     evaluator = st.segmented_control(
         "By", list(EVALUATORS), default=EVALUATORS[0], required=True, key="evaluator", bind="query-params",
         help="PED-ANOVA asks what the best trials have in common, fANOVA what the variance of all is due to.",
@@ -121,7 +121,7 @@ def _importance(trials: pd.DataFrame, params: pd.DataFrame, direction: str, eval
 
 
 def slices(search: Search) -> None:
-    """The objective against each searched key."""
+    """Draw the objective against each searched key."""
     keys, trials = search.keys, search.trials
     if not keys or not trials:
         _empty("Nothing is searched." if not keys else "No trial has a result yet.")
@@ -140,7 +140,7 @@ def slices(search: Search) -> None:
 
 
 def contour(search: Search) -> None:
-    """The objective over two searched keys."""
+    """Draw the objective over two searched keys."""
     keys = search.keys
     if len(keys) < 2:
         _empty(
@@ -165,8 +165,8 @@ def contour(search: Search) -> None:
 
 
 def timeline(search: Search) -> None:
-    """When each run was trained."""
-    info = timeline_info(search.every, time.time() * 1000)
+    """Draw when each run was trained."""
+    info = timeline_info(search.all_runs, time.time() * 1000)
     if not info.spans:
         _empty("No run has started yet.")
         return
@@ -178,7 +178,7 @@ def timeline(search: Search) -> None:
 FIGURES: Final[dict[str, Callable[[Search], None]]] = {
     "History": history, "Importance": importance, "Slices": slices, "Contour": contour, "Timeline": timeline,
 }  # fmt: skip
-"""Tab -> what draws it."""
+"""Tab -> the function that draws it."""
 
 
 def figure(name: str, row: Any, runs: pd.DataFrame) -> None:

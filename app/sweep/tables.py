@@ -16,9 +16,7 @@ from analysis.runs.ranking import Group, places
 from analysis.runs.steps_and_times import duration_seconds
 from analysis.statistics.standings import Standings
 from app.shared import store, ui
-from app.sweep import actions as sweep_actions
-from app.sweep import files as sweep_files
-from app.sweep import search as sweep_search
+from app.sweep import actions, files, search
 from sweeps.client import CommandError
 from tracking.legible import legible
 
@@ -28,14 +26,14 @@ _PLACES: Final = {
 }
 
 
-def ranking_table(row: Any, groups: list[Group], found: Standings | None, winners: bool) -> None:
-    """All groups of the search, best first.
+def ranking_table(row: Any, groups: list[Group], standings: Standings | None, winners: bool) -> None:
+    """Draw the table of all groups of the search, best first.
 
     Args:
         row: The sweep.
         groups: In their order.
         found: The verdicts on them, where there are some.
-        winners: Whether there are winners, which have a table of their own.
+        winners: Whether there are winners, which have their own table.
     """
     if not groups:
         return
@@ -43,11 +41,11 @@ def ranking_table(row: Any, groups: list[Group], found: Standings | None, winner
     keys = [key for key in row["searched"] if any(key in group.params for group in groups)]
     colour_of = theme.colour_indices(group.method for group in groups)
     colours = theme.palette(ui.dark())
-    place = "rank" if found is None else "place"
+    place = "rank" if standings is None else "place"
     frame = pd.DataFrame(
         {
             "●": ["●"] * len(groups),
-            place: places(groups, found),
+            place: places(groups, standings),
             **{key: [_cell(group.params.get(key)) for group in groups] for key in keys},
             "mean": [group.interval.mean for group in groups],
             "±": [group.interval.half if group.interval.shown else math.nan for group in groups],
@@ -82,7 +80,7 @@ def ranking_table(row: Any, groups: list[Group], found: Standings | None, winner
     )  # fmt: skip
     pruned = sum(group.pruned for group in groups)
     words = f" {pruned} {'were' if pruned > 1 else 'was'} pruned and {'have' if pruned > 1 else 'has'} no rank."
-    shared = next((row.place for row in found.rows if row.tied), "") if found is not None else ""
+    shared = next((row.place for row in standings.rows if row.tied), "") if standings is not None else ""
     tied = f" {shared}: with these seeds their order cannot be told." if shared else ""
     by = "Ranked by the share of diverged runs, then by the mean of the finite ones."
     st.caption(f"{by}{tied}{words if pruned else ''}")
@@ -107,7 +105,7 @@ def _cell(value: Any) -> Any:
 def _stop(ids: list[str]) -> None:
     click = st.session_state.get("stop_run")
     if click is not None and 0 <= click["row"] < len(ids):
-        sweep_actions.command("stop_run", ids[click["row"]])
+        actions.command("stop_run", ids[click["row"]])
 
 
 def stoppable(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -118,7 +116,7 @@ def stoppable(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
-    """Every run, what counts and what does not, with a way to stop one that runs.
+    """Draw the table of all runs, those that do not count too, with a button that stops one that trains.
 
     Args:
         row: The sweep.
@@ -166,7 +164,7 @@ def runs_table(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
 
 
 def events_list(row: Any) -> None:
-    """What happened, newest first."""
+    """Draw the table of what happened, newest first."""
     frame = store.events(row["sweep"])
     if not len(frame):
         st.caption("Nothing has happened yet.")
@@ -184,7 +182,7 @@ def events_list(row: Any) -> None:
 
 
 def specification(row: Any) -> None:
-    """The YAML it was launched with, and the way to MLflow."""
+    """Draw the YAML that the sweep was launched with, and the link to MLflow."""
     text = store.spec_text(row["sweep"])
     st.code(legible(text), language="yaml", wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -196,17 +194,17 @@ def specification(row: Any) -> None:
             except (CommandError, OSError) as error:
                 st.error(ui.text(error))
         if st.session_state.get("_mlflow"):
-            found = quote(f"tags.sweep = '{row['sweep']}'")
-            page = f"{st.session_state['_mlflow']}/#/experiments/{row['experiment_id']}/runs?searchFilter={found}"
+            query = quote(f"tags.sweep = '{row['sweep']}'")
+            page = f"{st.session_state['_mlflow']}/#/experiments/{row['experiment_id']}/runs?searchFilter={query}"
             st.link_button("This sweep in MLflow", page)
 
 
 def more(row: Any, runs: pd.DataFrame, labels: Mapping[str, str]) -> None:
-    """Runs, the figures of the search, files, events and the specification, of which only the open one is drawn."""
+    """Draw the tabs: runs, figures of the search, files, events, specification; of these only the open one."""
     parts: dict[str, Callable[[], None]] = {"Runs": lambda: runs_table(row, runs, labels)}
-    parts |= {name: partial(sweep_search.figure, name, row, runs) for name in sweep_search.FIGURES}
+    parts |= {name: partial(search.figure, name, row, runs) for name in search.FIGURES}
     parts |= {
-        "Files": lambda: sweep_files.files(row),
+        "Files": lambda: files.files(row),
         "Events": lambda: events_list(row),
         "Specification": lambda: specification(row),
     }

@@ -8,23 +8,23 @@ from app.bias_variance.decomposition import decomposition, fits
 from app.bias_variance.diagnosis import aim_inputs, diagnosis, label_note
 from app.bias_variance.learning_curve import learning
 from app.shared import live
-from app.study import page as study
+from app.study import page as study_page
 
-seen = live.begin()
-found = study.opened("bias_variance")
+snapshot = live.begin()
+study = study_page.opened("bias_variance")
 top = st.container()
-aim = aim_inputs(found)
+aim = aim_inputs(study)
 tabs = st.tabs(
     ["Diagnosis", "Learning curve", "Decomposition", "Fits"], key="look", on_change="rerun", bind="query-params"
 )
 with tabs[0]:
-    answer = diagnosis(found, aim, bool(tabs[0].open))
+    answer = diagnosis(study, aim, bool(tabs[0].open))
 with tabs[1]:
-    learning(found, aim, bool(tabs[1].open))
+    learning(study, aim, bool(tabs[1].open))
 with tabs[2]:
-    decomposition(found, aim, bool(tabs[2].open))
+    decomposition(study, aim, bool(tabs[2].open))
 with tabs[3]:
-    fits(found, bool(tabs[3].open))
+    fits(study, bool(tabs[3].open))
 with top:
-    study.head(found, answer, label_note(found), pairwise=False)
-live.follow(seen, found.active)
+    study_page.head(study, answer, label_note(study), pairwise=False)
+live.follow(snapshot, study.active)

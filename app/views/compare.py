@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.compare import figures as compare_figures
-from app.compare import tables as compare_parts
-from app.shared import headline, live, ui
-from app.shared import selection as compare_data
+from app.compare import figures, tables
+from app.shared import headline, live, selection, ui
 
-seen = live.begin()
-chosen, whole = compare_data.opened("compare")
-found = compare_data.compared(chosen, whole)
+snapshot = live.begin()
+address, whole = selection.opened("compare")
+compared = selection.to_compare(address, whole)
 bar = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
-view = compare_data.controls(found)
+view = selection.controls(compared)
 if view is None:
     st.stop()
 with bar:
     st.markdown(headline.about(view, view.groups), width="content")
     with st.container(horizontal=True, gap="xsmall", width="content", vertical_alignment="center"):
         with st.popover("Change", icon=":material/edit:", help="Other sweeps."):
-            compare_data.picker(chosen, "compare")
-        where = {"sweep": ",".join(chosen.sweeps)} if chosen.sweeps else {"runs": ",".join(found.runs["run_id"])}
+            selection.picker(address, "compare")
+        where = {"sweep": ",".join(address.sweeps)} if address.sweeps else {"runs": ",".join(compared.runs["run_id"])}
         if st.button(
             "Quality", icon=":material/grid_on:", key="to-quality", help="How well the classes are told apart."
         ):
             ui.go("quality", where)
-        compare_parts.open_in_mlflow(view.members)
-ranked = compare_parts.ranked(view)
-compare_parts.headline(view, ranked, compare_data.judged_claims(chosen, whole))
-compare_parts.grown(view)
-compare_data.phases(chosen, found)
+        tables.open_in_mlflow(view.members)
+ranked = tables.ranked(view)
+tables.headline(view, ranked, selection.judged_claims(address, whole))
+headline.grown(view)
+selection.phases(address, compared)
 headline.guard(view)
-compare_figures.figures(view)
-compare_parts.table(view, ranked)
-compare_parts.pair(view, ranked)
-compare_parts.params(view)
+figures.figures(view)
+tables.table(view, ranked)
+tables.pair(view, ranked)
+tables.params(view)
 st.caption(f"The address of this page holds the selection and all settings: {ui.text('copy it to show the same.')}")
-live.follow(seen, view.active)
+live.follow(snapshot, view.active)

@@ -5,12 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.launch import claim as form_claim
-from app.launch import confirm as form_confirm
-from app.launch import form, preflight
-from app.launch import replicate as form_replicate
-from app.shared import service_line as service
-from app.shared import store, ui
+from app.launch import claim, confirm, form, preflight, replicate, state
+from app.shared import service_line, store, ui
 from sweeps import search as searches
 from sweeps import spec as specs
 from sweeps.catalogue import user_models
@@ -21,7 +17,7 @@ from tracking.legible import legible
 def load(text: str) -> None:
     """Fill the form from YAML, or keep it and say why not."""
     try:
-        form.load_text(text)
+        state.load_text(text)
         st.session_state["_form_problems"] = ()
     except specs.SpecError as error:
         st.session_state["_form_problems"] = error.problems
@@ -29,11 +25,11 @@ def load(text: str) -> None:
 
 def from_url() -> None:
     """`?copy=SWEEP` or `?lab=NAME` fills the form, once each time that it is asked for."""
-    asked = (st.query_params.get("copy"), st.query_params.get("lab"))
-    if asked == (None, None) or st.session_state.get("_form_from") == asked:
+    requested = (st.query_params.get("copy"), st.query_params.get("lab"))
+    if requested == (None, None) or st.session_state.get("_form_from") == requested:
         return
-    st.session_state["_form_from"] = asked
-    sweep, lab = asked
+    st.session_state["_form_from"] = requested
+    sweep, lab = requested
     if sweep is None:
         labs = store.labs()
         if lab in labs:
@@ -47,22 +43,24 @@ def from_url() -> None:
 
 
 def starts() -> None:
-    """Other beginnings: a lab, an earlier sweep, YAML."""
+    """Draw the other beginnings: a lab, an earlier sweep, YAML."""
     labs, frame = store.labs(), store.sweeps()
     earlier = {row["sweep"]: row for row in frame.head(30).to_dict("records")} if len(frame) else {}
 
     def name_of(choice: tuple[str, str]) -> str:
-        kind, own = choice
+        kind, which = choice
         if kind == "lab":
-            return f"Lab: {labs[own]['name']}" if own in labs else own
-        return f"Copy of {earlier[own]['name']}, {ui.moment(earlier[own]['created'])}" if own in earlier else own
+            return f"Lab: {labs[which]['name']}" if which in labs else which
+        return (
+            f"Copy of {earlier[which]['name']}, {ui.moment(earlier[which]['created'])}" if which in earlier else which
+        )
 
     def start() -> None:
-        kind, own = st.session_state["_start_from"] or ("", "")
+        kind, which = st.session_state["_start_from"] or ("", "")
         if kind == "lab":
-            load(labs[own]["text"])
+            load(labs[which]["text"])
         elif kind == "sweep":
-            load(store.spec_text(own))
+            load(store.spec_text(which))
         st.session_state["_start_from"] = None
 
     def pasted() -> None:
@@ -86,9 +84,9 @@ def starts() -> None:
 
 
 def vary() -> dict[str, object]:
-    """What a seed changes; returns `vary` where that is not everything."""
+    """Draw what a seed changes; returns `vary` where that is not everything."""
     chosen = st.multiselect(
-        "A seed changes", specs.SEED_KINDS, form.base().get("vary", list(specs.SEED_KINDS)), key=form.key("vary"),
+        "A seed changes", specs.SEED_KINDS, state.base().get("vary", list(specs.SEED_KINDS)), key=state.key("vary"),
         help="What differs between the runs of a trial: the data drawn, the initial weights, the order of batches.",
         persist_state="session",
     )  # fmt: skip
@@ -96,30 +94,30 @@ def vary() -> dict[str, object]:
 
 
 def left() -> tuple[dict[str, object], DeltaGenerator]:
-    """The form; returns what it says as plain data, and the place beside the seeds for what these can decide."""
+    """Draw the form; returns what it says as plain data, and the place for what its seeds can decide."""
     scalars: dict[str, object] = {}
     name, question = st.columns([1, 2])
     with name:
         scalars["name"] = form.scalar("name")
     with question:
         scalars["question"] = form.scalar("question")
-    form_claim.claims()
+    claim.claims()
 
     st.subheader("Values to try")
     catalogue = form.catalogue()
     axes = form.search(catalogue)
 
     def add() -> None:
-        form.vary(st.session_state[form.key("add")])
-        st.session_state[form.key("add")] = None
+        state.vary(st.session_state[state.key("add")])
+        st.session_state[state.key("add")] = None
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.selectbox(
-            "Vary another setting", form.searchable(catalogue), index=None, key=form.key("add"), on_change=add,
+            "Vary another setting", form.searchable(catalogue), index=None, key=state.key("add"), on_change=add,
             placeholder="Vary another setting", label_visibility="collapsed", width=260,
         )  # fmt: skip
     settings = st.container()
-    replicated = form_replicate.replicate()
+    replicated = replicate.replicate()
     with settings, st.grid("auto", min_column_width=120, gap=("small", "medium")):
         if not replicated:
             scalars["seeds"] = form.scalar("seeds")
@@ -130,7 +128,7 @@ def left() -> tuple[dict[str, object], DeltaGenerator]:
             scalars["pruner"] = form.scalar("pruner")
         scalars["workers"] = form.scalar("workers")
     beside_seeds = settings.empty()
-    scalars |= replicated or form_confirm.confirm(axes)
+    scalars |= replicated or confirm.confirm(axes)
 
     parts: dict[str, dict[str, object]] = {}
     for part in ("data", "model", "optimizer", "trainer"):
@@ -145,8 +143,8 @@ def left() -> tuple[dict[str, object], DeltaGenerator]:
             parts[part] = form.section(catalogue, part)
     with st.expander("Ranking, seeds and storage"):
         with st.grid("auto", min_column_width=190, gap=("small", "medium")):
-            for own in ("objective.metric", "objective.direction", "objective.at", "seed", "keep", "experiment"):
-                scalars[own] = form.scalar(own)
+            for setting in ("objective.metric", "objective.direction", "objective.at", "seed", "keep", "experiment"):
+                scalars[setting] = form.scalar(setting)
         if not replicated:
             scalars |= vary()
     order = ("model", "data", "optimizer", "schedule", "regularization", "trainer")
@@ -154,19 +152,19 @@ def left() -> tuple[dict[str, object], DeltaGenerator]:
 
 
 def launch(text: str, problems: tuple[str, ...], words: str) -> None:
-    """The bar that is always in sight: what stands in the way, how many runs it makes, the button."""
+    """Draw the bar that is always in sight: what is to be mended, how many runs the sweep makes, the button."""
     with st.bottom:
         for problem in problems:
             st.error(ui.text(problem))
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
-            form_claim.misfit(problems)
+            claim.misfit(problems)
             if problems:
                 st.markdown(f"**{ui.count(len(problems), 'thing')} to mend**", width="content")
             else:
                 st.markdown(words, width="content")
             pressed = st.button("Launch", type="primary", icon=":material/play_arrow:", disabled=bool(problems))
         if pressed and not problems:
-            service.launch(text)
+            service_line.launch(text)
 
 
 def runs_of(spec: specs.Spec) -> str:
@@ -174,14 +172,14 @@ def runs_of(spec: specs.Spec) -> str:
     trials, runs = searches.count(spec)
     most = "up to " if spec.pruner != "none" else ""
     fresh = searches.confirm_runs(spec, trials)
-    confirm = f" + {fresh:,} to confirm" if fresh else ""
-    each = specs.repeats(spec, "×") if spec.replicate else ui.count(spec.seeds, "seed")
-    sum_ = f"{ui.count(trials, 'configuration')} × {each}{confirm}"
+    confirming = f" + {fresh:,} to confirm" if fresh else ""
+    repeats = specs.repeats(spec, "×") if spec.replicate else ui.count(spec.seeds, "seed")
+    sum_ = f"{ui.count(trials, 'configuration')} × {repeats}{confirming}"
     return f"{most}**{ui.count(runs, 'run')}** = {sum_}"
 
 
 def right(raw: dict[str, object], beside_seeds: DeltaGenerator) -> None:
-    """The equivalent YAML, the bar with the button, and beside the seeds whether they can decide."""
+    """Draw the equivalent YAML, the bar with the button, and beside the seeds whether they can decide."""
     text, problems, words = form.yaml_of(raw), (), ""
     try:
         checked = specs.check(raw)
@@ -189,13 +187,13 @@ def right(raw: dict[str, object], beside_seeds: DeltaGenerator) -> None:
         beside_seeds.caption(ui.text(plan_of(checked).sentence))
     except specs.SpecError as error:
         problems = error.problems
-        form_claim.drop_first(problems)
+        claim.drop_first(problems)
     launch(text, problems, words)
     preflight.panel(text, problems)
     st.code(legible(text), language="yaml", wrap_lines=True)
     with st.container(horizontal=True):
         st.download_button("Download YAML", text, f"{checked_name(raw)}.yaml", "text/yaml", icon=":material/download:")
-        st.button("Start over", on_click=form.reset, type="tertiary")
+        st.button("Start over", on_click=state.reset, type="tertiary")
 
 
 def checked_name(raw: dict[str, object]) -> str:

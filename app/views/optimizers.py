@@ -5,30 +5,26 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis.runs.methods import selection_words
-from app.optimizers import contest as optimizer_data
-from app.optimizers import explorers
-from app.optimizers import figures as optimizer_parts
-from app.optimizers import landscape as landscape_parts
-from app.optimizers import layers as optimizer_layers
-from app.optimizers.contest import Contest
+from app.optimizers import explorers, figures, landscape, layers
+from app.optimizers.contest import Contest, contest_of
 from app.shared import live
-from app.study import page as study
+from app.study import page as study_page
 
 TABS = ["Curves", "Learning rate", "Budget", "Target", "Inside", "Landscape", "Explore"]
 EXPLORERS = {"Surface": explorers.surface, "Averages": explorers.averages, "Momentum": explorers.momentum}
 
 
 def explore() -> None:
-    """What needs no run: trajectories on a surface, moving averages, momentum in two conventions."""
-    chosen = st.segmented_control(
+    """Draw what needs no run: trajectories on a surface, moving averages, momentum in two conventions."""
+    name = st.segmented_control(
         "Explore", list(EXPLORERS), default="Surface", required=True, key="explore", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    EXPLORERS[str(chosen)]()
+    EXPLORERS[str(name)]()
 
 
 def offered() -> None:
-    """The explorers, below the offer of sweeps, where no runs are chosen."""
+    """Draw the explorers below the offer of sweeps, where no runs are chosen."""
     st.subheader("Explore", anchor=False)
     explore()
 
@@ -42,25 +38,26 @@ def answer(contest: Contest) -> tuple[str, ...]:
     return contest.sentence, selection_words(contest.methods), at
 
 
-seen = live.begin()
-found = study.opened("optimizers", otherwise=offered)
-contest = optimizer_data.contest(found)
-study.head(found, *answer(contest))
+snapshot = live.begin()
+study = study_page.opened("optimizers", otherwise=offered)
+contest = contest_of(study)
+study_page.head(study, *answer(contest))
 tabs = st.tabs(TABS, key="look", on_change="rerun", bind="query-params")
-figures = (optimizer_parts.curves, optimizer_parts.rates, optimizer_parts.budget, optimizer_parts.target,
-           optimizer_layers.look)  # fmt: skip
-for tab, draw in zip(tabs, figures, strict=False):
+draws = (figures.curves, figures.rates, figures.budget, figures.target, layers.inside_tab)
+for tab, draw in zip(tabs, draws, strict=False):
     with tab:
-        if len(contest.runs) or draw is optimizer_parts.rates:
+        if len(contest.runs) or draw is figures.rates:
             draw(contest, bool(tab.open))
         elif tab.open:
-            study.empty("Range tests compare nothing here: their rate grows from epoch to epoch. See Learning rate.")
+            study_page.empty(
+                "Range tests compare nothing here: their rate grows from epoch to epoch. See Learning rate."
+            )
 with tabs[5]:
     if tabs[5].open:
-        landscape_parts.landscape(found)
+        landscape.landscape(study)
 with tabs[6]:
     if tabs[6].open:
         explore()
 if not tabs[6].open:
-    optimizer_parts.protocol(contest)
-live.follow(seen, found.active)
+    figures.protocol(contest)
+live.follow(snapshot, study.active)

@@ -15,10 +15,9 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 
 # Only now what takes a moment to import: the page is there already.
 from analysis.statistics import number
-from app.shared import service_line as service
-from app.shared import store
+from app.shared import service_line, store
 from app.shared.labs import PAGES
-from app.sweep import deleted as sweep_deleted
+from app.sweep import deleted
 from tracking.store import StoreError
 
 PAGE = 25  # sweeps shown at a time
@@ -28,16 +27,16 @@ WIDTHS = [5, 1.5, 3, 4]
 NETWORKS = "Networks"
 
 
-def kinds(found: dict[str, Any]) -> dict[str, list[str]]:
-    """The ready-made sweeps by the page that they fill; what fills none is about networks."""
-    listed = {page.title: [stem for stem in page.labs if stem in found] for page in PAGES.values()}
-    taken = {stem for stems in listed.values() for stem in stems}
-    whole = {NETWORKS: [stem for stem in found if stem not in taken], **listed}
+def kinds(by_stem: dict[str, Any]) -> dict[str, list[str]]:
+    """Page title -> the ready-made sweeps that fill the page; those that fill none are about networks."""
+    listed = {page.title: [stem for stem in page.labs if stem in by_stem] for page in PAGES.values()}
+    placed = {stem for stems in listed.values() for stem in stems}
+    whole = {NETWORKS: [stem for stem in by_stem if stem not in placed], **listed}
     return {title: stems for title, stems in whole.items() if stems}
 
 
 def lab(stem: str, about: dict[str, Any], compact: bool) -> None:
-    """One ready-made sweep: its question, its size and one button."""
+    """Draw one ready-made sweep: its question, its size and one button."""
     with st.container(border=True, height="stretch", gap="small"):
         name = f"**{ui.text(about['name'])}**"
         if not compact:
@@ -53,24 +52,24 @@ def lab(stem: str, about: dict[str, Any], compact: bool) -> None:
             kind = "secondary" if compact else "primary"
             says = f"Launch {ui.text(about['name'])}"
             if st.button("Launch", key=f"lab-{stem}", type=kind, icon=":material/play_arrow:", help=says):
-                service.launch(about["text"])
+                service_line.launch(about["text"])
 
 
 def labs(title: str, compact: bool) -> None:
-    """The ready-made sweeps, by what they are about."""
-    found = store.labs()
-    if not found:
+    """Draw the ready-made sweeps, by the page that they fill."""
+    by_stem = store.labs()
+    if not by_stem:
         return
     st.subheader(title)
-    listed = kinds(found)
+    listed = kinds(by_stem)
     for tab, stems in zip(st.tabs(list(listed)), listed.values(), strict=True):
         with tab, st.grid("auto", min_column_width=260, gap="medium"):
             for stem in stems:
-                lab(stem, found[stem], compact)
+                lab(stem, by_stem[stem], compact)
 
 
 def progress(row: dict[str, Any]) -> None:
-    """How far a sweep is: a bar while it runs, words when it is over."""
+    """Draw how far a sweep is: a bar while it runs, words when it is over."""
     planned, done = int(row["planned"] or 0), int(row["done"])
     odd = [f"{int(row[name])} {name}" for name in ("diverged", "crashed", "stopped", "pruned") if row[name]]
     words = ", ".join([f"{done} of {ui.count(planned, 'run')}" if done < planned else ui.count(done, "run"), *odd])
@@ -81,7 +80,7 @@ def progress(row: dict[str, Any]) -> None:
 
 
 def best(row: dict[str, Any]) -> None:
-    """The best group so far and its mean, right-aligned."""
+    """Draw the best group so far and its mean, right-aligned."""
     if not row["best_name"] or row["best"] != row["best"]:
         st.caption("no result yet" if row["state"] in ui.ACTIVE else "no result", text_alignment="right")
         return
@@ -90,7 +89,7 @@ def best(row: dict[str, Any]) -> None:
 
 
 def table(rows: list[dict[str, Any]]) -> None:
-    """One line a sweep."""
+    """Draw one line per sweep."""
     with st.container(key="head-row", gap=None):
         for column, word, side in zip(
             st.columns(WIDTHS), ("Sweep", "State", "Progress", "Best so far"), ("left",) * 3 + ("right",), strict=True
@@ -113,7 +112,7 @@ def table(rows: list[dict[str, Any]]) -> None:
 
 
 def ordered(frame: Any) -> list[dict[str, Any]]:
-    """Running ones first, then those that wait, then the newest."""
+    """The sweeps as rows: running ones first, then those that wait, then the newest."""
     place = {"running": 0, "pausing": 0, "stopping": 0, "queued": 1, "paused": 2}
     rows = frame.to_dict("records")
     return sorted(rows, key=lambda row: (place.get(row["state"], 3), -float(row["created"])))
@@ -125,7 +124,7 @@ def show_more() -> None:
 
 
 def listed(active: bool) -> None:
-    """The table, kept up to date while something is queued or running."""
+    """Draw the table, kept up to date while something is queued or running."""
 
     @st.fragment(run_every=ui.REFRESH if active else None)
     def live() -> None:
@@ -153,4 +152,4 @@ if len(frame):
 else:
     st.markdown("No sweep has been launched here yet: start with one of these, or write your own.")
     labs("Ready-made sweeps", compact=False)
-sweep_deleted.deleted()
+deleted.deleted()

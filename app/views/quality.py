@@ -8,8 +8,7 @@ import streamlit as st
 from analysis.classification.predictions import PredictionsError, Source, gather
 from analysis.runs.comparison import groups_of
 from app.quality.figures import TEST, VALIDATION, Answers, draw
-from app.shared import selection as compare_data
-from app.shared import store, ui
+from app.shared import selection, store, ui
 from tracking import schema
 from tracking.store import StoreError
 
@@ -29,20 +28,20 @@ def content(uri: str, run_id: str, ended: float) -> bytes | None:
         return None
 
 
-chosen, whole = compare_data.opened("quality")
-found = compare_data.compared(chosen, whole)
+address, whole = selection.opened("quality")
+compared = selection.to_compare(address, whole)
 about = store.sweeps()
 names = dict(zip(about["sweep"], about["name"], strict=True)) if len(about) else {}
-metric = found.objective or schema.VAL_LOSS
-groups, runs = groups_of(found, metric, found.direction, sweeps=names)
+metric = compared.objective or schema.VAL_LOSS
+groups, runs = groups_of(compared, metric, compared.direction, sweeps=names)
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    parents = [each for each in dict.fromkeys(found.runs["parent"]) if each in names]
-    of = f" of {' and '.join(ui.text(names[each], 60) for each in parents[:3])}" if parents else ""
-    st.markdown(f"{ui.count(len(found.runs), 'run')}, {ui.count(len(groups), 'group')}{of}", width="content")
+    parents = [sweep for sweep in dict.fromkeys(compared.runs["parent"]) if sweep in names]
+    of = f" of {' and '.join(ui.text(names[sweep], 60) for sweep in parents[:3])}" if parents else ""
+    st.markdown(f"{ui.count(len(compared.runs), 'run')}, {ui.count(len(groups), 'group')}{of}", width="content")
     with st.container(horizontal=True, gap="xsmall", width="content"):
         with st.popover("Change", icon=":material/edit:", help="Other sweeps."):
-            compare_data.picker(chosen, "quality")
-        where = {"sweep": ",".join(chosen.sweeps)} if chosen.sweeps else {"runs": ",".join(found.runs["run_id"])}
+            selection.picker(address, "quality")
+        where = {"sweep": ",".join(address.sweeps)} if address.sweeps else {"runs": ",".join(compared.runs["run_id"])}
         if st.button("Compare", icon=":material/compare_arrows:", key="to-compare", help="The same runs side by side."):
             ui.go("compare", where)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -62,23 +61,23 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         "Part of the data", [TEST, VALIDATION], default=TEST, required=True, key="split", bind="query-params",
     )  # fmt: skip
 
-wanted = members if alone == "all" else members[members["run_id"] == alone]
-ends = pd.to_numeric(wanted["end_time"], errors="coerce").fillna(0).astype(float)
+chosen_runs = members if alone == "all" else members[members["run_id"] == alone]
+ends = pd.to_numeric(chosen_runs["end_time"], errors="coerce").fillna(0).astype(float)
 sources = [
     Source(row["run_id"], int(row["seed"]), str(row["outcome"]), content(store.uri(), row["run_id"], end))
-    for row, end in zip(wanted.to_dict("records"), ends, strict=True)
+    for row, end in zip(chosen_runs.to_dict("records"), ends, strict=True)
 ]
 predicted, notes = gather(sources, "val" if part == VALIDATION else "test")
 
 try:
     if not predicted:
         # A stranger's run has no seed to be named by, and no such file.
-        for note in notes if (wanted["seed"] >= 0).all() else []:
+        for note in notes if (chosen_runs["seed"] >= 0).all() else []:
             st.markdown(ui.text(note))
         st.markdown("Only classification runs of Sweepboard that ended ok leave the answers that this page shows.")
         if st.button("Launch a sweep", type="primary", icon=":material/add:"):
             ui.go("launch", {})
     else:
-        draw(Answers(found, names, label, part or TEST, sources, predicted, notes))
+        draw(Answers(compared, names, label, part or TEST, sources, predicted, notes))
 except PredictionsError as error:
     st.markdown(ui.text(error))

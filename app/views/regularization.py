@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.regularization import curves as regularization_curves
-from app.regularization import layers as regularization_layers
-from app.regularization import strengths as parts
+from app.regularization import curves, layers, strengths
 from app.shared import live
-from app.study import page as study
+from app.study import page as study_page
 
 TABS = {
-    "Strength": parts.strength,
-    "Against none": parts.against_none,
-    "Path": regularization_layers.path,
-    "Weights": regularization_layers.weights,
-    "Early stopping": regularization_curves.early_stopping,
-    "Training mode": regularization_curves.training_mode,
-    "Factorial": parts.factorial,
-    "Regions": regularization_layers.regions,
+    "Strength": strengths.strength,
+    "Against none": strengths.against_none,
+    "Path": layers.path,
+    "Weights": layers.weights,
+    "Early stopping": curves.early_stopping,
+    "Training mode": curves.training_mode,
+    "Factorial": strengths.factorial,
+    "Regions": layers.regions,
 }
 
-seen = live.begin()
-found = study.opened("regularization")
+snapshot = live.begin()
+study = study_page.opened("regularization")
 # The answer stands above what it depends on.
 head = st.container()
-at = parts.look(found)
+subject = strengths.subject_of(study)
 with head:
-    study.head(found, at.answer, pairwise=at.compares)
+    study_page.head(study, subject.answer, pairwise=subject.compares)
 tabs = st.tabs(list(TABS), key="look", on_change="rerun", bind="query-params")
 for tab, draw in zip(tabs, TABS.values(), strict=True):
     if tab.open:
         with tab:
-            draw(at)
-live.follow(seen, found.active)
+            draw(subject)
+live.follow(snapshot, study.active)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from analysis.statistics import number
-from app.run import cached
-from app.run import panels as draw
+from app.run import cached, panels
 from app.run.data import OneRun
-from app.runs import actions as parts
+from app.runs import actions
 from app.runs.table import ARCHIVED, NAME, finite
 from app.shared import live, store, ui
 
@@ -21,43 +20,43 @@ COLOURS = {
 
 
 def chosen() -> OneRun | None:
-    """The run that the URL names; where there is none, one sentence and the way to the others."""
-    asked = st.query_params.get("run")
-    found = cached.one_run(asked) if asked else None
-    if found is None:
+    """The run that the URL names; where there is none, the page says so and links to the others."""
+    run_id = st.query_params.get("run")
+    run = cached.one_run(run_id) if run_id else None
+    if run is None:
         st.title("Run")
-        words = f"There is no run {ui.text(asked, 60)} in this store." if asked else "No run is chosen."
+        words = f"There is no run {ui.text(run_id, 60)} in this store." if run_id else "No run is chosen."
         st.markdown(words)
         st.page_link("views/runs.py", label="All runs", icon=":material/table_rows:")
-    return found
+    return run
 
 
-def result(run: OneRun, found: dict[str, roles.Role]) -> str:
-    """What it reached, in one sentence."""
-    if not found:
+def result(run: OneRun, roles: dict[str, metric_roles.Role]) -> str:
+    """What the run reached, in one sentence."""
+    if not roles:
         return "It logged no metric."
-    # What it is judged by; of a run that logged nothing of the kind, what says most.
-    name = next(iter([*roles.judges(found), *roles.ordered(found)]))
+    # The metric that it is judged by; without one, the metric that says most.
+    name = next(iter([*metric_roles.judges(roles), *metric_roles.ordered(roles)]))
     value = run.metrics[name]
     words = (
         f"Last {name} {number(value)}" if finite(pd.Series([value], dtype=float))[0] else f"Last {name} is no number"
     )
-    better = f" ({found[name].words})" if found[name].words else ""
+    better = f" ({roles[name].words})" if roles[name].words else ""
     return f"{words}{better}."
 
 
 def links(run: OneRun, experiment: str) -> None:
-    """The way to its sweep and to the other runs."""
+    """Draw the links to its sweep and to the other runs."""
     if run.ours and run.parent:
-        asked = {"sweep": run.parent}
-        st.page_link("views/sweep.py", label="Its sweep", icon=":material/monitoring:", query_params=asked)
+        query = {"sweep": run.parent}
+        st.page_link("views/sweep.py", label="Its sweep", icon=":material/monitoring:", query_params=query)
     if experiment:
-        asked = {"experiment": experiment}
-        st.page_link("views/runs.py", label="All runs", icon=":material/table_rows:", query_params=asked)
+        query = {"experiment": experiment}
+        st.page_link("views/runs.py", label="All runs", icon=":material/table_rows:", query_params=query)
 
 
-def header(run: OneRun, experiment: str, found: dict[str, roles.Role]) -> None:
-    """Its name, how it ended and what it reached, and the way to its sweep and its experiment."""
+def header(run: OneRun, experiment: str, roles: dict[str, metric_roles.Role]) -> None:
+    """Draw the run's name, how it ended, what it reached, and the links to its sweep and its experiment."""
     st.title(ui.text(run.name or "Unnamed run", 120), anchor=False)
     state = f":{COLOURS.get(run.state, 'gray')}-badge[{ui.text(run.state, 30)}]"
     about = [state]
@@ -69,7 +68,7 @@ def header(run: OneRun, experiment: str, found: dict[str, roles.Role]) -> None:
     if run.status == "RUNNING" and not run.end:
         about += [f":gray[last heard of {ui.ago(run.last_seen or run.start)}]"]
     st.markdown(" · ".join(about))
-    st.markdown(ui.text(result(run, found)))
+    st.markdown(ui.text(result(run, roles)))
     if run.tags.get("error"):
         st.error(ui.text(run.tags["error"], 400))
     if note := run.tags.get("mlflow.note.content"):
@@ -77,20 +76,20 @@ def header(run: OneRun, experiment: str, found: dict[str, roles.Role]) -> None:
     row = {"run_id": run.run_id, "experiment_id": run.experiment_id, NAME: run.name}
     row |= {f"tags.{key}": value for key, value in run.tags.items()}
     show = "Deleted" if run.deleted else "Archived" if ARCHIVED in run.tags else "Active"
-    parts.actions(pd.DataFrame([row]), show, before=lambda: links(run, experiment))
+    actions.actions(pd.DataFrame([row]), show, before=lambda: links(run, experiment))
 
 
 def page(run: OneRun) -> None:
-    """The whole page."""
+    """Draw the whole page."""
     experiments = store.experiments()
     named = experiments[experiments["experiment_id"] == run.experiment_id]["name"]
-    found = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))
-    header(run, str(named.iloc[0]) if len(named) else "", found)
-    draw.curves(run, found)
+    roles = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))
+    header(run, str(named.iloc[0]) if len(named) else "", roles)
+    panels.curves(run, roles)
     words = ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"]
     drawn = [
-        lambda: draw.metrics_table(run, found), lambda: draw.params(run), lambda: draw.files(run),
-        lambda: draw.system(run), lambda: draw.events(run), lambda: draw.weights(run), lambda: draw.tags(run),
+        lambda: panels.metrics_table(run, roles), lambda: panels.params(run), lambda: panels.files(run),
+        lambda: panels.system(run), lambda: panels.events(run), lambda: panels.weights(run), lambda: panels.tags(run),
     ]  # fmt: skip
     tabs = st.tabs(words, key="about", on_change="rerun", bind="query-params")
     for tab, show in zip(tabs, drawn, strict=True):
@@ -101,9 +100,9 @@ def page(run: OneRun) -> None:
 
 if why := store.read_only():
     st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
-parts.show_said()
-seen = live.begin()
+actions.show_message()
+snapshot = live.begin()
 run = chosen()
 if run is not None:
     page(run)
-    live.follow(seen, run.status == "RUNNING" and not run.end)
+    live.follow(snapshot, run.status == "RUNNING" and not run.end)

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
-from app.runs import actions as parts
-from app.runs import cached
-from app.runs import grids as draw
-from app.runs import remembered as view
+from analysis.runs import metric_roles
+from app.runs import actions, cached, grids, remembered
 from app.runs.table import (
     ARCHIVED,
     EXPERIMENT,
@@ -39,11 +36,11 @@ CURVES_AT_ONCE = 2_000
 
 
 def address_names_one(names: Mapping[str, str], options: Sequence[str]) -> bool:
-    """Whether the address names an experiment, or none at all; says so where not, and leads from an id to its name.
+    """Whether the address names an experiment, or none at all; an unknown one is reported, an id replaced by its name.
 
     Args:
         names: Id -> name of the experiments.
-        options: What the widget takes.
+        options: The values that the widget takes.
     """
     address = st.query_params.get("experiment")
     if not address or address in options:
@@ -57,60 +54,60 @@ def address_names_one(names: Mapping[str, str], options: Sequence[str]) -> bool:
 
 def chosen_experiment() -> tuple[str | None, str] | None:
     """Id and name of the experiment that the URL names, else of the newest; no id for all of them, None without any."""
-    found = store.experiments()
-    found = found[found["lifecycle"] == "active"]
-    ids = dict(zip(map(str, found["name"]), map(str, found["experiment_id"]), strict=True))
+    experiments = store.experiments()
+    experiments = experiments[experiments["lifecycle"] == "active"]
+    ids = dict(zip(map(str, experiments["name"]), map(str, experiments["experiment_id"]), strict=True))
     names = list(ids)
     # MLflow's own, mostly empty, last.
     names = [name for name in reversed(names) if name != "Default"] + [name for name in names if name == "Default"]
     if not names:
         return None
-    every = ALL if ALL not in names else f"{ALL} of the store"
-    options = [*names, every] if len(names) > 1 else names
+    all_option = ALL if ALL not in names else f"{ALL} of the store"
+    options = [*names, all_option] if len(names) > 1 else names
     first = 0 if address_names_one({number: name for name, number in ids.items()}, options) else None
     name = st.selectbox(
-        "Experiment", options, first, key="experiment", bind="query-params", on_change=view.forget, width=320,
+        "Experiment", options, first, key="experiment", bind="query-params", on_change=remembered.forget, width=320,
         placeholder="choose an experiment",
         help="One question, with all its sweeps and runs; or all experiments at once.",
     )  # fmt: skip
     if name is None:
         st.stop()
-    return None if name == every else ids[name], name
+    return None if name == all_option else ids[name], name
 
 
 def nothing(text: str) -> None:
-    """The page without runs."""
+    """Draw the page without runs."""
     st.markdown(text)
     st.page_link("views/launch.py", label="Launch a sweep", icon=":material/add_circle:")
 
 
 def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str], list[str], str]:
-    """Columns, those pinned, and the metric whose curve is drawn."""
-    first_own = [column for column in table.own if column in (EXPERIMENT, STATE)]
+    """Draw the choice of columns; returns the columns, those pinned, and the metric whose curve is drawn."""
+    first_own = [column for column in table.always if column in (EXPERIMENT, STATE)]
     default = [*first_own, *default_columns(table, main), STARTED, SECONDS]
     options = [column for column in table.columns if column != NAME]
-    view.only("columns", options)
+    remembered.only("columns", options)
     columns = st.multiselect(
         "Columns", options, default, key="columns", bind="query-params",
         help="Those that differ between the runs and the main metrics, unless you choose others.",
     )  # fmt: skip
-    view.only("pinned", columns)
+    remembered.only("pinned", columns)
     pinned = st.multiselect("Pinned to the left", columns, key="pinned", bind="query-params", placeholder="none")
     metrics = [column.removeprefix("metrics.") for column in table.metrics]
     first = main[0].removeprefix("metrics.") if main and rows <= CURVES_AT_ONCE else NO_CURVE
     curves = [NO_CURVE, *metrics]
-    view.only("curve", curves)
+    remembered.only("curve", curves)
     curve = st.selectbox(
         "Curve, best, lowest and highest of", curves, curves.index(first), key="curve", bind="query-params",
         help=f"Read for every row: above {CURVES_AT_ONCE:,} runs only when you choose it.",
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         orders = [NEWEST, *table.columns]
-        view.only("sort", orders)
+        remembered.only("sort", orders)
         sort = st.selectbox(
             "Sorted by", orders, key="sort", bind="query-params", help="A click on a column's head sorts too, for now."
         )
-        view.only("order", list(ORDERS))
+        remembered.only("order", list(ORDERS))
         st.segmented_control(
             "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="order", bind="query-params",
             disabled=sort == NEWEST,
@@ -119,15 +116,15 @@ def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str
 
 
 def keep_button(experiment_id: str | None) -> None:
-    """Remembers the columns with the experiment, for everybody."""
+    """Draw the button that keeps the columns with the experiment, for everybody."""
     if experiment_id is None:
         st.caption("Remembered while you browse, and in the address.")
         return
-    now, kept = view.to_tag(), store.experiment_tags(experiment_id).get(view.TAG, "")
-    same = view.of_tag(now) == view.of_tag(kept)
+    now, stored = remembered.to_tag(), store.experiment_tags(experiment_id).get(remembered.TAG, "")
+    same = remembered.of_tag(now) == remembered.of_tag(stored)
     about = "Kept with the experiment, for everybody, wherever an address does not say otherwise."
     if st.button("Keep", key="keep-view", type="primary", disabled=same or store.read_only() is not None, help=about):
-        parts.act("Kept with the experiment", "edit_experiment", experiment_id, {view.TAG: now})
+        actions.act("Kept with the experiment", "edit_experiment", experiment_id, {remembered.TAG: now})
         st.rerun()
 
 
@@ -142,15 +139,15 @@ def ordered(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(rows: pd.DataFrame, total: int) -> str:
-    """How many, and what became of them."""
+    """How many runs there are, and what became of them."""
     states = rows[STATE].astype(str).str.partition(",")[0].value_counts()
     words = ", ".join(f"{count:,} {ui.text(state, 30)}" for state, count in states.head(6).items())
     of = f" of {total:,}" if len(rows) < total else ""
     return f"**{len(rows):,}{of} {'run' if total == 1 else 'runs'}**{f': {words}' if words else ''}."
 
 
-def reading(metrics: list[str], role: roles.Role) -> str:
-    """What the rows of groups are, and how they rank."""
+def reading(metrics: list[str], role: metric_roles.Role) -> str:
+    """How to read the rows of groups, and how they rank."""
     if not metrics:
         return "These runs logged no metric: groups are only counted."
     first = metrics[0].removeprefix("metrics.")
@@ -162,23 +159,23 @@ def reading(metrics: list[str], role: roles.Role) -> str:
 
 
 def grouped(
-    rows: pd.DataFrame, table: RunTable, metrics: list[str], role: roles.Role, name: str
+    rows: pd.DataFrame, table: RunTable, metrics: list[str], role: metric_roles.Role, name: str
 ) -> tuple[list[str], str]:
-    """The table of groups; the run ids of the marked ones, and how many are marked."""
-    options = [column for column in (*table.own, *table.params) if column == EXPERIMENT or column in table.params]
+    """Draw the table of groups; returns the run ids of the marked ones, and how many are marked."""
+    options = [column for column in (*table.always, *table.params) if column == EXPERIMENT or column in table.params]
     options = [column for column in options if not is_seed(column)]
-    view.only("by", options)
+    remembered.only("by", options)
     by = st.multiselect(
         "Grouped by", options, key="by", bind="query-params",
         placeholder="everything but the seed", help="Runs equal in all of these are one group.",
     )  # fmt: skip
-    listed, marked = draw.groups_table(rows, by or [GROUP], by or table.telling, metrics, role, name)
+    listed, marked = grids.groups_table(rows, by or [GROUP], by or table.telling, metrics, role, name)
     ids = [run for place in marked for run in listed["runs"].iloc[place]]
     return ids, f"{ui.count(len(marked), 'group')}, "
 
 
 def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bool:
-    """The runs of one experiment, or of all; whether one of them trains."""
+    """Draw the runs of one experiment, or of all; returns whether one of them trains."""
     table = cached.run_table(experiment_id, show == "Deleted")
     frame = table.frame
     if show != "Deleted":
@@ -189,10 +186,10 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
         which = f"The experiment {ui.text(name, 80)} has" if experiment_id is not None else "The experiments have"
         nothing(f"{which} {SHOWN[show]}.")
         return table.active
-    said = store.experiment_tags(experiment_id).get(view.TAG, "") if experiment_id is not None else ""
-    view.restore(experiment_id or ALL, said)
-    found = parts.roles_of(table, experiment_id)
-    main = common_first(table, [f"metrics.{name}" for name in roles.ordered(found)])
+    tag_text = store.experiment_tags(experiment_id).get(remembered.TAG, "") if experiment_id is not None else ""
+    remembered.restore(experiment_id or ALL, tag_text)
+    roles = actions.roles_of(table, experiment_id)
+    main = common_first(table, [f"metrics.{name}" for name in metric_roles.ordered(roles)])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = st.text_input(
             "Filter", key="filter", bind="query-params", icon=":material/search:", width=540,
@@ -200,14 +197,14 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
             help="MLflow's search syntax; params compare with numbers too. Joined by AND, OR, NOT and parentheses.",
         )  # fmt: skip
         with st.popover("Add", icon=":material/filter_list:", help="Build a condition by clicking"):
-            parts.condition_builder(table)
+            actions.condition_builder(table)
         with st.popover("Columns", icon=":material/view_column:"):
             columns, pinned, curve = column_choice(table, main, len(frame))
             keep_button(experiment_id)
         if experiment_id is not None:
             with st.popover("Metrics", icon=":material/straighten:", help="Which metric is which"):
-                parts.roles_editor(found, experiment_id)
-    view.remember(experiment_id or ALL)
+                actions.roles_editor(roles, experiment_id)
+    remembered.remember(experiment_id or ALL)
     try:
         rows = frame[matches(text or "", frame)]
     except SearchError as error:
@@ -221,30 +218,30 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
     rest = f" {ui.count(hidden, 'more column')} can be shown." if hidden > 0 else ""
     if by_groups:
         metrics = [column for column in columns if column.startswith("metrics.")] or main[:1]
-        role = found.get(metrics[0].removeprefix("metrics."), roles.Role()) if metrics else roles.Role()
+        role = roles.get(metrics[0].removeprefix("metrics."), metric_roles.Role()) if metrics else metric_roles.Role()
         ids, words = grouped(rows, table, metrics, role, name)
-        chosen = rows[rows["run_id"].isin(ids)]
+        marked_runs = rows[rows["run_id"].isin(ids)]
         st.caption(reading(metrics, role))
     else:
         rows = ordered(rows)
-        marked = draw.runs_table(rows, columns, pinned, curve, found.get(curve, roles.Role()), f"{name}-{show}")
-        chosen, words = rows.iloc[marked], ""
+        marked = grids.runs_table(rows, columns, pinned, curve, roles.get(curve, metric_roles.Role()), f"{name}-{show}")
+        marked_runs, words = rows.iloc[marked], ""
         st.caption(f"Click a column's head to sort by it; mark rows to compare, edit, archive or delete them.{rest}")
     with bar:
-        if len(chosen):
-            parts.actions(chosen, show, f"**{words}{ui.count(len(chosen), 'run')}** marked")
+        if len(marked_runs):
+            actions.actions(marked_runs, show, f"**{words}{ui.count(len(marked_runs), 'run')}** marked")
         else:
             st.markdown(summary(rows, len(frame)))
     return table.active
 
 
-seen = live.begin()
+snapshot = live.begin()
 st.title("Runs")
 if target := st.session_state.pop("_open_run", None):
     ui.go("run", {"run": target})
 if why := store.read_only():
     st.info(ui.text(f"{why} Until then it is only read here."), icon=":material/lock:")
-parts.show_said()
+actions.show_message()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     experiment = chosen_experiment()
     if experiment is not None:
@@ -258,4 +255,4 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 if experiment is None:
     nothing("There is no run in this store yet: launch a sweep, or point MLFLOW_TRACKING_URI at a store that has some.")
 else:
-    live.follow(seen, page(*experiment, show or "Active", mode == "Groups"))
+    live.follow(snapshot, page(*experiment, show or "Active", mode == "Groups"))

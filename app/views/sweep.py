@@ -6,27 +6,23 @@ import pandas as pd
 import streamlit as st
 
 from app.shared import claims, store, ui
-from app.sweep import actions as sweep_actions
-from app.sweep import confirm as sweep_confirm
-from app.sweep import curves as figures
-from app.sweep import head as sweep_head
-from app.sweep import tables as detail
+from app.sweep import actions, confirm, curves, head, tables
 from tracking.store import StoreError
 
 
 def chosen() -> pd.Series | None:
-    """The sweep that the URL names, else the newest; where there is none, one sentence and one button."""
-    asked = st.query_params.get("sweep")
+    """The sweep that the URL names, else the newest; where there is none, the page says so with one button."""
+    sweep_id = st.query_params.get("sweep")
     frame = store.sweeps()
-    if asked and (found := store.sweep(asked)) is not None:
-        return found
-    if not asked and len(frame):
+    if sweep_id and (row := store.sweep(sweep_id)) is not None:
+        return row
+    if not sweep_id and len(frame):
         return frame.iloc[0]
-    if asked and sweep_actions.just_deleted(asked):
+    if sweep_id and actions.just_deleted(sweep_id):
         return None
     st.title("Sweep")
-    if asked:
-        st.markdown(f"There is no sweep {ui.text(asked, 60)} in this store.")
+    if sweep_id:
+        st.markdown(f"There is no sweep {ui.text(sweep_id, 60)} in this store.")
         if st.button("All sweeps", type="primary"):
             ui.go("overview", {})
     else:
@@ -37,9 +33,9 @@ def chosen() -> pd.Series | None:
 
 
 def page(first: pd.Series) -> None:
-    """The whole page; `first` is the sweep as it is when the page opens."""
+    """Draw the whole page; `first` is the sweep as it is when the page opens."""
     sweep_id = str(first["sweep"])
-    watched = first["state"] in ui.ACTIVE or sweep_actions.awaits()
+    watched = first["state"] in ui.ACTIVE or actions.awaits()
     question, _, more = str(first["question"] or first["name"]).partition("? ")
     st.title(ui.text(f"{question}?" if more else question, 200), anchor=False)
     if more:
@@ -56,27 +52,27 @@ def page(first: pd.Series) -> None:
         if row is None:
             ui.rerun()
         over = row["state"] not in ui.ACTIVE
-        found = sweep_head.look(row, runs, over)
-        groups, winners = found.groups, found.winners.groups
+        results = head.results_so_far(row, runs, over)
+        groups, winners = results.groups, results.winners.groups
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             name = f" · {ui.text(row['name'], 80)}" if row["question"] else ""
             st.markdown(f"{ui.badge(row['state'])}{name} · :gray[{ui.ago(row['created'])}]", width="content")
-            sweep_actions.buttons(row)
-        # Each part in a container of its own: what one gains or loses moves no other to a new place in the page's tree,
+            actions.buttons(row)
+        # Each part has its own container: what one gains or loses moves no other to a new place in the page's tree,
         # where the browser would draw it anew.
         with st.container():
-            sweep_head.headline(row, found, over, claims.of_sweep(row, runs, over))
+            head.headline(row, results, over, claims.of_sweep(row, runs, over))
         with st.container():
-            sweep_head.progress(row, runs, found.search)
+            head.progress(row, runs, results.search)
         with st.container():
-            figures.curves(row, runs, groups, winners)
+            curves.curves(row, runs, groups, winners)
         with st.container():
-            sweep_confirm.section(row, found.winners, found.standings)
+            confirm.section(row, results.winners, results.standings)
         with st.container():
-            detail.ranking_table(row, groups, None if winners else found.standings, bool(winners))
+            tables.ranking_table(row, groups, None if winners else results.standings, bool(winners))
         with st.container():
-            detail.more(row, runs, found.labels)
-        if watched != (not over or sweep_actions.awaits()):
+            tables.more(row, runs, results.labels)
+        if watched != (not over or actions.awaits()):
             ui.rerun()
 
     live()

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.runs.comparison import comparison
-from app.shared import selection as compare_data
-from app.shared import ui
+from app.shared import selection, ui
 
 CLAIM = "Adam comes lower than plain gradient descent."
 SPEC = f"""
@@ -69,7 +68,7 @@ def test_compare_reads_the_params_of_its_runs_once(fake: Any, open_page: Any, mo
         built.append(comparison(*frames))
         return built[-1]
 
-    monkeypatch.setattr(compare_data, "comparison", counted)
+    monkeypatch.setattr(selection, "comparison", counted)
     fake.spec = SPEC
     fake.add("s", "finished", ADAM_FIRST, seeds=8)
     assert badges(open_page("compare", sweep="s")) == [f":green-badge[Supported] {ui.text(CLAIM)}"]

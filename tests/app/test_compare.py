@@ -9,9 +9,8 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from app.compare import tables as compare_parts
-from app.shared import live, store, ui
-from app.shared import selection as compare_data
+from app.compare import tables
+from app.shared import live, selection, store, ui
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300
 EIGHT = ["ok"] * 8
@@ -151,7 +150,7 @@ def test_mlflow_opens_the_same_runs(fake: Any, open_page: Any) -> None:
 
 
 def test_a_script_holds_no_way_out() -> None:
-    said = compare_parts.in_script('"</script><img src=x>\\')
+    said = tables.in_script('"</script><img src=x>\\')
     assert "<" not in said and said.count('"') == 2 and json.loads(said) == '"</script><img src=x>\\'
 
 
@@ -213,4 +212,4 @@ def test_the_sweep_page_leads_here(fake: Any, open_page: Any, words: Any) -> Non
 
 def test_mlflow_takes_no_endless_address() -> None:
     runs = pd.DataFrame({"run_id": [f"{k:032x}" for k in range(500)], "experiment_id": ["1"] * 500})
-    assert len(compare_data.mlflow_compare("http://x", runs)) < 8000
+    assert len(selection.mlflow_compare("http://x", runs)) < 8000

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.launch import form
+from app.launch import form, state
 from app.shared import store, ui
 from sweeps import search, spec
 from sweeps.catalogue import load
@@ -60,11 +60,11 @@ def test_as_it_opens_it_is_a_good_sweep_one_click_away(fake: Any, open_page: Any
 
 def test_the_first_sweep_is_valid_and_says_what_the_form_says(open_page: Any) -> None:
     at = open_page("launch")
-    assert spec.parse(at.code[0].value) == spec.check(form.FIRST)
+    assert spec.parse(at.code[0].value) == spec.check(state.FIRST)
 
 
 def test_the_number_of_runs_is_shown_before_the_button(open_page: Any, words: Any) -> None:
-    trials, runs = search.count(spec.check(form.FIRST))
+    trials, runs = search.count(spec.check(state.FIRST))
     assert f"**{runs} runs** = {trials} configurations × 6 seeds" in words(open_page("launch"))
 
 
@@ -81,7 +81,7 @@ def test_what_the_seeds_can_decide_is_said_before_anything_is_launched(fake: Any
 
 
 def test_the_first_sweep_and_the_readme_state_one_claim_that_their_seeds_can_decide() -> None:
-    first = spec.check(form.FIRST)
+    first = spec.check(state.FIRST)
     assert len(first.claim) == 1 and plan_of(first).missing == 0 and first.seeds == plan_of(first).needed == 6
     readme = (Path(form.__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     example = readme.partition("A sweep, written down:")[2].partition("\n## ")[0]
@@ -90,10 +90,10 @@ def test_the_first_sweep_and_the_readme_state_one_claim_that_their_seeds_can_dec
 
 def test_the_claim_of_the_first_sweep_goes_when_it_fits_no_more(open_page: Any, words: Any) -> None:
     at = open_page("launch")
-    assert shown(at)["claim"]["text"] == form.FIRST["claim"]["text"]
+    assert shown(at)["claim"]["text"] == state.FIRST["claim"]["text"]
     at.multiselect(key=form_key("optimizer.name:values")).set_value(["momentum", "adam"]).run()
     assert not at.error and "claim" not in shown(at) and not launch_button(at).disabled
-    assert ui.text(form.FIRST["claim"]["text"]) not in words(at)
+    assert ui.text(state.FIRST["claim"]["text"]) not in words(at)
 
 
 def test_typing_changes_the_yaml(open_page: Any) -> None:
@@ -166,7 +166,7 @@ def test_a_pruner_makes_the_number_of_runs_the_most_there_can_be(open_page: Any,
     at = open_page("launch")
     assert "pruner" not in shown(at)
     at.selectbox(key=form_key("pruner")).set_value("median").run()
-    trials, runs = search.count(spec.check(form.FIRST))
+    trials, runs = search.count(spec.check(state.FIRST))
     assert shown(at)["pruner"] == "median" and f"up to **{runs} runs** = {trials} configurations" in words(at)
 
 

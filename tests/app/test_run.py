@@ -17,8 +17,8 @@ import pytest
 
 import app
 from analysis.figures.run_curves import panel_info, plot_panel, quantities
-from analysis.runs import metric_roles as roles
-from app.run import data as run_data
+from analysis.runs import metric_roles
+from app.run import data
 from app.shared import store, ui
 from tracking import schema
 from tracking.reader import open_reader
@@ -110,8 +110,8 @@ def test_the_page_of_a_trained_run(trained: str, opened: Any) -> None:
 def test_the_snippet_loads_the_best_weights(trained: str, uri: str, opened: Any, where: str) -> None:
     at = opened(trained, about="Weights")
     code = at.code[0].value
-    run = run_data.read_run(open_reader(uri), trained)
-    assert run is not None and code == (run_data.snippet(run, uri) or "").strip() and "weights_only=True" in code
+    run = data.read_run(open_reader(uri), trained)
+    assert run is not None and code == (data.snippet(run, uri) or "").strip() and "weights_only=True" in code
     # What it builds is what was trained: its loss on the validation data is the best one that was logged.
     check = """
 import torch
@@ -133,10 +133,10 @@ with torch.no_grad():
 
 
 def test_the_snippet_of_a_replicated_run_builds_its_own_training_set(trained: str, uri: str) -> None:
-    run = run_data.read_run(open_reader(uri), trained)
+    run = data.read_run(open_reader(uri), trained)
     assert run is not None
     sets = {"replicate.datasets": "4", "replicate.inits": "2", "seeds.data": "3", "seeds.order": "7"}
-    code = run_data.snippet(replace(run, params=run.params | sets), uri) or ""
+    code = data.snippet(replace(run, params=run.params | sets), uri) or ""
     scope: dict[str, Any] = {}
     exec(code.partition("weights = ")[0], scope)
     assert scope["data"].disjoint == (3, 4) and scope["data"].seed_order == 7
@@ -195,7 +195,7 @@ def test_hundreds_of_metrics_draw_a_few(rows: Any, opened: Any) -> None:
 
 def test_metrics_of_one_quantity_share_a_panel() -> None:
     names = ["val/loss", "train/loss", "trainLoss", "test_loss", "opt/lr", "time/train_s"]
-    found = quantities(roles.roles(names))
+    found = quantities(metric_roles.roles(names))
     assert found["loss"] == ["val/loss", "test_loss", "train/loss"]
     assert sorted(name for group in found.values() for name in group) == sorted(names), "each is in one panel"
     assert found["opt/lr"] == ["opt/lr"] and found["time/train_s"] == ["time/train_s"]
@@ -205,7 +205,7 @@ def test_what_is_no_number_is_marked_and_not_drawn() -> None:
     values = [1.0, math.nan, 3.0, math.inf, -math.inf]
     rows = [("m", step, 1000 * step, value) for step, value in enumerate(values)]
     histories = pd.DataFrame(rows, columns=["key", "step", "time", "value"])
-    panel = panel_info("m", ["m", "gone"], histories, {"m": roles.Role(), "gone": roles.Role()})
+    panel = panel_info("m", ["m", "gone"], histories, {"m": metric_roles.Role(), "gone": metric_roles.Role()})
     (trace,) = panel.traces
     assert trace.values.tolist() == [1.0, 3.0] and trace.seconds.tolist() == [0.0, 2.0]
     assert trace.values[trace.broken].tolist() == [1.0, 3.0]

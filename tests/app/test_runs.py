@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from analysis.runs import metric_roles as roles
+from analysis.runs import metric_roles
 from analysis.statistics import interval
-from app.runs import actions as runs_parts
-from app.runs import remembered as runs_view
+from app.runs import actions, remembered
 from app.runs import table as runs_table
 from app.shared import live, store, ui
 from sweeps.client import CommandError
@@ -268,7 +267,7 @@ def test_columns_order_and_pins_are_remembered_for_the_experiment(made: Any, ope
 )
 def test_a_kept_view_that_makes_no_sense_is_not_followed(made: Any, opened: Any, rows: Any, text: str) -> None:
     made("a", {"k": "1"}, {"val/loss": 1.0})
-    rows.set_experiment_tag(made.experiment, runs_view.TAG, text)
+    rows.set_experiment_tag(made.experiment, remembered.TAG, text)
     assert shown(opened())["name"].tolist() == ["a"]
 
 
@@ -302,7 +301,7 @@ def test_what_is_marked_can_be_compared_edited_archived_deleted_and_restored(mad
     links = [each.proto for each in at.get("page_link")]
     assert any(f"runs={ids['c']}%2C{ids['a']}" in str(link) or f"{ids['c']},{ids['a']}" in str(link) for link in links)
     at.button(key="mlflow-compare").click().run()
-    address = runs_parts.mlflow_address("http://127.0.0.1:5999", [ids["c"], ids["a"]], [made.experiment])
+    address = actions.mlflow_address("http://127.0.0.1:5999", [ids["c"], ids["a"]], [made.experiment])
     assert "/#/compare-runs?runs=%5B%22" in address
     assert any(address in str(each.proto) for each in at.get("link_button"))
     at.button(key="archive").click().run()
@@ -361,7 +360,7 @@ def test_roles_are_guessed_shown_changed_and_remembered(made: Any, opened: Any, 
     at = opened()
     table = next(each.value for each in at.dataframe if "better" in each.value)
     assert table.set_index("metric").loc["val_acc"].tolist() == ["validation", "higher", "guessed"]
-    kept = roles.remembered({"held out": roles.Role("test", "lower", roles.SAID)})
+    kept = metric_roles.remembered({"held out": metric_roles.Role("test", "lower", metric_roles.SAID)})
     rows.set_experiment_tag(made.experiment, store.ROLES_TAG, kept)
     table = next(each.value for each in opened().dataframe if "better" in each.value).set_index("metric")
     assert table.loc["held out"].tolist() == ["test", "lower", "said"]

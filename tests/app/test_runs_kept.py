@@ -248,7 +248,7 @@ def test_all_experiments_are_told_apart(stored: Store, uri: str) -> None:
         stored.add(dice)
     reader = open_reader(uri)
     table = table_of(KeptRuns(None).read(reader), experiments=names_of(reader.experiments()))
-    assert table.own[:2] == ("name", "experiment")
+    assert table.always[:2] == ("name", "experiment")
     assert table.frame.set_index("run_id")["experiment"].to_dict() == {
         run: "ab"[stored.experiments.index(stored.experiment_of[run])] for run in stored.runs
     }

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from app.shared import store, ui
-from app.study import page as study
+from app.study import page as study_page
 from app.study.metrics import SLOTS_TAG
 from tracking.frames import Records
 
-PAGES = list(study.PAGES)
+PAGES = list(study_page.PAGES)
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
@@ -53,11 +53,11 @@ def strange(fake: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_without_runs_a_page_asks_its_question_and_offers_what_fills_it(
     fake: Any, open_page: Any, words: Any, page: str
 ) -> None:
-    stem = study.PAGES[page].labs[0]
+    stem = study_page.PAGES[page].labs[0]
     fake.labs = {stem: {"text": "name: x", "name": stem, "question": "Is it? The notes say so.", "runs": 12}}
     at = open_page(page)
     said = words(at)
-    assert ui.text(study.PAGES[page].question) in said or study.PAGES[page].question in said
+    assert ui.text(study_page.PAGES[page].question) in said or study_page.PAGES[page].question in said
     assert "Is it?" in said and "12 runs" in said
     at.button(key=f"offer-{stem}").click().run()
     assert fake.client.launched == ["name: x"]
@@ -94,7 +94,7 @@ def test_a_strangers_metrics_are_guessed_changed_and_remembered(
 
 def test_the_frame_of_runs_speaks_of_errors(strange: Any, open_page: Any, monkeypatch: Any) -> None:
     seen = []
-    monkeypatch.setattr(study, "head", lambda made, *rest, **more: seen.append(made))
+    monkeypatch.setattr(study_page, "head", lambda made, *rest, **more: seen.append(made))
     values = [0.9, 0.8, 0.85, math.nan, 0.7, 0.6, 0.65, 0.7]
     strange({"val_acc": values, "train_acc": [1.0] * 8})
     open_page("regularization", runs="r0")
@@ -107,7 +107,7 @@ def test_the_frame_of_runs_speaks_of_errors(strange: Any, open_page: Any, monkey
 
 def test_ours_are_judged_by_their_objective_and_confirm_runs(fake: Any, open_page: Any, monkeypatch: Any) -> None:
     seen = []
-    monkeypatch.setattr(study, "head", lambda made, *rest, **more: seen.append(made))
+    monkeypatch.setattr(study_page, "head", lambda made, *rest, **more: seen.append(made))
     fake.add("s", "finished", {("adam", 0.1): ["ok"] * 3, ("sgd", 0.1): ["ok", "diverged", "crashed"]})
     fake.runs_of["s"].loc[fake.runs_of["s"]["trial"] == 0, "phase"] = "confirm"
     fake.runs_of["s"].loc[5, "counts"] = False

@@ -12,7 +12,7 @@ import streamlit as st
 
 from analysis.figures.curves import Curve, CurvesInfo, Line
 from app.shared import ui
-from app.sweep import curves as figures
+from app.sweep import curves
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] " + "W" * 300
 
@@ -62,10 +62,10 @@ def test_errors_of_zero_are_drawn_on_a_linear_scale() -> None:
         return CurvesInfo("val/loss", [Curve(cast(Any, SimpleNamespace(diverged=0)), [line], steps, [])])
 
     most, few = info([0.0, 0.0, 0.5]), info([0.0, 0.2, 0.5])
-    assert figures.mostly_zero(most) and not figures.mostly_zero(few)
-    assert "the scale is linear" in figures.axis_reading(most, log=False, wanted=True)
-    assert "linear" not in figures.axis_reading(most, log=False, wanted=False)
-    assert "1 value at or below zero cannot be shown" in figures.axis_reading(few, log=True, wanted=True)
+    assert curves.mostly_zero(most) and not curves.mostly_zero(few)
+    assert "the scale is linear" in curves.axis_reading(most, log=False, wanted=True)
+    assert "linear" not in curves.axis_reading(most, log=False, wanted=False)
+    assert "1 value at or below zero cannot be shown" in curves.axis_reading(few, log=True, wanted=True)
 
 
 def test_all_diverged(fake: Any, open_page: Any, words: Any) -> None:
@@ -125,9 +125,9 @@ def test_one_run_can_be_stopped_alone(fake: Any, open_page: Any) -> None:
     at = open_page("sweep", sweep="s")
     frame = table(at, "outcome")
     assert frame["stop"].fillna("").tolist() == ["Stop", "Stop", ""]
-    from app.sweep import tables as detail
+    from app.sweep import tables
 
-    assert detail.stoppable(fake.runs("s"))[1].tolist()[:2] == ["s-1-0", "s-0-1"], "newest first, as in the table"
+    assert tables.stoppable(fake.runs("s"))[1].tolist()[:2] == ["s-1-0", "s-0-1"], "newest first, as in the table"
 
 
 def test_errors_and_superseded_runs_are_shown(fake: Any, open_page: Any) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from app.shared import store, ui
-from app.sweep import files as sweep_files
+from app.sweep import files
 from sweeps.client import CommandError
 
 GRID = """
@@ -223,4 +223,4 @@ def test_nothing_is_cleaned_while_it_trains(fake: Any, open_page: Any, disk: Any
     [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (12_300, "12 kB"), (2_000_000, "2 MB"), (3.2e12, "3200 GB")],
 )
 def test_sizes_in_words(bytes_: float, words: str) -> None:
-    assert sweep_files.size(bytes_) == words
+    assert files.size(bytes_) == words

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.shared import store, ui
-from app.sweep import search as sweep_search
+from app.sweep import search
 
 LRS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]
 TRIALS: dict[tuple[str, float], list[str]] = {(name, lr): ["ok", "ok"] for name in ("adam", "sgd") for lr in LRS}
@@ -79,7 +79,7 @@ def test_the_timeline_is_of_all_runs(fake: Any, open_page: Any) -> None:
     assert caption(at, "runs at one time")
 
 
-@pytest.mark.parametrize("part", list(sweep_search.FIGURES))
+@pytest.mark.parametrize("part", list(search.FIGURES))
 @pytest.mark.parametrize("trials", [{}, {("a", 1.0): ["crashed"]}])
 def test_nothing_yet_is_a_sentence(fake: Any, open_page: Any, part: str, trials: Any) -> None:
     fake.add("s", "queued", trials)
@@ -90,9 +90,9 @@ def test_nothing_yet_is_a_sentence(fake: Any, open_page: Any, part: str, trials:
 def test_only_the_open_figure_is_drawn(fake: Any, open_page: Any, monkeypatch: Any) -> None:
     fake.add("s", "finished", TRIALS)
     drawn: list[str] = []
-    for name, draw in sweep_search.FIGURES.items():
+    for name, draw in search.FIGURES.items():
         monkeypatch.setitem(
-            sweep_search.FIGURES, name, lambda search, name=name, draw=draw: drawn.append(name) or draw(search)
+            search.FIGURES, name, lambda search, name=name, draw=draw: drawn.append(name) or draw(search)
         )
     open_page("sweep", sweep="s")
     assert drawn == []

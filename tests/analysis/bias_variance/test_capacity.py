@@ -76,6 +76,9 @@ def test_bias_falls_and_variance_rises_with_the_degree():
     assert all(each.parts["init"].estimate.mean == pytest.approx(0.05**2, rel=0.2) for each in info.drawn)
     assert info.sentence.startswith("From model.degree 1 to 11 bias² goes from ") and "lowest at 5" in info.sentence
     assert "noise" not in info.sentence and info.kind == "95% t-interval, jackknife over n=8 training sets"
+    assert info.shows == "The squared error on 101 test examples and its parts along model.degree"
+    assert info.n == "n=8 training sets with 2 initialisations each" and info.interval == info.kind
+    assert "an estimate below zero hangs below it; below, each part with its 95% t-interval" in info.reading
     drawn(info)
 
 

@@ -48,6 +48,9 @@ def test_the_parts_lie_where_they_were_put(shuffled):
 def test_at_most_fifty_are_drawn_and_all_training_sets_are_among_them():
     info = fits_info(made())
     assert info.total == 60 and info.fits.shape == (MOST, len(X))
+    assert info.n == "n=60 fits to 10 training sets" and "training sets (50 of 60)" in info.reading
+    assert info.shows.startswith("Fits to 10 training sets, ") and not info.interval
+    assert fits_info(made(), "degree 5").shows.startswith("Fits of degree 5 to 10 training sets, ")
     assert np.bincount(info.datasets).tolist() == [5] * 10
     for own in range(10):
         same = info.fits[info.datasets == own]

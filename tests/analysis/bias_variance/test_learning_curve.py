@@ -57,6 +57,9 @@ def test_a_gap_that_narrows_says_that_more_examples_help():
     assert info.sentence.startswith("At 400 examples validation error is ") and "(n=6 seeds)" in info.sentence
     assert "from 200 it fell by 0.01" in info.sentence and "This is variance: more examples help." in info.sentence
     assert info.kind == "95% t-intervals, n=6 seeds" and info.along_size
+    assert info.shows == "val/error and training error against data.train_size"
+    assert info.n == "n=6 seeds" and info.interval == info.kind
+    assert info.reading == "Dots are seeds, thick points their means; bars the 95% t-intervals, n=6 seeds."
     last = variance().query("`data.train_size` == 400")
     assert f", {plus_minus(interval(last['dev'] - last['train']))} above training error" in info.sentence
     drawn(info)
@@ -168,6 +171,7 @@ def test_runs_on_one_training_set_are_one_value_of_the_curve():
 def test_below_three_seeds_there_are_dots_and_no_verdict(n, words):
     info = curve(variance(n=n))
     assert words in info.sentence and info.kind == "" and "±" not in info.sentence
+    assert info.n == "n below 3" and not info.interval and "no interval is drawn" in info.reading
     figure = plot_learning_curve(info)
     assert all(not any(trace.error_y.array or ()) for trace in figure.data if trace.error_y)
 

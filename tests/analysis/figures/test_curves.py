@@ -186,3 +186,15 @@ def test_a_run_that_has_no_place_on_the_axis_is_named() -> None:
     info = curves_info(both, runs, ranking(runs, ["optimizer.name"]), "val/loss", along="time", axis="updates")
     assert info.notes == ["b is not drawn: it logged no updates."]
     assert info_of({"a": 3, "b": 3}).notes == []
+
+
+def test_the_table_has_a_row_per_run_and_step_and_no_column_twice():
+    histories, runs = sweep({"a": 2, "b": 3}, {})
+    order = ranking(runs, ["optimizer.name"])
+    table = curves_info(histories, runs, order, "val/loss").frame()
+    assert list(table) == ["group", "run", "seed", "step", "epoch", "val/loss"]
+    assert table[["run", "seed", "epoch", "val/loss"]].values.tolist() == [
+        ["a", 0, 1, 1.0], ["a", 0, 2, 1.0], ["b", 1, 1, 2.0], ["b", 1, 2, 2.0], ["b", 1, 3, 2.0]
+    ]  # fmt: skip
+    by_step = curves_info(histories, runs, order, "val/loss", axis="step", smoothing=0.5).frame()
+    assert list(by_step) == ["group", "run", "seed", "step", "step on the axis", "val/loss", "smoothed"]

@@ -70,6 +70,7 @@ def test_a_factor_is_a_geometric_mean_with_the_interval_of_the_logarithms() -> N
 
 def test_the_ratio_follows_the_gain_and_is_named_by_its_interval() -> None:
     found = ratio_info(runs_of({"sigmoid": (0.25, (2, 4, 8)), "relu": (1.0, (2, 4, 8)), "wild": (4.0, (8,))}))
+    assert found.n == "n=4 seeds each" and found.interval == found.band and f"bars the {found.band}." in found.reading
     by_key = {(ratio.method, ratio.depth): ratio for ratio in found.ratios}
     for (method, depth), ratio in by_key.items():
         gain = {"sigmoid": 0.25, "relu": 1.0, "wild": 4.0}[method]
@@ -116,6 +117,9 @@ def test_a_heat_map_holds_geometric_means_at_shared_epochs() -> None:
         (min(p.norms.min() for p in found.panels), max(p.norms.max() for p in found.panels))
     )
     assert len(found.frame()) == 4 * 3 + 4 * 5 and not found.zeros
+    assert found.n == "n=4 seeds each" and not found.interval and "Gaps" not in found.reading
+    found.panels[0].norms[0, 0] = 0
+    assert found.reading.endswith("Gaps: some run had no gradient there at all.")
 
 
 def test_a_profile_has_a_line_a_method_and_keeps_what_is_infinite_apart() -> None:
@@ -131,6 +135,11 @@ def test_a_profile_has_a_line_a_method_and_keeps_what_is_infinite_apart() -> Non
     assert "normal 1000 (1000 to 1000)." in profile_info(runs, CONDITION).sentence
     (triangles,) = [trace for trace in plot_profile(condition).data if trace.name == "infinite"]
     assert list(triangles.x) == [2, 3, 2, 3]
+    assert "Triangles: infinite" in condition.reading and "Triangles" not in spread.reading
+    assert spread.shows == "Activation spread before training by layer" and spread.n == "n=4 seeds each"
+    assert spread.interval == spread.band and f"Bars: {spread.band}." in spread.reading
+    assert profile_info(runs, GRADIENT, FIRST).shows == "Gradient norm by layer in the first epoch"
+    assert profile_info(runs, GRADIENT).shows == "Gradient norm by layer in the last epoch"
     assert profile_info(runs, GRADIENT, FIRST).profiles[0].values.shape == (4, 3)
     for run in runs:
         run.before[SPREAD][:] = 0

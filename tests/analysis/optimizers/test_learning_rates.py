@@ -31,6 +31,9 @@ def test_each_method_has_its_best_rate_and_an_edge_is_warned_of(method_runs: Any
     assert warning.startswith("sgd: the best optimizer.lr is the highest tried (1)")
     assert "adam 0.01, sgd 1: a factor of 100 apart" in found.sentence
     assert found.diverged == (2, 18) and found.problem == ""
+    assert found.n == "n=3 seeds each" and found.interval == found.band and f" bars the {found.band}," in found.reading
+    assert found.reading.endswith(" Red crosses at the upper edge: 2 of 18 runs diverged.")
+    assert found.shows == "val/loss against optimizer.lr, a dot a run of the search"
 
 
 def test_a_rate_of_one_seed_is_not_the_best_beside_rates_of_several(method_runs: Any) -> None:

@@ -57,6 +57,9 @@ def test_over_seeds_marks_are_geometric_means_with_intervals_of_logarithms() -> 
     )
     assert "begin a search at the first, end it before the second" in found.sentences[0]
     assert found.band == "95% t-interval of the logarithm of the marked rates, n=4"
+    assert (
+        found.n == "n=4 seeds" and found.interval == found.band and found.shows.startswith(f"{found.loss} against a ")
+    )
 
 
 def test_a_loss_that_never_turns_asks_for_a_wider_range() -> None:

@@ -66,6 +66,8 @@ def test_diverged_runs_missed_whatever_they_had_reached_and_others_wait() -> Non
     info = targets_info(curves(courses, {"a": ["ok", "diverged", "running", "crashed"]}), 2.0)
     (line,) = info.lines
     assert (line.n, line.missed, line.unfinished) == (2, 1, 2)
+    assert info.n == "n=2 seeds" and info.reading.endswith(" 2 runs without a result left out.")
+    assert info.shows == "Share of runs that reach val/loss 2 against epoch" and "Clopper" in info.interval
     assert line.words == "1 of 2 missed, 1 diverged" and line.share == 0.5
     silent = targets_info(curves({"a": [[3, 1], []]}), 2.0).lines[0]
     assert (silent.n, silent.unfinished) == (1, 1), "a run that never logged the metric is no miss"

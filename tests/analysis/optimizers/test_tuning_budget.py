@@ -110,6 +110,11 @@ def test_the_figure_shows_seeds_means_bands_and_the_budget(method_runs: Any, dar
     assert sum(trace.fill == "toself" for trace in figure.data) == 2 and found.band == "95% t-interval, n=3"
     assert len(figure.data) == 2 * (1 + 3 + 1) and figure.layout.shapes[0].x0 == 2
     assert len(found.frame()) == 10
+    assert found.n == "n=5 trials each" and found.interval == found.band
+    assert found.shows == "Expected best val/loss against the number of trials"
+    assert found.reading.endswith(" Thin lines are seeds, bands the 95% t-interval, n=3.")
+    alone = info(method_runs(trials("a", [[1.0], [2.0], [None]])))
+    assert " A line a method. A cross: so few trials may all fail" in alone.reading
 
 
 def test_a_trial_of_one_seed_does_not_count_where_others_have_several(method_runs: Any) -> None:

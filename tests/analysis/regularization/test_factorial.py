@@ -54,6 +54,9 @@ def test_known_cell_means_give_known_effects() -> None:
         "dropout 0.5", "l2 0.01", "dropout 0.5 × l2 0.01"
     ]  # fmt: skip
     assert found.first == "dropout 0, l2 0, norm none" == info(runs.iloc[::-1]).first
+    assert found.shows == f"Main effects and interactions of {', '.join(found.factors)} on val/error"
+    assert (found.seeds, found.n, found.interval) == (10, "n=10 seeds", found.basis)
+    assert found.basis in found.reading and found.reading.endswith(found.meaning)
 
 
 def test_effects_of_two_levels_are_twice_the_least_squares_coefficients() -> None:
@@ -128,7 +131,7 @@ def test_diverged_runs_are_counted_and_their_seeds_left_out() -> None:
     runs = runs_of(lambda cell: 10.0 * cell[0], seeds=10)
     runs.loc[(runs["seed"] == 3) & (runs[DROPOUT] == 0), ["outcome", "objective"]] = ["diverged", math.nan]
     found = info(runs)
-    assert found.n == 9 and len(found.left_out) == 1 and "3" in map(seed_name, found.left_out)
+    assert found.seeds == 9 and len(found.left_out) == 1 and "3" in map(seed_name, found.left_out)
     assert found.diverged == 4 and "4 runs diverged" in found.sentence and "1 seed left out" in found.basis
     every = runs.assign(outcome="diverged", objective=math.nan)
     assert info(every).problem == "No seed has a finite result in every combination, so none has a contrast."
@@ -156,7 +159,7 @@ def test_two_seeds_carry_dots_and_no_verdict() -> None:
 )  # fmt: skip
 def test_what_cannot_be_taken_apart_is_said(change: Any, factors: Any, said: str) -> None:
     found = info(change(runs_of(lambda cell: 1.0)), tuple(factors))
-    assert found.empty and said in found.sentence and found.n == 0 and found.more == 0 and not len(found.frame())
+    assert found.empty and said in found.sentence and found.seeds == 0 and found.more == 0 and not len(found.frame())
 
 
 def test_combinations_that_differ_in_something_else_are_refused() -> None:
@@ -201,7 +204,7 @@ def test_effects_are_those_of_a_table_taken_apart_by_hand() -> None:
 def test_runs_on_one_training_set_are_one_contrast() -> None:
     runs = runs_of(lambda cell: 3 - 0.4 * cell[0], seeds=16)
     found = info(runs.assign(seed_data=runs["seed"] // 2))
-    assert found.n == 8 and "n=8 training sets, one contrast per training set" in found.basis
+    assert found.seeds == 8 and "n=8 training sets, one contrast per training set" in found.basis
     pairs = runs.assign(seed=runs["seed"] // 2).groupby([*LEVELS, "group", "outcome", "seed"], as_index=False).mean()
     assert means(found) == pytest.approx(means(info(pairs)))
     few = info(runs[runs["seed"] < 4].assign(seed_data=lambda own: own["seed"] // 2))

@@ -84,6 +84,8 @@ def test_rows_are_paired_differences_of_each_methods_best() -> None:
     assert [row.verdict.p for row in found.rows] == pytest.approx(holm(ps).tolist())
     assert found.rows[0].better and not found.rows[1].better
     assert found.sentence == "Better than none: dropout 0.5; undecided: L2 0.01."
+    assert found.shows == "val/error of 2 regularizers minus that of none" and found.interval == found.basis
+    assert found.n == f"n={found.seeds} seeds at most" and found.reading.endswith(found.selection)
     assert found.rows[0].method.title == "dropout 0.5, lr 0.1", "what the method is by its name is not said twice"
     assert "chosen by the same runs" in found.selection
 
@@ -163,7 +165,7 @@ def test_what_is_missing_is_said() -> None:
     assert info(runs, none="L2 0.01").rows[0].interval.mean == pytest.approx(
         (of(runs, "dropout 0.5", 0.1) - of(runs, "L2 0.01", 0.01)).mean()
     )
-    assert info(runs.iloc[:0]).empty and not len(info(runs.iloc[:0]).frame()) and info(runs.iloc[:0]).n == 0
+    assert info(runs.iloc[:0]).empty and not len(info(runs.iloc[:0]).frame()) and info(runs.iloc[:0]).seeds == 0
     assert len(with_methods(pd.DataFrame(columns=["model.dropout"]))) == 0
 
 

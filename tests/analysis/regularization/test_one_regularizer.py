@@ -36,6 +36,7 @@ def test_means_and_intervals_are_scipys(strength_runs: Any) -> None:
         assert (point.dev.interval.low, point.dev.interval.high) == pytest.approx((low, high))
         assert point.train_interval.mean == pytest.approx(np.mean(own) / 2)
     assert info.n == "n=8 seeds each" and info.band == "95% t-interval, n=8"
+    assert info.shows == "val/error against regularization.l2, 3 strengths" and info.interval == info.band
 
 
 def test_the_best_against_none_is_paired_and_corrected_for_all_strengths(strength_runs: Any) -> None:
