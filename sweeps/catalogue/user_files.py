@@ -30,9 +30,16 @@ from typing import Any, Final
 from sweeps.interpreter import ROOT
 
 FED: Final = (
-    "input_shape", "num_outputs", "task",
-    "in_features", "input_dim", "num_features", "out_features", "output_dim", "num_classes",
-)  # fmt: skip
+    "input_shape",
+    "num_outputs",
+    "task",
+    "in_features",
+    "input_dim",
+    "num_features",
+    "out_features",
+    "output_dim",
+    "num_classes",
+)
 """Arguments of a constructor that the data decides: those of `DataModule.dims`, and other names for the same."""
 OURS: Final = ("analysis", "app", "data", "learning_tasks", "lightning_modules", "sweeps", "tracking")
 
@@ -204,9 +211,11 @@ def _lightning() -> dict[str, ModuleType]:
 
     whole = ModuleType("lightning")
     whole.__dict__.update(
-        __path__=[], __getattr__=lambda name: getattr(pytorch_lightning, name),
-        pytorch=pytorch_lightning, fabric=lightning_fabric,
-    )  # fmt: skip
+        __path__=[],
+        __getattr__=lambda name: getattr(pytorch_lightning, name),
+        pytorch=pytorch_lightning,
+        fabric=lightning_fabric,
+    )
     aliases = {"lightning": whole}
     for alias, real in (("lightning.pytorch", "pytorch_lightning"), ("lightning.fabric", "lightning_fabric")):
         inner = {name: module for name, module in sys.modules.items() if name == real or name.startswith(f"{real}.")}

@@ -349,7 +349,18 @@ def _untimed(plan: CostPlan, timings: Mapping[str, Timing]) -> list[str]:
 def _answer(**parts: Any) -> Answer:
     """An answer in plain data; what is left out is not known yet."""
     unknown: Answer = {
-        "trials": 0, "runs": 0, "workers": 0, "seconds": None, "low": None, "high": None, "at_most": False,
-        "disk_bytes": None, "memory_bytes": None, "architectures": [], "problems": [], "warnings": [], "pending": False,
-    }  # fmt: skip
+        "trials": 0,
+        "runs": 0,
+        "workers": 0,
+        "seconds": None,
+        "low": None,
+        "high": None,
+        "at_most": False,
+        "disk_bytes": None,
+        "memory_bytes": None,
+        "architectures": [],
+        "problems": [],
+        "warnings": [],
+        "pending": False,
+    }
     return unknown | {name: list(value) if isinstance(value, tuple) else value for name, value in parts.items()}

@@ -17,9 +17,14 @@ from sweeps.spec.search_axis import Axis
 from tracking import schema
 
 CLAIMABLE: Final = (
-    *METRICS, schema.PENALTY, schema.TRAIN_SECONDS, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
+    *METRICS,
+    schema.PENALTY,
+    schema.TRAIN_SECONDS,
+    schema.GRAD_NORM,
+    schema.UPDATE_NORM,
+    schema.PARAM_NORM,
     schema.STEPS,
-)  # fmt: skip
+)
 """Metrics of training and validation that every run of a built-in model logs."""
 
 TEXT: Final = Field("text", "str", "", min_length=1, help="What is claimed, in one sentence.")
@@ -27,9 +32,14 @@ METRIC: Final = Field("metric", "choice", schema.VAL_LOSS, choices=CLAIMABLE, he
 USER_METRIC: Final = Field("metric", "str", schema.VAL_LOSS, min_length=1, help="What it is judged by.")
 DIRECTION: Final = FIELDS["objective.direction"]
 MARGIN: Final = Field(
-    "margin", "float", None, minimum=0, exclusive_minimum=True, optional=True,
+    "margin",
+    "float",
+    None,
+    minimum=0,
+    exclusive_minimum=True,
+    optional=True,
     help="A difference that would not matter, in units of the metric.",
-)  # fmt: skip
+)
 _SIDE: Final = "a mapping of searched keys to values, such as {optimizer.name: adam}"
 _NEEDED: Final = {"text": "text that says what is claimed", "better": _SIDE, "than": _SIDE}
 _KEYS: Final = tuple(field.name for field in fields(Claim))

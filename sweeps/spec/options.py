@@ -25,8 +25,12 @@ PRUNERS: Final = ("none", "median", "hyperband")
 OWN: Final = "own"
 """In a configuration, the optimizer and schedule of a model that configures them itself."""
 METRICS: Final = (
-    schema.VAL_LOSS, schema.VAL_ERROR, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.TRAIN_LOSS,
-)  # fmt: skip
+    schema.VAL_LOSS,
+    schema.VAL_ERROR,
+    schema.TRAIN_EVAL_LOSS,
+    schema.TRAIN_EVAL_ERROR,
+    schema.TRAIN_LOSS,
+)
 
 
 def default_workers(device: str = "auto") -> int:
@@ -113,9 +117,12 @@ FIELDS: Final[dict[str, Field]] = {
 
 
 ANY_METRIC: Final = Field(
-    "objective.metric", "str", schema.VAL_LOSS, min_length=1,
+    "objective.metric",
+    "str",
+    schema.VAL_LOSS,
+    min_length=1,
     help="What trials are ranked by: a metric that the model logs in training or validation, never a test metric.",
-)  # fmt: skip
+)
 
 
 def metric_field(models: Iterable[Entry]) -> Field:
