@@ -10,12 +10,12 @@ def _separator(words: Sequence[str]) -> str:
 
 
 def listed(words: Sequence[str]) -> str:
-    """`a, b, c`; `a, lr 1; b` where a member holds a comma itself; nothing of none."""
+    """`a, b, c`; `a, lr 1; b` where a member holds a comma itself; empty without members."""
     return _separator(words).join(words)
 
 
 def joined(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`; `a, lr 1; and b` where a member holds a comma itself; nothing of none."""
+    """`a`, `a and b`, `a, b and c`; `a, lr 1; and b` where a member holds a comma itself; empty without members."""
     if len(words) < 2:
         return "".join(words)
     separator = _separator(words)
@@ -24,23 +24,29 @@ def joined(words: Sequence[str]) -> str:
 
 
 def some(words: Sequence[str], most: int, more: str = "{} more") -> str:
-    """The same of the first few, with the others counted: `a, b, c and 3 more`.
+    """`a, b, c and 3 more`: the first few words, joined, with the others counted.
 
     Args:
         words: What is listed.
-        most: So many are named.
-        more: What the others are called.
+        most: How many are named.
+        more: What the others are called, with {} for their number.
     """
     return joined([*words[:most], more.format(len(words) - most)] if len(words) > most else words)
 
 
 def chained(words: Sequence[str]) -> str:
-    """`10-10` of the members of a list; `8 × 32` where more than three are all the same; nothing of none."""
+    """`10-10` for the members of a list; `8 × 32` where more than three are all the same; empty without members."""
     return f"{len(words)} × {words[0]}" if len(words) > 3 and len(set(words)) == 1 else "-".join(words)
 
 
 def share(many: int, total: int, one: str) -> str:
-    """`1 of 2 groups`, `both groups`, `all 3 groups`."""
+    """`1 of 2 groups`, `both groups`, `all 3 groups`.
+
+    Args:
+        many: How many it is said of.
+        total: How many there are.
+        one: What one of them is called.
+    """
     if many < total or total < 2:
         return f"{many:,} of {counted(total, one)}"
     return f"both {one}s" if total == 2 else f"all {counted(total, one)}"

@@ -1,7 +1,7 @@
-"""Every lab: how long the pre-flight says that it will take, and how long it takes then.
+"""For every lab: how long the pre-flight says that it will take, and how long it really takes.
 
-The truth is the time from the start of its first run to the end of its last, as the store has it. With names of labs as
-arguments only those are tried, and nothing is written.
+The truth is the time from the start of its first run to the end of its last one, by the store. With names of labs as
+arguments only those are measured, and no result is written.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import each_lab, finished, median, write
+from benchmarks.measure import measure_labs, median, seconds_to_finish, write
 
 
-def compared(uri: str, lab: Path) -> dict[str, Any]:
-    """One lab's estimate beside its truth, in seconds."""
+def estimate_and_truth(uri: str, lab: Path) -> dict[str, Any]:
+    """The estimate of one lab beside its truth, in seconds."""
     from sweeps.client import Client
     from tracking.reader import open_reader, sweep_runs, sweeps
 
     text = lab.read_text(encoding="utf-8")
-    begun = time.perf_counter()
-    found = Client(uri).check(text)
-    checking = time.perf_counter() - begun
-    finished(uri, text)
+    start = time.perf_counter()
+    estimate = Client(uri).check(text)
+    seconds_to_estimate = time.perf_counter() - start
+    seconds_to_finish(uri, text)
     reader = open_reader(uri)
     row = sweeps(reader).iloc[0]
     runs = sweep_runs(reader, str(row["sweep"]))
@@ -32,17 +32,17 @@ def compared(uri: str, lab: Path) -> dict[str, Any]:
         "lab": lab.stem,
         "runs": len(runs),
         "seconds_estimated": round(float(row["estimated"]), 2),
-        "low": round(found["low"], 2),
-        "high": round(found["high"], 2),
+        "low": round(estimate["low"], 2),
+        "high": round(estimate["high"], 2),
         "seconds_true": round(truth, 2),
         "off_by": round(abs(float(row["estimated"]) / truth - 1), 3),
-        "seconds_to_estimate": round(checking, 2),
+        "seconds_to_estimate": round(seconds_to_estimate, 2),
     }
 
 
-def main(wanted: list[str]) -> None:
-    rows = list(each_lab(wanted, compared).values())
-    if not wanted:
+def main(names: list[str]) -> None:
+    rows = list(measure_labs(names, estimate_and_truth).values())
+    if not names:
         off = median([row["off_by"] for row in rows])
         write("estimates", {"what": "|estimate / truth - 1| of each lab", "labs": rows, "median": off, "goal": 0.3})
 

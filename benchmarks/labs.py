@@ -1,6 +1,6 @@
-"""Every lab, run as a user would: how many runs, how long they take, and what they say of its claims.
+"""Every lab, run as a user would: how many runs it has, how long they take, and their verdicts on its claims.
 
-With names of labs as arguments only those are run, and nothing is written.
+With names of labs as arguments only those are run, and no result is written.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import each_lab, finished, write
+from benchmarks.measure import measure_labs, seconds_to_finish, write
 
 
-def judged(uri: str, sweep: str, text: str) -> list[dict[str, str]]:
-    """What the runs of a sweep in this store say of its claims."""
+def verdicts(uri: str, sweep: str, text: str) -> list[dict[str, str]]:
+    """The verdicts of a sweep's runs on the claims in its specification."""
     from analysis.runs.claims import compared
     from analysis.runs.comparison import comparison
     from sweeps.spec import parse
@@ -21,19 +21,18 @@ def judged(uri: str, sweep: str, text: str) -> list[dict[str, str]]:
     from tracking.reader import open_reader, sweeps
 
     spec, reader = parse(text), open_reader(uri)
-    found = reader.records(Selection(sweep=sweep))
-    made = comparison(found.runs, found.params, found.tags, found.metrics, sweeps(reader))
-    objective, keys = spec.objective.metric, list(spec.search)
-    infos = compared(made, sweep, spec.claim, keys, objective=objective)
+    records = reader.records(Selection(sweep=sweep))
+    runs = comparison(records.runs, records.params, records.tags, records.metrics, sweeps(reader))
+    infos = compared(runs, sweep, spec.claim, list(spec.search), objective=spec.objective.metric)
     return [{"text": info.text, "status": str(info.status), "sentence": info.sentence} for info in infos]
 
 
-def row(uri: str, lab: Path) -> dict[str, Any]:
-    """One lab: its runs, the seconds from launch to end, its claims."""
+def outcome(uri: str, lab: Path) -> dict[str, Any]:
+    """How one lab ended: its runs, the seconds from launch to end, the verdicts on its claims."""
     from tracking.reader import open_reader, sweep_runs, sweeps
 
     text = lab.read_text(encoding="utf-8")
-    seconds = finished(uri, text)
+    seconds = seconds_to_finish(uri, text)
     reader = open_reader(uri)
     sweep = str(sweeps(reader).iloc[0]["sweep"])
     outcomes = sweep_runs(reader, sweep)["outcome"].value_counts().to_dict()
@@ -41,14 +40,14 @@ def row(uri: str, lab: Path) -> dict[str, Any]:
         "runs": sum(outcomes.values()),
         "outcomes": outcomes,
         "seconds": round(seconds, 1),
-        "claims": judged(uri, sweep, text),
+        "claims": verdicts(uri, sweep, text),
     }
 
 
-def main(wanted: list[str]) -> None:
-    rows = each_lab(wanted, row)
-    if not wanted:
-        slowest = max(own["seconds"] for own in rows.values())
+def main(names: list[str]) -> None:
+    rows = measure_labs(names, outcome)
+    if not names:
+        slowest = max(row["seconds"] for row in rows.values())
         write("labs", {"what": "each lab from launch to its end", "labs": rows, "slowest": slowest, "goal": 300})
 
 

@@ -1,10 +1,10 @@
-"""From the click to the first metric that a reader of the store can see, service warm and cold."""
+"""Seconds from the launch to the first metric that can be read from the store, with the service warm and cold."""
 
 from __future__ import annotations
 
 import time
 
-from benchmarks.measure import REPEATS, median, own_store, write
+from benchmarks.measure import REPEATS, empty_store, median, write
 
 SPEC = """
 name: launch
@@ -18,20 +18,20 @@ workers: 2
 """
 
 
-def first_metric(uri: str) -> float:
-    """Seconds from the launch (a service that does not run is started by it) to the first value of val/loss."""
+def seconds_to_first_metric(uri: str) -> float:
+    """Seconds from the launch, which starts a service if none runs, to the first value of val/loss."""
     from sweeps.client import Client
     from tracking.reader import open_reader
 
     client, reader = Client(uri), open_reader(uri)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     sweep = client.launch(SPEC)
     while True:
         runs = list(reader.runs(sweep=sweep)["run_id"])
         if runs and len(reader.histories(runs, ["val/loss"])):
             break
         time.sleep(0.01)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     while reader.tags([sweep], ["state"])["value"].item() != "finished":
         time.sleep(0.05)
     return seconds
@@ -42,12 +42,12 @@ def main() -> None:
 
     cold, warm = [], []
     for _ in range(REPEATS):
-        with own_store() as uri:
-            cold.append(first_metric(uri))
+        with empty_store() as uri:
+            cold.append(seconds_to_first_metric(uri))
             client = Client(uri)
             while client.status().workers < 2:
                 time.sleep(0.1)
-            warm.append(first_metric(uri))
+            warm.append(seconds_to_first_metric(uri))
     write(
         "launch",
         {

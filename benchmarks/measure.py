@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine they ran on, medians, and where results are written."""
+"""The parts that benchmarks share: an empty store with a service, timed launches, and how results are written."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 LABS = Path(__file__).parents[1] / "labs"
 REPEATS = 5
+PACKAGES = ("torch", "pytorch-lightning", "mlflow", "optuna", "streamlit")
+"""Those whose versions stand in a result."""
 
 
 def median(values: list[float]) -> float:
+    """The median to four decimals."""
     return round(statistics.median(values), 4)
 
 
 def write(name: str, result: dict[str, Any]) -> None:
-    """Write benchmarks/results/NAME.json with what was measured, on what and when, and print it."""
+    """Write benchmarks/results/NAME.json: the result with its date, commit, machine and versions; print the result."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent)
-    whole = {
+    document = {
         "measured": time.strftime("%Y-%m-%d"),
         "commit": commit.stdout.strip(),
         "machine": f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("torch", "pytorch-lightning", "mlflow", "optuna", "streamlit")},
+        "versions": {package: version(package) for package in PACKAGES},
         **result,
     }
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps({name: result}, indent=1), flush=True)
 
 
 @contextmanager
-def own_store() -> Iterator[str]:
-    """The URI of an empty store in a temporary folder, with a state folder of its own; its service ends with it."""
+def empty_store() -> Iterator[str]:
+    """The URI of an empty store in a temporary folder that also holds its state folder; its service ends with it."""
     from sweeps.client import Client
     from tracking.store import ensure_store
 
@@ -59,36 +62,41 @@ def own_store() -> Iterator[str]:
                 time.sleep(0.1)
 
 
-def finished(uri: str, spec: str, then: Callable[[str], Any] = lambda sweep: None) -> float:
-    """Launch a sweep, do `then` with its id; the seconds until it is finished, its last metric stored."""
+def seconds_to_finish(uri: str, spec: str, then: Callable[[str], Any] = lambda sweep: None) -> float:
+    """Launch a sweep and call `then` with its id.
+
+    Returns:
+        The seconds from the launch until the sweep is finished and its last metric stored.
+    """
     from sweeps.client import Client
     from tracking.reader import open_reader
 
     client, reader = Client(uri), open_reader(uri)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     sweep = client.launch(spec)
     then(sweep)
     while reader.tags([sweep], ["state"])["value"].item() != "finished":
         time.sleep(0.02)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
-def each_lab(wanted: list[str], measured: Callable[[str, Path], dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Name -> what `measured(uri, path)` says of that lab, one after another in one store whose workers are ready.
+def measure_labs(names: list[str], measure: Callable[[str, Path], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Name of a lab -> the result of `measure(uri, path)`, one lab after another in one store whose workers are warm.
 
     Args:
-        wanted: names of labs; none of them: all
+        names: The labs to measure; all of them where the list is empty.
+        measure: Runs one lab.
     """
     from sweeps.client import Client
 
-    labs = [path for path in sorted(LABS.glob("*.yaml")) if not wanted or path.stem in wanted]
+    labs = [path for path in sorted(LABS.glob("*.yaml")) if not names or path.stem in names]
     rows = {}
-    with own_store() as uri:
+    with empty_store() as uri:
         client = Client(uri)
         client.start_service(wait=120)
         while client.status().workers < 2:
             time.sleep(0.1)
         for lab in labs:
-            rows[lab.stem] = measured(uri, lab)
+            rows[lab.stem] = measure(uri, lab)
             print(json.dumps({lab.stem: rows[lab.stem]}), flush=True)
     return rows

@@ -1,8 +1,8 @@
-"""From the request to the page: our Overview on a store with sweeps in it, against `streamlit hello`, in one run.
+"""Seconds from the request to the page: our Overview on a store with sweeps in it, against `streamlit hello`.
 
-A real Chromium opens each in turn, in a fresh browser context, and the clock stops when the page's own first heading is
-there and Streamlit runs no script any more. `streamlit hello` is the smallest page that Streamlit ships. The first
-session after a start of the server is told apart from the later ones: in it, both import what they need.
+A real Chromium opens both in turn, in a fresh browser context, and the clock stops when the first heading of the page
+is there and Streamlit runs no script any more. `streamlit hello` is the smallest page that Streamlit ships. The first
+session after a start of the server is reported apart from the later ones: in it, both import what they need.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import REPEATS, median, own_store, write
+from benchmarks.measure import REPEATS, empty_store, median, write
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = "name: {}\nmodel: {{name: softmax_regression}}\ndata: {{name: iris}}\ntrainer: {{max_epochs: 2}}\n"
@@ -26,6 +26,7 @@ STILL = """() => document.querySelector('[data-testid=stMain] h1') &&
 
 
 def serve(*command: str) -> tuple[subprocess.Popen[bytes], str]:
+    """Start `streamlit COMMAND`; returns the process and its address once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -42,14 +43,14 @@ def serve(*command: str) -> tuple[subprocess.Popen[bytes], str]:
             time.sleep(0.05)
 
 
-def opened(browser: Any, url: str) -> float:
-    """Seconds until the page stands still."""
+def seconds_to_open(browser: Any, url: str) -> float:
+    """Seconds until the page stands still, in a fresh browser context."""
     context = browser.new_context()
     page = context.new_page()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     page.goto(url)
     page.wait_for_function(STILL, timeout=60_000)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - start
     context.close()
     return seconds
 
@@ -65,7 +66,7 @@ def main() -> None:
     first: dict[str, list[float]] = {"ours": [], "hello": []}
     later: dict[str, list[float]] = {"ours": [], "hello": []}
     commands = {"ours": ("run", str(ROOT / "app")), "hello": ("hello",)}
-    with own_store() as uri, sync_playwright() as playwright:
+    with empty_store() as uri, sync_playwright() as playwright:
         client = Client(uri)
         for number in range(5):
             client.launch(SPEC.format(f"sweep-{number}"))
@@ -78,8 +79,8 @@ def main() -> None:
         for _ in range(REPEATS):
             for name, command in commands.items():
                 process, url = serve(*command)
-                first[name].append(opened(browser, url))
-                later[name] += [opened(browser, url) for _ in range(3)]
+                first[name].append(seconds_to_open(browser, url))
+                later[name] += [seconds_to_open(browser, url) for _ in range(3)]
                 process.kill()
                 process.wait()
         browser.close()

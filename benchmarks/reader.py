@@ -1,10 +1,10 @@
-"""A frame of 2,000 runs: ours against `mlflow.search_runs`, on one store, in turn, in one run of this script.
+"""Seconds for a frame of 2,000 runs: ours against `mlflow.search_runs`, on one store, in turn.
 
-    python benchmarks/reader.py [--runs 2000] [--repeats 5]
+    python -m benchmarks.reader [--runs 2000] [--repeats 5]
 
-The runs are made through MLflow itself, each with 30 params, 14 metrics and 14 tags. Both sides yield one pandas frame
-with a row a run and a column for every param, latest metric and tag; that their values agree is checked before anything
-is timed.
+The runs are made through MLflow itself, each with 30 params, 14 metrics and 14 tags. Both sides return one pandas frame
+with one row per run and one column for every param, latest metric and tag; that their values agree is checked before
+anything is timed.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def fill(uri: str, runs: int) -> str:
         if number % 50 == 0:
             tags = {schema.KIND: schema.SWEEP_KIND, schema.STATE: "finished", schema.DIRECTION: schema.MINIMIZE}
             parent = client.create_run(experiment, tags=tags).info.run_id
-        own = {schema.KIND: schema.RUN_KIND, schema.SWEEP: parent, schema.PARENT: parent, schema.OUTCOME: "ok"}
-        own |= {schema.TRIAL: str(number), schema.GROUP: f"g{number % 50 // 3}", schema.SEED: str(number % 3)}
-        own |= {f"tag{i}": f"value {i}" for i in range(5)}
-        run = client.create_run(experiment, start_time=1_700_000_000_000 + number, tags=own)
+        tags = {schema.KIND: schema.RUN_KIND, schema.SWEEP: parent, schema.PARENT: parent, schema.OUTCOME: "ok"}
+        tags |= {schema.TRIAL: str(number), schema.GROUP: f"g{number % 50 // 3}", schema.SEED: str(number % 3)}
+        tags |= {f"tag{i}": f"value {i}" for i in range(5)}
+        run = client.create_run(experiment, start_time=1_700_000_000_000 + number, tags=tags)
         client.log_batch(
             run.info.run_id,
             [Metric(f"split/{i}", i + number / 7, 0, 1) for i in range(13)] + [Metric(schema.OBJECTIVE, number, 0, 1)],
@@ -53,19 +53,20 @@ def fill(uri: str, runs: int) -> str:
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     call()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-def check(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
-    """Both frames say the same."""
-    left, right = ours.set_index("run_id"), theirs.set_index("run_id")
-    columns = [column for column in left if column.startswith(("params.", "metrics.", "tags."))]
-    assert sorted(columns) == sorted(column for column in right if column.startswith(("params.", "metrics.", "tags.")))
-    right = right.loc[left.index]
+def assert_equal(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
+    """Check that both frames hold the same runs and values."""
+    ours, theirs = ours.set_index("run_id"), theirs.set_index("run_id")
+    prefixes = ("params.", "metrics.", "tags.")
+    columns = [column for column in ours if column.startswith(prefixes)]
+    assert sorted(columns) == sorted(column for column in theirs if column.startswith(prefixes))
+    theirs = theirs.loc[ours.index]
     for column in columns:
-        a, b = left[column], right[column]
+        a, b = ours[column], theirs[column]
         assert ((a == b) | (a.isna() & b.isna())).all(), column
 
 
@@ -84,7 +85,7 @@ def main() -> None:
         reader = open_reader(uri)
         ours: list[float] = []
         theirs: list[float] = []
-        sweeps_times: list[float] = []
+        seconds_of_sweeps: list[float] = []
 
         def frame() -> pd.DataFrame:
             return reader.frame(experiment_ids=[experiment])
@@ -92,11 +93,11 @@ def main() -> None:
         def search() -> pd.DataFrame:
             return mlflow.search_runs(experiment_ids=[experiment], max_results=50_000)
 
-        check(frame(), search())
+        assert_equal(frame(), search())
         for _ in range(options.repeats):
             theirs.append(seconds(search))
             ours.append(seconds(frame))
-            sweeps_times.append(seconds(lambda: sweeps(reader)))
+            seconds_of_sweeps.append(seconds(lambda: sweeps(reader)))
     result = {
         "runs": options.runs,
         "repeats": options.repeats,
@@ -106,7 +107,7 @@ def main() -> None:
         "machine": platform.machine(),
         "search_runs_s": round(statistics.median(theirs), 4),
         "frame_s": round(statistics.median(ours), 4),
-        "sweeps_s": round(statistics.median(sweeps_times), 4),
+        "sweeps_s": round(statistics.median(seconds_of_sweeps), 4),
         "ratio": round(statistics.median(theirs) / statistics.median(ours), 1),
     }
     RESULT.parent.mkdir(parents=True, exist_ok=True)

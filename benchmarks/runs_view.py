@@ -1,12 +1,12 @@
-"""The first view of 2,000 runs: our Runs page with all of them, MLflow's own UI with its first 100, in one run.
+"""Seconds of the first view of 2,000 runs: our Runs page with all of them, MLflow's own UI with its first 100.
 
 Both servers show one SQLite store (2,000 finished runs of 30 params, 14 metrics of 20 epochs each, and 10 tags) and
 have been opened once before the clock starts. A real Chromium opens them in turn, in a fresh browser context each
 time, so that nothing is taken from its cache. The clock runs from the request for the page. For ours it stops when the
-table holds a row a run, the newest run's name can be read in it, and Streamlit runs no script any more (sparklines,
+table holds one row per run, the newest run's name can be read in it, and Streamlit runs no script any more (sparklines,
 best, lowest and highest of a metric of every run are there by then); for MLflow's when the newest run's name can be
 read in its table and nothing there says that it is loading. MLflow's server reads the store anew in every view; ours
-keeps what it read until the store changes, so a view right after another process has changed a tag is told apart.
+keeps what it read until the store changes, so views right after another process has changed a tag are reported apart.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import REPEATS, median, own_store, write
+from benchmarks.measure import REPEATS, empty_store, median, write
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS, PARAMS, METRICS, EPOCHS, TAGS = 2000, 30, 14, 20, 10
@@ -41,7 +41,7 @@ THEIRS = f"""() => {{
 
 
 def fill(uri: str, runs: int = RUNS) -> int:
-    """Write the runs into an empty store, each as MLflow would have, and answer with their experiment's id."""
+    """Write the runs into an empty store as MLflow would have; returns the id of their experiment."""
     from tracking.store import sqlite_path
 
     path = sqlite_path(uri)
@@ -96,13 +96,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(arguments: list[str], url: str, **more: str) -> subprocess.Popen[bytes]:
-    """A server of its own, once it answers at `url`."""
+def serve(arguments: list[str], url: str, **environment: str) -> subprocess.Popen[bytes]:
+    """Start a server as `python -m ARGUMENTS`; returns its process once it answers at `url`."""
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, **more},
+        env={**os.environ, **environment},
         start_new_session=True,
     )
     while process.poll() is None:
@@ -114,19 +114,19 @@ def serve(arguments: list[str], url: str, **more: str) -> subprocess.Popen[bytes
     raise RuntimeError(f"{arguments[0]} did not start")
 
 
-def viewed(browser: Any, url: str, there: str) -> float:
-    """Seconds from the request until the rows are there, in a fresh browser context."""
+def seconds_to_view(browser: Any, url: str, rows_are_there: str) -> float:
+    """Seconds from the request until the rows are there (a JavaScript function), in a fresh browser context."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     page.goto(url, wait_until="commit")
-    page.wait_for_function(there, timeout=120_000)
-    seconds = time.perf_counter() - begun
+    page.wait_for_function(rows_are_there, timeout=120_000)
+    seconds = time.perf_counter() - start
     context.close()
     return seconds
 
 
-def changed(uri: str, value: str) -> None:
+def change_a_tag(uri: str, value: str) -> None:
     """Change a tag of one run, so that what was read before is out of date."""
     from tracking.store import sqlite_path
 
@@ -145,7 +145,7 @@ def main() -> None:
 
     seconds: dict[str, list[float]] = {"ours": [], "ours_after_a_write": [], "mlflow": []}
     processes: list[subprocess.Popen[bytes]] = []
-    with own_store() as uri, sync_playwright() as playwright:
+    with empty_store() as uri, sync_playwright() as playwright:
         experiment, ports = fill(uri), (free_port(), free_port())
         bases = [f"http://127.0.0.1:{port}" for port in ports]
         urls = {"ours": f"{bases[0]}/runs", "mlflow": f"{bases[1]}/#/experiments/{experiment}/runs"}
@@ -154,18 +154,18 @@ def main() -> None:
         mlflow = ["mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(ports[1])]
         try:
             processes.append(serve(dashboard, f"{bases[0]}/_stcore/health"))
-            told = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-            processes.append(serve(mlflow, f"{bases[1]}/health", **told))
+            environment = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+            processes.append(serve(mlflow, f"{bases[1]}/health", **environment))
             browser = playwright.chromium.launch(
                 executable_path=find(), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
             )
             for turn in range(REPEATS + 1):
-                took = {"mlflow": viewed(browser, urls["mlflow"], THEIRS)}
-                took["ours"] = viewed(browser, urls["ours"], OURS)
-                changed(uri, f"turn {turn}")
-                took["ours_after_a_write"] = viewed(browser, urls["ours"], OURS)
+                view = {"mlflow": seconds_to_view(browser, urls["mlflow"], THEIRS)}
+                view["ours"] = seconds_to_view(browser, urls["ours"], OURS)
+                change_a_tag(uri, f"turn {turn}")
+                view["ours_after_a_write"] = seconds_to_view(browser, urls["ours"], OURS)
                 if turn:  # the first only warms the servers
-                    for name, value in took.items():
+                    for name, value in view.items():
                         seconds[name].append(value)
             browser.close()
         finally:

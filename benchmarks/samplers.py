@@ -1,18 +1,19 @@
-"""Trials a minute, by sampler: two workers of ours against Optuna's own loop with the same samplers, in one process.
+"""Trials per minute, by sampler: two workers of ours against Optuna's own loop with the same samplers, in one process.
 
 The same search on both sides: a learning rate on a logarithmic scale and one of four hidden sizes of an MLP on digits,
 ranked by the validation loss after the last epoch. What a user would otherwise write stands in optuna_loop.py. Ours
-measures more of each run, and asks its sampler afresh for every trial, so that a killed sweep goes on as it would have;
+measures more of each run, and rebuilds its sampler for every trial, so that a killed sweep goes on as it would have;
 that is in the time. The service is warm; both sides alternate in one run of this script.
 """
 
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import optuna_loop
-from benchmarks.measure import REPEATS, finished, median, own_store, write
+from benchmarks.measure import REPEATS, empty_store, median, seconds_to_finish, write
 
 if TYPE_CHECKING:
     import optuna
@@ -37,7 +38,7 @@ workers: 2
 
 
 def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
-    """Optuna's sampler of a name."""
+    """Optuna's sampler of this name."""
     from optuna import samplers
 
     classes: dict[str, Any] = {
@@ -51,7 +52,7 @@ def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
 
 
 def suggest(trial: optuna.Trial) -> dict[str, Any]:
-    """What SPEC searches."""
+    """The params of a trial, from the same ranges as in SPEC."""
     return {
         "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
         "hidden_size": trial.suggest_categorical("hidden_size", HIDDEN_SIZES),
@@ -67,16 +68,17 @@ def main() -> None:
     trials, epochs, repeats = (2, 2, 1) if dry else (TRIALS, EPOCHS, REPEATS)
     ours: dict[str, list[float]] = {name: [] for name in SAMPLERS}
     theirs: dict[str, list[float]] = {name: [] for name in SAMPLERS}
-    with own_store() as uri:
+    with empty_store() as uri:
         Client(uri).start_service(wait=120)
         for turn in range(repeats + 1):
             for name in SAMPLERS if turn else SAMPLERS[:1]:
                 spec = SPEC.format(sampler=name, trials=trials, epochs=epochs, seed=turn)
-                a = finished(uri, spec)
-                b = optuna_loop.seconds(lambda name=name, seed=turn: make(name, seed), suggest, trials, epochs)
+                our_seconds = seconds_to_finish(uri, spec)
+                new_sampler = partial(make, name, seed=turn)
+                their_seconds = optuna_loop.seconds(new_sampler, suggest, trials, epochs)
                 if turn:  # the first only imports, and warms both sides
-                    ours[name].append(60 * trials / a)
-                    theirs[name].append(60 * trials / b)
+                    ours[name].append(60 * trials / our_seconds)
+                    theirs[name].append(60 * trials / their_seconds)
     if dry:
         print(ours, theirs)
         return

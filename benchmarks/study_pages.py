@@ -1,8 +1,8 @@
-"""The pages on bias and variance, optimizers and regularization over sweeps of 500 runs: server seconds of each figure.
+"""Server seconds of each figure of the pages on bias and variance, optimizers and regularization, with 500 runs.
 
 The sweeps are really trained (a minute or two each). A page is run by Streamlit's own test runner, in one process and
-without a browser: the clock holds all that the server does for one view. `first` is the first view of that figure in a
-process, `after` the median of the views that follow, as when a reader changes a setting.
+without a browser: the clock measures all that the server does for one view. `first` is the first view of that figure in
+a process, `after` the median of the views that follow, as when a reader changes a setting.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import REPEATS, finished, median, own_store, write
+from benchmarks.measure import REPEATS, empty_store, median, seconds_to_finish, write
 
 APP = Path(__file__).parents[1] / "app" / "streamlit_app.py"
 RUNS = 500
@@ -50,32 +50,32 @@ seeds: 10
 }
 
 
-def viewed(page: Any) -> float:
-    begun = time.perf_counter()
+def seconds_to_run(page: Any) -> float:
+    start = time.perf_counter()
     page.run()
     assert not page.exception, page.exception
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
-def measured(name: str, sweep: str) -> dict[str, dict[str, float]]:
-    """Figure -> seconds of its first view and of those after."""
+def seconds_by_figure(name: str, sweep: str) -> dict[str, dict[str, float]]:
+    """Figure -> seconds of its first view and of those after it."""
     from streamlit.testing.v1 import AppTest
 
-    def opened() -> Any:
+    def new_page() -> Any:
         page = AppTest.from_file(str(APP), default_timeout=120).run()
         page.switch_page(f"views/{name}.py")
         page.query_params["sweep"] = sweep
         return page
 
-    page, found = opened(), {}
-    viewed(page)
+    page, figures = new_page(), {}
+    seconds_to_run(page)
     for tab in [tab.label for tab in page.tabs]:
-        page = opened()
+        page = new_page()
         page.query_params["look"] = tab
-        first, *after = [viewed(page) for _ in range(REPEATS + 1)]
-        found[tab] = {"first": round(first, 3), "after": median(after)}
-        print(name, tab, found[tab], flush=True)
-    return found
+        first, *after = [seconds_to_run(page) for _ in range(REPEATS + 1)]
+        figures[tab] = {"first": round(first, 3), "after": median(after)}
+        print(name, tab, figures[tab], flush=True)
+    return figures
 
 
 def main() -> None:
@@ -85,12 +85,12 @@ def main() -> None:
 
     config.set_option("server.address", "127.0.0.1")
     results = {}
-    with own_store() as uri:
+    with empty_store() as uri:
         for name, spec in SPECS.items():
-            finished(uri, spec)
+            seconds_to_finish(uri, spec)
             row = sweeps(open_reader(uri)).iloc[0]
             assert row["planned"] == RUNS, row["planned"]
-            results[name] = measured(name, str(row["sweep"]))
+            results[name] = seconds_by_figure(name, str(row["sweep"]))
     slowest = max(figure["after"] for page in results.values() for figure in page.values())
     write(
         "study_pages",

@@ -1,10 +1,10 @@
-"""How long `make test` and `make test-faults` take on a fresh clone: alone, and beside two busy loops.
+"""Minutes that `make test` and `make test-faults` take on a fresh clone: alone, and beside two busy loops.
 
     python -m benchmarks.suite --alone 3 --loaded 3 --faults 3
 
 Clones the last commit into a temporary folder, makes its environment, runs the suites one after the other and writes
-benchmarks/results/tests.json: minutes, processor minutes of the whole machine (the busy loops' share taken off), the
-numbers of tests, the ten slowest, and the seconds of each room. What is not measured again, "before" among it, is kept.
+benchmarks/results/tests.json: minutes, processor minutes of the whole machine (without those of the busy loops), the
+numbers of tests, the ten slowest, and the seconds of each room. What is not measured again, such as "before", is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from typing import Any
 
 from benchmarks.measure import RESULTS, median, write
 
-BUSY_LOOPS = 2
+SUITES = {"loaded": ("test", 2), "faults": ("test-faults", 0), "alone": ("test", 0)}
+"""Name in the result -> target of the Makefile, number of busy loops beside it."""
 SLOWEST = 10
 
 
@@ -43,7 +44,7 @@ def used_by(process: subprocess.Popen[bytes]) -> float:
 
 @contextmanager
 def busy_loops(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """So many processes that compute without end, killed afterwards."""
+    """The given number of processes that compute without end, killed afterwards."""
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield loops
@@ -54,7 +55,7 @@ def busy_loops(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def cases(report: Path) -> tuple[dict[str, int], Counter[str], Counter[str]]:
-    """Reads pytest's XML report: the number of tests by how they ended, seconds by test, seconds by room."""
+    """The content of pytest's XML report: the number of tests by outcome, seconds by test, seconds by room."""
     counts, tests, rooms = Counter[str](), Counter[str](), Counter[str]()
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         kinds = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
@@ -66,29 +67,29 @@ def cases(report: Path) -> tuple[dict[str, int], Counter[str], Counter[str]]:
 
 
 def one_run(clone: Path, target: str, loops: int) -> dict[str, Any]:
-    """Run one target of the Makefile, and say what it took and how its tests ended."""
+    """Run one target of the Makefile; returns what it took and how its tests ended."""
     report = clone / "report.xml"
     environment = {**os.environ, "PYTEST_ADDOPTS": f"--junitxml={report}"}
     with busy_loops(loops) as busy:
-        began, worked = time.monotonic(), processor_seconds()
-        done = subprocess.run(["make", target], cwd=clone, env=environment, check=False, capture_output=True, text=True)
-        minutes = (time.monotonic() - began) / 60
-        worked = processor_seconds() - worked - sum(used_by(loop) for loop in busy)
+        start, processor_start = time.monotonic(), processor_seconds()
+        make = subprocess.run(["make", target], cwd=clone, env=environment, check=False, capture_output=True, text=True)
+        minutes = (time.monotonic() - start) / 60
+        processor = processor_seconds() - processor_start - sum(used_by(loop) for loop in busy)
     counts, tests, rooms = cases(report)
-    if done.returncode:
-        print(done.stdout[-20_000:], flush=True)
+    if make.returncode:
+        print(make.stdout[-20_000:], flush=True)
     return {
-        "green": done.returncode == 0,
+        "green": make.returncode == 0,
         "minutes": round(minutes, 2),
-        "processor_minutes": round(worked / 60, 2),
+        "processor_minutes": round(processor / 60, 2),
         "tests": counts,
-        "slowest": {name: round(took, 1) for name, took in tests.most_common(SLOWEST)},
-        "seconds_by_room": {room: round(took, 1) for room, took in rooms.most_common()},
+        "slowest": {name: round(seconds, 1) for name, seconds in tests.most_common(SLOWEST)},
+        "seconds_by_room": {room: round(seconds, 1) for room, seconds in rooms.most_common()},
     }
 
 
-def together(runs: list[dict[str, Any]], commit: str) -> dict[str, Any]:
-    """Several runs of one suite: each one's minutes, the medians, and the details of the last."""
+def summary(runs: list[dict[str, Any]], commit: str) -> dict[str, Any]:
+    """Several runs of one suite in one result: the minutes of each, the medians, and the details of the last."""
     return {
         "commit": commit,
         "green": [run["green"] for run in runs],
@@ -101,30 +102,28 @@ def together(runs: list[dict[str, Any]], commit: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name, what in (("alone", "make test"), ("loaded", f"make test beside {BUSY_LOOPS} busy loops"),
-                       ("faults", "make test-faults")):  # fmt: skip
+    for name, (target, loops) in SUITES.items():
+        what = f"make {target}" + (f" beside {loops} busy loops" if loops else "")
         parser.add_argument(f"--{name}", type=int, default=3, metavar="N", help=f"how often: {what}")
     times = parser.parse_args()
     root = RESULTS.parents[1]
     file = RESULTS / "tests.json"
     earlier = json.loads(file.read_text()) if file.exists() else {}
-    result = {part: earlier[part] for part in ("before", "loaded", "faults", "alone") if part in earlier}
+    result = {part: earlier[part] for part in ("before", *SUITES) if part in earlier}
     with tempfile.TemporaryDirectory(prefix="sweepboard-suite-") as folder:
         clone = Path(folder, "clone")
         subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
-        asked = ["git", "rev-parse", "--short", "HEAD"]
-        commit = subprocess.run(asked, cwd=clone, check=True, capture_output=True, text=True).stdout.strip()
-        began = time.monotonic()
+        head = ["git", "rev-parse", "--short", "HEAD"]
+        commit = subprocess.run(head, cwd=clone, check=True, capture_output=True, text=True).stdout.strip()
+        start = time.monotonic()
         subprocess.run(["make", ".venv/.browser"], cwd=clone, check=True, capture_output=True)
-        result["installing_minutes"] = round((time.monotonic() - began) / 60, 2)
-        for name, target, loops in (
-            ("loaded", "test", BUSY_LOOPS), ("faults", "test-faults", 0), ("alone", "test", 0),
-        ):  # fmt: skip
+        result["installing_minutes"] = round((time.monotonic() - start) / 60, 2)
+        for name, (target, loops) in SUITES.items():
             runs = []
             for _ in range(getattr(times, name)):
                 runs.append(one_run(clone, target, loops))
                 print(name, {key: runs[-1][key] for key in ("green", "minutes", "tests")}, flush=True)
-                result[name] = together(runs, commit)
+                result[name] = summary(runs, commit)
                 write("tests", result)
 
 

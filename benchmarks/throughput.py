@@ -1,4 +1,4 @@
-"""Sixteen digits-MLP runs of 20 epochs: two workers of ours against Optuna + Lightning + MLFlowLogger in one process.
+"""Seconds of sixteen digits-MLP runs: two workers of ours against Optuna + Lightning + MLFlowLogger in one process.
 
 What a user would otherwise write stands in optuna_loop.py. Ours measures more of each run (training part in evaluation
 mode, norms, test set, weights). The service is warm, as it is from the moment the dashboard has been open for ten
@@ -8,7 +8,7 @@ seconds; both sides alternate in one run of this script.
 from __future__ import annotations
 
 from benchmarks import optuna_loop
-from benchmarks.measure import REPEATS, finished, median, own_store, write
+from benchmarks.measure import REPEATS, empty_store, median, seconds_to_finish, write
 
 RUNS, EPOCHS = 16, 20
 SPEC = """
@@ -25,12 +25,12 @@ workers: 2
 
 
 def ours(uri: str) -> float:
-    """Seconds from launch to finished, the last metric stored."""
-    return finished(uri, SPEC)
+    """Seconds from the launch until the sweep is finished and its last metric stored."""
+    return seconds_to_finish(uri, SPEC)
 
 
 def theirs() -> float:
-    """Seconds of study.optimize, the store and all imports made before."""
+    """Seconds of study.optimize, with the store made before."""
     import optuna
 
     return optuna_loop.seconds(
@@ -44,8 +44,8 @@ def theirs() -> float:
 def main() -> None:
     from sweeps.client import Client
 
-    theirs()  # imports and first calls
-    with own_store() as uri:
+    theirs()  # first calls take longer
+    with empty_store() as uri:
         Client(uri).start_service(wait=120)
         ours(uri)
         pairs = [(ours(uri), theirs()) for _ in range(REPEATS)]

@@ -1,8 +1,8 @@
-"""What watching costs: a lab's seconds from launch to end, alone and with its page open in a real Chromium.
+"""The cost of watching: a lab's seconds from launch to end, alone and with its page open in a real Chromium.
 
 The browser draws on the same cores that train, without a graphics card, which is the worst case. `lean` is a dashboard
-without Streamlit's full garbage collection after every run of a page and without its look at the file of every module:
-together they gained nothing that could be measured, so that its own settings stay.
+without Streamlit's full garbage collection after every run of a page and without its watch over the file of every
+module: together they gained nothing that could be measured, so that Streamlit's defaults stay.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import REPEATS, finished, median, own_store, write
+from benchmarks.measure import REPEATS, empty_store, median, seconds_to_finish, write
 from benchmarks.opening import ROOT, serve
 
 LAB = Path(__file__).parents[1] / "labs" / "training-set-size.yaml"
 SETTINGS = {"watched": (), "lean": ("--runner.postScriptGC", "false", "--server.fileWatcherType", "none")}
 
 
-def watched(uri: str, browser: Any, settings: tuple[str, ...]) -> float:
-    """Seconds of the lab whose page a dashboard with these settings shows."""
+def seconds_watched(uri: str, browser: Any, settings: tuple[str, ...]) -> float:
+    """Seconds of the lab while a dashboard with these settings shows its page."""
     process, url = serve("run", str(ROOT / "app"), *settings)
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
     try:
         page.goto(url)
         page.wait_for_selector("h1")
-        return finished(uri, LAB.read_text(), lambda sweep: page.goto(f"{url}/sweep?sweep={sweep}"))
+        return seconds_to_finish(uri, LAB.read_text(), lambda sweep: page.goto(f"{url}/sweep?sweep={sweep}"))
     finally:
         page.close()
         process.kill()
@@ -39,18 +39,18 @@ def main() -> None:
     from install import find
 
     alone: list[float] = []
-    turns: dict[str, list[float]] = {name: [] for name in SETTINGS}
-    with own_store() as uri, sync_playwright() as playwright:
-        finished(uri, LAB.read_text())  # the service and its workers are warm from here on
+    watched: dict[str, list[float]] = {name: [] for name in SETTINGS}
+    with empty_store() as uri, sync_playwright() as playwright:
+        seconds_to_finish(uri, LAB.read_text())  # the service and its workers are warm from here on
         browser = playwright.chromium.launch(executable_path=find(), args=["--no-sandbox", "--disable-gpu"])
         for _ in range(REPEATS):
-            alone.append(finished(uri, LAB.read_text()))
+            alone.append(seconds_to_finish(uri, LAB.read_text()))
             for name, settings in SETTINGS.items():
-                turns[name].append(watched(uri, browser, settings))
+                watched[name].append(seconds_watched(uri, browser, settings))
         browser.close()
     result: dict[str, Any] = {"what": f"seconds of {LAB.stem} from launch to end", "alone": median(alone)}
-    for name, own in turns.items():
-        result[name] = {"seconds": median(own), "ratio": round(median(own) / median(alone), 2)}
+    for name, seconds in watched.items():
+        result[name] = {"seconds": median(seconds), "ratio": round(median(seconds) / median(alone), 2)}
     write("watching", result)
 
 

@@ -1,11 +1,11 @@
-"""What is changed of the training examples, afresh for each batch: noise on every input, images moved by some pixels.
+"""Augmentation of the training examples, afresh for each batch: noise on every input, images moved by some pixels.
 
 What a batch gets depends on the order seed, the epoch and the number of the batch alone, and is drawn on the CPU: the
 same on every device, and in a run that goes on after a kill. No other part is ever changed.
 
 An image is moved as it was before standardisation, what comes in from outside it is 0 (black), and then it is
-standardised again, each pixel by its own mean and deviation. For those to fit, they are of the training images as
-training sees them, over all the moves there may be (`moments`). Fitted to the images where they stand, the deviation of
+standardised again, each pixel by its own mean and deviation. These are taken over the training images and over all the
+moves that are possible, as training sees them (`moments`). Fitted to the images where they stand, the deviation of
 a pixel at the margin, which is black in nearly all of them, would be so small that an image moved there would stand out
 by hundreds of deviations: by 255 of them in the digits, at one pixel.
 """
@@ -21,9 +21,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.parts import Batches, Part, Scaling
+from learning_tasks import Batch
 
 STREAM: Final = 5
-"""Tells these random numbers from those that shuffle the batches."""
+"""Keeps these random numbers apart from those that shuffle the batches."""
 
 Key = tuple[int, int, int]
 """Order seed, epoch and number of a batch."""
@@ -36,42 +37,42 @@ class Augmentation:
     noise: float
     """Standard deviation of the normal noise that is added to each input, in the unit of the standardised inputs."""
     shift: int
-    """An image is moved by up to so many pixels, in rows and in columns: each move is as likely as any other."""
+    """The most pixels that an image is moved by, in rows and in columns; all moves are equally likely."""
     scaling: Scaling
 
     def __call__(self, inputs: Tensor, key: Key) -> Tensor:
-        """The inputs (B, *input_shape) of a batch, changed."""
+        """The changed inputs (B, *input_shape) of a batch."""
         state = np.random.SeedSequence([*key, STREAM]).generate_state(1)[0]
-        random = torch.Generator().manual_seed(int(state))
+        generator = torch.Generator().manual_seed(int(state))
         if self.shift:
-            moves = torch.randint(0, 2 * self.shift + 1, (2, len(inputs)), generator=random).to(inputs.device)
+            moves = torch.randint(0, 2 * self.shift + 1, (2, len(inputs)), generator=generator).to(inputs.device)
             inputs = self.scaling.done(moved(self.scaling.undone(inputs), moves, self.shift))
         if self.noise:
-            inputs = inputs + self.noise * torch.randn(inputs.shape, generator=random).to(inputs.device)
+            inputs = inputs + self.noise * torch.randn(inputs.shape, generator=generator).to(inputs.device)
         return inputs
 
 
-def moved(images: Tensor, moves: Tensor, most: int) -> Tensor:
-    """Images, each moved by its own number of pixels, with 0 where it has left.
+def moved(images: Tensor, moves: Tensor, largest: int) -> Tensor:
+    """The images, each moved by its own number of pixels, with 0 where nothing is left of it.
 
     Args:
         images: (B, ..., rows, columns).
-        moves: (2, B) by how much up and to the left, counted from -most: `most` leaves an image where it is.
-        most: The largest move.
+        moves: (2, B) by how much up and to the left, counted from -largest: `largest` leaves an image where it is.
+        largest: The largest move.
     """
     rows, columns = images.shape[-2:]
     stacked = images.reshape(len(images), -1, rows, columns)
-    padded = F.pad(stacked, [most] * 4)  # (B, C, rows + 2 most, columns + 2 most)
-    at = torch.arange(max(rows, columns), device=images.device)
-    of = torch.arange(len(images), device=images.device)
-    row = moves[0][:, None, None] + at[:rows, None]  # (B, rows, 1)
-    column = moves[1][:, None, None] + at[:columns]  # (B, 1, columns)
-    taken = padded[of[:, None, None], :, row, column]  # (B, rows, columns, C)
-    return taken.movedim(-1, 1).reshape(images.shape)
+    padded = F.pad(stacked, [largest] * 4)  # (B, C, rows + 2 largest, columns + 2 largest)
+    pixels = torch.arange(max(rows, columns), device=images.device)
+    numbers = torch.arange(len(images), device=images.device)
+    row = moves[0][:, None, None] + pixels[:rows, None]  # (B, rows, 1)
+    column = moves[1][:, None, None] + pixels[:columns]  # (B, 1, columns)
+    windows = padded[numbers[:, None, None], :, row, column]  # (B, rows, columns, C)
+    return windows.movedim(-1, 1).reshape(images.shape)
 
 
 def moments(inputs: NDArray[Any], shift: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation (*input_shape) of each input over the examples, and over all moves of an image.
+    """The mean and standard deviation (*input_shape) of each input over the examples, and over all moves of an image.
 
     Args:
         inputs: (n, *input_shape), before standardisation.
@@ -89,7 +90,7 @@ def moments(inputs: NDArray[Any], shift: int) -> tuple[NDArray[np.float64], NDAr
 
 
 def _moves(image: NDArray[np.float64], axis: int, shift: int) -> NDArray[np.float64]:
-    """An image moved along an axis by -shift to shift pixels, (2 shift + 1, *image.shape)."""
+    """The image moved over one axis by -shift to shift pixels, (2 shift + 1, *image.shape)."""
     padding = [(0, 0)] * image.ndim
     padding[axis] = (shift, shift)
     padded = np.pad(image, padding)
@@ -107,7 +108,7 @@ class KeyedBatches(Batches):
 
 @dataclass(frozen=True)
 class Augmented:
-    """A part whose batches are changed; indexed by what `KeyedBatches` gives."""
+    """A part whose batches are changed: indexed by (indices, key), as `KeyedBatches` gives them."""
 
     part: Part
     augmentation: Augmentation
@@ -115,7 +116,7 @@ class Augmented:
     def __len__(self) -> int:
         return len(self.part)
 
-    def __getitem__(self, drawn: tuple[Any, Key]) -> tuple[Tensor, Tensor]:
-        indices, key = drawn
+    def __getitem__(self, keyed_indices: tuple[Any, Key]) -> Batch:
+        indices, key = keyed_indices
         inputs, targets = self.part[indices]
         return self.augmentation(inputs, key), targets

@@ -4,18 +4,18 @@ A data set is split once and for all into a *test* part, the same in every run, 
 pool into a validation and a training part; only the training part is then cut to `train_size` and given label noise,
 and only from it are the means and deviations of the standardisation taken. Each of these choices draws from a stream of
 its own, so that changing one option leaves the others as they were: training sets of growing size are nested, and so
-are the examples that growing label noise spoils.
+are the examples whose labels growing label noise changes.
 
 A sweep with `replicate` trains on several training sets that share no example. Generated sets draw a fresh sample for
 each data seed anyway; of all others, the training part that seed 0 gives is cut into equal pieces, with one validation
 part for all of them, and each example keeps the label noise that seed 0 draws for it.
 
-Where a set added noise to its targets itself it keeps the true ones beside them (`clean`), so that a run can also be
-measured against those.
+A set that adds noise to its targets keeps the true ones beside them (`clean`), so that a run can also be measured
+against those.
 
 Imbalance thins out all three parts, each by itself. Were only the training part imbalanced, as is usual where the aim
 is a model for balanced data, accuracy on the test part would still be an honest figure; with all parts imbalanced, as
-in the field, a model that never names the rare class looks good by its accuracy alone, which is what is to be seen.
+in the field, a model that never names the rare class looks good by its accuracy alone, which is to be shown.
 """
 
 import hashlib
@@ -33,14 +33,15 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from data.augmentation import Augmentation, Augmented, KeyedBatches, moments
+from data.imbalance import classes_by_size, thinned
 from data.parts import Batches as Batches
 from data.parts import Examples as Examples
 from data.parts import Part as Part
 from data.parts import Parts as Parts
 from data.parts import Scaling, loader
+from learning_tasks.refusals import require
 
-TASKS = ("regression", "binary", "multiclass")
-# One number a choice that the data seed makes; they are part of what "the same seed" means, so they never change.
+# A number for each choice that the data seed makes: part of what "the same seed" means, so they never change.
 SAMPLE, SPLIT, NOISE, RARITY = 1, 2, 3, 4
 
 
@@ -64,12 +65,12 @@ class DataModule(pl.LightningDataModule):
     """
 
     tasks: ClassVar[tuple[str, ...]] = ()
-    """The tasks there may be, of a set whose files decide which it is; nothing for all others."""
+    """The tasks that are possible for a set whose files decide the task; empty for all others."""
     task: str
     source: str
     """Where the data come from, in words: never a path of this machine."""
     named_classes: tuple[str, ...] = ()
-    """What the classes are called; nothing where they have no other name than their number."""
+    """What the classes are called; empty where they have no other name than their number."""
     imbalance: float = 1.0
     shift: int = 0
     fresh: ClassVar[bool] = False
@@ -115,52 +116,55 @@ class DataModule(pl.LightningDataModule):
         """
 
     def stream(self, choice: int) -> np.random.Generator:
-        """The random numbers of one of the data seed's choices; disjoint sets have those of seed 0 in common."""
+        """The random numbers for one of the data seed's choices; all disjoint sets use those of seed 0."""
         return np.random.default_rng([0 if self.disjoint else self.seed_data, choice])
 
     def to(self, device: torch.device | str) -> "DataModule":
-        """Keep the tensors on this device, so that no batch is copied there one by one."""
+        """The data set itself, its tensors moved to this device, so that no batch has to be copied there."""
         self.__dict__["parts"] = self.parts.to(device)
         return self
 
     @cached_property
     def parts(self) -> Parts:
-        """The parts, made at the first use."""
+        """The three parts and their scaling, made at the first use."""
         pool, test = self.examples()
         sides = min(pool.inputs.shape[-2:]) if pool.inputs.ndim > 2 else 1
         require("shift", self.shift, self.shift < sides, f"0 to {sides - 1}, so that something is left of an image")
         train, validation = self._indices(pool.targets)
         if self.imbalance > 1:
-            by_size = _by_size(pool.targets, test.targets)  # one order for all parts, whatever the seed puts into each
-            rank = self.stream(RARITY).random(len(pool.targets))
-            train, validation = (
-                indices[_thinned(pool.targets[indices], rank[indices], by_size, self.imbalance)]
-                for indices in (train, validation)
-            )
-            first = np.arange(len(test.targets))  # no seed: the first of each class stay
-            test = _chosen(test, _thinned(test.targets, first, by_size, self.imbalance))
-        train, held = self._piece(train)
-        wanted = len(train) if self.train_size is None else self.train_size
-        allowed = f"at most {len(train)}, what {held}"
-        require("train_size", wanted, wanted <= len(train), allowed)
-        train = train[:wanted]
+            train, validation, test = self._imbalanced(pool, train, validation, test)
+        train = self._training_subset(train)
         parts = _filled(self._with_label_noise(pool, train), _chosen(pool, validation), test)
-        mean, std = np.zeros(pool.inputs.shape[1:]), np.ones(pool.inputs.shape[1:])
-        if self.standardize:
-            mean, std = self._scaling(parts[0].inputs)
-            parts = tuple(replace(part, inputs=(part.inputs - mean) / std) for part in parts)
-        scaling = Scaling(*(torch.tensor(values, dtype=torch.float32) for values in (mean, std)))
-        train_part, validation_part, test_part = (self._part(examples) for examples in parts)
-        return Parts(train_part, validation_part, test_part, scaling)
+        return self._as_tensors(*self._standardised(parts))
 
     def _indices(self, targets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Of the pool, what is for training and what for validation, both in random order."""
+        """The indices of the pool for training and for validation, both in random order."""
         order = self.stream(SPLIT).permutation(len(targets))
         size = min(max(round(self.validation_fraction * len(order)), 1), len(order) - 1)
         return order[size:], order[:size]
 
+    def _imbalanced(
+        self, pool: Examples, train: NDArray[Any], validation: NDArray[Any], test: Examples
+    ) -> tuple[NDArray[Any], NDArray[Any], Examples]:
+        """What stays of the training indices, of the validation indices and of the test part."""
+        by_size = classes_by_size(pool.targets, test.targets)  # one order for all parts, whatever the seed puts there
+        rank = self.stream(RARITY).random(len(pool.targets))
+        train, validation = (
+            indices[thinned(pool.targets[indices], rank[indices], by_size, self.imbalance)]
+            for indices in (train, validation)
+        )
+        number = np.arange(len(test.targets))  # no seed: the first of each class stay
+        return train, validation, _chosen(test, thinned(test.targets, number, by_size, self.imbalance))
+
+    def _training_subset(self, train: NDArray[Any]) -> NDArray[Any]:
+        """The first `train_size` of the indices that this data set may train on."""
+        train, holder = self._piece(train)
+        size = len(train) if self.train_size is None else self.train_size
+        require("train_size", size, size <= len(train), f"at most {len(train)}, what {holder}")
+        return train[:size]
+
     def _piece(self, train: NDArray[Any]) -> tuple[NDArray[Any], str]:
-        """What this data set may train on, and what holds so much."""
+        """The indices that this data set may train on, and what holds so many of them, in words."""
         if self.disjoint is None:
             return train, "validation leaves of this set"
         number, count = self.disjoint
@@ -175,7 +179,7 @@ class DataModule(pl.LightningDataModule):
         return replace(examples, targets=self._noisy(pool.targets, train), clean=clean)
 
     def _noisy(self, targets: NDArray[Any], train: NDArray[Any]) -> NDArray[Any]:
-        """The targets of the training examples, given those of the whole pool, with label noise."""
+        """The targets of the training examples with label noise, from those of the whole pool."""
         stream = self.stream(NOISE)
         clean: NDArray[Any] = targets[train]
         if self.task == "regression":
@@ -189,16 +193,29 @@ class DataModule(pl.LightningDataModule):
         noisy[wrong] = (clean[wrong] + shift[wrong]) % classes
         return noisy
 
-    def _scaling(self, inputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _standardised(self, parts: tuple[Examples, ...]) -> tuple[tuple[Examples, ...], Scaling]:
+        """The parts, the training part first, by the scaling that is fitted to it, and that scaling."""
+        shape = parts[0].inputs.shape[1:]
+        mean, std = np.zeros(shape), np.ones(shape)
+        if self.standardize:
+            mean, std = self._moments(parts[0].inputs)
+            parts = tuple(replace(part, inputs=(part.inputs - mean) / std) for part in parts)
+        return parts, Scaling(*(torch.tensor(values, dtype=torch.float32) for values in (mean, std)))
+
+    def _moments(self, inputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Mean and deviation of the training inputs; an input that never varies is only centred."""
         mean, std = moments(inputs, self.shift)
         varies = std > 1e-12 * np.abs(mean)  # what is left of a constant such as 0.1 after rounding is no deviation
         return mean.astype(inputs.dtype), np.where(varies, std, 1.0).astype(inputs.dtype)
 
+    def _as_tensors(self, parts: tuple[Examples, ...], scaling: Scaling) -> Parts:
+        train, validation, test = (self._part(examples) for examples in parts)
+        return Parts(train, validation, test, scaling)
+
     def _part(self, examples: Examples) -> Part:
-        kind = torch.float32 if self.task == "regression" else torch.int64
-        clean = None if examples.clean is None else torch.tensor(examples.clean).to(kind)
-        targets = torch.tensor(examples.targets).to(kind)
+        dtype = torch.float32 if self.task == "regression" else torch.int64
+        clean = None if examples.clean is None else torch.tensor(examples.clean).to(dtype)
+        targets = torch.tensor(examples.targets).to(dtype)
         return Part(torch.tensor(examples.inputs, dtype=torch.float32), targets, clean)
 
     @property
@@ -211,17 +228,17 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Examples in each part."""
+        """The number of examples in each part: train, validation, test."""
         parts = self.parts
         return {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
 
     def axes(self, size: int, margin: float) -> tuple[NDArray[np.float64], ...]:
-        """For each input `size` values at equal distances over its range in the test part, before standardisation.
+        """Values at equal distances over the range that each input has in the test part, before standardisation.
 
         The test part depends on no seed and is taken before imbalance thins it, so all runs share these values.
 
         Args:
-            size: Number of values.
+            size: Number of values for each input.
             margin: By how much they go beyond the range on each side, as a share of it.
         """
         _, test = self.examples()
@@ -231,7 +248,7 @@ class DataModule(pl.LightningDataModule):
 
     @cached_property
     def digest(self) -> str:
-        """A short SHA-256 of every tensor used: equal digests mean equal data."""
+        """The first 16 hexadecimal digits of a SHA-256 of all tensors: equal digests mean equal data."""
         sha = hashlib.sha256()
         for part in (self.parts.train, self.parts.validation, self.parts.test):
             for tensor in (part.inputs, part.targets):
@@ -274,7 +291,7 @@ class Classification(DataModule):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """A name a class."""
+        """The name of each class; its number where it has no other."""
         classes = self.dims["num_outputs"] if self.task == "multiclass" else 2
         return self.named_classes or tuple(str(number) for number in range(classes))
 
@@ -298,34 +315,11 @@ def _chosen(examples: Examples, indices: NDArray[Any]) -> Examples:
     return Examples(examples.inputs[indices], examples.targets[indices], clean)
 
 
-def _by_size(*targets: NDArray[Any]) -> NDArray[Any]:
-    """The classes, the largest first."""
-    counts = np.bincount(np.concatenate(targets))
-    return np.argsort(-counts, kind="stable")
-
-
-def _thinned(targets: NDArray[Any], rank: NDArray[Any], by_size: NDArray[Any], imbalance: float) -> NDArray[Any]:
-    """The indices of the examples that stay, in their order: of each class those that rank first."""
-    keep = np.zeros(len(targets), dtype=bool)
-    largest = (targets == by_size[0]).sum()
-    for place, label in enumerate(by_size):
-        most = max(round(largest / imbalance ** (place / (len(by_size) - 1))), 1)
-        own = np.flatnonzero(targets == label)
-        keep[own[np.argsort(rank[own], kind="stable")[:most]]] = True
-    return np.flatnonzero(keep)
-
-
 def _filled(*parts: Examples) -> tuple[Examples, ...]:
-    """All parts with the mean of the first one in place of each missing input, 0 where that has none."""
+    """The parts with each missing input replaced by its mean in the first part, by 0 where that has no value."""
     gaps = [np.isnan(part.inputs) for part in parts]
     if not any(gap.any() for gap in gaps):
         return parts
     counts = (~gaps[0]).sum(axis=0)
     mean = np.where(gaps[0], 0.0, parts[0].inputs).sum(axis=0) / np.maximum(counts, 1)
     return tuple(replace(part, inputs=np.where(gap, mean, part.inputs)) for part, gap in zip(parts, gaps, strict=True))
-
-
-def require(name: str, value: object, holds: bool, allowed: str) -> None:
-    """Refuses an argument in one sentence, unless what should hold does."""
-    if not holds:
-        raise ValueError(f"{name}: {value} is not allowed; allowed: {allowed}")

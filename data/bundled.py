@@ -1,4 +1,4 @@
-"""The real data sets that scikit-learn carries: nothing is downloaded.
+"""Real data sets that scikit-learn ships: nothing is downloaded.
 
 A fifth of each is its test part, chosen once (stratified by class) and the same in every run.
 """
@@ -19,13 +19,13 @@ TEST_FRACTION = 0.2
 def held_out(
     inputs: NDArray[Any], targets: NDArray[Any], fraction: float, stratified: bool
 ) -> tuple[Examples, Examples]:
-    """The pool and the test part, which is this fraction of the examples, always the same ones; neither is writeable.
+    """The pool and the test part, always the same fraction of the examples; the arrays cannot be written to.
 
     Args:
-        inputs: Of all examples (n, *input_shape).
-        targets: Of all examples (n,).
+        inputs: Those of all examples, (n, *input_shape).
+        targets: Those of all examples, (n,).
         fraction: The share of the test part.
-        stratified: Each class gets its share in both parts.
+        stratified: Whether each class gets its share in both parts.
     """
     split = train_test_split(
         inputs, targets, test_size=fraction, random_state=0, stratify=targets if stratified else None
@@ -43,7 +43,7 @@ def _load(load: Callable[..., Any], stratified: bool, **options: Any) -> tuple[E
 
 
 class Table(Classification):
-    """A data set of scikit-learn's: a subclass names it by its loading function."""
+    """A classification that scikit-learn ships: a subclass names its loading function."""
 
     load: ClassVar[Callable[..., Any]]
 

@@ -1,6 +1,6 @@
 """Logic gates as data: the four rows of a truth table, drawn again and again, as points around the corners of a square.
 
-AND and OR can be told apart by a line, XOR cannot (Minsky and Papert 1969).
+A line separates the classes of AND and of OR, but not those of XOR (Minsky and Papert 1969).
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -10,12 +10,13 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 
 from data.toy import Toy
+from learning_tasks.refusals import one_of
 
 Gate = Literal["and", "or", "xor"]
 
 CORNERS: Final = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
 TABLES: Final[dict[str, tuple[int, ...]]] = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}
-"""What each gate says at each corner."""
+"""What each gate answers at each corner."""
 
 
 class LogicGate(Toy):
@@ -32,14 +33,13 @@ class LogicGate(Toy):
 
     def __init__(self, *, gate: Gate = "and", noise: Annotated[float, Ge(0)] = 0.05, **common: Any) -> None:
         super().__init__(noise=noise, **common)
-        if gate not in TABLES:
-            raise ValueError(f"gate: {gate!r} is not allowed; allowed: {', '.join(TABLES)}")
+        one_of("gate", gate, TABLES)
         self.gate = gate
 
     def place(self, labels: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
-        says = np.array(TABLES[self.gate])
+        answers = np.array(TABLES[self.gate])
         points = np.empty((len(labels), 2))
         for label in (0, 1):
-            corners, of_label = CORNERS[says == label], labels == label
-            points[of_label] = corners[random.integers(0, len(corners), of_label.sum())]
+            corners, members = CORNERS[answers == label], labels == label
+            points[members] = corners[random.integers(0, len(corners), members.sum())]
         return points

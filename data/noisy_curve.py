@@ -1,7 +1,8 @@
 """One-dimensional regression with a known truth: y = f(x) + noise, x between -1 and 1.
 
-Since f and the deviation of the noise are known, what a model gets wrong can be taken apart: the data seed draws a
-fresh sample in every run, and all are measured at the same points. `grid` are these points, `truth` is f at each.
+Since f and the deviation of the noise are known, the error of a model can be decomposed into bias, variance and noise:
+the data seed draws a fresh sample in every run, and all are measured at the same points. `grid` are these points,
+`truth` is f at each.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,8 @@ import numpy as np
 from annotated_types import Interval
 from numpy.typing import NDArray
 
-from data.base import SAMPLE, DataModule, Examples, require
+from data.base import SAMPLE, DataModule, Examples
+from learning_tasks.refusals import require
 
 TEST_SIZE = 501
 TEST_STREAM = 20_260_102
@@ -26,7 +28,7 @@ FUNCTIONS: dict[str, Curve] = {
     "step": lambda x: np.where(x < 0, -1.0, 1.0),
     "runge": lambda x: 1 / (1 + 25 * x**2),
 }
-"""The functions f that there are."""
+"""Each function f by its name."""
 
 
 class NoisyCurve(DataModule):
@@ -62,7 +64,7 @@ class NoisyCurve(DataModule):
         self.function, self.noise, self.num_samples, self.noisy_test = function, noise, num_samples, noisy_test
 
     def f(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The true function at inputs as they are before standardisation, of any shape."""
+        """The values of the true function at inputs of any shape, as they are before standardisation."""
         return FUNCTIONS[self.function](x)
 
     @property
@@ -72,7 +74,7 @@ class NoisyCurve(DataModule):
 
     @property
     def truth(self) -> NDArray[np.float64]:
-        """f at the grid, (501,)."""
+        """The values of f at the grid, (501,)."""
         return self.f(self.grid)
 
     @property

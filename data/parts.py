@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from learning_tasks import Batch
+
 TRAIN_EVAL_LIMIT = 2000
 
 
@@ -20,7 +22,7 @@ class Examples:
     inputs: NDArray[Any]
     targets: NDArray[Any]
     clean: NDArray[Any] | None = None
-    """(n,): the true targets, where the data set added noise to them itself; None where they are the targets."""
+    """The true targets (n,) where the data set added noise to them; None where the targets are the true ones."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,12 @@ class Part:
     inputs: Tensor
     targets: Tensor
     clean: Tensor | None = None
-    """The true targets, like `targets`, where the data set added noise to them itself; None where they are those."""
+    """The true targets, like `targets`, where the data set added noise to them; None where those are the true ones."""
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, indices: Tensor | slice) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, indices: Tensor | slice) -> Batch:
         return self.inputs[indices], self.targets[indices]
 
     def to(self, device: torch.device | str) -> "Part":
@@ -46,24 +48,24 @@ class Part:
         return Part(self.inputs.to(device), self.targets.to(device), clean)
 
     def first(self, count: int) -> "Part":
-        """The first so many examples."""
+        """The part with its first `count` examples alone."""
         clean = None if self.clean is None else self.clean[:count]
         return Part(self.inputs[:count], self.targets[:count], clean)
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """How inputs were standardised, each by its own (*input_shape) float32; mean 0 and std 1 where they were not."""
+    """The mean and deviation (*input_shape) float32 that inputs were standardised by; 0 and 1 where they were not."""
 
     mean: Tensor
     std: Tensor
 
     def done(self, inputs: Tensor) -> Tensor:
-        """Inputs (n, *input_shape) as a model gets them, from those of the data."""
+        """The inputs (n, *input_shape) as a model gets them, from those of the data."""
         return (inputs - self.mean) / self.std
 
     def undone(self, inputs: Tensor) -> Tensor:
-        """Inputs as the data have them, from those that a model gets."""
+        """The inputs as the data have them, from those that a model gets."""
         return inputs * self.std + self.mean
 
     def to(self, device: torch.device | str) -> "Scaling":
@@ -124,14 +126,14 @@ class Batches(Sampler[Any]):
         return iter(torch.split(order, self._lengths()))
 
 
-def _as_is(batch: Any) -> Any:
+def _uncollated(batch: Any) -> Any:
     return batch
 
 
 def loader(part: Any, sampler: Sampler[Any]) -> DataLoader[Any]:
-    """The batches of a part: what it gives for each item of the sampler.
+    """The batches of a part: one for each item of the sampler.
 
     Each item stands for a whole batch, so nothing is collated example by example. The generator is the loader's own:
     without one, each pass would draw from the global stream that dropout uses.
     """
-    return DataLoader(part, sampler=sampler, batch_size=None, collate_fn=_as_is, generator=torch.Generator())
+    return DataLoader(part, sampler=sampler, batch_size=None, collate_fn=_uncollated, generator=torch.Generator())

@@ -42,9 +42,10 @@ class Toy(Classification):
 
     @abstractmethod
     def place(self, labels: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
-        """Points (n, 2) of these classes, without noise."""
+        """The points (n, 2) of these classes, without noise."""
 
     def draw(self, size: int, random: np.random.Generator) -> Examples:
+        """A sample of this size with noise; classes take turns."""
         labels = np.arange(size) % self.classes
         points = self.place(labels, random)
         return Examples(points + self.noise * random.standard_normal(points.shape), labels)
@@ -88,8 +89,8 @@ class Spirals(Toy):
         self.turns = turns
 
     def place(self, labels: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
-        along = np.sqrt(random.uniform(0, 1, len(labels)))  # the root: as many points where the turn is longer
-        return _polar(0.2 + 1.8 * along, 2 * np.pi * self.turns * along + np.pi * labels)
+        position = np.sqrt(random.uniform(0, 1, len(labels)))  # the root: more points where the turn is longer
+        return _polar(0.2 + 1.8 * position, 2 * np.pi * self.turns * position + np.pi * labels)
 
 
 class Xor(Toy):

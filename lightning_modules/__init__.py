@@ -1,10 +1,11 @@
 """Models. To add one: a subclass of `Module` in a file here, and one line in `MODELS`."""
 
-from lightning_modules.base import Module, Recipe
+from lightning_modules.base import Module
 from lightning_modules.lenet import LeNet
 from lightning_modules.linear import LinearRegression, LogisticRegression, SoftmaxRegression
 from lightning_modules.mlp import MLP
 from lightning_modules.perceptron import Perceptron
+from lightning_modules.recipe import Recipe
 
 MODELS: dict[str, type[Module]] = {
     "linear_regression": LinearRegression,

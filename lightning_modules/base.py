@@ -1,113 +1,18 @@
-"""What every model shares: loss, error and penalty by the task, and the recipe it is trained by.
+"""What every model shares: its steps by the task, and the penalty on its weights.
 
-Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and the batch alone. Nothing is stored on
-the module on the way, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
+Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and the batch alone. They store nothing on
+the module, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
 """
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.optim.lr_scheduler import LambdaLR
 
-from lightning_modules.optimizers import OPTIMIZERS
-from lightning_modules.schedules import SCHEDULES
-
-Batch = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained: what a plain `pl.Trainer` needs to fit it, beside data and epochs."""
-
-    optimizer: Mapping[str, Any] = field(default_factory=lambda: {"name": "adam"})
-    """A name of OPTIMIZERS and its fields."""
-    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "constant"})
-    """A name of SCHEDULES and its fields."""
-    l1: float = 0.0
-    """Strength of the penalty l1·Σ|w|."""
-    l2: float = 0.0
-    """Strength of the penalty (l2/2)·Σw²."""
-    label_smoothing: float = 0.0
-    """Share of each target that is spread evenly over all classes while training."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What the outputs (B, num_outputs) of a model mean."""
-
-    loss: Callable[[Tensor, Tensor], Tensor]
-    """(outputs, targets) -> the mean loss over the batch."""
-    error: Callable[[Tensor, Tensor], Tensor]
-    """(outputs, targets) -> the error over the batch."""
-    constant: Callable[[Tensor], Tensor]
-    """targets -> the mean loss of the best answer that is the same for every example."""
-    probabilities: Callable[[Tensor], Tensor] | None = None
-    """outputs -> the probability of each class (B, classes); None for a regression."""
-    smoothed: Callable[[Tensor, Tensor, float], Tensor] | None = None
-    """(outputs, targets, label smoothing) -> the mean loss over the batch; None where the loss knows no smoothing."""
-
-
-def _squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    return F.mse_loss(outputs.squeeze(1), targets)
-
-
-def _root_mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    return _squared_error(outputs, targets).sqrt()
-
-
-def _variance(targets: Tensor) -> Tensor:
-    return targets.var(correction=0)
-
-
-def _entropy(targets: Tensor) -> Tensor:
-    """The entropy in nats of the shares of the classes: the cross-entropy of an answer that is those shares."""
-    shares = targets.long().bincount() / len(targets)
-    entropy: Tensor = torch.special.entr(shares).sum()
-    return entropy
-
-
-def _binary_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    logits = outputs.squeeze(1)
-    return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
-
-
-def _smoothed_binary_cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    return _binary_cross_entropy(outputs, targets.to(outputs.dtype) * (1 - smoothing) + smoothing / 2)
-
-
-def share_on_the_wrong_side(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Share of a batch whose output (B, 1) is above 0 where the target is class 0, or not above it where it is 1."""
-    return ((outputs.squeeze(1) > 0) != (targets > 0)).float().mean()
-
-
-def _sigmoid(outputs: Tensor) -> Tensor:
-    both = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
-    return both.softmax(dim=1)  # of (0, z) it is (1 - sigmoid(z), sigmoid(z))
-
-
-def _misclassified(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs.argmax(dim=1) != targets).float().mean()
-
-
-def _smoothed_cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    return F.cross_entropy(outputs, targets, label_smoothing=smoothing)
-
-
-def _softmax(outputs: Tensor) -> Tensor:
-    return outputs.softmax(dim=1)
-
-
-TASKS: dict[str, Task] = {
-    "regression": Task(_squared_error, _root_mean_squared_error, _variance),
-    "binary": Task(_binary_cross_entropy, share_on_the_wrong_side, _entropy, _sigmoid, _smoothed_binary_cross_entropy),
-    "multiclass": Task(F.cross_entropy, _misclassified, _entropy, _softmax, _smoothed_cross_entropy),
-}
+from learning_tasks import TASKS, Batch, Task
+from lightning_modules.recipe import Recipe, optimizers_of
 
 
 class Module(pl.LightningModule):
@@ -146,12 +51,12 @@ class Module(pl.LightningModule):
         self.task = task
 
     def loss(self, batch: Batch) -> Tensor:
-        """The mean loss over a batch, without the penalty."""
+        """The mean loss over a batch (), without the penalty."""
         inputs, targets = batch
         return self.criteria[self.task].loss(self(inputs), targets)
 
     def evaluate(self, batch: Batch, clean: Tensor | None = None) -> dict[str, Tensor]:
-        """`loss` and `error` over a batch, from one forward pass, without the penalty.
+        """The `loss` and the `error` over a batch, from one forward pass, without the penalty.
 
         Args:
             batch: Inputs and targets.
@@ -164,24 +69,24 @@ class Module(pl.LightningModule):
         return measured if clean is None else {**measured, "clean_error": task.error(outputs, clean)}
 
     def probabilities(self, inputs: Tensor) -> Tensor:
-        """The probability of each class (B, classes), float32; for a classification only."""
+        """The probability of each class (B, classes) float32; for a classification only."""
         probabilities = self.criteria[self.task].probabilities
         assert probabilities is not None, f"{self.task} has no classes"
         return probabilities(self(inputs).float())
 
     def weights(self) -> list[nn.Parameter]:
-        """The parameters that are penalised: no biases, no parameters of norms or activations, which have one axis."""
+        """The parameters that are penalised: those of more than one axis, so no biases, norms or activations."""
         return [parameter for parameter in self.parameters() if parameter.ndim > 1]
 
     def penalty(self) -> Tensor:
-        """l1·Σ|w| + (l2/2)·Σw² over the weights."""
+        """The penalty l1·Σ|w| + (l2/2)·Σw² over the weights, ()."""
         l1, l2, weights = self.recipe.l1, self.recipe.l2, self.weights()
         terms = [l1 * weight.abs().sum() for weight in weights] if l1 else []
         terms += [l2 / 2 * weight.square().sum() for weight in weights] if l2 else []
         return torch.stack(terms).sum() if terms else torch.zeros((), device=self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """`loss` is minimised; `data_loss` is the loss alone, with neither label smoothing nor penalty."""
+        """The `loss`, which is minimised, and the `data_loss`, which has neither label smoothing nor penalty."""
         loss, data_loss = self._losses(batch)
         if self.logs:
             self.log("train/loss", data_loss, on_step=False, on_epoch=True, batch_size=len(batch[1]))
@@ -195,8 +100,8 @@ class Module(pl.LightningModule):
             loss = self.loss(batch)
             return loss, loss
         if task.smoothed is None:
-            what = f"{type(self).__name__} and the task {self.task}"
-            raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {what}; allowed: 0.")
+            model = f"{type(self).__name__} and the task {self.task}"
+            raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {model}; allowed: 0.")
         inputs, targets = batch
         outputs = self(inputs)
         return task.smoothed(outputs, targets, smoothing), task.loss(outputs, targets)
@@ -212,31 +117,5 @@ class Module(pl.LightningModule):
             self.log(f"{split}/{name}", value, batch_size=len(batch[1]), add_dataloader_idx=False)
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimizer, and its schedule by the epoch."""
+        """The optimizer of the recipe, and its schedule by the epoch."""
         return optimizers_of(self, self.recipe)
-
-
-def optimizers_of(module: pl.LightningModule, recipe: Recipe) -> Any:
-    """A recipe's optimizer of a module's parameters, and its schedule by the epoch, as Lightning wants them."""
-    optimizer_fields, schedule_fields = dict(recipe.optimizer), dict(recipe.schedule)
-    make_optimizer = _named("optimizer", OPTIMIZERS, optimizer_fields.pop("name"))
-    make_schedule = _named("schedule", SCHEDULES, schedule_fields.pop("name"))
-    optimizer = make_optimizer(module.parameters(), **optimizer_fields)
-    epochs = module.trainer.max_epochs if module._trainer is not None else None
-    factor = make_schedule(epochs if epochs and epochs > 0 else 1, **schedule_fields)
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "epoch"}}
-
-
-def one_of(name: str, value: str, allowed: Iterable[str]) -> None:
-    """Refuse a value that is none of those allowed."""
-    allowed = list(allowed)
-    if value not in allowed:
-        raise ValueError(f"{name}: {value!r} is not allowed; allowed: {', '.join(allowed)}")
-
-
-def _named(kind: str, registry: Mapping[str, Any], name: str) -> Any:
-    if name not in registry:
-        near = difflib.get_close_matches(name, registry, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise ValueError(f"{kind}.name: {name} is not allowed; allowed: {', '.join(registry)}{hint}")
-    return registry[name]

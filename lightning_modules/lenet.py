@@ -16,7 +16,8 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from lightning_modules.base import Module, one_of
+from learning_tasks.refusals import one_of
+from lightning_modules.base import Module
 from lightning_modules.blocks.activations import ACTIVATIONS
 from lightning_modules.blocks.initialization import Initialization, initialize
 
@@ -83,7 +84,7 @@ class LeNet(Module):
 
 
 def _fit(rows: int, columns: int) -> tuple[nn.Module, int, int]:
-    """What brings an image to 32 x 32 unless it is larger, and its rows and columns then."""
+    """The module that brings an image to 32 x 32 unless it is larger, and the rows and columns of its result."""
     factor = max(SIDE // max(rows, columns), 1)
     rows, columns = factor * rows, factor * columns
     down, right = max(SIDE - rows, 0), max(SIDE - columns, 0)

@@ -1,7 +1,9 @@
-"""Linear, logistic and softmax regression: one linear map of the flattened inputs, three tasks.
+"""Linear regression (least squares: Legendre 1805), logistic (Cox 1958) and softmax regression (Bridle 1990).
 
-outputs = W·x + b. Softmax regression keeps one weight vector a class, so its weights are determined only up to a common
-shift unless they are penalised; logistic regression keeps one.
+    outputs = W·x + b, one linear map of the flattened inputs x for all three tasks
+
+Softmax regression keeps one weight vector per class, so its weights are determined only up to a common shift unless
+they are penalised; logistic regression keeps one for both classes.
 """
 
 from math import prod

@@ -1,5 +1,7 @@
 """Multi-layer perceptron: (linear, norm, activation, dropout) for each hidden size, then a linear output.
 
+    h <- dropout(activation(norm(W·h + b))), from h = x flattened;  outputs = W·h + b
+
 Rumelhart, Hinton and Williams (1986); batch norm as Ioffe and Szegedy (2015), before the activation; layer norm as Ba,
 Kiros and Hinton (2016); dropout as Srivastava et al. (2014), but scaled up while training instead of down afterwards.
 A linear layer before batch norm has no bias, since the norm would take it away.
@@ -12,7 +14,8 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
-from lightning_modules.base import Module, one_of
+from learning_tasks.refusals import one_of, require
+from lightning_modules.base import Module
 from lightning_modules.blocks.activations import ACTIVATIONS, Activation
 from lightning_modules.blocks.initialization import Initialization, initialize
 
@@ -50,10 +53,8 @@ class MLP(Module):
         super().__init__(task=task)
         one_of("activation", activation, get_args(Activation))
         one_of("norm", norm, get_args(Norm))
-        if any(size < 1 for size in hidden_sizes):
-            raise ValueError(
-                f"hidden_sizes: {list(hidden_sizes)} is not allowed; allowed: a list of sizes of 1 or more"
-            )
+        sizes_allowed = all(size >= 1 for size in hidden_sizes)
+        require("hidden_sizes", list(hidden_sizes), sizes_allowed, "a list of sizes of 1 or more")
         layers: list[nn.Module] = []
         inputs = prod(input_shape)
         for size in hidden_sizes:

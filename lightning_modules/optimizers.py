@@ -1,11 +1,7 @@
-"""Optimizers and learning-rate schedules by name. Their keyword arguments are what a sweep can set.
+"""Optimizers by name. Their keyword arguments are what a sweep can set.
 
-The optimizers are torch's own. L2 regularization is part of the loss (see `Module.penalty`), never torch's
-`weight_decay`; only AdamW decays weights apart from the gradient, which is what it is for.
-
-A schedule is a function of the number of finished epochs e = 0, 1, ... that gives the factor on the learning rate.
-With w = `warmup_epochs` the first w epochs use (e + 1) / (w + 1), and the schedule proper follows, at t = e - w. Only
-the range test has no warm-up: it is one.
+All are torch's. L2 regularization is part of the loss (see `Module.penalty`), never torch's `weight_decay`; only AdamW
+decays weights apart from the gradient, which is what it is for.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +18,7 @@ Epsilon = Annotated[float, Gt(0)]
 
 
 def _on_cpu(params: list[nn.Parameter]) -> dict[str, Any]:
-    """On a CPU, torch's one-kernel implementation: small networks spend more time in Python than in arithmetic."""
+    """On a CPU, the options for torch's one-kernel implementation: small networks spend most time in Python."""
     return {"fused": True} if all(param.device.type == "cpu" for param in params) else {}
 
 

@@ -1,13 +1,13 @@
-"""Rosenblatt's perceptron (1958): one linear unit with a step activation, and its own learning rule.
+"""Rosenblatt's perceptron (1958): one linear unit with a step activation, and its learning rule.
 
     answer = step(w·x + b), 1 above 0, else 0
     w <- w + lr·(target - answer)·x,  b <- b + lr·(target - answer)
 
-The step has no useful slope, so the rule is no gradient descent on what the answers cost. It is here the gradient that
-the loss gives: the loss is the share of wrong answers, mean |target - answer|, and on the way back the step counts as
-the identity. For one example the gradient is then exactly -(target - answer)·x, and `sgd` with batches of one is the
-rule to the letter; a larger batch takes the mean over its examples, and another optimizer makes of the same gradients
-what it makes of any. From zeros the learning rate only scales the weights: the answers are the same for every rate.
+The step has no useful slope, so the rule is not gradient descent on the cost of the answers. Here the loss gives the
+rule as its gradient: the loss is the share of wrong answers, mean |target - answer|, and in the backward pass the step
+counts as the identity. For one example the gradient is then exactly -(target - answer)·x, and `sgd` with batches of one
+is the rule to the letter; a larger batch takes the mean over its examples, and any other optimizer uses these gradients
+as it would use others. From zeros the learning rate only scales the weights: the answers are the same for every rate.
 
 If a line with margin γ separates examples of norm at most R (each with a constant 1 for the bias), the rule changes the
 weights at most (R/γ)² times (Novikoff 1962). If none does, it never comes to rest (Minsky and Papert 1969).
@@ -16,12 +16,13 @@ weights at most (R/γ)² times (Novikoff 1962). If none does, it never comes to 
 import torch
 from torch import Tensor
 
-from lightning_modules.base import Task, share_on_the_wrong_side
+from learning_tasks import Task
+from learning_tasks.classification import share_on_the_wrong_side
 from lightning_modules.linear import Linear
 
 
 def step(scores: Tensor) -> Tensor:
-    """1 above 0, else 0; on the way back the identity."""
+    """The step function, 1 above 0, else 0; the identity in the backward pass."""
     return (scores > 0).to(scores.dtype) + (scores - scores.detach())
 
 
@@ -36,8 +37,12 @@ def _smaller_class(targets: Tensor) -> Tensor:
 
 
 def _certain(outputs: Tensor) -> Tensor:
+    """The probabilities (B, 2) of answers that are certain, each 0 or 1."""
     answers = step(outputs)
     return torch.cat([1 - answers, answers], dim=1)
+
+
+PERCEPTRON = Task(loss=_wrong_answers, error=share_on_the_wrong_side, constant=_smaller_class, probabilities=_certain)
 
 
 class Perceptron(Linear):
@@ -49,4 +54,4 @@ class Perceptron(Linear):
     """
 
     tasks = ("binary",)
-    criteria = {"binary": Task(_wrong_answers, share_on_the_wrong_side, _smaller_class, _certain)}  # noqa: RUF012
+    criteria = {"binary": PERCEPTRON}  # noqa: RUF012

@@ -1,4 +1,9 @@
-"""Learning-rate schedules: the factor by which the rate is multiplied, by epoch."""
+"""Learning-rate schedules by name. Their keyword arguments are what a sweep can set.
+
+A schedule is a function of the number of finished epochs e = 0, 1, ... that gives the factor on the learning rate.
+With w = `warmup_epochs` the first w epochs use (e + 1) / (w + 1), and the schedule proper follows, at t = e - w. Only
+the range test has no warm-up: it is one.
+"""
 
 import math
 from collections.abc import Callable
@@ -8,8 +13,8 @@ from annotated_types import Ge, Interval
 
 WarmupEpochs = Annotated[int, Ge(0)]
 
-
 Factor = Callable[[int], float]
+"""Finished epochs -> the factor on the learning rate."""
 
 
 def constant(epochs: int, /, *, warmup_epochs: WarmupEpochs = 0) -> Factor:

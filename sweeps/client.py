@@ -1,8 +1,8 @@
-"""What the app and the CLI call: launch a sweep, steer it, ask how the service is.
+"""What the app and the CLI call to launch a sweep, to give it commands and to ask for the state of the service.
 
-Requests go to the service over its socket; it is started when it does not run. Where there is no socket to be had (a
-machine without Unix sockets, a folder that cannot be used) launching and commands go through the store itself, and
-whichever service looks after it obeys them within a second or two. Imports neither torch nor mlflow.
+Requests go to the service over its socket; it is started when it does not run. Where there is no socket (a machine
+without Unix sockets, a folder that cannot be used) launches and commands go through the store itself, and the service
+that owns the store obeys them within a second or two. Imports neither torch nor mlflow.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from sweeps.spec import SpecError, parse
 from tracking import schema
 from tracking.store import default_uri
 
-_spawned: list[subprocess.Popen[bytes]] = []  # kept, so that those that ended are reaped and the others not warned of
+_spawned: list[subprocess.Popen[bytes]] = []  # kept: ended ones are reaped, and running ones cause no warning
 
-START_SECONDS = 120.0  # a cold start takes about ten seconds on two cores, many more on a busy machine
+START_SECONDS = 120.0  # a cold start takes about ten seconds on two cores, much longer on a busy machine
 
 
 class CommandError(RuntimeError):
@@ -37,14 +37,17 @@ class CommandError(RuntimeError):
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """How the service of a store is. `problem` is a sentence while something keeps it from its work."""
+    """The state of the service of a store."""
 
     alive: bool
     starting: bool = False
     pid: int | None = None
     started: float | None = None
+    """Seconds since the epoch."""
     problem: str | None = None
+    """What keeps the service from its work, in a sentence."""
     active: tuple[str, ...] = ()
+    """The ids of the sweeps that are being trained."""
     workers: int = 0
 
 
@@ -59,12 +62,12 @@ class Client:
         self.uri = uri or default_uri()
 
     def status(self) -> ServiceStatus:
-        """How the service is. Answers within about a second, whatever state it is in."""
+        """The state of the service. Returns within about a second, whatever that state is."""
         try:
             folder = state_folder.state_folder(self.uri)
             reply = request(folder, {"action": "status"}, timeout=1.0)
         except NoService:
-            return ServiceStatus(alive=False, starting=lease.locked(folder), problem=_last_words(folder))
+            return ServiceStatus(alive=False, starting=lease.locked(folder), problem=_start_problem(folder))
         except (OSError, state_folder.StateFolderError) as error:
             return ServiceStatus(alive=False, problem=str(error))
         return ServiceStatus(
@@ -77,7 +80,7 @@ class Client:
         )
 
     def start_service(self, wait: float = 0.0) -> bool:
-        """Start the service if it does not run, killing one that hangs; True if it answers within `wait` seconds."""
+        """Start the service if it does not run, and kill one that hangs; True if it answers within `wait` seconds."""
         try:
             folder = state_folder.state_folder(self.uri)
         except (OSError, state_folder.StateFolderError):
@@ -117,7 +120,7 @@ class Client:
         try:
             content = {"action": "launch", "spec": text, "modules": user_models.paths()}
             return str(self._request(content, timeout=120.0)["sweep"])
-        except NoAnswer as error:  # stored here too, it would be trained twice
+        except NoAnswer as error:  # if it were stored here too, it would be trained twice
             raise CommandError(f"launch: {error}; the sweep is launched once it stands among the sweeps") from error
         except NoService:
             from sweeps.service.launching import store_sweep
@@ -125,25 +128,28 @@ class Client:
             return store_sweep(self.uri, spec)
 
     def check(self, text: str, wait: float | None = None) -> dict[str, Any]:
-        """What is wrong with a sweep, how long it will take, what it needs: the answer of
-        `sweeps.preflight.check.Checker`.
+        """What is wrong with a sweep, how long it will take and what it needs.
 
         Args:
             text: the spec in YAML
-            wait: take what a service that runs knows after so many seconds; by default, start one and wait for all
+            wait: seconds after which a running service replies with what it knows; by default, the service is started
+                and the complete reply awaited
+
+        Returns:
+            the answer of `sweeps.preflight.check.Checker.check`
 
         Raises:
-            NoService: there is none
+            NoService: no service runs
         """
         content = {"action": "check", "spec": text, "modules": _accepted_with(text)}
         if wait is not None:
             return request(state_folder.state_folder(self.uri), {**content, "wait": wait}, timeout=wait + 0.2)
-        while (found := self._request({**content, "wait": 20.0}))["pending"]:
+        while (reply := self._request({**content, "wait": 20.0}))["pending"]:
             continue
-        return found
+        return reply
 
     def pause(self, sweep: str) -> str | None:
-        """The running runs finish, no others start. Returns a warning or None, as every command does.
+        """Let the running runs finish, and start no others. Returns a warning or None, as every command does.
 
         Raises:
             CommandError: the sweep is not in a state for it
@@ -171,7 +177,7 @@ class Client:
         return self._command("change", sweep, {"workers": workers, "pruner": pruner})
 
     def stop_run(self, run_id: str) -> str | None:
-        """End one run now, and keep it so; the sweep goes on."""
+        """End one run now; the sweep goes on, and does not train that run again."""
         return self._command("stop_run", run_id)
 
     def edit(
@@ -180,7 +186,7 @@ class Client:
         """Set and remove tags of any runs of the store; `mlflow.runName` and `mlflow.note.content` are name and note.
 
         Raises:
-            CommandError: a tag is not a person's to change
+            CommandError: a tag is not the user's to change
         """
         return self._edit({"runs": list(runs), "tags": dict(tags or {}), "removed": list(removed)})
 
@@ -188,12 +194,12 @@ class Client:
         """Set tags of an experiment.
 
         Raises:
-            CommandError: a tag is not a person's to change, or there is no such experiment
+            CommandError: a tag is not the user's to change, or there is no such experiment
         """
         return self._edit({"runs": [], "experiment": experiment, "tags": dict(tags)})
 
     def delete(self, runs: Sequence[str]) -> str | None:
-        """Delete runs, and sweeps with their runs, as MLflow does: they are hidden, and `restore` brings them back."""
+        """Hide runs, and sweeps with their runs, as deleted runs of MLflow; `restore` brings them back."""
         return self._edit({"runs": list(runs), "change": "delete"})
 
     def restore(self, runs: Sequence[str]) -> str | None:
@@ -201,7 +207,7 @@ class Client:
         return self._edit({"runs": list(runs), "change": "restore"})
 
     def clean(self, sweep: str, what: str) -> int:
-        """Delete files of a sweep's runs for good, of deleted runs too; what was measured stays.
+        """Delete files of a sweep's runs for good, deleted runs included; their metrics stay.
 
         Args:
             sweep: one that is not being trained
@@ -219,13 +225,13 @@ class Client:
             raise CommandError(f"the service deletes files, and {error}") from error
 
     def landscape(self, run: str, act: str = "ask", wait: float | None = None) -> dict[str, Any]:
-        """The loss landscape of a run, which a worker computes: how far it is. Ask again until it is there.
+        """How far the loss landscape of a run is, which a worker computes. Call it again until it is cached or failed.
 
         Args:
             run: its id
             act: ask, to have it computed unless it is stored or has failed; look, to begin nothing; again, to have it
                 computed anew; stop, to give it up
-            wait: take what a service that runs answers within so many seconds; by default, start one
+            wait: seconds in which a running service must reply; by default, the service is started
 
         Returns:
             state: none, queued, computing, storing, cached (stored with the run) or failed; doing, share: what is being
@@ -233,7 +239,7 @@ class Client:
 
         Raises:
             CommandError: the run has no landscape, or the service does not answer
-            NoService: with `wait`, there is none
+            NoService: with `wait`, no service runs
         """
         content = {"action": "landscape", "run": run, "act": act}
         if wait is not None:
@@ -242,12 +248,6 @@ class Client:
             return self._request(content)
         except NoService as error:
             raise CommandError(f"landscape: a worker of the service computes it, and {error}") from error
-
-    def _edit(self, content: dict[str, Any]) -> str | None:
-        try:
-            return self._request({"action": "edit", **content}).get("warning")
-        except NoService as error:
-            raise CommandError(f"the service writes what is edited, and {error}") from error
 
     def mlflow_ui(self) -> tuple[str, bool]:
         """Start MLflow's own UI if need be.
@@ -269,15 +269,21 @@ class Client:
             return
 
     def _command(self, action: str, target: str, arguments: Mapping[str, Any] | None = None) -> str | None:
-        given = {"arguments": dict(arguments)} if arguments else {}
+        extra = {"arguments": dict(arguments)} if arguments else {}
         try:
-            reply = self._request({"action": action, "target": target, "id": uuid.uuid4().hex, **given})
+            reply = self._request({"action": action, "target": target, "id": uuid.uuid4().hex, **extra})
         except NoService as error:
-            if action == "extend" and isinstance(error, NoAnswer):  # obeyed once more, it would add as much again
+            if action == "extend" and isinstance(error, NoAnswer):  # obeyed twice, it would add twice as much
                 raise CommandError(f"extend: {error}; its events say whether the sweep was extended") from error
-            self._leave_command(action, target, given)
+            self._leave_command(action, target, extra)
             return "the service does not answer; the command waits in the store until one does"
         return reply.get("warning")
+
+    def _edit(self, content: dict[str, Any]) -> str | None:
+        try:
+            return self._request({"action": "edit", **content}).get("warning")
+        except NoService as error:
+            raise CommandError(f"the service writes what is edited, and {error}") from error
 
     def _request(self, content: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
         try:
@@ -285,20 +291,21 @@ class Client:
         except (OSError, state_folder.StateFolderError) as error:
             raise NoService(str(error)) from error
         if not self.start_service(wait=START_SECONDS):
-            raise NoService(_last_words(folder) or "the service did not start")
+            raise NoService(_start_problem(folder) or "the service did not start")
         return _accepted(request(folder, content, timeout))
 
-    def _leave_command(self, action: str, target: str, given: Mapping[str, Any]) -> None:
+    def _leave_command(self, action: str, target: str, extra: Mapping[str, Any]) -> None:
+        """Write a command into the store, for the service that owns it."""
         from tracking.reader import open_reader
         from tracking.writer import Writer
 
-        sweep, command = target, {"action": action, "at": int(time.time() * 1000), **given}
+        sweep, command = target, {"action": action, "at": int(time.time() * 1000), **extra}
         if action == "stop_run":
             tags = open_reader(self.uri).tags([target])
-            found = tags.loc[tags["key"] == schema.SWEEP, "value"]
-            if found.empty:
+            sweeps = tags.loc[tags["key"] == schema.SWEEP, "value"]
+            if sweeps.empty:
                 raise CommandError(f"there is no run {target!r} in this store")
-            sweep, command["run"] = str(found.iloc[0]), target
+            sweep, command["run"] = str(sweeps.iloc[0]), target
         writer = Writer(self.uri, lambda *_: None, lambda *_: None)
         writer.start()
         writer.set_tags(sweep, {f"{schema.COMMAND}{uuid.uuid4().hex}": json.dumps(command)})
@@ -331,7 +338,7 @@ class Client:
 
 
 def _accepted_with(text: str) -> list[str] | None:
-    """The modules of the user's that this process reads, if it accepts a sweep with them."""
+    """The paths of the user modules that this process reads, if it accepts a sweep with them."""
     try:
         parse(text)
     except SpecError:
@@ -340,14 +347,14 @@ def _accepted_with(text: str) -> list[str] | None:
 
 
 def _accepted(reply: dict[str, Any]) -> dict[str, Any]:
-    """The service's reply, unless it is a refusal."""
+    """The service's reply; raises if it is a refusal."""
     if "error" in reply:
         raise SpecError(reply["error"]) if reply["kind"] == "bad input" else CommandError(reply["error"])
     return reply
 
 
-def _last_words(folder: Path) -> str | None:
-    """The sentence with which a service that could not start ended, if it left one."""
+def _start_problem(folder: Path) -> str | None:
+    """Why the service could not start, if it left a sentence that says so."""
     try:
         return (folder / lease.PROBLEM_FILE).read_text() or None
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Which GPUs this machine has, found without torch, so that the service and the app can ask; and who trains on which.
+"""The GPUs of this machine, counted without torch, for the service and the app; and which run trains on which.
 
-A configuration that leaves the device open (`auto`, `cuda`) is spread over the GPUs: runs that train at the same time
-have different places, counted from 0, and the worker turns a place into a GPU (`placed`).
+Runs that leave the device open (`auto`, `cuda`) are spread over the GPUs: those that train at the same time have
+different places, counted from 0, and the worker turns the place into a GPU (`placed`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any, Final
 
 OPEN: Final = ("auto", "cuda")
-"""Devices that leave it to us on which GPU a run is trained."""
+"""The devices that leave open on which GPU a run is trained."""
 _DRIVER: Final = Path("/proc/driver/nvidia/gpus")
 
 
 def visible(installed: int, setting: str | None) -> int:
-    """How many of the installed GPUs CUDA_VISIBLE_DEVICES leaves: it is read up to its first entry that names none."""
+    """How many of the installed GPUs a setting of CUDA_VISIBLE_DEVICES leaves visible.
+
+    As in CUDA, it is read up to its first entry that names no installed GPU.
+    """
     if setting is None:
         return installed
     count = 0
@@ -33,7 +36,7 @@ def visible(installed: int, setting: str | None) -> int:
 
 @cache
 def gpus() -> int:
-    """How many NVIDIA GPUs may be used here, by what the driver says; 0 if the installed torch is one without CUDA."""
+    """How many NVIDIA GPUs can be used here, according to the driver; 0 if torch is installed without CUDA."""
     try:
         installed = len(list(_DRIVER.iterdir()))
         if "+cpu" in metadata.version("torch"):
@@ -49,12 +52,12 @@ def free_place(taken: Collection[int]) -> int:
 
 
 def placed(configuration: Mapping[str, Any], place: int, count: int) -> dict[str, Any]:
-    """The configuration with the GPU of a place in it, if it leaves the device open and there is a choice.
+    """The configuration with the GPU of a place in it, if it leaves the device open and there are several GPUs.
 
     Args:
-        configuration: What is to be trained.
-        place: Of the run among those that train at the same time.
-        count: How many GPUs there are.
+        configuration: the run's
+        place: the number of the run among those that train at the same time, from 0
+        count: how many GPUs there are
     """
     trainer = configuration.get("trainer", {})
     if count < 2 or trainer.get("device", "auto") not in OPEN:

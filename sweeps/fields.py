@@ -1,4 +1,4 @@
-"""One value a person may set: its type, its limits, and the sentence that refuses what does not fit.
+"""A value that the user may set: its type, its limits, and the sentence that refuses what does not fit.
 
 Everything that enters a sweep from outside passes through `Field.check`, so that every refusal reads the same: the
 dotted key, the value, what is allowed, and the nearest name where a name was not known.
@@ -35,7 +35,7 @@ class SpecError(ValueError):
     """A sweep that cannot be run as written.
 
     Args:
-        problems: One sentence for each fault; `str()` joins them by newlines.
+        problems: One sentence for each fault; `str()` joins the first few by newlines.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -48,7 +48,7 @@ class SpecError(ValueError):
 
 @contextmanager
 def collect(problems: list[str]) -> Iterator[None]:
-    """Adds the sentences of a SpecError raised inside to `problems`, and goes on."""
+    """Add the sentences of a SpecError raised inside to `problems`, and go on."""
     try:
         yield
     except SpecError as error:
@@ -56,7 +56,7 @@ def collect(problems: list[str]) -> Iterator[None]:
 
 
 def show(value: Any) -> str:
-    """The value as one writes it in YAML, on one line and short."""
+    """The value as it is written in YAML, on one line and cut to 60 characters."""
     if isinstance(value, float):
         text = repr(value) if math.isfinite(value) else {"nan": "NaN", "inf": "inf", "-inf": "-inf"}[repr(value)]
     elif isinstance(value, list | tuple):
@@ -69,42 +69,47 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def key_text(key: Any) -> str:
+    """A key as text: YAML allows numbers, dates and null as keys."""
+    return key if isinstance(key, str) else show(key)
+
+
 def nearest(name: Any, names: Iterable[str]) -> str:
     """'; did you mean x?' for the nearest of the names, '.' if none is near."""
     folded = {candidate.lower(): candidate for candidate in names}
-    found = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.55)
-    return f"; did you mean {folded[found[0]]}?" if found else "."
+    matches = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.55)
+    return f"; did you mean {folded[matches[0]]}?" if matches else "."
 
 
 def refusal(key: str, value: Any, allowed: str, end: str = ".") -> SpecError:
-    """The sentence every refused value gets."""
+    """The error for a value that is not allowed."""
     return SpecError(f"{key}: {show(value)} is not allowed; allowed: {allowed}{end}")
 
 
 def missing(key: str, allowed: str) -> SpecError:
-    """The sentence for a key that should be there."""
+    """The error for a key that should be there."""
     return SpecError(f"{key}: missing; allowed: {allowed}.")
 
 
 def unknown(key: str, value: Any, names: Iterable[str], where: str) -> SpecError:
-    """The sentence for a key that does not exist, with the nearest one that does.
+    """The error for a key that does not exist, with the nearest one that does.
 
     Args:
-        key: The dotted key, as a person wrote it.
-        value: What they gave it.
-        names: The keys there are in its place, perhaps dotted themselves.
-        where: Says where that place is.
+        key: The dotted key as the user wrote it.
+        value: The value that the user gave it.
+        names: The keys that exist in its place, perhaps dotted themselves.
+        where: The words that say where that place is.
     """
     names = list(names)
     dots = max((name.count(".") for name in names), default=0)
-    own = ".".join(key.split(".")[-dots - 1 :])
-    listed = ", ".join(names) if names else "none"
-    given = schema.mask(key, show(value))
-    return SpecError(f"{key}: unknown key, given {given}; allowed {where}: {listed}{nearest(own, names)}")
+    last_parts = ".".join(key.split(".")[-dots - 1 :])
+    allowed = ", ".join(names) if names else "none"
+    masked = schema.mask(key, show(value))
+    return SpecError(f"{key}: unknown key, given {masked}; allowed {where}: {allowed}{nearest(last_parts, names)}")
 
 
 def as_number(value: Any) -> Any:
-    """Text that is a number as that number (YAML 1.1 reads `1e-3` as text), anything else as it is."""
+    """The number that a text spells (YAML 1.1 reads `1e-3` as text); any other value as it is."""
     if not isinstance(value, str) or len(value) > 100 or not _NUMBER.fullmatch(value.strip()):
         return value
     text = value.strip()
@@ -130,42 +135,42 @@ class Field:
     numbered: tuple[str, ...] = ()
     """Choices that a colon and a number from 0 may follow: with "cuda" also "cuda:1"."""
     minimum: float | None = None
-    """Of the number, or of every number of a list."""
+    """Limit of the number, or of every number of a list."""
     maximum: float | None = None
     exclusive_minimum: bool = False
     exclusive_maximum: bool = False
     min_length: int | None = None
-    """Of a list, or of a text."""
+    """Length of a list, or of a text."""
     max_length: int | None = None
     optional: bool = False
     """None (`null` in YAML) is allowed."""
     required: bool = False
-    """There is no default: a person must say it."""
+    """There is no default: the user must set it."""
     help: str = ""
 
     @property
     def numeric(self) -> bool:
-        """One number, so that a range from low to high makes sense."""
+        """Whether the value is one number, so that a range from low to high makes sense."""
         return self.type in ("int", "float")
 
     @property
     def allowed(self) -> str:
-        """What is allowed, in words."""
+        """The allowed values, in words."""
         words = []
         for choice in self.choices:
             words += [str(choice), f"{choice}:N"] if choice in self.numbered else [str(choice)]
-        said = ", ".join(words) if self.type == "choice" else " or ".join([*words, self._range()])
-        return f"{said} or null" if self.optional else said
+        text = ", ".join(words) if self.type == "choice" else " or ".join([*words, self._range()])
+        return f"{text} or null" if self.optional else text
 
     def check(self, key: str, value: Any) -> Any:
         """The value in its own type: numbers written as text are read, whole floats become ints where ints are due.
 
         Args:
-            key: The dotted key under which a person wrote the value.
-            value: What was written.
+            key: The dotted key under which the user wrote the value.
+            value: The value as it was written.
 
         Raises:
-            SpecError: It is not allowed.
+            SpecError: The value is not allowed.
         """
         if value is None and self.optional:
             return None
@@ -200,7 +205,7 @@ class Field:
         return list(dict.fromkeys([*self.choices, *filter(None, map(self._numbered, values))]))
 
     def as_json(self) -> dict[str, Any]:
-        """What is not at its default, for the catalogue's file."""
+        """The attributes that differ from their defaults, for the catalogue's file."""
         always = ("name", "type", "default")
         return {
             field.name: list(value) if isinstance(value := getattr(self, field.name), tuple) else value
@@ -210,7 +215,7 @@ class Field:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Field:
-        """The inverse of `as_json`."""
+        """The field that `as_json` was made from."""
         return cls(**stored | {name: tuple(stored.get(name, ())) for name in ("choices", "numbered")})
 
     def _numbered(self, value: Any) -> str | None:
@@ -240,24 +245,12 @@ class Field:
         return (self.min_length or 0) <= length <= longest
 
     def _range(self) -> str:
+        """The values beside the choices, in words."""
         if self.type == "bool":
             return "true or false"
         if self.type == "str":
             return f"text{' that is not empty' if self.min_length else ''} (in quotes if it looks like a number)"
-        whole = self.type in ("int", "int_list")
-        low, high = (
-            None if limit is None else f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}"
-            for limit in (self.minimum, self.maximum)
-        )
-        parts = []
-        if low is not None and high is not None and not self.exclusive_minimum and not self.exclusive_maximum:
-            parts.append(f"from {low} to {high}")
-        else:
-            if low is not None:
-                parts.append(f"above {low}" if self.exclusive_minimum else f"{'of ' * self.numeric}{low} or more")
-            if high is not None:
-                parts.append(f"below {high}" if self.exclusive_maximum else f"at most {high}")
-        limits = " and ".join(parts)
+        whole, limits = self.type in ("int", "int_list"), self._limits()
         if self.numeric:
             kind = "a whole number" if whole else "a number"
             return f"{kind} {limits}".strip() if limits else kind if whole else "a finite number"
@@ -270,3 +263,18 @@ class Field:
         each = f", each {limits}" if limits else ""
         example = self.default if isinstance(self.default, list | tuple) and self.default else [64] if whole else [0.5]
         return f"a list of {count}{kind}{each}, such as {show(list(example))}"
+
+    def _limits(self) -> str:
+        """The limits of the number, or of each number of a list, in words; empty without any."""
+        low, high = (
+            None if limit is None else f"{limit:,.0f}" if limit == int(limit) else f"{limit:g}"
+            for limit in (self.minimum, self.maximum)
+        )
+        if low is not None and high is not None and not self.exclusive_minimum and not self.exclusive_maximum:
+            return f"from {low} to {high}"
+        parts = []
+        if low is not None:
+            parts.append(f"above {low}" if self.exclusive_minimum else f"{'of ' * self.numeric}{low} or more")
+        if high is not None:
+            parts.append(f"below {high}" if self.exclusive_maximum else f"at most {high}")
+        return " and ".join(parts)

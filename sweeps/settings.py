@@ -1,7 +1,7 @@
-"""What a person sets for the whole program: where their modules and data lie, and whom to alert.
+"""What the user sets for the whole program: where their modules and data lie, and whom to alert.
 
 It stands in a TOML file: the one that `SWEEPBOARD_SETTINGS` names, else `sweepboard.toml` at the repository's root if
-there is one. Nothing of it is ever typed into a page. Paths in the file are relative to the file.
+there is one. None of it is ever typed into a page. Paths in the file are relative to the file.
 
     modules = ["my_models"]            # files, packages, or folders of them
     data = "my_data"                   # the only folder that data files are read from
@@ -31,12 +31,12 @@ SETTINGS: Final = "SWEEPBOARD_SETTINGS"
 MODULES: Final = "SWEEPBOARD_MODULES"
 DATA: Final = "SWEEPBOARD_DATA"
 MOMENTS: Final = ("finished", "failed", "diverging")
-"""What can happen to a sweep that a person may want to be told of."""
+"""What can happen to a sweep that the user may want to be alerted of."""
 
 
 @dataclass(frozen=True)
 class AlertSettings:
-    """Whom to tell of which moments of a sweep."""
+    """Whom to alert of which moments of a sweep."""
 
     command: tuple[str, ...] = ()
     """A program and its arguments; none if empty."""
@@ -47,36 +47,42 @@ class AlertSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is set. Every path is absolute."""
+    """All settings, with absolute paths."""
 
     modules: tuple[Path, ...] = ()
     data: Path | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
     problems: tuple[str, ...] = ()
-    """One sentence for each fault of the file; what it concerns is left at its default."""
+    """One sentence for each fault of the file; the setting concerned is left at its default."""
 
 
 def settings() -> Settings:
-    """The settings as they are now; raises nothing."""
+    """The settings as they are now; never raises."""
     named = os.environ.get(SETTINGS)
     file = FILE if named is None else Path(named).expanduser() if named else None
-    try:
-        seen = os.stat(file) if file is not None else None
-    except OSError:
-        seen = None
-    stamp = (seen.st_mtime_ns, seen.st_size) if seen is not None else None
-    return _read(file, stamp, named is not None, os.environ.get(MODULES), os.environ.get(DATA))
+    return _read(file, _stamp(file), named is not None, os.environ.get(MODULES), os.environ.get(DATA))
 
 
 def environment() -> dict[str, str]:
-    """What a process that is started in another folder needs in its environment to find the same settings."""
-    now = settings()
-    found = {DATA: str(now.data)} if now.data is not None else {}
+    """The environment variables with which a process that starts in another folder has the same settings."""
+    current = settings()
+    variables = {DATA: str(current.data)} if current.data is not None else {}
     if os.environ.get(MODULES) is not None:
-        found[MODULES] = os.pathsep.join(map(str, now.modules))
+        variables[MODULES] = os.pathsep.join(map(str, current.modules))
     if os.environ.get(SETTINGS):
-        found[SETTINGS] = str(_absolute(Path(), os.environ[SETTINGS]))
-    return found
+        variables[SETTINGS] = str(_absolute(Path(), os.environ[SETTINGS]))
+    return variables
+
+
+def _stamp(file: Path | None) -> tuple[int, int] | None:
+    """(time of the last change, size) of the file; None if it is not there."""
+    if file is None:
+        return None
+    try:
+        info = os.stat(file)
+    except OSError:
+        return None
+    return info.st_mtime_ns, info.st_size
 
 
 def _absolute(folder: Path, text: str) -> Path:
@@ -98,12 +104,13 @@ def _read(
     elif must_exist and file is not None:
         problems.append(f"{SETTINGS}: {file} is not there; allowed: the path of a TOML file.")
     faults: list[str] = []
-    known = _Reader(written, faults)
+    reader = _Reader(written, faults)
     folder = file.parent if file is not None else Path()
-    paths = tuple(_absolute(folder, text) for text in known.take("modules", _texts, "a list of paths in quotes", ()))
-    root = known.take("data", _text, "the path of a folder, in quotes", None)
-    alerts = _alerts(known, faults, folder)
-    known.refuse_the_rest("at the top")
+    texts = reader.take("modules", _are_texts, "a list of paths in quotes", ())
+    paths = tuple(_absolute(folder, text) for text in texts)
+    root = reader.take("data", _is_text, "the path of a folder, in quotes", None)
+    alerts = _alerts(reader, faults, folder)
+    reader.refuse_the_rest("at the top")
     if modules is not None:
         paths = tuple(_absolute(Path(), text) for text in modules.split(os.pathsep) if text.strip())
     root = data or root
@@ -117,25 +124,25 @@ def _read(
 
 def _alerts(whole: _Reader, faults: list[str], folder: Path) -> AlertSettings:
     table = whole.take("alerts", lambda value: isinstance(value, dict), "a table: [alerts]", {})
-    known = _Reader(table, faults, "alerts.")
-    command = list(known.take("command", _texts, "a list of a program and its arguments, each in quotes", ()))
+    reader = _Reader(table, faults, "alerts.")
+    command = list(reader.take("command", _are_texts, "a list of a program and its arguments, each in quotes", ()))
     if command and os.sep in command[0]:  # a path, and not the name of a program
         command[0] = str(_absolute(folder, command[0]))
     alerts = AlertSettings(
         command=tuple(command),
-        webhook=known.take("webhook", _is_address, "an address that begins with http:// or https://", None),
-        on=tuple(known.take("on", _are_moments, f"a list of {', '.join(MOMENTS)}", MOMENTS)),
+        webhook=reader.take("webhook", _is_address, "an address that begins with http:// or https://", None),
+        on=tuple(reader.take("on", _are_moments, f"a list of {', '.join(MOMENTS)}", MOMENTS)),
     )
-    known.refuse_the_rest("under alerts")
+    reader.refuse_the_rest("under alerts")
     return alerts
 
 
-def _text(value: Any) -> bool:
+def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(_text(item) for item in value)
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_text(item) for item in value)
 
 
 def _is_address(value: Any) -> bool:
@@ -166,7 +173,7 @@ class _Reader:
         return default
 
     def refuse_the_rest(self, where: str) -> None:
-        """A sentence for each key that was never asked for."""
+        """Gather a sentence for each key that was never taken."""
         for key in self._table:
             if key not in self._known:
                 names = [f"{self._prefix}{name}" for name in self._known]

@@ -1,4 +1,4 @@
-"""Folders of the user that hold what the service and the pages keep: the user's alone."""
+"""The private folders of the user in which the service and the pages keep their state."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ class StateFolderError(RuntimeError):
 
 
 def state_folder(uri: str) -> Path:
-    """The folder of a store's lock, lease, socket and log: made if missing, and the user's alone.
+    """The folder of a store's lock, lease, socket and log: made if missing, and closed to other users.
 
     Raises:
-        StateFolderError: it belongs to somebody else or lets others in
+        StateFolderError: it belongs to another user or lets others in
     """
     return own_folder(hashlib.sha256(uri.encode()).hexdigest()[:12])
 
 
 def own_folder(name: str) -> Path:
-    """A folder of the program's on this machine: made if missing, and the user's alone.
+    """A folder in which this program keeps state on this machine: made if missing, and closed to other users.
 
     Raises:
-        StateFolderError: it belongs to somebody else or lets others in
+        StateFolderError: it belongs to another user or lets others in
     """
     base = os.environ.get("SWEEPBOARD_STATE")
     root = Path(base) if base else Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "sweepboard"
     folder = root / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    seen = folder.stat()
-    if seen.st_uid != os.getuid() or seen.st_mode & 0o077:
+    info = folder.stat()
+    if info.st_uid != os.getuid() or info.st_mode & 0o077:
         raise StateFolderError(
-            f"{folder} must belong to you alone (owner you, mode 700); it has mode {seen.st_mode & 0o777:o}"
+            f"{folder} must belong to you alone (owner you, mode 700); it has mode {info.st_mode & 0o777:o}"
         )
     return folder

@@ -9,12 +9,12 @@ from tracking.legible import one_line
 
 
 def number(value: float | None) -> str:
-    """Four digits of a measurement."""
+    """A measurement with four digits; a dash for None and NaN."""
     return "–" if value is None or math.isnan(value) else f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:
-    """A time in the words of a person."""
+    """A time in words: `12 s`, `5 min`, `1.5 h`."""
     if seconds < 60:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:
@@ -23,7 +23,13 @@ def duration(seconds: float) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
-    """Aligned columns; those with the numbers in `right` to the right."""
+    """The rows as aligned columns of text.
+
+    Args:
+        head: The titles of the columns.
+        rows: The cells of each row.
+        right: The numbers of the columns that are aligned to the right.
+    """
     lines = [list(head), *[[one_line(cell) for cell in row] for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     right = set(right)

@@ -1,8 +1,9 @@
 """`make check`: run the tests that the change under way can break, and no others.
 
-Changed is what differs from the branch that this one is to join (the upstream, else the last commit). A test file is
-run if it changed, or if it names a module that changed or that imports a changed one, directly or through others; a
-page's tests name it by its file in app/views. Browser, fault and slow tests are left to `make test`.
+A file is changed if it differs from the branch that this one will join (the upstream, else the last commit). A test is
+run if it changed, if it reads a file that changed (READ_FILES), or if it names a module that changed or that imports a
+changed one, directly or through others; a page's tests name it by its file in app/views. Browser, fault and slow tests
+are left to `make test`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("analysis", "app", "data", "lightning_modules", "sweeps", "tracking")
+PACKAGES = ("analysis", "app", "data", "learning_tasks", "lightning_modules", "sweeps", "tracking")
+READ_FILES = {"tests/test_labs.py": ("labs/",), "tests/test_layout.py": tuple(f"{name}/" for name in PACKAGES)}
+"""Test file -> the folders whose files it reads without importing them."""
 EVERYTHING = ("requirements.txt", "pyproject.toml", "tests/conftest.py")
 MARKS = "not slow and not browser and not faults"
 
@@ -27,13 +30,13 @@ def git(*arguments: str) -> str:
 
 
 def changed_files() -> set[str]:
-    """The paths that differ from where this branch left its upstream, those that git does not know yet included."""
+    """The paths that differ from where this branch left its upstream, untracked ones included."""
     base = git("merge-base", "HEAD", "@{upstream}") or "HEAD"
     return set(git("diff", "--name-only", base).split()) | set(git("ls-files", "-o", "--exclude-standard").split())
 
 
 def module_of(path: str) -> str:
-    """The module that a file is, or belongs to: `sweeps.catalogue.entries` for sweeps/catalogue/entries.json too."""
+    """The module of a file, or one named like it: `sweeps.catalogue.entries` for sweeps/catalogue/entries.json."""
     return str(Path(path).with_suffix("")).replace("/", ".").removesuffix(".__init__")
 
 
@@ -45,7 +48,7 @@ def affected_modules(changed: set[str]) -> set[str]:
 
 
 def names_in(source: str, pages: dict[str, str]) -> Iterator[str]:
-    """The modules that a test file names: it imports them, replaces something in them, or opens a page."""
+    """The modules that a test file names: those that it imports, replaces something in, or opens as a page."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -70,15 +73,15 @@ def affected_tests(changed: set[str]) -> list[str]:
     chosen = set(folders)
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         path = str(file.relative_to(ROOT))
-        reads_a_lab = path == "tests/test_labs.py" and any(name.startswith("labs/") for name in changed)
+        reads_the_files = path in READ_FILES and any(name.startswith(READ_FILES[path]) for name in changed)
         named = names_in(file.read_text(), pages if path.startswith("tests/app/") else {})
-        if path in changed or reads_a_lab or not modules.isdisjoint(named):
+        if path in changed or reads_the_files or not modules.isdisjoint(named):
             chosen.add(path)
     return sorted(path for path in chosen if path in folders or str(Path(path).parent) not in folders)
 
 
 def main(paths: list[str]) -> int:
-    """Run the tests of the change under way; of `paths`, where some are given, only name them.
+    """Run the tests of the change under way; if `paths` are given, only print the tests of these.
 
     Returns:
         The exit code of pytest, 0 where no test is affected.

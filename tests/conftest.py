@@ -21,12 +21,12 @@ from pathlib import Path
 
 import pytest
 
-gc.disable()  # until all is collected: it would look through all that is imported again and again, and find nothing
+gc.disable()  # until pytest has collected: it would search all that is imported again and again, in vain
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one a core
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side, one per core
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ["SWEEPBOARD_SETTINGS"] = ""  # none, whatever the person who runs the tests has set
+os.environ["SWEEPBOARD_SETTINGS"] = ""  # none, whatever the user who runs the tests has set
 for _name in ("SWEEPBOARD_MODULES", "SWEEPBOARD_DATA"):
     os.environ.pop(_name, None)
 
@@ -41,7 +41,7 @@ SLOWEST = 10
 
 
 def room_of(name):
-    """`browser` of a test in tests/browser, `test_labs.py` of one in tests/test_labs.py."""
+    """The room of a test: `browser` for one in tests/browser, `test_labs.py` for one in tests/test_labs.py."""
     return name.partition("::")[0].split("/")[1]
 
 
@@ -72,7 +72,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Say which tests took longest and how long each room's took, and leave the names of those that failed."""
+    """Print the slowest tests and the time of each room, and keep the names of failed tests for second_try.py."""
     seconds, failed = Counter(), {}
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -88,22 +88,22 @@ def pytest_terminal_summary(terminalreporter, config):
     if len(seconds) <= SLOWEST:
         return
     rooms = Counter()
-    for name, took in seconds.items():
-        rooms[room_of(name)] += took
+    for name, duration in seconds.items():
+        rooms[room_of(name)] += duration
     terminalreporter.section(f"the {SLOWEST} slowest tests, in seconds")
-    for name, took in seconds.most_common(SLOWEST):
-        terminalreporter.write_line(f"{took:7.1f}  {name}")
+    for name, duration in seconds.most_common(SLOWEST):
+        terminalreporter.write_line(f"{duration:7.1f}  {name}")
     terminalreporter.section("seconds by room")
-    for room, took in [*rooms.most_common(), ("together", rooms.total())]:
-        terminalreporter.write_line(f"{took:7.1f}  {room}")
+    for room, duration in [*rooms.most_common(), ("together", rooms.total())]:
+        terminalreporter.write_line(f"{duration:7.1f}  {room}")
 
 
 @pytest.fixture(scope="session")
 def namesakes(tmp_path_factory):
-    """A folder to stand in that has packages of all the names that folders of ours have; whoever imports one ends."""
+    """A working directory with a package for every name of our top folders; a process that imports one of them ends."""
     folder = tmp_path_factory.mktemp("project")
-    ours = {path.name for path in Path(__file__).parents[1].iterdir() if path.is_dir() and path.name.isidentifier()}
-    for name in ours | {"learning_tasks"}:
+    names = {path.name for path in Path(__file__).parents[1].iterdir() if path.is_dir() and path.name.isidentifier()}
+    for name in names | {"learning_tasks"}:
         (folder / name).mkdir()
         (folder / name / "__init__.py").write_text(f"raise SystemExit('{name} of the current directory is imported')")
     return folder
@@ -121,7 +121,7 @@ def store_template(tmp_path_factory):
 
 @pytest.fixture
 def state(tmp_path, monkeypatch, end_services):
-    """The folder of services' states, of this test alone; a service that is started is killed afterwards."""
+    """The folder of services' states, for this test alone; services that the test starts are killed after it."""
     state = tmp_path / "state"
     monkeypatch.setenv("SWEEPBOARD_STATE", str(state))
     yield state
@@ -130,7 +130,7 @@ def state(tmp_path, monkeypatch, end_services):
 
 @pytest.fixture(scope="session")
 def end_services():
-    """`end_services(state)`: kill the services whose states lie in a folder, and what they started."""
+    """`end_services(state)`: kill the services whose states lie in this folder, and the processes they started."""
     return _end_services
 
 
@@ -147,13 +147,13 @@ def _end_services(state):
             end = time.monotonic() + 5
             while lease.born(holder.pid) and time.monotonic() < end:
                 time.sleep(0.02)
-    for pid in _at_work_in(state):
+    for pid in _processes_in(state):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def _at_work_in(folder):
-    """The processes whose working directory lies there: a service that begins has no lease yet."""
+def _processes_in(folder):
+    """The ids of processes whose working directory lies in this folder: a service that begins has no lease yet."""
     for place in Path("/proc").glob("[0-9]*/cwd"):
         with suppress(OSError):
             if place.readlink().is_relative_to(folder):
@@ -162,7 +162,7 @@ def _at_work_in(folder):
 
 @pytest.fixture
 def uri(store_template, state, tmp_path, monkeypatch):
-    """The URI of an empty store, with a state folder of its own."""
+    """The URI of an empty store for this test alone, and its own state folder."""
     path = tmp_path / "mlflow.db"
     shutil.copy(store_template, path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
@@ -171,13 +171,13 @@ def uri(store_template, state, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def free_port():
-    """`free_port()`: a port that a server may have, of those that no system gives to outgoing connections: one of these
-    could take it before the server listens."""
-    drawn = random.SystemRandom()  # a test that seeds `random` would have the next draw the same ports
+    """`free_port()`: a port for a server, outside the range for outgoing connections: one of these could take it before
+    the server listens."""
+    generator = random.SystemRandom()  # a test that seeds `random` would make the next one draw the same ports
 
     def find():
         while True:
-            port = drawn.randrange(20_000, 32_000)
+            port = generator.randrange(20_000, 32_000)
             with socket.socket() as probe, suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
@@ -186,7 +186,7 @@ def free_port():
 
 
 class MlflowServer:
-    """A real MLflow server over an empty store of its own, to be started, stopped, killed and started again."""
+    """A real MLflow server on its own empty store, which tests start, stop, kill and start again."""
 
     def __init__(self, template, folder, port):
         self.port = port
@@ -223,7 +223,7 @@ class MlflowServer:
         os.killpg(self.process.pid, number)
 
     def kill(self, number=signal.SIGKILL):
-        """End it, and wait until it is gone."""
+        """End it by a signal, and wait until it is gone."""
         if self.process is not None:
             self.send(number)
             self.process.wait(20)
@@ -239,7 +239,7 @@ def mlflow_server(store_template, tmp_path, free_port):
 
 
 class KillPoints:
-    """A folder of named moments at which processes die or stop: those whose SWEEPBOARD_KILL_POINTS names it."""
+    """A folder of named moments at which the processes whose SWEEPBOARD_KILL_POINTS names it die or stop."""
 
     def __init__(self, folder):
         from tracking.kill_points import FOLDER, KILL_POINTS
@@ -249,23 +249,23 @@ class KillPoints:
         self.folder, self.moments = folder, KILL_POINTS
 
     def at(self, moment, count=1, signal_name="KILL", processes=1):
-        """Have the process that reaches a moment for the `count`-th time from now on die there, or stop (STOP), and so
-        many processes one after the other."""
+        """Let the process that reaches a moment for the `count`-th time from now on die there, or stop (STOP); with
+        `processes`, that many of them one after the other."""
         assert moment in self.moments
         part = self.folder / f".{moment}"
         part.write_text(f"{time.monotonic_ns()} {count} {signal_name} {processes}")
         part.rename(self.folder / moment)
 
     def waits_for(self, moment):
-        """Whether a process is still to come to that moment."""
+        """Whether that moment has not been reached yet."""
         return (self.folder / moment).exists()
 
     def clear(self):
-        """Forget all moments; whether there were any."""
-        left = list(self.folder.iterdir())
-        for file in left:
+        """Remove all moments; returns whether there were any."""
+        files = list(self.folder.iterdir())
+        for file in files:
             file.unlink()
-        return bool(left)
+        return bool(files)
 
     @staticmethod
     def halted(pids):
@@ -279,5 +279,5 @@ class KillPoints:
 
 @pytest.fixture(scope="session")
 def kill_points():
-    """`kill_points(folder)`: the moments that lie in a folder."""
+    """`kill_points(folder)`: the moments in a folder, which is made if it is not there."""
     return KillPoints

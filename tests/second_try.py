@@ -1,7 +1,7 @@
-"""After red tests on CI: run each browser test and fault test that failed once more, by itself.
+"""After red tests on CI: run every browser test and fault test that failed once more, one by one.
 
-If all of them pass then, the run is green, and their names are printed, so that the race is seen and mended. If any
-other test failed, or one fails again, the run stays red. Only `.ci/run` calls this; `make test` repeats nothing.
+If all of them pass then, the run is green, and their names are printed, so that somebody mends the race. If any other
+test failed, or one fails again, the run stays red. Only `.ci/run` calls this; `make test` repeats nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main() -> int:
         print("No second try: what failed is not a browser test or a fault test.")
         return 1
     for name in failed:
-        # A failed second try must not be read as the list of another run: it keeps its cache elsewhere.
+        # It must not overwrite the list of the first run: it keeps its cache elsewhere.
         command = [sys.executable, "-m", "pytest", "-o", "cache_dir=.pytest_cache/second_try", name]
         if subprocess.run(command, check=False).returncode:
             print(f"Failed at the second try too: {name}")

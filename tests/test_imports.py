@@ -1,7 +1,7 @@
-"""What each part imports: nothing heavy before it is needed, and in the app nothing that trains.
+"""No part imports anything heavy before it is needed, and the app imports nothing that trains.
 
 One fresh Python imports one part after the other, the lightest first, and notes after each which modules are new.
-So each test names the part that brought a module in, and all tests together pay for one start.
+So a test names the part that imported a module, and all tests together cost one start of Python.
 """
 
 from __future__ import annotations
@@ -11,25 +11,28 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-APP = Path(__file__).parents[1] / "app" / "streamlit_app.py"
+ROOT = Path(__file__).parents[1]
+APP = ROOT / "app" / "streamlit_app.py"
 
-TRAINS = ("torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", "data", "lightning_modules")
+GROUND = ("data", "learning_tasks", "lightning_modules")
+TRAINS = ("torch", "pytorch_lightning", "lightning", "mlflow", "optuna", "sklearn", *GROUND)
 FORBIDDEN = {
     "help": ("mlflow", "torch", "pandas", "numpy", "pydantic", "yaml", "optuna"),
-    "data_files": ("torch", "data", "numpy"),
+    "data_files": ("torch", "data", "learning_tasks", "numpy"),
     "settings": ("torch",),
     "user_models": ("torch", "pytorch_lightning", "sweeps.catalogue.read_user_models"),
-    "catalogue": ("torch", "pytorch_lightning", "mlflow", "optuna", "data"),
+    "catalogue": ("torch", "pytorch_lightning", "mlflow", "optuna", "data", "learning_tasks"),
     "tracking": ("mlflow", "torch", "lightning", "sqlalchemy", "alembic"),
     "overview": (*TRAINS, "scipy", "scipy.stats"),
     "app": TRAINS,
 }
-"""By part, in the order of `PARTS`: the modules that it must not import."""
+"""Part -> the modules that it must not import, in the order of `PARTS`."""
 
 PARTS = """
 import contextlib, io, json, runpy, sys, traceback, warnings
@@ -108,22 +111,22 @@ print(json.dumps(report))
 
 @pytest.fixture(scope="module")
 def imported(store_template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """By part: the modules that are new after it, and what went wrong in it."""
+    """Part -> the modules that are new after it, and its traceback if it failed."""
     from tracking.writer import create_sweep
 
     folder = tmp_path_factory.mktemp("imports")
     shutil.copy(store_template, folder / "mlflow.db")
     uri = f"sqlite:///{folder}/mlflow.db"
     create_sweep(uri, experiment="first", name="sweep", note="Which?", tags={}, files={"spec.yaml": "name: x\n"})
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", PARTS, uri, str(APP), *FORBIDDEN],
         env={**os.environ, "MLFLOW_TRACKING_URI": uri, "SWEEPBOARD_STATE": str(folder / "state")},
         capture_output=True,
         text=True,
         timeout=240,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert process.returncode == 0, process.stderr[-3000:]
+    report: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
     return report
 
 
@@ -134,9 +137,24 @@ def test_a_part_imports_nothing_that_it_must_not(part: str, imported: dict[str, 
 
 
 def test_no_part_hides_what_a_later_one_imports(imported: dict[str, Any]) -> None:
-    """What an earlier part may import is not new after a later one: it must not be forbidden there."""
+    """A module that an earlier part may import is not new after a later one, so it must not be forbidden there."""
     earlier: set[str] = set()
     for part, modules in FORBIDDEN.items():
         hidden = set(modules) & earlier
         assert not hidden, f"{part}: move it before the parts that import {hidden}"
         earlier |= set(imported[part]["new"])
+
+
+def test_what_is_installed_has_every_file_that_is_no_python() -> None:
+    """setuptools leaves out what pyproject.toml does not name: the catalogue, icons, Streamlit's settings."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    shipped = {
+        file.relative_to(ROOT)
+        for package, patterns in settings["package-data"].items()
+        for pattern in patterns
+        for file in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    folders = {pattern.removesuffix("*") for pattern in settings["packages"]["find"]["include"]}
+    others = {Path(name) for name in tracked if name.split("/")[0] in folders and not name.endswith(".py")}
+    assert others and others <= shipped, f"pyproject.toml, package-data: {others - shipped} would not be installed"

@@ -75,9 +75,9 @@ def test_a_lab_has_the_seeds_to_decide_all_its_claims(file):
 
 
 def long(rows):
-    """Run -> key -> value, as [run_id, key, value]."""
-    found = [(run, key, value) for run, row in enumerate(rows) for key, value in row.items()]
-    return pd.DataFrame(found, columns=["run_id", "key", "value"]).astype({"run_id": str})
+    """Rows of key -> value, one per run, as the frame [run_id, key, value]."""
+    triples = [(run, key, value) for run, row in enumerate(rows) for key, value in row.items()]
+    return pd.DataFrame(triples, columns=["run_id", "key", "value"]).astype({"run_id": str})
 
 
 @every_lab
@@ -97,10 +97,10 @@ def test_the_claims_of_a_lab_are_judged_on_the_params_that_its_runs_log(file):
         columns=["sweep", "name", "metric", "direction", "searched"],
     )
     params = long([flatten(trial.configuration) for trial in trials])
-    found = comparison(runs, params, long(tags), long([metrics] * len(trials)), sweeps)
-    judged = compared(found, "sweep", spec.claim, list(spec.search), objective=spec.objective.metric)
-    assert len(judged) == len(spec.claim)
-    for info in judged:
+    groups = comparison(runs, params, long(tags), long([metrics] * len(trials)), sweeps)
+    verdicts = compared(groups, "sweep", spec.claim, list(spec.search), objective=spec.objective.metric)
+    assert len(verdicts) == len(spec.claim)
+    for info in verdicts:
         assert info.better.sample.n and info.than.sample.n and info.status is not Status.NOT_YET, info.sentence
 
 
@@ -108,7 +108,7 @@ MOST_EXAMPLES = 64
 
 
 def quick(configuration):
-    """The same for one epoch of two batches of few examples, on the CPU."""
+    """The configuration cut to one epoch of two batches of few examples, on the CPU."""
     trainer = {**configuration["trainer"], "max_epochs": 1, "limit_train_batches": 2, "device": "cpu"}
     train_size = min(configuration["data"].get("train_size") or MOST_EXAMPLES, MOST_EXAMPLES)
     if configuration.get("replicate"):
@@ -122,12 +122,12 @@ def quick(configuration):
 
 
 def words_of(trial):
-    """The names, words and switches that a trial tries, each with its key."""
+    """The names, words and switches that a trial tries, as (key, word) pairs."""
     return {(key, str(value)) for key, value in trial.params.items() if isinstance(value, str | bool)}
 
 
 def few_with_every_word(trials):
-    """The first trial, and each later one that tries a word which none before it has tried."""
+    """The first trial, and every later one that tries a word for the first time."""
     chosen, tried = [], set()
     for trial in trials:
         if not chosen or words_of(trial) - tried:

@@ -1,4 +1,4 @@
-"""The suite's own tools: which tests a change can break, what is tried a second time, at which moments a kill hits."""
+"""The tools of the suite: which tests a change can break, which are tried again, the named moments of a kill."""
 
 import json
 import re
@@ -45,8 +45,9 @@ def test_a_page_a_test_and_a_lab_are_tested_by_the_tests_that_name_them(affected
 
 def test_the_command_finds_the_packages_and_not_the_rooms_of_tests():
     command = [sys.executable, "tests/affected.py", "analysis/explorers/momentum.py"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "tests/analysis/explorers/test_momentum.py" in done.stdout and "tests/app/test_optimizers.py" in done.stdout
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = set(process.stdout.split())
+    assert {"tests/analysis/explorers/test_momentum.py", "tests/app/test_optimizers.py"} <= printed
 
 
 def test_a_change_of_what_every_test_stands_on_is_tested_by_all(affected):
@@ -61,10 +62,10 @@ def test_a_file_and_a_room_of_real_processes_stay_in_one_pytest_worker(tmp_path)
         file.write_text("def test_one(): pass\ndef test_two(): pass\n")
     (tmp_path / "tests/conftest.py").write_text((TESTS / "conftest.py").read_text())
     options = ["-n", "2", "--dist", "loadfile", "-v", "--import-mode=importlib", "tests"]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    ran = re.findall(r"\[(gw\d)\] \[ *\d+%\] PASSED tests/(\S+)::", done.stdout)
+    ran = re.findall(r"\[(gw\d)\] \[ *\d+%\] PASSED tests/(\S+)::", process.stdout)
     assert len(ran) == 2 * len(files)
     rooms = {name.split("/")[0] for name in files}
     workers = {room: {worker for worker, name in ran if name.startswith(room)} for room in rooms}
@@ -79,7 +80,7 @@ def second_try(tmp_path, monkeypatch):
 
 
 def leave(names):
-    """Leave what tests/conftest.py leaves of a run of the suite."""
+    """Write the file of failed tests that tests/conftest.py leaves after a run of the suite."""
     file = Path(".pytest_cache/v/sweepboard/failed")
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(names))
@@ -129,7 +130,7 @@ for place in range(5):
 
 
 @pytest.mark.parametrize(
-    ("text", "printed", "code", "left"),
+    ("text", "printed", "code", "text_afterwards"),
     [
         ("0 1 KILL 1", 0, -signal.SIGKILL, None),
         ("0 4 KILL 1", 3, -signal.SIGKILL, None),
@@ -137,16 +138,16 @@ for place in range(5):
         (None, 5, 0, None),
     ],
 )
-def test_a_process_dies_at_a_named_moment(tmp_path, text, printed, code, left):
+def test_a_process_dies_at_a_named_moment(tmp_path, text, printed, code, text_afterwards):
     file = tmp_path / "metrics taken"
     if text:
         file.write_text(text)
     (tmp_path / "run created").write_text("0 1 KILL 1")
     environment = {"SWEEPBOARD_KILL_POINTS": str(tmp_path)}
     command = [sys.executable, "-c", KILLED]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, len(done.stdout.split())) == (code, printed), done.stderr
-    assert (file.read_text() if file.exists() else None) == left and (tmp_path / "run created").exists()
+    process = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (process.returncode, len(process.stdout.split())) == (code, printed), process.stderr
+    assert (file.read_text() if file.exists() else None) == text_afterwards and (tmp_path / "run created").exists()
 
 
 def test_every_named_moment_stands_in_the_code():

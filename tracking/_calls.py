@@ -26,7 +26,7 @@ _TRIES = 4
 
 
 def cut(value: str, limit: int = MAX_TAG) -> str:
-    """The value, shortened visibly to what MLflow allows."""
+    """The value, cut with an ellipsis to the length that MLflow allows."""
     return value if len(value) <= limit else value[: limit - 1] + "…"
 
 
@@ -44,7 +44,7 @@ class NewRun:
     """Run id of its sweep."""
 
     def all_tags(self, ticket: str) -> dict[str, str]:
-        """Everything that says whose run it is, so that it is known from its first moment on."""
+        """The tags to create the run with: they say from its first moment on whose run it is."""
         tags = {**self.tags, schema.RUN_NAME: self.name, schema.TICKET: ticket}
         if self.parent is not None:
             tags[schema.PARENT] = self.parent
@@ -96,12 +96,12 @@ def is_permanent(error: Exception) -> bool:
 
 def find_run(client: Any, experiment_id: str, ticket: str) -> Any:
     """The run that was created with this ticket, None if there is none."""
-    found = client.search_runs([experiment_id], f"tags.{schema.TICKET} = '{ticket}'", max_results=1)
-    return found[0] if found else None
+    runs = client.search_runs([experiment_id], f"tags.{schema.TICKET} = '{ticket}'", max_results=1)
+    return runs[0] if runs else None
 
 
 def create_run(client: Any, run: NewRun, ticket: str) -> Any:
-    """Create it, RUNNING."""
+    """Create a run with status RUNNING, and with a ticket by which `find_run` finds it."""
     return client.create_run(run.experiment_id, start_time=run.start_time, tags=run.all_tags(ticket), run_name=run.name)
 
 
@@ -118,7 +118,7 @@ def log_batch(client: Any, run_id: str, items: list[Item]) -> None:
 
 
 def change(client: Any, run_id: str, what: str, tag: str) -> None:
-    """Remove a tag ("untag"), or "delete" or "restore" a run, as MLflow means it: what is deleted can be restored."""
+    """Remove a tag (`what` is "untag"), or "delete" or "restore" the run; MLflow can restore what it deletes."""
     run = client.get_run(run_id)
     if what == "untag":
         if tag in run.data.tags:
@@ -172,14 +172,14 @@ def put_file(client: Any, run_id: str, artifact_uri: str, path: str, source: Pat
 
 
 def refusal(error: Exception) -> str:
-    """MLflow's own words, in one line."""
+    """What MLflow says against a call, on one line."""
     return " ".join(str(getattr(error, "message", None) or error).split())[:500]
 
 
 def _experiment(client: Any, uri: str, name: str) -> str:
-    """The id of an experiment, created if there is none: by whoever comes first."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    """The id of an experiment; it is created if there is none, by the first process that asks."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         root = artifact_root(uri)
         if root is not None:
             words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "experiment"
@@ -189,14 +189,14 @@ def _experiment(client: Any, uri: str, name: str) -> str:
         except Exception as error:
             if getattr(error, "error_code", None) != "RESOURCE_ALREADY_EXISTS":
                 raise
-        found = client.get_experiment_by_name(name)
-    if found is None or found.lifecycle_stage != "active":
+        experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage != "active":
         raise StoreError(f"The experiment {name!r} was deleted: choose another name, or restore it in MLflow.")
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def _patiently(call: Callable[[], T], uri: str) -> T:
-    """Call again while another process holds the store; every other failure becomes a StoreError."""
+    """The result of a call, repeated while another process holds the store; other failures become a StoreError."""
     for attempt in range(_TRIES):
         try:
             return call()
@@ -214,7 +214,7 @@ def _patiently(call: Callable[[], T], uri: str) -> T:
 
 
 def set_tags(uri: str, run_id: str, tags: Mapping[str, str]) -> None:
-    """Set tags of a run at once, for whoever is no service: a command where there is no socket.
+    """Set tags of a run at once, without a `Writer`: for commands to a service that has no socket.
 
     Raises:
         StoreError: the store cannot be written, or there is no such run.
@@ -226,7 +226,7 @@ def set_tags(uri: str, run_id: str, tags: Mapping[str, str]) -> None:
 
 
 def set_experiment_tags(uri: str, experiment_id: str, tags: Mapping[str, str]) -> None:
-    """Set tags of an experiment, at once.
+    """Set tags of an experiment at once.
 
     Raises:
         StoreError: the store cannot be written, or there is no such experiment.

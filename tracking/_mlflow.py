@@ -57,22 +57,22 @@ def client(uri: str) -> Any:
     prepare()
     from mlflow import MlflowClient
 
-    made = MlflowClient(tracking_uri=uri)
+    mlflow_client = MlflowClient(tracking_uri=uri)
     if kill_points.FOLDER is not None:
-        _die_inside_a_transaction(made)
-    return made
+        _die_inside_a_transaction(mlflow_client)
+    return mlflow_client
 
 
-def _engine(made: Any) -> Any:
+def _engine(mlflow_client: Any) -> Any:
     """SQLAlchemy's engine of a client whose store is a database, None for any other."""
-    return getattr(getattr(getattr(made, "_tracking_client", None), "store", None), "engine", None)
+    return getattr(getattr(getattr(mlflow_client, "_tracking_client", None), "store", None), "engine", None)
 
 
-def _die_inside_a_transaction(made: Any) -> None:
+def _die_inside_a_transaction(mlflow_client: Any) -> None:
     """Let a test kill this process between the first change of an SQLite file and its commit."""
     from sqlalchemy import event
 
-    engine = _engine(made)
+    engine = _engine(mlflow_client)
     if engine is not None and engine.url.database:
         journal = Path(f"{engine.url.database}-journal")
 

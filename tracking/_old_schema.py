@@ -1,4 +1,4 @@
-"""Reading what an older MLflow wrote: the tables and columns that a store lacks are stood in for, never added."""
+"""Reading a store of an older MLflow: subqueries stand in for the tables and columns that it lacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LATEST = """(SELECT run_uuid, key, value, timestamp, step, is_nan FROM (
 
 @dataclass(frozen=True)
 class Sources:
-    """What to name in a FROM clause for the tables as they are today."""
+    """What to name in a FROM clause to read the tables as MLflow has them today."""
 
     runs: str = "runs"
     metrics: str = "metrics"
@@ -24,16 +24,14 @@ class Sources:
     experiment_tags: str = "experiment_tags"
 
 
-def _with(name: str, there: set[str], missing: dict[str, str]) -> str:
-    lacks = {column: value for column, value in missing.items() if column not in there}
-    if not lacks:
-        return name
-    more = ", ".join(f"{value} AS {column}" for column, value in lacks.items())
-    return f"(SELECT *, {more} FROM {name})"
+def _completed(table: str, columns: set[str], defaults: dict[str, str]) -> str:
+    """What to read instead of a table that has only these columns: those of `defaults` that it lacks are added."""
+    added = ", ".join(f"{value} AS {column}" for column, value in defaults.items() if column not in columns)
+    return f"(SELECT *, {added} FROM {table})" if added else table
 
 
 def sources(path: Path) -> Sources:
-    """What to read instead of tables that this store has not got, or not whole.
+    """What to read instead of the tables that this store lacks, or whose columns are not all there.
 
     MLflow added runs.lifecycle_stage, metrics.step, metrics.is_nan, latest_metrics and experiment_tags one by one.
     """
@@ -46,11 +44,11 @@ def sources(path: Path) -> Sources:
             path, [(f"PRAGMA table_info({name})", ()) for name in ("runs", "metrics", "latest_metrics")]
         )
     )
-    metrics_source = _with("metrics", metrics, {"step": "0", "is_nan": "0"})
+    metrics_source = _completed("metrics", metrics, {"step": "0", "is_nan": "0"})
     return Sources(
-        runs=_with("runs", runs, {"lifecycle_stage": "'active'", "name": "''", "artifact_uri": "''"}),
+        runs=_completed("runs", runs, {"lifecycle_stage": "'active'", "name": "''", "artifact_uri": "''"}),
         metrics=metrics_source,
-        latest=_with("latest_metrics", latest, {"step": "0", "is_nan": "0"})
+        latest=_completed("latest_metrics", latest, {"step": "0", "is_nan": "0"})
         if "latest_metrics" in tables
         else _LATEST.format(metrics=metrics_source),
         experiment_tags="experiment_tags"
@@ -60,5 +58,5 @@ def sources(path: Path) -> Sources:
 
 
 def lacks_something(error: sqlite3.Error) -> bool:
-    """Whether a query failed for a table or a column that the store has not got."""
+    """Whether a query failed because the store lacks a table or a column."""
     return "no such table" in str(error) or "no such column" in str(error)

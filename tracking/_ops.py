@@ -1,4 +1,4 @@
-"""What waits to be stored: the writer queues these, in order, and packs them into as few calls as MLflow allows."""
+"""The operations that the writer queues in order, and how it packs them into as few calls as MLflow allows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from tracking._calls import Item, NewRun
 
 MAX_ITEMS, MAX_PARAMS, MAX_TAGS = 1000, 100, 100
-"""Of one call, as MLflow allows."""
+"""What MLflow allows in one call."""
 MAX_CHARACTERS = 400_000
-"""Of one call: a server refuses requests of more than a million bytes."""
+"""In one call: a server refuses requests of more than a million bytes."""
 
 
 @dataclass
@@ -77,12 +77,12 @@ class Change(Op):
 
 
 def chunks(ops: list[Log]) -> Iterator[tuple[list[Item], list[Log]]]:
-    """Items of one call each, in order, with the ops that are done when it has succeeded.
+    """The items of one call after another, in order, each with the ops that are complete when it has succeeded.
 
     Within a call a later tag replaces an earlier one.
     """
     items: dict[object, Item] = {}
-    done: list[Log] = []
+    complete: list[Log] = []
     counts = {"metric": 0, "param": 0, "tag": 0}
     characters = 0
     for op in ops:
@@ -95,12 +95,12 @@ def chunks(ops: list[Log]) -> Iterator[tuple[list[Item], list[Log]]]:
                 or characters + size > MAX_CHARACTERS
             )
             if full:
-                yield list(items.values()), done
-                items, done, counts, characters = {}, [], dict.fromkeys(counts, 0), 0
+                yield list(items.values()), complete
+                items, complete, counts, characters = {}, [], dict.fromkeys(counts, 0), 0
             name: object = ("tag", item.key) if item.kind == "tag" else item
             items.pop(name, None)
             items[name] = item
             counts[item.kind] += 1
             characters += size
-        done.append(op)
-    yield list(items.values()), done
+        complete.append(op)
+    yield list(items.values()), complete

@@ -24,7 +24,7 @@ def _fetch(path: Path, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[
 
 
 def _recover(path: Path) -> None:
-    """Let SQLite roll back what a killed writer left half done: a read-only connection cannot."""
+    """Let SQLite roll back the half-written transaction of a killed writer: a read-only connection cannot."""
     with closing(_connect(path, "rw")) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
 

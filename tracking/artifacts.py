@@ -1,7 +1,7 @@
-"""The files of runs: written, listed, read and deleted; what a sweep's take up on the disk.
+"""The artifacts of runs: stored, listed, read and deleted, and how much of the disk those of a sweep take.
 
 Where they lie in a folder of this machine, they are plain files: every path must resolve, symbolic links included,
-under the folder of the run.
+to a place in the folder of the run.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from tracking.kill_points import reached
 from tracking.store import StoreError, explain
 
 OUTSIDE = "The artifact path {!r} leads out of the run's artifacts; allowed: a path inside them."
-_COLUMNS = {"path": TEXT, "size": "int64"}
-USAGE: dict[str, Any] = {"run_id": TEXT, "path": TEXT, "size": "int64"}
+_FILES: dict[str, Any] = {"path": TEXT, "size": "int64"}
+_FILES_OF_RUNS: dict[str, Any] = {"run_id": TEXT, **_FILES}
+
+
+# Files in a folder of this machine
 
 
 def local_root(artifact_uri: str) -> Path | None:
@@ -34,7 +37,7 @@ def local_root(artifact_uri: str) -> Path | None:
 
 
 def resolve(root: Path, path: str) -> Path:
-    """The file of an artifact. Raises StoreError if the path leads out of the folder."""
+    """The file of an artifact in a run's folder. Raises StoreError if the path leads out of the folder."""
     folder = root.resolve()
     file = (folder / path).resolve()
     if not path or not file.is_relative_to(folder) or file == folder:
@@ -43,7 +46,7 @@ def resolve(root: Path, path: str) -> Path:
 
 
 def put(root: Path, path: str, source: Path) -> None:
-    """Store a copy of a file, whole or not at all."""
+    """Store a copy of a file as an artifact, whole or not at all."""
     file = resolve(root, path)
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".part-", dir=file.parent)
@@ -72,22 +75,12 @@ def listing(root: Path) -> list[tuple[str, int]]:
     if not root.is_dir():
         return []
     folder = root.resolve()
-    found = []
+    rows = []
     for file in _files(root):
         real = file.resolve()
         if real.is_relative_to(folder) and real.is_file():
-            found.append((file.relative_to(root).as_posix(), real.stat().st_size))
-    return sorted(found)
-
-
-def table_from(rows: list[tuple[str, int]]) -> pd.DataFrame:
-    """[path, size]"""
-    return table(rows, _COLUMNS)
-
-
-def table_of(root: Path) -> pd.DataFrame:
-    """[path, size] of a folder."""
-    return table_from(listing(root))
+            rows.append((file.relative_to(root).as_posix(), real.stat().st_size))
+    return sorted(rows)
 
 
 def read(root: Path, path: str) -> bytes:
@@ -98,56 +91,63 @@ def read(root: Path, path: str) -> bytes:
     return file.read_bytes()
 
 
+# Files of a store, wherever they lie
+
+
+def files_table(rows: Iterable[tuple[str, int]]) -> pd.DataFrame:
+    """The frame [path, size (bytes)] of these artifacts of one run."""
+    return table(rows, _FILES)
+
+
 def usage(reader: Reader, sweep: str) -> pd.DataFrame | None:
-    """The files of a sweep and of its runs, those that do not count too; without deleted runs.
+    """The files of a sweep and of its runs, superseded ones included, deleted ones left out.
 
     Returns:
-        [run_id, path, size (bytes)], by run and path; None if one of them keeps its files elsewhere (a server, a cloud
-        store), where listing them would take a request for each folder of each run.
+        [run_id, path, size (bytes)], the sweep's own files first; None if one of these runs keeps its files elsewhere
+        (a server, a cloud store), where listing them would take a request for each folder of each run.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    own, runs = reader.runs(run_ids=[sweep]), reader.runs(sweep=sweep)
     rows: list[tuple[str, str, int]] = []
-    for found in (own, runs):
-        for run_id, uri in zip(found["run_id"], found["artifact_uri"], strict=True):
+    for runs in (reader.runs(run_ids=[sweep]), reader.runs(sweep=sweep)):
+        for run_id, uri in zip(runs["run_id"], runs["artifact_uri"], strict=True):
             root = local_root(str(uri))
             if root is None:
                 return None
             rows += [(str(run_id), path, size) for path, size in listing(root)]
-    return table(rows, USAGE)
+    return table(rows, _FILES_OF_RUNS)
 
 
 def remove_artifacts(reader: Reader, run_ids: Iterable[str], artifact: str) -> int:
-    """Delete an artifact of each of these runs, or all their artifacts if it is empty.
+    """Delete one artifact of each of these runs, or all their artifacts if `artifact` is empty.
 
     Returns:
-        how many bytes that freed
+        How many bytes that freed.
 
     Raises:
-        StoreError: the store, or where its artifacts lie, cannot be reached
+        StoreError: the store, or where its artifacts lie, cannot be reached.
     """
     uris = reader.runs(run_ids=run_ids, deleted=True).set_index("run_id")["artifact_uri"]
     return sum(_remove(reader, str(run_id), str(uri), artifact) for run_id, uri in uris.items())
 
 
 def _remove(reader: Reader, run_id: str, artifact_uri: str, artifact: str) -> int:
-    found = reader.artifacts(run_id)
-    found = found[(found["path"] == artifact) | (artifact == "")]
-    if found.empty:
+    files = reader.artifacts(run_id)
+    files = files[(files["path"] == artifact) | (artifact == "")]
+    if files.empty:
         return 0
     root = local_root(artifact_uri)
     try:
         if root is None:
-            _remove_remote(reader.uri, artifact_uri, list(found["path"]))
+            _remove_remote(reader.uri, artifact_uri, list(files["path"]))
         elif artifact:
             resolve(root, artifact).unlink(missing_ok=True)
         else:
             shutil.rmtree(root)
     except Exception as error:
         raise StoreError(f"The files of run {run_id} cannot be deleted: {explain(error, reader.uri)}") from error
-    return int(found["size"].sum())
+    return int(files["size"].sum())
 
 
 def _remove_remote(uri: str, artifact_uri: str, paths: list[str]) -> None:

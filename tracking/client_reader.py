@@ -1,4 +1,4 @@
-"""Reading every store that is no SQLite file, through MlflowClient."""
+"""Reading every store that is not an SQLite file, through MlflowClient."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _quoted(text: str) -> str:
 
 
 def _filters(selection: Selection) -> Iterator[str]:
-    """MLflow's search conditions, one search each."""
+    """The conditions of MLflow's search, one text per search: ids are asked for in parts."""
     tagged = [] if selection.tag is None else [selection.tag]
     tagged += [] if selection.sweep is None else [(PARENT, selection.sweep)]
     terms = [f"tags.`{key}` = {_quoted(value)}" for key, value in tagged]
@@ -44,8 +44,8 @@ def _filters(selection: Selection) -> Iterator[str]:
         yield " AND ".join([*terms, f"attributes.run_id IN ({ids})"])
 
 
-def _among(key: str, wanted: Sequence[str] | None) -> bool:
-    return wanted is None or key in wanted
+def _among(key: str, keys: Sequence[str] | None) -> bool:
+    return keys is None or key in keys
 
 
 class ClientReader(Reader):
@@ -62,13 +62,16 @@ class ClientReader(Reader):
         return str(int(time.time()) // _BUCKET_SECONDS)
 
     def experiments(self) -> pd.DataFrame:
-        found = sorted(self._experiments(), key=lambda each: (len(each.experiment_id), each.experiment_id))
-        return table([(each.experiment_id, each.name, each.lifecycle_stage) for each in found], EXPERIMENTS)
+        rows = [
+            (experiment.experiment_id, experiment.name, experiment.lifecycle_stage)
+            for experiment in self._experiments()
+        ]
+        return table(sorted(rows, key=lambda row: (len(row[0]), row[0])), EXPERIMENTS)
 
     def experiment_tags(self, experiment_id: str) -> dict[str, str]:
-        for each in self._experiments():
-            if str(each.experiment_id) == experiment_id:
-                return {str(key): mask(str(key), str(value)) for key, value in each.tags.items()}
+        for experiment in self._experiments():
+            if str(experiment.experiment_id) == experiment_id:
+                return {str(key): mask(str(key), str(value)) for key, value in experiment.tags.items()}
         return {}
 
     def records(self, selection: Selection, keys: Keys = Keys()) -> Records:  # noqa: B008
@@ -91,9 +94,9 @@ class ClientReader(Reader):
             params += [(info.run_id, key, value) for key, value in data.params.items() if _among(key, keys.params)]
             tags += [(info.run_id, key, value or "") for key, value in data.tags.items() if _among(key, keys.tags)]
             metrics += [
-                (info.run_id, each.key, each.value, each.step, each.timestamp)
-                for each in data._metric_objs  # the only place that has the steps and times
-                if _among(each.key, keys.metrics)
+                (info.run_id, metric.key, metric.value, metric.step, metric.timestamp)
+                for metric in data._metric_objs  # the only place that has the steps and times
+                if _among(metric.key, keys.metrics)
             ]
         runs.sort(key=lambda row: (row[4], row[0]))
         metrics.sort(key=lambda row: row[:2])
@@ -101,33 +104,33 @@ class ClientReader(Reader):
 
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
         selection = Selection.of(run_ids=run_ids, deleted=True)
-        wanted = [
+        pairs = [
             (run.info.run_id, key) for run in self._search(selection) for key in run.data.metrics if _among(key, keys)
         ]
 
-        def one(pair: tuple[str, str]) -> list[tuple[str, str, int, int, float]]:
-            found = self._ask(lambda client: client.get_metric_history(*pair))
-            return [(*pair, each.step, each.timestamp, each.value) for each in found]
+        def history(pair: tuple[str, str]) -> list[tuple[str, str, int, int, float]]:
+            metrics = self._ask(lambda client: client.get_metric_history(*pair))
+            return [(*pair, metric.step, metric.timestamp, metric.value) for metric in metrics]
 
-        # Each history is a request of its own.
+        # Each history takes a request.
         with ThreadPoolExecutor(_THREADS) as pool:
-            rows = [row for part in pool.map(one, wanted) for row in part]
+            rows = [row for part in pool.map(history, pairs) for row in part]
         rows.sort(key=lambda row: (*row[:4], math.isnan(row[4]), 0.0 if math.isnan(row[4]) else row[4]))
         return table(rows, HISTORIES)
 
     def artifacts(self, run_id: str) -> pd.DataFrame:
         root = self._local_root(run_id)
         if root is not None:
-            return artifacts.table_of(root)
+            return artifacts.files_table(artifacts.listing(root))
 
         def walk(client: Any, folder: str | None) -> Iterator[tuple[str, int]]:
-            for each in client.list_artifacts(run_id, folder):
-                if each.is_dir:
-                    yield from walk(client, each.path)
+            for entry in client.list_artifacts(run_id, folder):
+                if entry.is_dir:
+                    yield from walk(client, entry.path)
                 else:
-                    yield each.path, int(each.file_size or 0)
+                    yield entry.path, int(entry.file_size or 0)
 
-        return artifacts.table_from(self._ask(lambda client: sorted(walk(client, None))))
+        return artifacts.files_table(self._ask(lambda client: sorted(walk(client, None))))
 
     def artifact(self, run_id: str, path: str) -> bytes:
         root = self._local_root(run_id)
@@ -155,26 +158,26 @@ class ClientReader(Reader):
 
         ids = list(selection.experiment_ids or ())
         if selection.experiment_ids is None:
-            ids = [each.experiment_id for each in self._experiments()]
+            ids = [experiment.experiment_id for experiment in self._experiments()]
         if not ids:
             return []
         view = ViewType.ALL if selection.deleted else ViewType.ACTIVE_ONLY
-        found = []
+        runs = []
         for condition in _filters(selection):
-            found += self._pages(
+            runs += self._pages(
                 lambda client, token, text=condition: client.search_runs(ids, text, view, _PAGE, None, token)
             )
-        return found
+        return runs
 
     def _pages(self, page: Callable[..., Any]) -> list[Any]:
-        found: list[Any] = []
+        entities: list[Any] = []
         token = None
         while True:
             part = self._ask(lambda client, token=token: page(client, token))
-            found += part
+            entities += part
             token = part.token
             if not token:
-                return found
+                return entities
 
     def _ask(self, question: Callable[..., T]) -> T:
         try:

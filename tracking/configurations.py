@@ -1,10 +1,10 @@
 """What the params of any runs stand for, and which runs are one group: those equal in everything but the seed.
 
 MLflow keeps a param as text. How our own runs write it is known, so that each text is read back as what it was: "none"
-is a choice, and 32 is a number beside "full". Strangers write one value in several ways ("0.003", "3e-3",
-0.0030000000000000005): a param is read as numbers if every value that they logged in view is a plain number; else its
-values stay texts, so that of hashes and versions none is taken for a number. Their "none" says that there is no value
-only where all other values are numbers. Numbers that agree to nine significant digits are one value.
+is a choice, and 32 is a number beside "full". Strangers (runs that no sweep of ours trained) write one value in several
+ways ("0.003", "3e-3", 0.0030000000000000005): a param is read as numbers if every value that they logged in view is a
+plain number; else its values stay texts, so that no hash or version is taken for a number. Their "none" means that
+there is no value only where all other values are numbers. Numbers that agree to nine significant digits are one value.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ import pandas as pd
 from tracking.legible import legible_value
 
 DIGITS: Final = 9
-"""Numbers that agree to so many significant digits are one value."""
+"""Numbers that agree to this many significant digits are one value."""
 _PLAIN: Final = re.compile(r"[-+]?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)(e[-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
 """A number without a leading zero; whole numbers of more than 15 digits are identifiers."""
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 """A number as Python or JSON writes it."""
 _EMPTY: Final = frozenset({"", "nan"})
-"""What a stranger's run has that has no value."""
+"""What a stranger logs for a missing value."""
 _NONE: Final = frozenset({"none", "null"})
-"""The same among numbers; among words a choice of its own."""
+"""What a stranger logs for a missing value among numbers; among words these are a choice like others."""
 _WORDS: Final = {"None": None, "True": True, "False": False}
 _TRUTH: Final = {"true": True, "false": False}
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SEEDS: Final = frozenset({"seed", "seeds", "rng"})
 _IDENTIFIERS: Final = frozenset({"id", "ids", "uuid", "commit", "sha", "hash", "checksum", "revision", "version"})
-"""The last word of a key whose values name something, whatever they look like: version 1.10 is not version 1.1."""
+"""The last word of a key whose values are identifiers even if they look like numbers: 1.10 is not version 1.1."""
 
 
 # Keys
@@ -65,17 +65,17 @@ def all_plain_numbers(key: str, texts: Iterable[Any]) -> bool:
     """Whether a param is numeric: each of its texts in view is a plain number, and at least one is there.
 
     Args:
-        key: The param; what its name calls an identifier is not numeric.
-        texts: Its values as they were logged; those that are missing, or say so, are of no account.
+        key: The param; one that its name calls an identifier is not numeric.
+        texts: Its values as they were logged; those that are missing, or mean it, do not count.
     """
     if set(words_of(key)[-1:]) & _IDENTIFIERS:
         return False
-    there = _there(text for text in texts if isinstance(text, str))
-    return bool(there) and all(_PLAIN.fullmatch(text) for text in there)
+    present = _with_a_value(text for text in texts if isinstance(text, str))
+    return bool(present) and all(_PLAIN.fullmatch(text) for text in present)
 
 
-def _there(texts: Iterable[str]) -> list[str]:
-    """Those of the texts that say a value, without the spaces around it."""
+def _with_a_value(texts: Iterable[str]) -> list[str]:
+    """The texts that stand for a value, without the spaces around it."""
     return [text.strip() for text in texts if text.strip().lower() not in _EMPTY | _NONE]
 
 
@@ -84,22 +84,23 @@ def values_of(key: str, texts: Iterable[Any], ours: Iterable[bool] | None = None
 
     Args:
         key: The param.
-        texts: Its values in all runs in view; what is not text is taken for what it is.
-        ours: Which of these runs a sweep of ours has trained (`parse_value`); none of them if not given.
+        texts: Its values in all runs in view; a value that is not text stands for itself.
+        ours: Which of these runs a sweep of ours has trained (`parse_value`); if not given, none of them.
     """
-    listed = list(texts)
-    trained = [False] * len(listed) if ours is None else list(ours)
-    pairs = {(text, own) for text, own in zip(listed, trained, strict=True) if isinstance(text, str)}
-    by_us = {text: canonical(parse_value(text)) for text, own in pairs if own}
-    by_others = _values_of_strangers(key, {text for text, own in pairs if not own}, by_us.values())
+    logged = list(texts)
+    by_us = [False] * len(logged) if ours is None else list(ours)
+    pairs = {(text, is_ours) for text, is_ours in zip(logged, by_us, strict=True) if isinstance(text, str)}
+    our_values = {text: canonical(parse_value(text)) for text, is_ours in pairs if is_ours}
+    strangers = {text for text, is_ours in pairs if not is_ours}
+    strangers_values = _values_of_strangers(key, strangers, our_values.values())
     return [
-        (by_us if own else by_others)[text] if isinstance(text, str) else canonical(text)
-        for text, own in zip(listed, trained, strict=True)
+        (our_values if is_ours else strangers_values)[text] if isinstance(text, str) else canonical(text)
+        for text, is_ours in zip(logged, by_us, strict=True)
     ]
 
 
 def parse_value(text: str) -> Any:
-    """A param of our own run as the Python value that it was written from: what is no text was written as JSON."""
+    """The Python value that a param of our own run was written from: all but texts were written as JSON."""
     if text in _WORDS:
         return _WORDS[text]
     if _NUMBER.fullmatch(text) and not text.lstrip("+-").isdigit():
@@ -111,15 +112,15 @@ def parse_value(text: str) -> Any:
 
 
 def _values_of_strangers(key: str, texts: Collection[str], beside: Iterable[Any]) -> dict[str, Any]:
-    """What the texts that strangers logged as one param stand for, beside these values of our own runs."""
+    """Text -> the value it stands for, where strangers logged it as a param that has these values in our own runs."""
     numeric = all_plain_numbers(key, texts)
     numbers = all(value is None or type(value) in (int, float) for value in beside)
-    none = None if numbers and (numeric or not _there(texts)) else "none"
+    none = None if numbers and (numeric or not _with_a_value(texts)) else "none"
     return {text: none if text.strip().lower() in _NONE else _value(text, numeric) for text in texts}
 
 
 def _value(text: str, numeric: bool) -> Any:
-    """What a stranger's text stands for, where it is known whether its param is numeric."""
+    """The value that a stranger's text stands for; `numeric` says whether its param is."""
     text = text.strip()
     word = text.lower()
     if word in _EMPTY:
@@ -136,10 +137,10 @@ def _value(text: str, numeric: bool) -> Any:
 
 
 def _structured(text: str) -> Any:
-    """A list, mapping or quoted text, as JSON or Python writes it; the text itself where it is neither."""
-    for written in (text, re.sub(r",\s*\)", ")", text).translate(str.maketrans("()'", '[]"'))):
+    """The list, mapping or quoted text that JSON or Python has written so; the text itself where it is none."""
+    for as_json in (text, re.sub(r",\s*\)", ")", text).translate(str.maketrans("()'", '[]"'))):
         try:
-            return legible_value(json.loads(written))
+            return legible_value(json.loads(as_json))
         except ValueError:
             continue
     return text
@@ -147,7 +148,7 @@ def _structured(text: str) -> Any:
 
 def canonical(value: Any) -> Any:
     """The value with its numbers to nine significant digits, member by member of a list; None for a missing one."""
-    # Most values are of these types, which is known ten times sooner.
+    # Most values are of these types, and to check that is ten times faster.
     if type(value) in (str, int, bool):
         return value
     if type(value) is float:
@@ -170,12 +171,12 @@ def _rounded(value: float) -> float:
 
 def identity(value: Any) -> str:
     """A text that is the same for equal values and another for different ones."""
-    written = _whole(canonical(value))
-    if type(written) in (int, float):
-        return repr(written)
-    if written is None or isinstance(written, str | bool):
-        return json.dumps(written)
-    return json.dumps(written, sort_keys=True, default=str)
+    plain = _whole(canonical(value))
+    if type(plain) in (int, float):
+        return repr(plain)
+    if plain is None or isinstance(plain, str | bool):
+        return json.dumps(plain)
+    return json.dumps(plain, sort_keys=True, default=str)
 
 
 def _whole(value: Any) -> Any:
@@ -188,11 +189,11 @@ def _whole(value: Any) -> Any:
 
 
 _MISSING: Final = identity(None)
-"""The identity of a value that is not there."""
+"""The identity of a missing value."""
 
 
 def identities(values: Sequence[Any]) -> list[str]:
-    """The identity of each of many values, of which most are equal."""
+    """The identities of many values, most of them equal, in their order."""
     texts: dict[tuple[type, Any], str] = {}
     column = []
     for value in values:
@@ -208,15 +209,15 @@ def identities(values: Sequence[Any]) -> list[str]:
 
 
 def group_names(values: pd.DataFrame, tagged: Sequence[str], parents: Sequence[str]) -> list[str]:
-    """The name of the group of each run: that of its tag, else one made of its params without the seeds.
+    """The name of each run's group: the one in its tag, else a hash of its params without the seeds.
 
-    One configuration in two sweeps makes two groups, since its seeds come twice. A stranger's parent runs say nothing
-    of that kind: the seeds of a configuration may have a parent each.
+    One configuration in two sweeps makes two groups, since its seeds come twice. The parent runs of strangers do not
+    divide groups: each seed of a configuration may have its own parent.
 
     Args:
         values: One row per run, one column per param, as `values_of` reads them.
-        tagged: The group that a sweep's run is tagged with; nothing for a stranger's run.
-        parents: The parent run of each; nothing without one.
+        tagged: The group that a sweep's run is tagged with, one per run; empty for a stranger's run.
+        parents: The parent run of each; empty without one.
     """
     return groups_of_identities({str(key): identities(values[key].tolist()) for key in values}, tagged, parents)
 
@@ -224,10 +225,10 @@ def group_names(values: pd.DataFrame, tagged: Sequence[str], parents: Sequence[s
 def groups_of_identities(
     identities_of: Mapping[str, Sequence[str]], tagged: Sequence[str], parents: Sequence[str]
 ) -> list[str]:
-    """The same where the identity of each run's value is there already.
+    """The name of each run's group, as by `group_names`, where the identities of the params are already known.
 
     Args:
-        identities_of: By param, one for each run.
+        identities_of: Param -> the identity of its value in each run.
         tagged: As for `group_names`.
         parents: As for `group_names`.
     """
@@ -249,7 +250,7 @@ def groups_of_identities(
 
 
 def _hash(keys: Sequence[str], row: Sequence[str]) -> str:
-    """The name of a configuration, made of the params that it has."""
+    """The hash of a configuration, made of the params that it has."""
     present = [(key, text) for key, text in zip(keys, row, strict=True) if text != _MISSING]
     return hashlib.sha1(json.dumps(present).encode()).hexdigest()[:12]
 
@@ -257,15 +258,15 @@ def _hash(keys: Sequence[str], row: Sequence[str]) -> str:
 def summaries(
     run_ids: Sequence[str], parents: Sequence[str], values: pd.DataFrame, metrics: pd.DataFrame
 ) -> list[bool]:
-    """Which of the runs only sum up their child runs in view, as a search logs its best trial: they are no results.
+    """For each run, whether it only sums up its child runs in view, as a search logs its best trial: it is no result.
 
-    Such a run has no configuration and no seed of its own: what it shares with its children is what one of them has.
-    Its metrics are values of theirs, or it has only params that they have too, and each of its metrics lies between the
-    least and the largest of theirs (the mean over folds).
+    Such a run has no configuration and no seed of its own: the params that it shares with its children are those of one
+    of them. Its metrics are values of theirs, or it has only params that they have too, and each of its metrics lies
+    between the smallest and the largest of theirs (the mean over folds).
 
     Args:
         run_ids: The runs.
-        parents: The parent run of each; nothing without one.
+        parents: The parent run of each; empty without one.
         values: One row per run, one column per param, as `values_of` reads them.
         metrics: One row per run, one column per metric: its last values, nan where there is none.
     """
@@ -277,7 +278,7 @@ def summaries(
 
 
 def _present(frame: pd.DataFrame, rows: Sequence[int]) -> list[dict[str, Any]]:
-    """What each of these rows has, column -> value."""
+    """For each of these rows, column -> value, without the missing values."""
     return [
         {str(key): value for key, value in row.items() if not is_missing(value)}
         for row in frame.iloc[list(rows)].to_dict("records")
@@ -286,21 +287,21 @@ def _present(frame: pd.DataFrame, rows: Sequence[int]) -> list[dict[str, Any]]:
 
 def _sums_up(parent: int, children: Sequence[int], values: pd.DataFrame, metrics: pd.DataFrame) -> bool:
     """Whether a run, by its row, only sums up the runs in these other rows."""
-    params, *theirs = (
+    params, *params_of_children = (
         {key: identity(value) for key, value in row.items()} for row in _present(values, [parent, *children])
     )
-    if not any(all(params.get(key, value) == value for key, value in child.items()) for child in theirs):
+    if not any(all(params.get(key, value) == value for key, value in child.items()) for child in params_of_children):
         return False
-    logged, *results = _present(metrics, [parent, *children])
-    copied = {value for result in results for value in result.values()}
-    if set(logged.values()) <= copied:
+    results, *results_of_children = _present(metrics, [parent, *children])
+    if set(results.values()) <= {value for child in results_of_children for value in child.values()}:
         return True
-    keys = {key for child in theirs for key in child}
+    keys = {key for child in params_of_children for key in child}
     return set(params) <= keys and all(
-        _between(value, [result[name] for result in results if name in result]) for name, value in logged.items()
+        _between(value, [child[name] for child in results_of_children if name in child])
+        for name, value in results.items()
     )
 
 
 def _between(value: float, others: Sequence[float]) -> bool:
-    """Whether a number lies between the least and the largest of others, to nine digits."""
+    """Whether a number lies between the smallest and the largest of others, to nine digits."""
     return bool(others) and canonical(min(others)) <= canonical(value) <= canonical(max(others))

@@ -1,11 +1,11 @@
-"""Which runs a person asks for: MLflow's search syntax, evaluated over a reader's frame.
+"""Filters of runs: MLflow's search syntax, evaluated over a reader's frame.
 
     metrics.`val loss` < 0.1 AND params.model = 'mlp' AND tags.note LIKE '%retry%'
 
 Everything that MLflow's own search accepts for metrics, params, tags and attributes means the same here. Beyond it:
 params and tags compare with numbers (`params.lr > 0.01`, `params.lr = 1e-2` finds 0.01), OR, NOT and parentheses, IN
 for params and tags, times as dates (`start_time > '2026-05-01'`), and a word needs quotes only where it has spaces.
-A run without the key is in no answer, as in MLflow; nor is a run whose metric is nan.
+No comparison finds a run without the key, as in MLflow, nor a run whose metric is nan.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE
 
 
 class SearchError(ValueError):
-    """What is wrong with a filter, in one sentence for whoever typed it."""
+    """What is wrong with a filter, in one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ def quoted_value(value: str) -> str:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, sorted({str(each) for each in names}), 1, 0.5)
-    return f"; nearest: {found[0]}" if found else ""
+    nearest = difflib.get_close_matches(name, sorted(set(map(str, names))), 1, 0.5)
+    return f"; nearest: {nearest[0]}" if nearest else ""
 
 
 class _Parser:
-    """One pass from left to right."""
+    """Reads a filter in one pass from left to right, by recursive descent."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
@@ -123,8 +123,8 @@ class _Parser:
 
     @property
     def rest(self) -> str:
-        left = self.text[self.at :]
-        return repr(left if len(left) <= 40 else left[:39] + "…") if left else "the end"
+        rest = self.text[self.at :]
+        return repr(rest if len(rest) <= 40 else rest[:39] + "…") if rest else "the end"
 
     def expression(self) -> Node:
         return self.joined("OR", lambda: self.joined("AND", self.factor))
@@ -166,11 +166,11 @@ class _Parser:
         return Comparison(kind, key, operator, self.value(shown, kind, key, operator))
 
     def operator(self, shown: str, kind: str) -> str:
-        found = self.take(_OPERATOR_WORDS) or self.take(_SIGNS) or self.take(_BARE)
+        match = self.take(_OPERATOR_WORDS) or self.take(_SIGNS) or self.take(_BARE)
         allowed = _ALLOWED[kind]
-        if found is None:
+        if match is None:
             raise SearchError(f"{shown}: an operator is missing at {self.rest}; allowed: {', '.join(allowed)}.")
-        operator = " ".join(found[0].upper().split())
+        operator = " ".join(match[0].upper().split())
         if operator not in allowed:
             raise SearchError(
                 f"{shown}: the operator {operator} is not allowed here; allowed: {', '.join(allowed)}"
@@ -228,7 +228,7 @@ def _moment(shown: str, operator: str, text: str) -> float:
 
 
 def parse(text: str) -> Node | None:
-    """A filter as its parts; None where there is nothing but space.
+    """The filter as a tree of comparisons; None where there is nothing but space.
 
     Raises:
         SearchError: names the key, the operator or the value, and what is allowed.
@@ -237,14 +237,14 @@ def parse(text: str) -> Node | None:
     parser.skip()
     if parser.at == len(text):
         return None
-    found = parser.expression()
+    node = parser.expression()
     if parser.at < len(text):
         raise SearchError(f"{parser.rest} is not understood; allowed here: AND, OR.")
-    return found
+    return node
 
 
 def _column(node: Comparison, frame: pd.DataFrame) -> pd.Series[Any] | None:
-    """The values compared; None where the frame has no such attribute, which every run may lack."""
+    """The column of values to compare; None where no run has this attribute."""
     name = node.key if node.kind == "attributes" else f"{node.kind}.{node.key}"
     if name in frame:
         return frame[name]
@@ -258,7 +258,7 @@ def _column(node: Comparison, frame: pd.DataFrame) -> pd.Series[Any] | None:
 
 
 def _like(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    parts = (".*" if each == "%" else "." if each == "_" else re.escape(each) for each in pattern)
+    parts = (".*" if sign == "%" else "." if sign == "_" else re.escape(sign) for sign in pattern)
     return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
@@ -274,7 +274,7 @@ def _compared(node: Comparison, values: pd.Series[Any]) -> Mask:
         return present
     if isinstance(node.value, float):
         numbers = _numbers(values)
-        found = {
+        hits = {
             "=": numbers == node.value,
             "!=": numbers != node.value,
             "<": numbers < node.value,
@@ -282,19 +282,18 @@ def _compared(node: Comparison, values: pd.Series[Any]) -> Mask:
             ">": numbers > node.value,
             ">=": numbers >= node.value,
         }[node.operator]
-        # A text differs from a number; what is not there, or nan, is found by no comparison.
-        return np.asarray(found & present, dtype=bool)
-    codes, different = pd.factorize(values)
-    texts = [str(each) for each in different]
-    wanted = node.value if isinstance(node.value, tuple) else (str(node.value),)
+        # A text differs from a number, but no comparison finds a missing value or nan.
+        return np.asarray(hits & present, dtype=bool)
+    codes, unique = pd.factorize(values)
+    operands = node.value if isinstance(node.value, tuple) else (str(node.value),)
     if node.key == "status":
-        wanted = tuple(each.upper() for each in wanted)
+        operands = tuple(operand.upper() for operand in operands)
     if node.operator.endswith("LIKE"):
-        pattern = _like(wanted[0], node.operator == "ILIKE")
-        hits = [pattern.fullmatch(each) is not None for each in texts]
+        pattern = _like(operands[0], node.operator == "ILIKE")
+        matching = [pattern.fullmatch(str(value)) is not None for value in unique]
     else:
-        hits = [(each in wanted) != (node.operator in ("!=", "NOT IN")) for each in texts]
-    return np.array([*hits, False], dtype=bool)[codes]
+        matching = [(str(value) in operands) != (node.operator in ("!=", "NOT IN")) for value in unique]
+    return np.array([*matching, False], dtype=bool)[codes]  # the last one is for code -1, a missing value
 
 
 def _evaluate(node: Node, frame: pd.DataFrame) -> Mask:
@@ -309,7 +308,7 @@ def _evaluate(node: Node, frame: pd.DataFrame) -> Mask:
 
 
 def matches(text: str, frame: pd.DataFrame) -> Mask:
-    """Which rows of a reader's `frame` a filter finds: one truth value a row, all true for an empty filter.
+    """Which rows of a reader's `frame` a filter finds: one truth value per row, all true for an empty filter.
 
     Args:
         text: The filter.

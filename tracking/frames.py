@@ -1,8 +1,8 @@
-"""What every reader answers with: tidy pandas frames of fixed columns and types, and the interface that yields them.
+"""The interface of every reader, and the tidy pandas frames of fixed columns and types that it returns.
 
 Times are whole milliseconds, values are floats (nan where MLflow says so, infinite where it had to store the largest
-number instead), everything else is text. What a secret's key
-holds is masked here, so that no reader can forget it.
+number instead), everything else is text. The value of a key that names a secret is masked here, so that no reader can
+forget it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HISTORIES: dict[str, Any] = {"run_id": TEXT, "key": TEXT, "step": "int64", "time
 
 
 def table(rows: Iterable[Sequence[Any]], columns: dict[str, Any]) -> pd.DataFrame:
-    """A frame of these rows, with these columns and types."""
+    """A frame of these rows, with these columns: name -> type."""
     rows = list(rows)
     data = {}
     for place, (name, dtype) in enumerate(columns.items()):
@@ -57,19 +57,20 @@ def _infinite(values: np.ndarray) -> np.ndarray:
 
 
 def values_table(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    """Params or tags, masked, sorted by run and key."""
+    """The frame of params or tags, [run_id, key, value], masked, sorted by run and key."""
     frame = table(sorted(rows), VALUES)
     suspects = {key for key in frame["key"].unique() if secret_like(key)}
     if suspects:
-        where = frame["key"].isin(suspects)
-        masked = [mask(*pair) for pair in zip(frame.loc[where, "key"], frame.loc[where, "value"], strict=True)]
-        frame.loc[where, "value"] = pd.array(masked, dtype=TEXT)
+        rows_of_suspects = frame["key"].isin(suspects)
+        pairs = zip(frame.loc[rows_of_suspects, "key"], frame.loc[rows_of_suspects, "value"], strict=True)
+        masked = [mask(key, value) for key, value in pairs]
+        frame.loc[rows_of_suspects, "value"] = pd.array(masked, dtype=TEXT)
     return frame
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which runs: those that meet every condition given."""
+    """Which runs to read: those that meet every condition that is not None."""
 
     experiment_ids: tuple[str, ...] | None = None
     sweep: str | None = None
@@ -77,7 +78,7 @@ class Selection:
     run_ids: tuple[str, ...] | None = None
     tag: tuple[str, str] | None = None
     deleted: bool = False
-    """Deleted runs as well."""
+    """Whether deleted runs are included."""
 
     @classmethod
     def of(
@@ -87,13 +88,14 @@ class Selection:
         run_ids: Iterable[str] | None = None,
         deleted: bool = False,
     ) -> Selection:
-        experiments = None if experiment_ids is None else tuple(str(each) for each in experiment_ids)
+        """The selection by these conditions; ids may be any iterable."""
+        experiments = None if experiment_ids is None else tuple(map(str, experiment_ids))
         ids = None if run_ids is None else tuple(dict.fromkeys(run_ids))
         return cls(experiments, sweep, ids, deleted=deleted)
 
 
 class Keys(NamedTuple):
-    """Which params, tags and metrics: None means all of them, () none."""
+    """Which params, tags and metrics to read: None means all of them, () none."""
 
     params: Sequence[str] | None = None
     tags: Sequence[str] | None = None
@@ -101,7 +103,7 @@ class Keys(NamedTuple):
 
 
 class Records(NamedTuple):
-    """Runs with what belongs to them, in long form."""
+    """Runs with their params, tags and latest metrics, in long form."""
 
     runs: pd.DataFrame
     params: pd.DataFrame
@@ -110,7 +112,7 @@ class Records(NamedTuple):
 
 
 def _wide(frame: pd.DataFrame, runs: pd.Index[str], prefix: str) -> dict[str, Any]:
-    """One column a key, one row a run."""
+    """Name -> column, one per key; a column has one row per run."""
     if frame.empty:
         return {}
     rows = runs.get_indexer(pd.Index(frame["run_id"]))
@@ -122,36 +124,39 @@ def _wide(frame: pd.DataFrame, runs: pd.Index[str], prefix: str) -> dict[str, An
     return {f"{prefix}.{key}": pd.array(cells[i], dtype=dtype) for i, key in enumerate(keys)}
 
 
-def wide(found: Records) -> pd.DataFrame:
-    """One row a run: the columns of its runs, then `params.X`, `metrics.X` (latest) and `tags.X`."""
-    index = pd.Index(found.runs["run_id"])
-    columns = {name: found.runs[name].array for name in found.runs}
-    for prefix, part in (("params", found.params), ("metrics", found.metrics), ("tags", found.tags)):
+def wide(records: Records) -> pd.DataFrame:
+    """The records as one row per run: the columns of `runs`, then `params.X`, `metrics.X` (latest) and `tags.X`."""
+    index = pd.Index(records.runs["run_id"])
+    columns = {name: records.runs[name].array for name in records.runs}
+    for prefix, part in (("params", records.params), ("metrics", records.metrics), ("tags", records.tags)):
         columns.update(_wide(part, index, prefix))
     return pd.DataFrame(columns)
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a store held when it was looked at."""
+    """What a store held when it was looked at, as far as it tells which runs change afterwards."""
 
     runs: dict[str, Row] = field(default_factory=dict)
+    """Run -> its row."""
     tags: dict[str, int] = field(default_factory=dict)
     """Run -> a hash of its tags."""
     marks: dict[str, Row | None] = field(default_factory=dict)
-    """Table -> its highest row, rowid first; nothing while it is empty."""
+    """Table -> its highest row, rowid first; None while it is empty."""
 
 
-class Changes(NamedTuple):
-    """The runs of a selection now, and which of them to read again: None means all of them."""
+class ChangedRuns(NamedTuple):
+    """The runs of a selection now, and which of them changed since the last look."""
 
     look: Look | None
+    """What to compare with the next time; None where the store cannot be compared."""
     runs: pd.DataFrame
     again: frozenset[str] | None
+    """The ids of the runs to read again; None means all of them."""
 
 
 class Reader(ABC):
-    """Reads one store. Every method answers with frames of the same columns and types, whatever the store is.
+    """Reads one store. The columns and types of the frames are the same for every kind of store.
 
     Raises:
         StoreError: from every method, when the store cannot be read.
@@ -169,19 +174,18 @@ class Reader(ABC):
 
     @abstractmethod
     def experiment_tags(self, experiment_id: str) -> dict[str, str]:
-        """The tags of an experiment, masked; none where there is no such experiment."""
+        """The tags of an experiment, masked; empty where there is no such experiment."""
 
     @abstractmethod
     def records(self, selection: Selection, keys: Keys = Keys()) -> Records:  # noqa: B008
         """Runs (by start and id) with their params, tags and latest metrics, in one pass over the store."""
 
-    def changes(self, selection: Selection, last: Look | None) -> Changes:
+    def changes(self, selection: Selection, last: Look | None) -> ChangedRuns:
         """The runs of a selection now, and which of them changed since the last look.
 
-        A store that cannot tell says each time that all of them may have.
+        For a store that cannot tell, all of them may have changed each time, and the frame of runs is empty.
         """
-
-        return Changes(None, table((), RUNS), None)
+        return ChangedRuns(None, table((), RUNS), None)
 
     @abstractmethod
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
@@ -210,10 +214,10 @@ class Reader(ABC):
         """[run_id, name, experiment_id, status, start_time, end_time, lifecycle, artifact_uri, parent], by start, id.
 
         Args:
-            experiment_ids: Those of these experiments.
-            sweep: The children of this parent run.
-            run_ids: These.
-            deleted: Deleted ones as well.
+            experiment_ids: Only runs of these experiments.
+            sweep: Only children of this parent run.
+            run_ids: Only these.
+            deleted: Whether deleted runs are included.
         """
         return self.records(Selection.of(experiment_ids, sweep, run_ids, deleted), Keys((), (), ())).runs
 
@@ -235,5 +239,5 @@ class Reader(ABC):
         sweep: str | None = None,
         run_ids: Iterable[str] | None = None,
     ) -> pd.DataFrame:
-        """One row a run: the columns of `runs`, then `params.X`, `metrics.X` (latest) and `tags.X`."""
+        """One row per run: the columns of `runs`, then `params.X`, `metrics.X` (latest) and `tags.X`."""
         return wide(self.records(Selection.of(experiment_ids, sweep, run_ids)))

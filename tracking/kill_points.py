@@ -1,10 +1,11 @@
 """Named moments at which a process kills itself, so that a test hits a moment that lasts a millisecond.
 
 The environment variable SWEEPBOARD_KILL_POINTS names a folder. While a file in it has the name of a moment, the process
-that reaches this moment removes the file and dies by SIGKILL, as if the machine had taken it away. The file's text says
-its own number, at which time the moment counts, by which signal, and how many processes it is for: "metrics taken" with
-the text `0 3 KILL 1` lets two records through, `1 1 STOP 1` stops the process until it gets SIGCONT. What a process has
-counted for one number does not count for the next. Without the variable nothing is looked for. Only tests set it.
+that reaches this moment removes the file and dies by SIGKILL, as if the machine had failed. The file's text holds a
+number for the file itself, the count at which the moment acts, the signal, and for how many processes it is: "metrics
+taken" with the text `0 3 KILL 1` lets two records through, `1 1 STOP 1` stops the process until it gets SIGCONT. What a
+process has counted for one number does not count for the next. Without the variable no file is looked for. Only tests
+set it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ KILL_POINTS: Final = {
     "worker: resume file": "a worker has saved what a run needs to go on, and the file does not have its name yet",
     "worker: result": "a worker has done its job, and has not sent the result",
 }
-"""Moment -> what has happened, and what has not."""
+"""Moment -> what has happened by then, and what has not."""
 
 FOLDER: Final = os.environ.get("SWEEPBOARD_KILL_POINTS")
 _reached: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What configurations are called: `adam, lr 0.01`, by the fewest params that tell them apart."""
+"""Labels of configurations, such as `adam, lr 0.01`: the fewest params that tell them apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 from tracking.configurations import DIGITS, identities, identity, is_missing, is_seed, words_of
 
 NOT_SET: Final = "not set"
-"""What stands for a param that a configuration does not have."""
+"""What a label says of a param that a configuration does not have."""
 ONLY: Final = "the one configuration"
 LONGEST: Final = 24
 """Characters of a value in a label."""
@@ -20,7 +20,7 @@ _NAMES: Final = (
     "optimizer", "optim", "model", "method", "algorithm", "algo", "architecture", "arch", "network", "net",
     "classifier", "regressor", "estimator", "learner", "agent", "scheduler", "schedule", "dataset", "data",
 )  # fmt: skip
-"""What is called by its value alone, those that are asked about most first."""
+"""Choices whose value is a label without the key, the ones that users compare most often first."""
 _KINDS: Final = frozenset({"name", "type", "class", "kind"})
 _OF_THE_RUN: Final = frozenset(
     {"name", "title", "dir", "directory", "folder", "path", "file", "url", "uri", "host", "user", "date", "timestamp",
@@ -28,14 +28,14 @@ _OF_THE_RUN: Final = frozenset(
 )  # fmt: skip
 """The last word of a key that says which run it is and not how it trained, unless it names a choice."""
 _MOST_TRIED: Final = 100_000
-"""Configurations that are looked at, at most, to find the fewest params; beyond it the best one is added at a time."""
+"""How many configurations to compare, at most, in search of the fewest params; beyond it params are added greedily."""
 
 
 # Words
 
 
 def _name_rank(key: str) -> int | None:
-    """The place of a key among those that name a choice (`optimizer`, `model.name`); None of one that does not."""
+    """The place of a key among those that name a choice (`optimizer`, `model.name`); None if it does not name one."""
     words = words_of(key)
     thing = words[-2] if len(words) > 1 and words[-1] in _KINDS else words[-1] if words else ""
     if thing in _NAMES:
@@ -44,7 +44,7 @@ def _name_rank(key: str) -> int | None:
 
 
 def is_name(key: str) -> bool:
-    """Whether a key names a choice, such as the optimizer or the model, which its value says alone."""
+    """Whether a key names a choice, such as the optimizer or the model: its value is clear without the key."""
     return _name_rank(key) is not None
 
 
@@ -68,7 +68,7 @@ def _word(value: Any, digits: int = 4) -> str:
 
 
 def _alike(words: Mapping[str, str]) -> list[list[str]]:
-    """The keys that have the same word, together, if they are several."""
+    """Groups of several keys that have the same word."""
     keys: dict[str, list[str]] = {}
     for key, word in words.items():
         keys.setdefault(word, []).append(key)
@@ -76,14 +76,14 @@ def _alike(words: Mapping[str, str]) -> list[list[str]]:
 
 
 def _where_they_differ(words: Sequence[str], length: int) -> dict[str, str]:
-    """So many letters of each word, from a little before the first place in which they differ."""
+    """Word -> `length` letters of it, from a little before the first place where the words differ."""
     differing = (place for place, letters in enumerate(zip(*words, strict=False)) if len(set(letters)) > 1)
     start = max(0, next(differing, min(map(len, words))) - 4)
     return {word: f"…{word[start : start + length]}" for word in words}
 
 
 def _cut(words: Collection[str]) -> dict[str, str]:
-    """Each word cut to LONGEST characters, where words begin alike to those in which they differ: one place, or two."""
+    """Word -> the word in LONGEST characters; of words that begin alike, the parts around one or two differences."""
     cut = {word: word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in words}
     for alike in _alike(cut):
         cut |= _where_they_differ(alike, LONGEST - 1)
@@ -94,31 +94,31 @@ def _cut(words: Collection[str]) -> dict[str, str]:
 
 
 def _numbered(words: Mapping[str, str]) -> dict[str, str]:
-    """The words by their keys, those that are alike with a number behind."""
-    numbered, taken = dict(words), set(words.values())
+    """Key -> word; equal words get a number at the end."""
+    numbered, unnumbered = dict(words), set(words.values())
     for keys in _alike(words):
-        free = (word for number in count(1) if (word := f"{words[keys[0]]} ({number})") not in taken)
+        free = (word for number in count(1) if (word := f"{words[keys[0]]} ({number})") not in unnumbered)
         numbered |= dict(zip(sorted(keys), free, strict=False))
     return numbered
 
 
 def _words(values: Sequence[Any]) -> list[str]:
-    """The values of one param in words, nothing for one that is missing; different values get different ones."""
+    """The words for the values of one param, empty for a missing one; different values get different words."""
     keys = ["" if is_missing(value) else identity(value) for value in values]
     different = {key: value for key, value in zip(keys, values, strict=True) if key}
     short = {key: _word(value) for key, value in different.items()}
     if len(set(short.values())) < len(short):
         short = {key: _word(value, DIGITS) for key, value in different.items()}
     cut = _cut(set(short.values()))
-    named = _numbered({key: cut[word] for key, word in short.items()})
-    return [named.get(key, "") for key in keys]
+    words = _numbered({key: cut[word] for key, word in short.items()})
+    return [words.get(key, "") for key in keys]
 
 
 # The params that tell configurations apart
 
 
 def _codes(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """Key -> the number of each configuration's value; of the keys that differ, seeds apart."""
+    """Key -> a number for the value of each configuration; only keys that differ, without seeds."""
     codes: dict[str, list[int]] = {}
     for key in dict.fromkeys(key for row in rows for key in row):
         if is_seed(key):
@@ -140,10 +140,10 @@ def _short_text(value: Any) -> bool:
 
 
 def _leading(rows: Sequence[Mapping[str, Any]], codes: Mapping[str, list[int]]) -> list[str]:
-    """The names of choices that tell configurations apart, without those that follow from others."""
-    named = [key for key in codes if is_name(key) and all(_short_text(row.get(key)) for row in rows)]
+    """The keys of choices that tell configurations apart, without those that follow from others."""
+    choices = [key for key in codes if is_name(key) and all(_short_text(row.get(key)) for row in rows)]
     chosen: list[str] = []
-    for key in sorted(named, key=lambda key: _name_rank(key) or 0):
+    for key in sorted(choices, key=lambda key: _name_rank(key) or 0):
         columns = [codes[name] for name in chosen]
         if _apart([*columns, codes[key]]) > _apart(columns):
             chosen.append(key)
@@ -151,17 +151,17 @@ def _leading(rows: Sequence[Mapping[str, Any]], codes: Mapping[str, list[int]]) 
 
 
 def _cost(key: str, rows: Sequence[Mapping[str, Any]]) -> tuple[bool, bool, bool]:
-    """By this params are preferred: what says how it trained, what is short, what every configuration has."""
+    """What params are sorted by, best first: those that say how a run trained, short ones, those that none lacks."""
     values = [row.get(key) for row in rows]
     long = any(isinstance(value, Mapping) or len(_word(value)) > LONGEST for value in values)
     return _of_the_run(key), long, any(map(is_missing, values))
 
 
 def telling(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The fewest params that tell configurations apart, names such as optimizer, model or method first.
+    """The fewest params that tell configurations apart, choices such as optimizer, model or method first.
 
     Args:
-        configurations: Key -> value, each.
+        configurations: The params of each: key -> value.
     """
     codes = _codes(configurations)
     target = _apart(list(codes.values()))
@@ -188,12 +188,12 @@ def telling(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def meant(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The params that configurations were meant to differ in, as a grid does: those that tell them apart.
+    """The params that configurations were meant to differ in, as in a grid: those of `telling` that stand alone.
 
-    Without a param that could as well be another, since both change together, unless it names a choice.
+    A param that changes together with another is left out, since either may be meant, unless it names a choice.
 
     Args:
-        configurations: Key -> value, each.
+        configurations: The params of each: key -> value.
     """
     codes = _codes(configurations)
     together = Counter(tuple(column) for key, column in codes.items() if not _of_the_run(key))
@@ -204,15 +204,15 @@ def meant(configurations: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _lacking(key: str, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """Which configurations lack a param that no other with their choice (`optimizer.name`) has: `momentum` of sgd."""
+    """For each configuration, whether its choice (`optimizer.name`) has no such param anywhere: `momentum` of sgd."""
     choice = f"{key.rpartition('.')[0]}.name"
-    chosen = [None if is_missing(row.get(choice)) else identity(row[choice]) for row in rows]
-    having = {name for name, row in zip(chosen, rows, strict=True) if not is_missing(row.get(key))}
-    return [name is not None and name not in having for name in chosen]
+    names = [None if is_missing(row.get(choice)) else identity(row[choice]) for row in rows]
+    having = {name for name, row in zip(names, rows, strict=True) if not is_missing(row.get(key))}
+    return [name is not None and name not in having for name in names]
 
 
 def _title(key: str, keys: Sequence[str]) -> str:
-    """What a param is called among those of a label: by its last part, if that tells it apart."""
+    """The title of a param in a label: the last part of its key, if no other key of the label ends so."""
     section, _, last = key.rpartition(".")
     if last == "name" and section:
         return section.rpartition(".")[2]
@@ -226,19 +226,19 @@ def _speaks_for_itself(key: str, value: Any) -> bool:
 def labels(
     configurations: Mapping[str, Mapping[str, Any]], keys: Sequence[str] | None = None, *, empty: str = ONLY
 ) -> dict[str, str]:
-    """What each configuration is called among the others: `adam, lr 0.01`, `sgd, dropout not set`.
+    """Name -> label of each configuration among the others: `adam, lr 0.01`, `sgd, dropout not set`.
 
     Args:
         configurations: Name -> its params, key -> value.
-        keys: The params that labels hold, in their order but names first; if not given, the fewest that tell
+        keys: The params that labels hold, in this order but choices first; if not given, the fewest that tell
             configurations apart.
-        empty: What is called so that has none of them.
+        empty: The label of a configuration that has none of them.
     """
     rows = list(configurations.values())
     chosen = telling(rows) if keys is None else sorted(keys, key=lambda key: not is_name(key))
     words = {key: _words([row.get(key) for row in rows]) for key in chosen}
     foreign = {key: _lacking(key, rows) for key in chosen}
-    named = {}
+    label_of = {}
     for place, (name, row) in enumerate(configurations.items()):
         phrases = []
         for key in chosen:
@@ -248,10 +248,10 @@ def labels(
                 phrases.append(word if _speaks_for_itself(key, value) else f"{_title(key, chosen)} {word}")
             elif not foreign[key][place]:
                 phrases.append(f"{_title(key, chosen)} {NOT_SET}")
-        named[name] = ", ".join(phrases) or empty
-    return named
+        label_of[name] = ", ".join(phrases) or empty
+    return label_of
 
 
 def label(params: Mapping[str, Any]) -> str:
-    """What one configuration is called by all of these params: `adam, lr 0.01`."""
+    """The label of one configuration that names all of these params: `adam, lr 0.01`."""
     return labels({"": params}, list(params))[""]

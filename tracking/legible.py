@@ -1,8 +1,8 @@
-"""Text from anywhere, safe to show: what is invisible and steers the text around it is spelled out as `[U+202E]`.
+"""Text from anywhere made safe to show: invisible characters that steer the text are spelled out, as in `[U+202E]`.
 
 Such characters are the controls, line and paragraph separators, the bidirectional marks, overrides and isolates, the
 zero-width characters, lone surrogates and tag characters. They turn a line around, hide in a name, or break a file.
-Spelled out and not dropped, so that two names that differ stay two, and the reader sees why. What is written from right
+They are spelled out and not dropped, so that two names that differ stay two, and the reader sees why. Text from right
 to left stays as it is, and so do emoji and words that a zero-width joiner holds together.
 
 Frames that act on the store (the service's) keep the exact text: a path or a key has to be the one that was stored.
@@ -34,15 +34,15 @@ def _spelling(character: re.Match[str]) -> str:
 
 
 def legible(text: str) -> str:
-    """The text with every steering character spelled out; tabs and ends of lines stay. Twice changes nothing more."""
-    # Most texts are printable, which is known ten times sooner.
+    """The text with every steering character spelled out, but tabs and ends of lines; idempotent."""
+    # Most texts are printable, and to check that is ten times faster.
     return text if text.isprintable() else _STEERING.sub(_spelling, text)
 
 
 def spelled_out(text: str) -> str:
-    """The text as `legible` shows it, and different for every different text: for what is grouped or looked up by it.
+    """The text as `legible` shows it, but different for every different text: for keys that group or look up.
 
-    Text that already looks like a spelling gets its bracket spelled out as well.
+    Where the text itself looks like a spelling, its bracket is spelled out as well.
     """
     if "[U+" in text:
         text = _SPELLED.sub(lambda spelling: f"[U+005B]{spelling[0][1:]}", text)
@@ -50,19 +50,19 @@ def spelled_out(text: str) -> str:
 
 
 def exact(text: str) -> str:
-    """The text that `spelled_out` made this from, for a key or a path that is to be looked up."""
+    """The text that `spelled_out` has made this from: the key or path to look up in the store."""
     return _SPELLED.sub(_character, text) if "[U+" in text else text
 
 
 def _character(spelling: re.Match[str]) -> str:
-    """The character that was spelled out; what `spelled_out` never writes stays."""
+    """The character that was spelled out; a spelling that `spelled_out` never writes stays."""
     code = int(spelling[1], 16)
     character = chr(code) if code <= 0x10FFFF else ""
     return character if character == "[" or _STEERING.fullmatch(character) else spelling[0]
 
 
 def legible_value(value: Any) -> Any:
-    """A value that was read from JSON, with all text in it legible: JSON's escapes hide characters until then."""
+    """A value from JSON with all text in it legible: JSON's escapes hide steering characters until it is read."""
     if isinstance(value, str):
         return legible(value)
     if isinstance(value, list):
@@ -73,18 +73,18 @@ def legible_value(value: Any) -> Any:
 
 
 def one_line(text: object) -> str:
-    """Anything as legible text on one line: controls and ends of lines are spaces there."""
+    """Anything as legible text on one line: controls and ends of lines become spaces."""
     return legible(_BREAKING.sub(" ", str(text)))
 
 
 def as_json(document: object, indent: int | None = None) -> str:
-    """A document as JSON that reads back exactly: its steering characters are JSON's own escapes."""
+    """A document as JSON that reads back exactly: steering characters are written as JSON's escapes."""
     text = json.dumps(document, indent=indent, ensure_ascii=False)
     return _STEERING.sub(lambda character: json.dumps(character[0])[1:-1], text)
 
 
 def as_yaml_escapes(text: str) -> str:
-    """YAML with the steering characters in its double-quoted text as YAML's own escapes: it reads back exactly."""
+    """YAML that reads back exactly: steering characters in its double-quoted text become YAML's escapes."""
     return _STEERING.sub(_yaml_escape, text)
 
 

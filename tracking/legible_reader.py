@@ -1,6 +1,6 @@
-"""A reader for what shows text: names, keys, values and paths are legible (see `tracking.legible`).
+"""A reader for pages and commands that show text: names, keys, values and paths are legible (`tracking.legible`).
 
-Keys and paths are asked for as they were shown; the store is asked for the exact ones.
+Callers name keys and paths as they were shown; the store is asked for the exact ones.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import pandas as pd
 
-from tracking.frames import TEXT, Changes, Keys, Look, Reader, Records, Selection
+from tracking.frames import TEXT, ChangedRuns, Keys, Look, Reader, Records, Selection
 from tracking.legible import exact, spelled_out
 
 _TEXTS: Final = ("name", "key", "value", "path")
-"""The columns that hold what somebody wrote. Ids and the place of the artifacts are looked up as they are."""
+"""The columns that hold text of users. Ids and the place of the artifacts stay exact: the store is asked for them."""
 
 
 def _legible_column(column: pd.Series[Any]) -> pd.Series[Any]:
-    """The column with legible text; the same one where all of it is, or where it holds no text."""
+    """The column with legible text; the same object where all of it is legible, or where it holds no text."""
     if column.dtype != TEXT:
         return column
-    # Mostly there is nothing to do, which is known ten times sooner of all texts at once than of each.
+    # Mostly nothing has to change: to check all texts at once is ten times faster than one by one.
     whole = " ".join(column.to_numpy(dtype=object, na_value=""))
     return column if spelled_out(whole) == whole else column.map(spelled_out, na_action="ignore").astype(TEXT)
 
@@ -59,9 +59,9 @@ class LegibleReader(Reader):
         records = self._reader.records(selection, Keys(*map(_exact_keys, keys)))
         return Records(*map(_legible_frame, records))
 
-    def changes(self, selection: Selection, last: Look | None) -> Changes:
-        found = self._reader.changes(selection, last)
-        return found._replace(runs=_legible_frame(found.runs))
+    def changes(self, selection: Selection, last: Look | None) -> ChangedRuns:
+        changed = self._reader.changes(selection, last)
+        return changed._replace(runs=_legible_frame(changed.runs))
 
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
         return _legible_frame(self._reader.histories(run_ids, _exact_keys(keys)))

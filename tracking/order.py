@@ -1,7 +1,7 @@
-"""The order in which groups stand, best first: by their share of diverged runs, then by the mean of the finite ones.
+"""The order of groups, best first: by their share of diverged runs, then by the mean of the finite results.
 
-A group of one seed may have the luck of that seed: it stands behind the groups of several, wherever there are any with
-a finite result, but before what diverged wholly.
+A group of one seed may owe its result to luck: it stands behind the groups of several seeds, if any of these has a
+finite result, but before groups of which all runs diverged.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ def replicated(counts: Iterable[tuple[int, int]]) -> bool:
     """Whether one of the groups has several results, at least one of them finite.
 
     Args:
-        counts: How many results each group has that are finite, and how many in all, diverged ones included.
+        counts: For each group, its number of finite results, and of all results, diverged ones included.
     """
     return any(finite and judged > 1 for finite, judged in counts)
 
 
 def order_key(finite: int, judged: int, mean: float, several: bool) -> tuple[bool, bool, bool, float, float]:
-    """What groups are sorted by, best first; those without a result last.
+    """The sort key of a group: best first, groups without a result last.
 
     Args:
         finite: How many finite results the group has.

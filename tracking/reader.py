@@ -1,7 +1,7 @@
-"""Reading sweeps and runs: `open_reader(uri)`, then frames.
+"""Reading sweeps and runs: `open_reader(uri)` gives the reader of a store, and its methods return frames.
 
 An SQLite store is read with SQL, without importing mlflow (seconds) and many times faster than through its API; every
-other store through MlflowClient. Both answer with identical frames.
+other store through MlflowClient. Both readers return identical frames.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any
 import pandas as pd
 
 from tracking import artifacts
+from tracking._changed_runs import changed_runs, statements
 from tracking._old_schema import Sources, lacks_something, sources
 from tracking._sqlite import Row, query_all
-from tracking.changes import changes, statements
 from tracking.client_reader import ClientReader
 from tracking.frames import (
     EXPERIMENTS,
     HISTORIES,
     METRICS,
     RUNS,
-    Changes,
+    ChangedRuns,
     Keys,
     Look,
     Reader,
@@ -98,7 +98,7 @@ class SqliteReader(Reader):
                 status = Path(f"{self.path}{suffix}").stat()
             except OSError:
                 continue
-            # Clocks of files tick every few ms: what was written a moment ago may be written again within the tick.
+            # File times tick every few ms: a file that was just written may be written again within the same tick.
             fresh = "~" if time.time_ns() - status.st_mtime_ns < _FRESH_NS else ""
             parts.append(f"{suffix}{status.st_mtime_ns}:{status.st_size}{fresh}")
         return " ".join(parts)
@@ -118,12 +118,12 @@ class SqliteReader(Reader):
     def records(self, selection: Selection, keys: Keys = Keys()) -> Records:  # noqa: B008
         condition, arguments = _condition(selection)
 
-        def part(columns: str, source: str, wanted: Sequence[str] | None) -> tuple[str, list[Any]]:
+        def part(columns: str, source: str, some_keys: Sequence[str] | None) -> tuple[str, list[Any]]:
             among = f"run_uuid IN (SELECT r.run_uuid FROM {self._sources.runs} r WHERE {condition})"
             sql = f"SELECT run_uuid, key, {columns} FROM {source} WHERE {among}"
-            if wanted is None:
+            if some_keys is None:
                 return sql, arguments
-            return f"{sql} AND key {_AMONG}", [*arguments, json.dumps(list(wanted))]
+            return f"{sql} AND key {_AMONG}", [*arguments, json.dumps(list(some_keys))]
 
         runs, params, tags, metrics = self._query(
             lambda: [
@@ -134,22 +134,22 @@ class SqliteReader(Reader):
             ]
         )
         # The store may have grown between two statements.
-        known = {row[0] for row in runs}
+        run_ids = {row[0] for row in runs}
         return Records(
             table(runs, RUNS),
-            values_table(row for row in params if row[0] in known),
-            values_table(row for row in tags if row[0] in known),
-            table(sorted((row for row in metrics if row[0] in known), key=itemgetter(0, 1)), METRICS),
+            values_table(row for row in params if row[0] in run_ids),
+            values_table(row for row in tags if row[0] in run_ids),
+            table(sorted((row for row in metrics if row[0] in run_ids), key=itemgetter(0, 1)), METRICS),
         )
 
-    def changes(self, selection: Selection, last: Look | None) -> Changes:
+    def changes(self, selection: Selection, last: Look | None) -> ChangedRuns:
         condition, arguments = _condition(selection)
         runs = _RUNS.format("runs", condition), arguments
         among = f"SELECT r.run_uuid FROM runs r WHERE {condition}"
         tags = f"SELECT run_uuid, key, coalesce(value, '') FROM tags WHERE run_uuid IN ({among})", arguments
-        # An older schema has not got these tables as they are.
+        # A store of an older MLflow lacks some of these tables or columns.
         answers = self._query(lambda: statements(runs, tags, last) if self._sources == Sources() else [])
-        return changes(answers, last) if answers else super().changes(selection, None)
+        return changed_runs(answers, last) if answers else super().changes(selection, None)
 
     def histories(self, run_ids: Iterable[str], keys: Sequence[str] | None = None) -> pd.DataFrame:
         arguments = [json.dumps(list(run_ids))] + ([] if keys is None else [json.dumps(list(keys))])
@@ -167,7 +167,7 @@ class SqliteReader(Reader):
         root = artifacts.local_root(self._artifact_uri(run_id))
         if root is None:
             return ClientReader(self.uri).artifacts(run_id)
-        return artifacts.table_of(root)
+        return artifacts.files_table(artifacts.listing(root))
 
     def artifact(self, run_id: str, path: str) -> bytes:
         root = artifacts.local_root(self._artifact_uri(run_id))
@@ -189,16 +189,16 @@ class SqliteReader(Reader):
             try:
                 return query_all(self.path, statements())
             except sqlite3.OperationalError as error:
-                # Only now, so that a store of today costs no look at its schema.
-                if not lacks_something(error) or (found := sources(self.path)) == self._sources:
+                # The schema is read only after a failure, so that a store of today does not pay for it.
+                if not lacks_something(error) or (present := sources(self.path)) == self._sources:
                     raise
-                self._sources = found
+                self._sources = present
                 return query_all(self.path, statements())
         except sqlite3.Error as error:
             raise StoreError(explain(error, self.uri)) from error
 
 
 def open_reader(uri: str) -> Reader:
-    """The fastest reader for a tracking URI. Nothing is read yet."""
+    """The fastest reader for a tracking URI; nothing is read yet."""
     path = sqlite_path(uri)
     return ClientReader(uri) if path is None else SqliteReader(path)

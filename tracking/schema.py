@@ -1,7 +1,7 @@
 """The names under which sweeps and runs are stored in MLflow: tags, metrics, artifacts, outcomes and states.
 
-A sweep is a parent run (tag `kind` = "sweep"), each of its runs is a child of it (tag `kind` = "run"). MLflow's step is
-the epoch, counted from 1. A run counts if and only if it has no tag `superseded_by`.
+A sweep is a parent run (tag `kind` = "sweep"), and each of its runs is a child of that (tag `kind` = "run"). MLflow's
+step is the epoch, counted from 1. A run counts if and only if it has no tag `superseded_by`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     PRUNED = "pruned"
     """Ended by the sweep's pruner."""
     STOPPED = "stopped"
-    """Ended by a person."""
+    """Ended by the user."""
     CRASHED = "crashed"
     """An error, a killed worker or a killed service."""
 
@@ -35,14 +35,14 @@ OUTCOME_TO_STATUS: Final[dict[Outcome, str]] = {
     Outcome.STOPPED: "KILLED",
     Outcome.CRASHED: "FAILED",
 }
-"""The MLflow status of a run that ended so."""
+"""The MLflow status of a run with that outcome."""
 
 
 class State(StrEnum):
-    """Where a sweep stands."""
+    """The state of a sweep."""
 
     DRAFT = "draft"
-    """Being written: not yet to be started."""
+    """Being written: it must not be started yet."""
     QUEUED = "queued"
     RUNNING = "running"
     PAUSING = "pausing"
@@ -56,7 +56,7 @@ class State(StrEnum):
 
 
 ACTIVE: Final = frozenset({State.QUEUED, State.RUNNING, State.PAUSING, State.STOPPING})
-"""States that change by themselves."""
+"""The states that change without a command."""
 
 STATE_TO_STATUS: Final[dict[State, str]] = {
     State.DRAFT: "SCHEDULED",
@@ -79,7 +79,7 @@ COMMANDS: Final[dict[str, tuple[State, ...]]] = {
     "extend": (State.QUEUED, State.RUNNING, State.PAUSED, State.STOPPED, State.FINISHED),
     "change": (State.QUEUED, State.RUNNING, State.PAUSED, State.STOPPED),
 }
-"""In which states a sweep can be given each command. `extend` takes trials and seeds, `change` workers and pruner."""
+"""Command -> the states in which a sweep accepts it. `extend` takes trials and seeds, `change` workers and pruner."""
 
 # Tags
 KIND: Final = "kind"
@@ -93,7 +93,7 @@ GROUP: Final = "group"
 PHASE: Final = "phase"
 SEARCH_PHASE: Final = "search"
 CONFIRM_PHASE: Final = "confirm"
-"""Of runs that retrain a winner of the search with seeds that did not choose it."""
+"""The phase of runs that retrain a winner of the search with seeds that did not choose it."""
 SEED: Final = "seed"
 SEED_DATA: Final = "seed_data"
 SEED_INIT: Final = "seed_init"
@@ -103,25 +103,25 @@ OWNER: Final = "owner"
 LEASE: Final = "lease"
 SUPERSEDED_BY: Final = "superseded_by"
 RERUN: Final = "rerun"
-"""YES on a run whose trial and seed are to be trained again when the sweep goes on; it is then superseded."""
+"""YES on a run whose trial and seed will be trained again when the sweep goes on; it is then superseded."""
 YES: Final = "yes"
 ATTEMPT: Final = "attempt"
-"""1 for the first training of a trial and seed, 2 for the one after a worker died, and so on."""
+"""1 for the first training of a trial and seed, 2 for the next one after a worker died, and so on."""
 QUEUED_AT: Final = "queued_at"
 """Milliseconds since the epoch: queued sweeps are taken in this order."""
 STATE: Final = "state"
 PLANNED: Final = "planned"
-"""How many runs the sweep will have, as far as is known: what a pruner saves is taken off, confirm runs are added."""
+"""How many runs the sweep will have, as far as is known: without those that a pruner saves, with the confirm runs."""
 ESTIMATED: Final = "estimate.seconds"
 """How long the sweep was expected to take when it was launched, from its first run's start to its last one's end."""
 WINNERS: Final = "winners"
-"""JSON list of the numbers of the trials that are confirmed: chosen when the search was done."""
+"""JSON list of the numbers of the trials to confirm: chosen at the end of the search."""
 PARAMS: Final = "params"
-"""Of a run: the searched keys of its trial and their values, in JSON; from it a sampler that learns is rebuilt."""
+"""On a run: the searched keys of its trial and their values, in JSON; a sampler that learns is rebuilt from it."""
 ALARMED: Final = "alarmed"
-"""YES on a sweep of which it has been told that it diverges: it is told once."""
+"""YES on a sweep whose divergence has been reported: it is reported once."""
 PRUNED_AT: Final = "pruned_at"
-"""Of a pruned run: the epoch at which it was judged; what it measured later does not count in the search."""
+"""On a pruned run: the epoch at which it was judged; what it measured later does not count in the search."""
 TRIALS: Final = "trials"
 SEEDS: Final = "seeds"
 METRIC: Final = "objective.metric"
@@ -131,16 +131,16 @@ MAXIMIZE: Final = "maximize"
 SEARCHED: Final = "searched"
 """JSON list of the dotted keys that the sweep searches."""
 ERROR: Final = "error"
-"""One sentence: why it crashed or failed."""
+"""One sentence: why the run crashed or the sweep failed."""
 DATA_HASH: Final = "data_hash"
 MACHINE: Final = "machine"
 TICKET: Final = "ticket"
 """A random text that a run is created with, so that a creation whose answer was lost is found again, not repeated."""
 VERSIONS: Final = "versions"
 MODEL_SOURCE: Final = "model_source"
-"""Of a run of a model of the user's own: its file, and a hash of the sources it was trained from."""
+"""On a run of a user model: the model's file, and a hash of the sources it was trained from."""
 OPTIMIZER_OF: Final = "optimizer_of"
-"""Of such a run: MODEL if the module configured its optimizers itself, CONFIGURATION if ours was used."""
+"""On such a run: MODEL if the module configured its optimizers itself, CONFIGURATION if the sweep's was used."""
 MODEL: Final = "model"
 CONFIGURATION: Final = "configuration"
 COMMAND: Final = "cmd."
@@ -154,7 +154,7 @@ PARENT: Final = "mlflow.parentRunId"
 NOTE: Final = "mlflow.note.content"
 COMMIT: Final = "mlflow.source.git.commit"
 EXPERIMENT_KIND: Final = "mlflow.experimentKind"
-"""Of an experiment: by it MLflow's UI knows which of its views to open."""
+"""On an experiment: it tells MLflow's UI which of its views to open."""
 MODEL_TRAINING: Final = "custom_model_development"
 
 # Artifacts: the first two lie on the parent run
@@ -163,43 +163,44 @@ TRIALS_FILE: Final = "trials.json"
 WEIGHTS_FILE: Final = "weights/best.pt"
 TRACEBACK_FILE: Final = "traceback.txt"
 PREDICTIONS_FILE: Final = "predictions.npz"
-"""What a classification run that ended ok says of its examples, by the weights that validation chose: NumPy arrays.
+"""The predictions of a classification run that ended ok, by the weights that validation chose: NumPy arrays.
 
-`classes` (K,) names them, `epoch` is that of the weights; for each part of PREDICTED, such as `test`, there are
-`test_probabilities` (n, K) float32, `test_targets` (n,) int32 and `test_size`: the file holds the first n of so many.
+`classes` (K,) are the names of the classes, `epoch` is that of the weights; for each part of PREDICTED, such as `test`,
+there are `test_probabilities` (n, K) float32, `test_targets` (n,) int32 and `test_size`, the number of examples in that
+part, of which the file holds the first n.
 """
 PREDICTED: Final = ("val", "test")
 """The parts of the data in PREDICTIONS_FILE."""
 LAYERS_FILE: Final = "layers.npz"
-"""What the layers of a run that ended ok did, a layer a weight (a parameter of more than one axis): NumPy arrays.
+"""Statistics of the layers of a run that ended ok, one layer per weight (a parameter with several axes): NumPy arrays.
 
-`names` (L,) of the layers from input to output; `epochs` (E,) int32, up to 100 of them, the last among them;
-`grad_norm` (E, L) float32, of the loss by the layer's weight, the mean over the epoch's steps; `weight_norm` (E, L).
-At the last epoch: `near_zero` (L,), the share of |w| < NEAR_ZERO; `effective_rank` (L,), exp of the entropy of the
-weight's normalised singular values (Roy and Vetterli 2007), NaN of a very large one; `histogram` (L, B) int64 counts
-over `edges` (B + 1,), which are the same for every run, the first and the last bin open. Before training, over up to
-256 training examples: `activation_std` (L,) of what each layer gives to the next one, behind its norm and activation,
-and `condition` (L,), the largest over the smallest eigenvalue of the second-moment matrix of what comes into it with a
-constant 1 appended (inf where that is singular); both are NaN where the model is none of ours.
+`names` (L,) of the layers from input to output; `epochs` (E,) int32, up to 100 of them, the last one included;
+`grad_norm` (E, L) float32, of the gradient of the loss by the layer's weight, the mean over the epoch's steps;
+`weight_norm` (E, L). At the last epoch: `near_zero` (L,), the share of |w| < NEAR_ZERO; `effective_rank` (L,), exp of
+the entropy of the weight's normalised singular values (Roy and Vetterli 2007), NaN for a very large weight; `histogram`
+(L, B) int64 counts over `edges` (B + 1,), which are the same for every run, the first and the last bin open. Before
+training, over up to 256 training examples: `activation_std` (L,) of each layer's output after its norm and activation,
+and `condition` (L,), the largest over the smallest eigenvalue of the second-moment matrix of the layer's input with a
+constant 1 appended (inf where that is singular); both are NaN where the model is not built in.
 """
 NEAR_ZERO: Final = 1e-3
 REPLICATE_FILE: Final = "replicate.npz"
-"""What a run of a sweep with `replicate` says of the examples of the test part: NumPy arrays.
+"""The outputs of a run of a sweep with `replicate` on the first n <= 1000 examples of the test part: NumPy arrays.
 
-`epochs` (E,) int32, up to 5 of them, doubling, the last among them; `outputs` (E, n, K) float32, the probabilities of
-the K classes, or of a regression the one output; `targets` (n,) float32, or int32 classes; the first n <= 1000. Of a
-regression with a known truth: `truth` (n,) float32, and `noise`, the variance of the targets about it; of one in one
-dimension also `inputs` (n,) float32 as they are before standardisation.
+`epochs` (E,) int32, up to 5 of them, doubling, the last one included; `outputs` (E, n, K) float32, the probabilities of
+the K classes, or the one output of a regression; `targets` (n,) float32, or int32 classes. For a regression with a
+known truth: `truth` (n,) float32, and `noise`, the variance of the targets about it; for one in one dimension also
+`inputs` (n,) float32 as they are before standardisation.
 """
 REGIONS_FILE: Final = "regions.npz"
-"""Of a classification in two dimensions: what is answered where, by the weights of the last epoch: NumPy arrays.
+"""The decision regions of a classification in two dimensions, by the weights of the last epoch: NumPy arrays.
 
 `x` (G,), `y` (G,), a grid in the inputs as they are before standardisation, the same for every run of a data set;
 `probabilities` (G, G, K) float16, rows along y; `points` (m, 2) float32 and `labels` (m,) int32, up to 500 training
 examples; `classes` (K,) names them.
 """
 LANDSCAPE_FILE: Final = "landscape.npz"
-"""The loss about the weights of a run's last epoch, made when a person asks for it: see `sweeps.training.landscape`."""
+"""The loss about the weights of a run's last epoch, made when the user asks for it: see `sweeps.training.landscape`."""
 
 # Metrics. `error` is the share of misclassified examples (classification) or the root mean squared error (regression).
 TRAIN_LOSS: Final = "train/loss"
@@ -208,15 +209,15 @@ TRAIN_EVAL_LOSS: Final = "train_eval/loss"
 """Evaluation mode, on a fixed part of the training data, without the penalty."""
 TRAIN_EVAL_ERROR: Final = "train_eval/error"
 TRAIN_EVAL_CLEAN_ERROR: Final = "train_eval/clean_error"
-"""The same answers against the true labels (of a noisy curve: the function's values). This and the next two are logged
-only where the data set itself made its labels noisy; elsewhere they would say nothing new."""
+"""The error of the same predictions against the true labels (for a noisy curve: the function's values). This metric and
+the next are logged, like VAL_CLEAN_ERROR, only where the data set itself made its labels noisy; elsewhere they would
+say nothing new."""
 MEMORISED: Final = "train_eval/memorised"
 """How much of that error comes from wrong labels that the network has memorised: see `measuring.against_truth`."""
 VAL_LOSS: Final = "val/loss"
 VAL_ERROR: Final = "val/error"
 VAL_CLEAN_ERROR: Final = "val/clean_error"
-"""The error on validation data against the function's values, of a noisy curve; all other validation labels are true.
-"""
+"""For a noisy curve, the error on validation data against the function's values; other validation labels are true."""
 TEST_LOSS: Final = "test/loss"
 TEST_ERROR: Final = "test/error"
 PENALTY: Final = "reg/penalty"
@@ -227,23 +228,23 @@ GRAD_NORM: Final = "opt/grad_norm"
 UPDATE_NORM: Final = "opt/update_norm"
 PARAM_NORM: Final = "opt/param_norm"
 STEPS: Final = "opt/steps"
-"""Optimizer updates so far; of a module of the user's own, batches it was trained on."""
+"""Optimizer updates so far; for a user module, the batches it was trained on."""
 OBJECTIVE: Final = "objective"
-"""One value at the run's end: what it is ranked by."""
+"""The value that the run is ranked by, logged once at its end."""
 
 MASK: Final = "••••"
 
 _SECRETS: Final = (
     "secret", "password", "passwd", "passphrase", "pwd", "credential", "apikey", "accesskey", "privatekey", "secretkey",
 )  # fmt: skip
-"""How a word ends that means a secret; such as apikey may be two words."""
+"""Endings of a word that means a secret; one such as apikey may be written as two words."""
 _TEXT_TOKENS: Final = (
     "bos", "eos", "sos", "eot", "eod", "pad", "padding", "unk", "unknown", "oov", "cls", "class", "sep", "separator",
     "mask", "masked", "blank", "newline", "special", "start", "stop", "begin", "end", "decoder", "encoder", "prompt",
     "prefix", "image", "img", "patch", "audio", "video", "word", "subword", "char", "distillation", "endoftext",
     "n", "num", "number", "max", "min", "total",
 )  # fmt: skip
-"""What stands before `token` where it means a piece of a text or a picture, or how many of them."""
+"""Words before `token` where it means a piece of a text or a picture, or their number."""
 _NUMBER: Final = re.compile(r"\s*[-+]?[\d._]+(e[-+]?\d+)?\s*", re.IGNORECASE)
 
 

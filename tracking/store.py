@@ -1,4 +1,4 @@
-"""Where the records are: the tracking URI, making an SQLite store that is missing, saying what is wrong with one.
+"""The place of a store: its tracking URI, how an SQLite store is made, and what is wrong with a store.
 
 A store is never migrated here: that can take long and cannot be undone, so its owner does it with `mlflow db upgrade`.
 """
@@ -27,7 +27,7 @@ _SQLITE = re.compile(r"sqlite(\+\w+)?://(?P<rest>.*)", re.DOTALL)
 
 
 class StoreError(ValueError):
-    """What is wrong with the store, in one sentence for its user."""
+    """What is wrong with the store, in one sentence for the user."""
 
 
 def scrub(uri: str) -> str:
@@ -75,11 +75,11 @@ def artifact_root(uri: str) -> str | None:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, then what caused it, and so on."""
-    seen: set[int] = set()
+    """The error, then what caused it, and so on to the first cause."""
+    visited: set[int] = set()
     current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
+    while current is not None and id(current) not in visited:
+        visited.add(id(current))
         yield current
         original = getattr(current, "orig", None)
         current = original if isinstance(original, BaseException) else current.__cause__ or current.__context__
@@ -136,40 +136,40 @@ def revisions() -> tuple[frozenset[str], str]:
     spec = importlib.util.find_spec("mlflow")
     assert spec is not None and spec.submodule_search_locations
     folder = Path(spec.submodule_search_locations[0], "store", "db_migrations", "versions")
-    known: set[str] = set()
+    all_revisions: set[str] = set()
     replaced: set[str] = set()
     for file in folder.glob("*.py"):
         for down, value in re.findall(r"^(down_)?revision\b[^=\n]*=\s*(.+)$", file.read_text("utf-8"), re.MULTILINE):
-            (replaced if down else known).update(re.findall(r"[\"']([^\"']+)[\"']", value))
-    (head,) = known - replaced
-    return frozenset(known), head
+            (replaced if down else all_revisions).update(re.findall(r"[\"']([^\"']+)[\"']", value))
+    (head,) = all_revisions - replaced
+    return frozenset(all_revisions), head
 
 
 def _check(path: Path, uri: str) -> bool:
-    """Whether there is a store; raises StoreError if it is none that the installed MLflow may write to."""
+    """Whether the file is a store; raises StoreError if the installed MLflow may not write to it."""
     if not path.exists() or path.stat().st_size == 0:
         return False
     try:
         tables = {name for (name,) in query(path, "SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
             return False
-        found = query(path, "SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
+        versions = query(path, "SELECT version_num FROM alembic_version") if "alembic_version" in tables else []
     except sqlite3.Error as error:
         raise StoreError(explain(error, uri)) from error
-    if not {"alembic_version", "experiments", "runs"} <= tables or not found:
+    if not {"alembic_version", "experiments", "runs"} <= tables or not versions:
         raise StoreError(f"The file {path} is a database, but no MLflow store: name another one.")
-    known, head = revisions()
-    schema = str(found[0][0])
+    all_revisions, head = revisions()
+    schema = str(versions[0][0])
     if schema == head:
         return True
     text = f"The store {scrub(uri)} was written by another version of MLflow (schema {schema}, this one knows {head}): "
-    if schema in known:
+    if schema in all_revisions:
         raise StoreError(f"{text}it is older; back it up, then run `mlflow db upgrade {scrub(uri)}`.")
     raise StoreError(f"{text}it is newer; update MLflow, or name another store.")
 
 
 def read_only_because(uri: str) -> str | None:
-    """Why the store can only be read, and what its owner can do about it: it was written by another version of MLflow.
+    """Why a store of another version of MLflow can only be read, and what its owner can do about it.
 
     None for a store of the installed version, for one that is not there yet, and for those of a server.
     """
@@ -184,7 +184,7 @@ def read_only_because(uri: str) -> str | None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process at a time. The lock's file is removed: whoever still waits for it finds the store made."""
+    """Let one process at a time make the store. The lock's file is removed: who still waits for it finds the store."""
     lock = path.with_name(f".{path.name}.lock")
     with open(lock, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -213,7 +213,7 @@ def _create(path: Path, uri: str) -> None:
 def ensure_store(uri: str) -> None:
     """Make the SQLite store if there is none (seconds; the first of several processes does it, the others wait).
 
-    Other stores are their server's business.
+    Other stores are made by their servers.
 
     Raises:
         StoreError: the file is no store, was written by another version of MLflow, or cannot be made.
@@ -237,7 +237,7 @@ def ensure_store(uri: str) -> None:
 
 
 def _unsuitable(uri: str) -> str:
-    """Why no store can be at this address, in one sentence; nothing where one can."""
+    """Why no store can be at this address, in one sentence; empty where one can."""
     if _SQLITE.fullmatch(uri):
         return f"The store {uri} lives in one process's memory: name a file, such as sqlite:///mlflow.db."
     scheme = urlsplit(uri).scheme

@@ -1,4 +1,4 @@
-"""Sweeps as frames: how far each has come and what it found, the runs of one, its events and commands.
+"""Sweeps as frames: the progress and the best group of each, the runs of one, its events and commands.
 
 Works on the frames of any reader, with a few passes over the store however many sweeps there are.
 """
@@ -23,7 +23,7 @@ from tracking.order import order_key
 from tracking.schema import Outcome
 
 RUNNING = "running"
-"""Stands for the outcome of a run that has not ended."""
+"""The outcome in these frames of a run that has not ended."""
 _SEED_IN_NAME = re.compile(r"\s*·\s*seed \S+$")
 _OUTCOMES = [outcome.value for outcome in Outcome]
 _CHILD_TAGS = (schema.KIND, schema.SUPERSEDED_BY, schema.OUTCOME, schema.GROUP, schema.PHASE)
@@ -67,11 +67,18 @@ _TAGS_OF_SWEEPS = {
 EVENTS: dict[str, Any] = {"at": "int64", "text": TEXT, "run": TEXT}
 
 
-def _tags(found: Records, tag: str, missing: str = "") -> pd.Series[Any]:
-    """One tag's value for each run, in the order of the runs."""
-    part = found.tags[found.tags["key"] == tag]
+def _tags(records: Records, tag: str, missing: str = "") -> pd.Series[Any]:
+    """The value of a tag for each run, in the order of the runs."""
+    part = records.tags[records.tags["key"] == tag]
     values = pd.Series(part["value"].array, index=part["run_id"].array, dtype=TEXT)
-    return values.reindex(found.runs["run_id"].array).fillna(missing).reset_index(drop=True)
+    return values.reindex(records.runs["run_id"].array).fillna(missing).reset_index(drop=True)
+
+
+def _objectives(records: Records) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The objective of each run, in the order of the runs; nan while there is none."""
+    metrics = records.metrics  # of these records the objective is the only metric
+    values = pd.Series(metrics["value"].array, index=metrics["run_id"].array, dtype="float64")
+    return values.reindex(records.runs["run_id"].array).to_numpy(dtype="float64")
 
 
 def _whole(values: pd.Series[Any], missing: int = 0) -> pd.Series[Any]:
@@ -79,39 +86,38 @@ def _whole(values: pd.Series[Any], missing: int = 0) -> pd.Series[Any]:
 
 
 def _names(text: str) -> list[str]:
-    """A JSON list of texts; what is none of ours counts as empty."""
+    """The texts of a JSON list; none where it is no such list."""
     try:
-        found = json.loads(text)
+        names = json.loads(text)
     except ValueError:
         return []
-    return [str(each) for each in found] if isinstance(found, list) else []
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _children(reader: Reader, selection: Selection) -> pd.DataFrame:
-    """Runs of sweeps, one row each, in the order of the reader, with what counts and ranks them."""
-    found = reader.records(selection, Keys((), _CHILD_TAGS, (schema.OBJECTIVE,)))
-    frame = found.runs.assign(
-        group=_tags(found, schema.GROUP),
-        phase=_tags(found, schema.PHASE),
-        outcome=_tags(found, schema.OUTCOME).replace("", RUNNING),
-        counts=_tags(found, schema.SUPERSEDED_BY) == "",
+    """One row per run of a sweep, in the order of the reader, with the columns that count and rank runs."""
+    records = reader.records(selection, Keys((), _CHILD_TAGS, (schema.OBJECTIVE,)))
+    frame = records.runs.assign(
+        group=_tags(records, schema.GROUP),
+        phase=_tags(records, schema.PHASE),
+        outcome=_tags(records, schema.OUTCOME).replace("", RUNNING),
+        counts=_tags(records, schema.SUPERSEDED_BY) == "",
+        objective=_objectives(records),
     )
-    objective = pd.Series(found.metrics["value"].array, index=found.metrics["run_id"].array, dtype="float64")
-    frame["objective"] = objective.reindex(frame["run_id"].array).to_numpy()
-    return frame[_tags(found, schema.KIND) == schema.RUN_KIND]
+    return frame[_tags(records, schema.KIND) == schema.RUN_KIND]
 
 
 def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
-    """By sweep: its best group, in the order of `tracking.order`.
+    """The best group of each sweep, one row per sweep, by the order of `tracking.order`.
 
-    A sweep with confirm runs is judged by these alone: its search runs are what chose them.
+    A sweep with confirm runs is judged by these alone: its search runs chose them.
     """
     confirms = (runs["phase"] == schema.CONFIRM_PHASE) & (runs["outcome"] == Outcome.OK.value)
     confirmed = runs["parent"].isin(runs.loc[confirms, "parent"])
     runs = runs[~confirmed | (runs["phase"] == schema.CONFIRM_PHASE)]
     ended = runs[runs["outcome"].isin([Outcome.OK.value, Outcome.DIVERGED.value]) & (runs["group"] != "")]
     good = (ended["outcome"] == Outcome.OK.value) & np.isfinite(ended["objective"])
-    table_ = pd.DataFrame(
+    results = pd.DataFrame(
         {
             "parent": ended["parent"],
             "group": ended["group"],
@@ -122,7 +128,7 @@ def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
             "run": ended["run_id"].where(good),
         }
     )
-    groups = table_.groupby(["parent", "group"], sort=False, as_index=False).agg(
+    groups = results.groupby(["parent", "group"], sort=False, as_index=False).agg(
         {"finite": "sum", "judged": "sum", "objective": "mean", "name": "first", "run": "first"}
     )
     groups = groups[groups["objective"].notna()]
@@ -135,32 +141,32 @@ def _best(runs: pd.DataFrame, maximize: pd.Series[Any]) -> pd.DataFrame:
 
 
 def _best_names(reader: Reader, best: pd.DataFrame, searched: Iterable[list[str]]) -> list[str]:
-    """What the best groups are called, by what their sweeps search; nothing for a sweep that has none.
+    """The labels of the best groups, by the keys that their sweeps search; empty for a sweep without such a group.
 
     Args:
         reader: The store.
         best: From `_best`, one row per sweep.
         searched: The keys that each of these sweeps searches.
     """
-    lists = list(searched)
-    keys = sorted({key for listed in lists for key in listed})
-    params = reader.params(best["run"].dropna(), keys) if keys else table((), VALUES)
+    keys_of_sweeps = list(searched)
+    all_keys = sorted({key for keys in keys_of_sweeps for key in keys})
+    params = reader.params(best["run"].dropna(), all_keys) if all_keys else table((), VALUES)
     texts = {(run, key): value for run, key, value in params.itertuples(index=False)}
     names = []
-    for run, name, listed in zip(best["run"], best["name"].fillna(""), lists, strict=True):
-        values = {key: values_of(key, [texts.get((run, key))], [True])[0] for key in listed}
-        names.append(label(values) if name and listed else _SEED_IN_NAME.sub("", name))
+    for run, name, keys in zip(best["run"], best["name"].fillna(""), keys_of_sweeps, strict=True):
+        values = {key: values_of(key, [texts.get((run, key))], [True])[0] for key in keys}
+        names.append(label(values) if name and keys else _SEED_IN_NAME.sub("", name))
     return names
 
 
 def sweeps(reader: Reader) -> pd.DataFrame:
-    """One row a sweep, newest first.
+    """One row per sweep, newest first.
 
     Columns: sweep (its id), name, experiment_id, experiment, state, question, created (ms), trials, seeds, planned
     (runs), estimated (seconds from the first run's start to the last one's end, nan if unknown), metric, direction,
-    searched (list of dotted keys), owner, lease; how many runs that count are ok, diverged,
-    pruned, stopped, crashed, running, and done (all but running); best (the mean objective of the best group's ok runs,
-    or nan), best_group, best_name. Groups rank by their share of diverged runs, then by that mean.
+    searched (list of dotted keys), owner, lease; how many runs that count are ok, diverged, pruned, stopped, crashed,
+    running, and done (all but running); best (the mean objective of the best group's ok runs, or nan), best_group,
+    best_name. Groups rank by their share of diverged runs, then by that mean.
     """
     parents = reader.records(
         Selection(tag=(schema.KIND, schema.SWEEP_KIND)), Keys((), tuple(_TAGS_OF_SWEEPS.values()), ())
@@ -202,7 +208,7 @@ def _parsed(values: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def sweep_runs(reader: Reader, sweep: str) -> pd.DataFrame:
-    """One row a run of a sweep, those that do not count as well, by start.
+    """One row per run of a sweep, superseded ones included, by start.
 
     Columns: run_id, name, status, trial, seed and seed_data (-1 if unknown), group, phase, outcome ("running" while
     there is none), counts, start_time, end_time (ms), objective (nan while there is none), error, and one column for
@@ -211,39 +217,38 @@ def sweep_runs(reader: Reader, sweep: str) -> pd.DataFrame:
     parent = reader.tags([sweep], keys=[schema.SEARCHED])
     searched = _names(str(parent["value"].iloc[0])) if len(parent) else []
     tags = (schema.TRIAL, schema.SEED, schema.SEED_DATA, schema.ERROR, *_CHILD_TAGS)
-    found = reader.records(Selection(sweep=sweep), Keys(searched, tags, (schema.OBJECTIVE,)))
-    objective = pd.Series(found.metrics["value"].array, index=found.metrics["run_id"].array, dtype="float64")
-    runs = found.runs
+    records = reader.records(Selection(sweep=sweep), Keys(searched, tags, (schema.OBJECTIVE,)))
+    runs = records.runs
     frame = pd.DataFrame(
         {
             "run_id": runs["run_id"],
             "name": runs["name"],
             "status": runs["status"],
-            "trial": _whole(_tags(found, schema.TRIAL), -1),
-            "seed": _whole(_tags(found, schema.SEED), -1),
-            "seed_data": _whole(_tags(found, schema.SEED_DATA), -1),
-            "group": _tags(found, schema.GROUP),
-            "phase": _tags(found, schema.PHASE),
-            "outcome": _tags(found, schema.OUTCOME).replace("", RUNNING),
-            "counts": _tags(found, schema.SUPERSEDED_BY) == "",
+            "trial": _whole(_tags(records, schema.TRIAL), -1),
+            "seed": _whole(_tags(records, schema.SEED), -1),
+            "seed_data": _whole(_tags(records, schema.SEED_DATA), -1),
+            "group": _tags(records, schema.GROUP),
+            "phase": _tags(records, schema.PHASE),
+            "outcome": _tags(records, schema.OUTCOME).replace("", RUNNING),
+            "counts": _tags(records, schema.SUPERSEDED_BY) == "",
             "start_time": runs["start_time"],
             "end_time": runs["end_time"],
-            "objective": objective.reindex(runs["run_id"].array).to_numpy(dtype="float64"),
-            "error": _tags(found, schema.ERROR),
+            "objective": _objectives(records),
+            "error": _tags(records, schema.ERROR),
         }
     )
-    frame = frame[_tags(found, schema.KIND) == schema.RUN_KIND].reset_index(drop=True)
+    frame = frame[_tags(records, schema.KIND) == schema.RUN_KIND].reset_index(drop=True)
     for key in searched:
-        part = found.params[found.params["key"] == key]
+        part = records.params[records.params["key"] == key]
         values = pd.Series(part["value"].array, index=part["run_id"].array, dtype=TEXT)
         frame[key] = _parsed(values.reindex(frame["run_id"].array).reset_index(drop=True))
     return frame
 
 
 def _with_prefix(reader: Reader, sweep: str, prefix: str) -> list[tuple[str, dict[str, Any]]]:
-    """Tags whose values are JSON objects: (key without prefix, object), by key."""
+    """The tags with this prefix whose values are JSON objects: (key without prefix, object), by key."""
     tags = reader.tags([sweep])
-    found = []
+    pairs = []
     for key, value in zip(tags["key"], tags["value"], strict=True):
         if key.startswith(prefix):
             try:
@@ -251,12 +256,12 @@ def _with_prefix(reader: Reader, sweep: str, prefix: str) -> list[tuple[str, dic
             except ValueError:
                 continue
             if isinstance(content, dict):
-                found.append((key.removeprefix(prefix), content))
-    return found
+                pairs.append((key.removeprefix(prefix), content))
+    return pairs
 
 
 def events(reader: Reader, sweep: str) -> pd.DataFrame:
-    """[at (ms), text, run (missing if it is about none)], newest first."""
+    """The events of a sweep, [at (ms), text, run (missing if it is about none)], newest first."""
     rows = []
     for _, event in _with_prefix(reader, sweep, schema.EVENT):
         at = event.get("at")
@@ -266,5 +271,5 @@ def events(reader: Reader, sweep: str) -> pd.DataFrame:
 
 
 def commands(reader: Reader, sweep: str) -> dict[str, dict[str, Any]]:
-    """The commands that are recorded with a sweep: uuid -> command."""
+    """The commands recorded with a sweep: uuid -> command."""
     return dict(_with_prefix(reader, sweep, schema.COMMAND))

@@ -1,9 +1,10 @@
 """Writing sweeps and runs to MLflow: one thread, in batches, in order, through a full disk or an absent server.
 
-Whoever trains only queues: nothing here waits for the store. A failure that may pass (full disk, lock, read-only file,
-absent server) holds the queue, is told by `Writer.problem` and tried again; a value that the store will never take is
-handed back to `on_refused`, alone. Every step may be repeated without doubling anything: MLflow knows a metric by its
-key, step, time and value, and a run is created with a ticket by which a creation whose answer was lost is found again.
+Callers only queue and never wait for the store. A failure that may pass (full disk, lock, read-only file, absent
+server) holds the queue, is reported by `Writer.problem` and tried again; a value that the store will never take is
+reported to `on_refused`, and nothing else is lost with it. Every step may be repeated without doubling anything: MLflow
+identifies a metric by its key, step, time and value, and a run is created with a ticket, by which a creation whose
+answer was lost is found again.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class _RefusedError(Exception):
 
 
 class _GoneError(_RefusedError):
-    """Nor anything else of this run: it was deleted."""
+    """The store will never take anything of this run: it was deleted, or never created."""
 
 
 class _BlockedError(Exception):
@@ -49,9 +50,9 @@ class _BlockedError(Exception):
 
 
 class Writer:
-    """The one writer of a service. Its methods queue and return at once; a thread of its own stores.
+    """The one writer of a service. Its methods queue and return at once; a thread stores what is queued.
 
-    A `key` is what the caller named a run in `start_run`, or the id of a run that exists.
+    A `key` is the name that the caller gave to a run in `start_run`, or the id of a run that exists.
 
     Args:
         uri: The tracking URI.
@@ -78,7 +79,7 @@ class Writer:
         self._closing = False
         self._abandoned = threading.Event()
         self._problem: str | None = None
-        self._call_began: float | None = None
+        self._call_start: float | None = None
         self._ids: dict[str, str] = {}
         self._artifact_uris: dict[str, str] = {}
         self._ready = False
@@ -86,14 +87,14 @@ class Writer:
         self._dead: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
-    # What the caller sees
+    # What callers use, from any thread
 
     def start(self) -> None:
-        """Begin to store."""
+        """Start the thread that stores."""
         self._thread.start()
 
     def close(self, timeout: float) -> bool:
-        """Store what is queued, then end the thread. False if something is still queued after `timeout` seconds."""
+        """Store what is queued, then end the thread; False if something is still queued after `timeout` seconds."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -105,19 +106,19 @@ class Writer:
     @property
     def problem(self) -> str | None:
         """Why nothing can be stored now, None while all is well."""
-        began = self._call_began
-        if self._problem is None and began is not None and time.monotonic() - began > _SLOW:
-            return f"{explain(TimeoutError(f'it has not answered for {time.monotonic() - began:.0f} s'), self._uri)}"
+        start = self._call_start
+        if self._problem is None and start is not None and time.monotonic() - start > _SLOW:
+            return explain(TimeoutError(f"it has not answered for {time.monotonic() - start:.0f} s"), self._uri)
         return self._problem
 
     @property
     def backlog(self) -> int:
-        """How many records wait."""
+        """How many operations wait to be stored."""
         with self._changed:
             return sum(not op.done for op in self._queue)
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything queued before the call is stored or refused. False: not within `timeout` seconds."""
+        """Wait until all that is queued now is stored or refused; False if `timeout` seconds pass first."""
         with self._changed:
             last = self._number
             self._hurry = True
@@ -125,7 +126,7 @@ class Writer:
             return self._changed.wait_for(lambda: not self._queue or self._queue[0].number > last, timeout)
 
     def start_run(self, key: str, run: NewRun) -> None:
-        """Create a run, RUNNING, with its params."""
+        """Create a run with its params and status RUNNING; params too long for MLflow are stored as files."""
         params, files = [], []
         for name, value in run.params.items():
             if len(value) > MAX_PARAM:
@@ -136,7 +137,7 @@ class Writer:
         self._put(Start(key, run=run), Log(key, items=params), *files)
 
     def log_metrics(self, key: str, metrics: Mapping[str, float], step: int, time_ms: int) -> None:
-        """Store values of one step (epoch). Those that are not finite are left out: MLflow would rank -inf first."""
+        """Store values of one step (epoch), without those that are not finite: MLflow would rank -inf first."""
         items = [
             Item("metric", name, float(value), time_ms, step) for name, value in metrics.items() if math.isfinite(value)
         ]
@@ -153,11 +154,11 @@ class Writer:
         self._put(File(key, path=artifact_path, local=local, delete=delete))
 
     def log_text(self, key: str, text: str, artifact_path: str) -> None:
-        """Store a text as an artifact, in the place of what is there."""
+        """Store a text as an artifact, replacing one that is there."""
         self._put(File(key, path=artifact_path, text=text))
 
     def log_dataset(self, key: str, dataset: Mapping[str, Any]) -> None:
-        """Say what data the run used: name, digest, source, profile (a dict), context (such as "training")."""
+        """Store what data the run used: name, digest, source, profile (a dict), context (such as "training")."""
         self._put(Dataset(key, dataset=dataset))
 
     def remove_tag(self, key: str, tag: str) -> None:
@@ -169,23 +170,21 @@ class Writer:
         self._put(Change(run_id, what="delete"))
 
     def restore(self, run_id: str) -> None:
-        """Bring a deleted run back."""
+        """Restore a deleted run."""
         self._dead.discard(run_id)
         self._put(Change(run_id, what="restore"))
 
     def end(self, key: str, outcome: Outcome, tags: Mapping[str, str], end_time: int) -> None:
-        """End a run. Its tags and all that was queued before are stored before its status changes."""
+        """End a run; its tags and all that was queued before are stored before its status changes."""
         self.set_tags(key, {**tags, schema.OUTCOME: outcome.value})
         self._put(Status(key, status=OUTCOME_TO_STATUS[outcome], end_time=end_time))
 
     def set_state(self, run_id: str, state: State) -> None:
-        """Set a sweep's state, when everything queued before is stored."""
+        """Set a sweep's state as soon as everything queued before is stored."""
         status = STATE_TO_STATUS[state]
         end_time = time.time_ns() // 1_000_000 if status in _ENDED else None
         tag = Item("tag", schema.STATE, state.value)
         self._put(Log(run_id, items=[tag], barrier=True), Status(run_id, status=status, end_time=end_time))
-
-    # The thread
 
     def _put(self, *ops: Op) -> None:
         with self._changed:
@@ -196,10 +195,12 @@ class Writer:
                 self._queue.append(op)
             self._changed.notify_all()
 
+    # What only the thread does
+
     def _work(self) -> None:
         failures = 0
         last = 0.0
-        with suppress(Exception):  # importing mlflow takes seconds: now, and not when the first run is written
+        with suppress(Exception):  # importing mlflow takes seconds: better now than when the first run is written
             _mlflow.client(self._uri)
         while True:
             with self._changed:
@@ -265,7 +266,7 @@ class Writer:
             self._log(key, logs)
         except _GoneError as gone:
             self._dead.add(key)
-            self._tell(self._on_refused, key, str(gone))
+            self._report(self._on_refused, key, str(gone))
         if key in self._dead:
             for op in ops:
                 op.done = True
@@ -290,7 +291,7 @@ class Writer:
             if isinstance(op, Start):
                 raise _GoneError(str(refused)) from refused
             self._raise_if_gone(key)
-            self._tell(self._on_refused, key, str(refused))
+            self._report(self._on_refused, key, str(refused))
 
     def _create(self, op: Start) -> None:
         run = self._call(_calls.find_run, op.run.experiment_id, op.ticket) if op.tried else None
@@ -300,24 +301,24 @@ class Writer:
             reached("run created")
         self._ids[op.key] = run.info.run_id
         self._artifact_uris[op.key] = run.info.artifact_uri
-        self._tell(self._on_created, op.key, run.info.run_id)
+        self._report(self._on_created, op.key, run.info.run_id)
 
     def _log(self, key: str, ops: list[Log]) -> None:
-        for items, done in chunks(ops):
+        for items, complete in chunks(ops):
             if items:
                 self._log_items(key, items)
-            for op in done:
+            for op in complete:
                 op.done = True
 
     def _log_items(self, key: str, items: list[Item], checked: bool = False) -> None:
-        """One call, or as many as it takes to find the item that the store refuses."""
+        """Store items in one call, or in as many as it takes to find the item that the store refuses."""
         try:
             self._call(_calls.log_batch, self._ids.get(key, key), items)
         except _RefusedError as refused:
             if not checked:
                 self._raise_if_gone(key)
             if len(items) == 1:
-                self._tell(self._on_refused, key, f"{items[0].kind} {items[0].key}: {refused}")
+                self._report(self._on_refused, key, f"{items[0].kind} {items[0].key}: {refused}")
                 return
             middle = len(items) // 2
             self._log_items(key, items[:middle], checked=True)
@@ -350,7 +351,7 @@ class Writer:
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         if self._abandoned.is_set():
             raise _BlockedError("The writer was closed.")
-        self._call_began = time.monotonic()
+        self._call_start = time.monotonic()
         try:
             self._open()
             result = function(_mlflow.client(self._uri), *arguments)
@@ -364,7 +365,7 @@ class Writer:
                 _mlflow.forget_connections(self._uri)
             raise _BlockedError(explain(error, self._uri)) from error
         finally:
-            self._call_began = None
+            self._call_start = None
         self._problem = None
         return result
 
@@ -381,7 +382,7 @@ class Writer:
             raise _BlockedError(str(error)) from error
         self._ready = self._was_ready = True
 
-    def _tell(self, listener: Callable[[str, str], None], key: str, text: str) -> None:
+    def _report(self, listener: Callable[[str, str], None], key: str, text: str) -> None:
         try:
             listener(key, text)
         except Exception:

@@ -1,8 +1,8 @@
-"""A risk and its parts along an axis: width, training size, strength of a regularizer, or epochs.
+"""A risk and its parts over an axis: width, training size, strength of a regularizer, or epochs.
 
-The interpolation threshold is the smallest value of the axis from which on networks fit their training examples: the
-mean of the training error stays at or below FITTED of a classification's examples, or FITTED_SHARE of the spread of a
-regression's targets.
+The interpolation threshold is the smallest value of the axis from which networks fit their training examples: the mean
+training error stays at or below FITTED (the share of a classification's examples), or at or below FITTED_SHARE of the
+spread of a regression's targets.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from tracking.schema import Outcome
 EPOCH: Final = "epoch"
 """The axis of the epochs of one configuration."""
 FITTED: Final = 0.01
+"""A classification is fitted if this share of its training examples is wrong, or less."""
 FITTED_SHARE: Final = 0.05
+"""A regression is fitted if its training error is this share of the targets' deviation, or less."""
 
 
 @dataclass(frozen=True)
@@ -36,39 +38,40 @@ class Position:
     value: Any
     text: str
     place: float
-    found: Replicates | None
+    replicates: Replicates | None
+    """The answers of its runs; None where they cannot be used."""
     problem: str
-    """Why there is nothing to take apart."""
+    """Why its risk has no parts; empty where it has."""
     parts: Decomposition | None
     train: float
-    """Mean training error of its runs; nan where it is not known."""
+    """The mean training error of its runs; nan where it is not known."""
     runs: int
     diverged: int
 
     @property
     def risks(self) -> dict[Any, float]:
-        """Training set -> measured risk."""
-        if self.found is None or self.parts is None:
+        """The measured risk by training set."""
+        if self.replicates is None or self.parts is None:
             return {}
-        return dict(zip(self.found.datasets, self.parts.risks.tolist(), strict=True))
+        return dict(zip(self.replicates.datasets, self.parts.risks.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
 class CapacityInfo:
-    """What `plot_capacity` draws."""
+    """The parts of a risk at each value of an axis, as `plot_capacity` draws them."""
 
     axis: Along
     loss: str
     positions: tuple[Position, ...]
     threshold: Position | None
-    """From where on the training examples are fitted; None where that is not so or not known."""
+    """The first position from which the training examples are fitted; None where there is none or it is not known."""
     limit: float
     """The training error that counts as fitted."""
 
     @property
     def drawn(self) -> list[Position]:
-        """The positions that could be taken apart."""
-        return [each for each in self.positions if each.parts is not None]
+        """The positions whose risk has parts."""
+        return [position for position in self.positions if position.parts is not None]
 
     @property
     def empty(self) -> bool:
@@ -77,29 +80,33 @@ class CapacityInfo:
 
     @property
     def problem(self) -> str:
-        """What is missing, where nothing can be drawn."""
+        """Why nothing can be drawn; empty where something can."""
         if not self.empty:
             return ""
-        if any(each.diverged and each.diverged == each.runs for each in self.positions):
-            return f"All {sum(each.runs for each in self.positions)} runs diverged: there are no answers to take apart."
-        return next((each.problem for each in self.positions if each.problem), "No run has come to its end yet.")
+        if any(position.diverged and position.diverged == position.runs for position in self.positions):
+            runs = sum(position.runs for position in self.positions)
+            return f"All {runs} runs diverged: there are no answers to take apart."
+        problems = (position.problem for position in self.positions if position.problem)
+        return next(problems, "No run has come to its end yet.")
 
     @property
     def kind(self) -> str:
-        """How the intervals are named."""
-        kinds = sorted({each.parts.kind for each in self.drawn if each.parts is not None} - {""})
-        return kinds[0] if len(kinds) == 1 else "95% t-intervals, jackknife over the training sets" if kinds else ""
+        """The name of the intervals on the figure; empty where there are none."""
+        kinds = {position.parts.kind for position in self.drawn if position.parts is not None} - {""}
+        if len(kinds) > 1:
+            return "95% t-intervals, jackknife over the training sets"
+        return kinds.pop() if kinds else ""
 
     @cached_property
     def descent(self) -> Descent | None:
-        """The second descent, along capacities in numbers."""
+        """The second descent; None over epochs, over values that are no numbers, and where the risk has no peak."""
         if self.axis.key == EPOCH or not self.axis.numeric:
             return None
-        return descent([each.text for each in self.drawn], [each.risks for each in self.drawn])
+        return descent([position.text for position in self.drawn], [position.risks for position in self.drawn])
 
     @property
     def sentence(self) -> str:
-        """How the parts move along the axis, and where the risk is lowest; plain text."""
+        """How the parts change over the axis, and where the risk is lowest, in plain text."""
         if self.empty:
             return ""
         drawn = self.drawn
@@ -108,53 +115,40 @@ class CapacityInfo:
         if len(drawn) == 1:
             parts = ", ".join(f"{part.name} {plus_minus(part.estimate)}" for part in first.parts)
             return f"The {self.loss} of {plus_minus(first.risk)} is made of {parts}."
-        lowest = min(drawn, key=lambda each: each.parts.risk.mean if each.parts else math.inf)
+        lowest = min(drawn, key=lambda position: position.parts.risk.mean if position.parts else math.inf)
         assert lowest.parts is not None
-        moves = ", ".join(
+        changes = ", ".join(
             f"{part.name} goes from {plus_minus(part.estimate)} to {plus_minus(last[part.key].estimate)}"
             for part in first.parts
             if part.key != NOISE and part.key in last
         )
-        along_it = f"From {self.axis.key} {drawn[0].text} to {drawn[-1].text}" if self.axis.numeric else (
-            f"Between {drawn[0].text} and {drawn[-1].text}"
-        )  # fmt: skip
-        return f"{along_it} {moves}; the {self.loss} is lowest at {lowest.text}: {plus_minus(lowest.parts.risk)}."
+        over = f"Between {drawn[0].text} and {drawn[-1].text}"
+        if self.axis.numeric:
+            over = f"From {self.axis.key} {drawn[0].text} to {drawn[-1].text}"
+        return f"{over} {changes}; the {self.loss} is lowest at {lowest.text}: {plus_minus(lowest.parts.risk)}."
 
     @property
     def notes(self) -> list[str]:
-        """What else is to be known of these numbers; sentences of plain text."""
-        notes = []
-        found = [each.found for each in self.drawn if each.found is not None]
-        if any(each.outputs.shape[1] == 1 for each in found):
-            notes.append(
-                "With one initialisation a training set, variance from the data and from the initialisation cannot be"
-                " told apart: they are one part."
-            )
-        if found and self.loss != ZERO_ONE and not found[0].noisy:
-            notes.append(
-                "The truth behind the test targets is not known: their noise is a part of bias."
-                if found[0].truth is None
-                else "The test targets have no noise: all that is not variance is bias."
-            )
-        if found and self.loss == ZERO_ONE:
-            notes.append(
-                "Domingos' terms: variance on examples that are wrong on the whole takes loss away. The main answer of"
-                " finitely many runs is taken for the true one, which makes variance a little too small and bias a"
-                " little too large."
-            )
-        if found and self.loss not in (ZERO_ONE, SQUARED):
-            notes.append(f"Probabilities below {FLOOR:g} count as {FLOOR:g}.")
-        if any(len(each.outputs) < 3 for each in found):
-            notes.append("Below three training sets there is no interval.")
-        left: dict[str, list[str]] = {}
-        for each in self.drawn:
-            if each.found is not None and each.found.note:
-                left.setdefault(each.found.note, []).append(each.text)
-        everywhere = len(left) == 1 and len(self.drawn) > 1 and len(next(iter(left.values()))) == len(self.drawn)
-        notes += [f"At {'each' if everywhere else ', '.join(texts)}: {note}." for note, texts in left.items()]
-        if missing := [each for each in self.positions if each.parts is None]:
-            notes.append(f"Not drawn: {', '.join(each.text for each in missing)}. {missing[0].problem}")
-        return notes
+        """What else to know about these numbers, in sentences of plain text."""
+        answers = [position.replicates for position in self.drawn if position.replicates is not None]
+        return [*_method_notes(self.loss, answers), *self._run_notes, *self._missing_notes]
+
+    @property
+    def _run_notes(self) -> list[str]:
+        """Which runs are not used, once for all positions of which the same is true."""
+        texts_by_note: dict[str, list[str]] = {}
+        for position in self.drawn:
+            if position.replicates is not None and position.replicates.note:
+                texts_by_note.setdefault(position.replicates.note, []).append(position.text)
+        everywhere = len(self.drawn) > 1 and [len(texts) for texts in texts_by_note.values()] == [len(self.drawn)]
+        return [f"At {'each' if everywhere else ', '.join(texts)}: {note}." for note, texts in texts_by_note.items()]
+
+    @property
+    def _missing_notes(self) -> list[str]:
+        missing = [position for position in self.positions if position.parts is None]
+        if not missing:
+            return []
+        return [f"Not drawn: {', '.join(position.text for position in missing)}. {missing[0].problem}"]
 
     @property
     def shows(self) -> str:
@@ -193,61 +187,105 @@ class CapacityInfo:
         return "; ".join(words) + "."
 
     def frame(self) -> pd.DataFrame:
-        """A row a part a value of the axis: estimate, its interval, and of how many it is."""
+        """One row per part and value of the axis: the estimate, its interval, and the numbers of runs behind it."""
         rows = [
             {
-                self.axis.title: each.text, "loss": self.loss, "part": part.name, "sign": part.sign,
-                "estimate": part.estimate.mean, "low": part.estimate.low, "high": part.estimate.high,
-                "training sets": each.parts.datasets, "initialisations": each.parts.inits,
-                "test examples": each.parts.points, "training error": each.train, "runs": each.runs,
-                "diverged": each.diverged,
+                self.axis.title: position.text,
+                "loss": self.loss,
+                "part": part.name,
+                "sign": part.sign,
+                "estimate": part.estimate.mean,
+                "low": part.estimate.low,
+                "high": part.estimate.high,
+                "training sets": position.parts.datasets,
+                "initialisations": position.parts.inits,
+                "test examples": position.parts.points,
+                "training error": position.train,
+                "runs": position.runs,
+                "diverged": position.diverged,
             }
-            for each in self.drawn
-            if each.parts is not None
-            for part in [*each.parts.parts, Part(RISK, "risk, measured", each.parts.risk)]
-        ]  # fmt: skip
+            for position in self.drawn
+            if position.parts is not None
+            for part in [*position.parts.parts, Part(RISK, "risk, measured", position.parts.risk)]
+        ]
         return pd.DataFrame(rows)
+
+
+def _method_notes(loss: str, answers: Sequence[Replicates]) -> list[str]:
+    """What these answers in this loss can say and what not."""
+    if not answers:
+        return []
+    notes = []
+    if any(replicates.outputs.shape[1] == 1 for replicates in answers):
+        notes.append(
+            "With one initialisation a training set, variance from the data and from the initialisation cannot be"
+            " told apart: they are one part."
+        )
+    if loss != ZERO_ONE and not answers[0].noisy:
+        notes.append(
+            "The truth behind the test targets is not known: their noise is a part of bias."
+            if answers[0].truth is None
+            else "The test targets have no noise: all that is not variance is bias."
+        )
+    if loss == ZERO_ONE:
+        notes.append(
+            "Domingos' terms: variance on examples that are wrong on the whole takes loss away. The main answer of"
+            " finitely many runs is taken for the true one, which makes variance a little too small and bias a"
+            " little too large."
+        )
+    if loss not in (ZERO_ONE, SQUARED):
+        notes.append(f"Probabilities below {FLOOR:g} count as {FLOOR:g}.")
+    if any(len(replicates.outputs) < 3 for replicates in answers):
+        notes.append("Below three training sets there is no interval.")
+    return notes
 
 
 def _position(
     value: Any, axis: Along, runs: pd.DataFrame, arrays: Mapping[str, Arrays], loss: str, epoch: int | None, train: str
 ) -> Position:
-    found = replicates(runs, arrays, epoch)
+    answers = replicates(runs, arrays, epoch)
     problem, parts = "", None
-    if isinstance(found, str):
-        problem = found
-    elif loss not in found.losses:
+    if isinstance(answers, str):
+        problem = answers
+    elif loss not in answers.losses:
         problem = f"A regression has no {loss}."
     else:
-        parts = found.taken_apart(loss)
+        parts = answers.taken_apart(loss)
     ok = runs[runs["outcome"] == Outcome.OK]
     errors = pd.to_numeric(ok[train], errors="coerce").to_numpy(dtype=float) if train in ok else np.array([])
     errors = errors[np.isfinite(errors)]
     return Position(
-        value, axis.text(value), axis.place(value), found if not isinstance(found, str) else None, problem, parts,
-        float(errors.mean()) if len(errors) else math.nan, len(runs),
-        int((runs["outcome"] == Outcome.DIVERGED).sum()),
-    )  # fmt: skip
+        value,
+        text=axis.text(value),
+        place=axis.place(value),
+        replicates=answers if isinstance(answers, Replicates) else None,
+        problem=problem,
+        parts=parts,
+        train=float(errors.mean()) if len(errors) else math.nan,
+        runs=len(runs),
+        diverged=int((runs["outcome"] == Outcome.DIVERGED).sum()),
+    )
 
 
 def fitted_from(errors: Sequence[float], limit: float) -> int | None:
-    """The place from which on all training errors are at most `limit`; None where the last is not."""
+    """The place from which all training errors are at most `limit`; None where the last one is not."""
     above = [place for place, error in enumerate(errors) if not error <= limit]
     first = above[-1] + 1 if above else 0
     return first if first < len(errors) else None
 
 
 def _threshold(axis: Along, positions: Sequence[Position]) -> tuple[Position | None, float]:
-    found = [each.found for each in positions if each.found is not None]
-    if not found or not axis.numeric or axis.key == EPOCH:
+    """The interpolation threshold, and the training error that counts as fitted."""
+    answers = next((position.replicates for position in positions if position.replicates is not None), None)
+    if answers is None or not axis.numeric or axis.key == EPOCH:
         return None, math.nan
-    limit = FITTED if found[0].classes else FITTED_SHARE * float(found[0].targets.std())
-    place = fitted_from([each.train for each in positions], limit)
+    limit = FITTED if answers.classes else FITTED_SHARE * float(answers.targets.std())
+    place = fitted_from([position.train for position in positions], limit)
     return (None if place is None else positions[place]), limit
 
 
 def along_epochs(runs: pd.DataFrame, arrays: Mapping[str, Arrays], loss: str) -> CapacityInfo:
-    """The parts along the epochs of one configuration: see `capacity_info`."""
+    """The parts over the epochs of one configuration: see `capacity_info`."""
     epochs = epochs_of(runs, arrays)
     axis = along(EPOCH, epochs)
     positions = tuple(_position(epoch, axis, runs, arrays, loss, epoch, "") for epoch in epochs)
@@ -269,12 +307,12 @@ def capacity_info(
     """The parts of a risk at each value of a param.
 
     Args:
-        runs: One row a run that counts: run_id, outcome, seed_data, seed_init, `key`, `train`. Runs with one value of
+        runs: One row per run that counts: run_id, outcome, seed_data, seed_init, `key`, `train`. Runs with one value of
             the param must differ in their seeds alone.
-        arrays: Run -> the arrays of its `tracking.schema.REPLICATE_FILE`.
+        arrays: The arrays of each run's `tracking.schema.REPLICATE_FILE`, by its id.
         key: The param.
         loss: One of `analysis.bias_variance.decomposition.LOSSES`.
-        epoch: At which; the last one of each run if not given.
+        epoch: The epoch of the answers; the last one of each run if not given.
         train: The column of training errors.
     """
     axis = along(key, runs[key].tolist())

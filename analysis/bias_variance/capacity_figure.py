@@ -5,11 +5,13 @@ Estimates below zero hang below the axis: the height above zero minus the depth 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.bias_variance.capacity import CapacityInfo
 from analysis.bias_variance.decomposition import BIAS, DATA, HELPS, INIT, NOISE, PARTS
 from analysis.figures import marks, theme
+from analysis.figures.traces import error_bars, mean_line, seed_dots, sides
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
@@ -27,16 +29,8 @@ def colour_of(part: str, dark: bool) -> str:
     return GREY["dark" if dark else "light"] if part == NOISE else theme.palette(dark)[COLOURS[part]]
 
 
-def _bars(found: Interval) -> tuple[float, float]:
-    return (found.high - found.mean, found.mean - found.low) if found.shown else (0.0, 0.0)
-
-
-def _error(pairs: list[Interval], colour: str) -> dict[str, Any]:
-    halves = [_bars(found) for found in pairs]
-    return {
-        "type": "data", "symmetric": False, "array": [up for up, _ in halves], "arrayminus": [low for _, low in halves],
-        "color": colour, "thickness": 1.8, "width": 3,
-    }  # fmt: skip
+def _bars(intervals: Sequence[Interval], colour: str) -> dict[str, Any]:
+    return error_bars(*sides(intervals, [interval.shown for interval in intervals]), colour=colour, width=3)
 
 
 def _parts_of(info: CapacityInfo) -> dict[str, str]:
@@ -47,39 +41,53 @@ def _parts_of(info: CapacityInfo) -> dict[str, str]:
 
 def _stack(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
     """The upper panel: the parts as bars, the risk over them."""
-    ink = theme.palette(dark)[6]
+    ink = theme.ink(dark)
     title = theme.plain(info.axis.key)
     for key, name in _parts_of(info).items():
-        own = [each for each in info.drawn if each.parts is not None and key in each.parts]
-        parts = [each.parts[key] for each in own if each.parts is not None]
+        positions = [position for position in info.drawn if position.parts is not None and key in position.parts]
+        parts = [position.parts[key] for position in positions if position.parts is not None]
         figure.add_bar(
-            x=[each.place for each in own], y=[part.sign * part.estimate.mean for part in parts],
-            width=[0.76 * min(info.axis.room(each.place), 1.5 * info.axis.step) for each in own],
+            x=[position.place for position in positions], y=[part.sign * part.estimate.mean for part in parts],
+            width=[0.76 * min(info.axis.room(position.place), 1.5 * info.axis.step) for position in positions],
             name=theme.plain(name), legendgroup=key,
             marker={
                 "color": theme.translucent(colour_of(key, dark), 0.8),
                 "pattern": {"shape": "/" if key == HELPS else "", "size": 6},
             },
-            customdata=[(each.text, plus_minus(part.estimate)) for each, part in zip(own, parts, strict=True)],
+            customdata=[(place.text, plus_minus(part.estimate)) for place, part in zip(positions, parts, strict=True)],
             hovertemplate=f"<b>{theme.plain(name)}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}"
             "<extra></extra>",
         )  # fmt: skip
-    drawn = [each for each in info.drawn if each.parts is not None]
-    dots = [(each.place, value, each.text, seed) for each in drawn for seed, value in each.risks.items()]
-    figure.add_scatter(
-        x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", legendgroup="risk", showlegend=False,
-        marker={"size": 4.5, "color": theme.translucent(ink, 0.45)}, customdata=[dot[2:] for dot in dots],
+    drawn = [position for position in info.drawn if position.parts is not None]
+    dots = [
+        (position.place, value, position.text, seed) for position in drawn for seed, value in position.risks.items()
+    ]
+    seed_dots(
+        figure,
+        [dot[0] for dot in dots],
+        [dot[1] for dot in dots],
+        ink,
+        size=4.5,
+        legendgroup="risk",
+        customdata=[dot[2:] for dot in dots],
         hovertemplate=f"{title} %{{customdata[0]}}, training set %{{customdata[1]}}: %{{y:.4g}}<extra></extra>",
-    )  # fmt: skip
-    risks = [each.parts.risk for each in drawn if each.parts is not None]
-    figure.add_scatter(
-        x=[each.place for each in drawn], y=[risk.mean for risk in risks], name="risk, measured", legendgroup="risk",
+    )
+    risks = [position.parts.risk for position in drawn if position.parts is not None]
+    mean_line(
+        figure,
+        [position.place for position in drawn],
+        [risk.mean for risk in risks],
+        ink,
+        width=2,
+        size=7,
         mode="lines+markers" if info.axis.numeric else "markers",
-        line={"color": ink, "width": 2}, marker={"size": 7, "color": ink}, error_y=_error(risks, ink),
-        customdata=[(each.text, plus_minus(risk), risk.n) for each, risk in zip(drawn, risks, strict=True)],
+        error_y=_bars(risks, ink),
+        name="risk, measured",
+        legendgroup="risk",
+        customdata=[(position.text, plus_minus(risk), risk.n) for position, risk in zip(drawn, risks, strict=True)],
         hovertemplate=f"<b>risk, measured</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}"
         " (%{customdata[2]} training sets)<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _apart(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
@@ -87,22 +95,32 @@ def _apart(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
     names = _parts_of(info)
     title = theme.plain(info.axis.key)
     for k, (key, name) in enumerate(names.items()):
-        own = [each for each in info.drawn if each.parts is not None and key in each.parts]
-        found = [each.parts[key].estimate for each in own if each.parts is not None]
+        drawn = [
+            (position, position.parts[key].estimate)
+            for position in info.drawn
+            if position.parts is not None and key in position.parts
+        ]
         colour = colour_of(key, dark)
-        aside = (k - (len(names) - 1) / 2) * 0.11 * info.axis.step
-        figure.add_scatter(
-            x=[each.place + aside for each in own], y=[each.mean for each in found], yaxis="y2", legendgroup=key,
-            showlegend=False, mode="lines+markers" if info.axis.numeric else "markers",
-            line={"color": theme.translucent(colour, 0.55), "width": 1.4}, marker={"size": 6, "color": colour},
-            error_y=_error(found, colour),
+        beside = (k - (len(names) - 1) / 2) * 0.11 * info.axis.step
+        mean_line(
+            figure,
+            [position.place + beside for position, _ in drawn],
+            [estimate.mean for _, estimate in drawn],
+            colour,
+            size=6,
+            mode="lines+markers" if info.axis.numeric else "markers",
+            line={"color": theme.translucent(colour, 0.55), "width": 1.4},
+            error_y=_bars([estimate for _, estimate in drawn], colour),
+            yaxis="y2",
+            legendgroup=key,
+            showlegend=False,
             customdata=[
-                (each.text, plus_minus(own), number(own.low, 3), number(own.high, 3))
-                for each, own in zip(own, found, strict=True)
+                (position.text, plus_minus(estimate), number(estimate.low, 3), number(estimate.high, 3))
+                for position, estimate in drawn
             ],
             hovertemplate=f"<b>{theme.plain(name)}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}}<br>"
             "%{customdata[2]} to %{customdata[3]}<extra></extra>",
-        )  # fmt: skip
+        )
 
 
 def _range(info: CapacityInfo) -> list[float]:
@@ -138,8 +156,8 @@ def plot_capacity(info: CapacityInfo, *, dark: bool = False, height: int = 520) 
     figure.update_xaxes(anchor="y2", **info.axis.layout(bars=True))
     if info.threshold is not None:
         marks.threshold(figure, info.axis, info.threshold.place, dark)
-    lost = [each for each in info.positions if each.diverged]
-    if lost:
-        texts = [f"{each.text}: {each.diverged} of {each.runs} runs" for each in lost]
-        marks.crosses(figure, [each.place for each in lost], texts, dark, UPPER)
+    diverged = [position for position in info.positions if position.diverged]
+    if diverged:
+        texts = [f"{position.text}: {position.diverged} of {position.runs} runs" for position in diverged]
+        marks.edge_crosses(figure, [position.place for position in diverged], texts, dark, UPPER)
     return figure

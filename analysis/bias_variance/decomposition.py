@@ -1,4 +1,4 @@
-"""Bias, variance from the data, variance from the initialisation and noise: what a measured risk is made of.
+"""Bias, variance from the data, variance from the initialisation and noise: the parts of a measured risk.
 
 R training sets, each with I trainings from other initialisations (other order of the batches, other dropout), answer
 y_ri(x) at the same n points. One-way random effects at each point, initialisations nested in training sets, with m_r
@@ -13,7 +13,7 @@ over the points, is the mean squared error of all R I trainings, exactly.
 
 Where the truth f behind noisy targets is known, bias^2 is measured from f, and noise is what the targets add:
 |m - t|^2 - |m - f|^2, on average their variance. Where only that variance is known it is taken from bias^2. Else the
-noise is a part of bias^2, since one target a point cannot tell them apart.
+noise is a part of bias^2, since one target per point cannot tell them apart.
 
 Cross-entropy (Heskes 1998, Neural Computation 10, 1425-1433): the mean answer is the normalised geometric mean q, the
 variance the mean divergence KL(q | p_ri) = -log sum_c exp(mean log p_ri(c)), bias is -log q(t). The variance within the
@@ -49,12 +49,12 @@ FLOOR: Final = 1e-7
 BIAS, DATA, INIT, NOISE, HELPS = "bias", "data", "init", "noise", "helps"
 RISK: Final = "risk"
 PARTS: Final = (NOISE, BIAS, DATA, INIT, HELPS)
-"""In the order in which they are stacked."""
+"""The keys of the parts in the order in which they are stacked."""
 
 Points = dict[str, np.ndarray]
-"""Part -> its value at each point, (n,)."""
+"""The values of each part at each point, (n,), by the part's key."""
 Estimator = tuple[np.ndarray, Callable[[np.ndarray], Points]]
-"""The loss of each training set at each point, (R, n), and the parts by the training sets of these places."""
+"""The loss of each training set at each point, (R, n), and a function from places of training sets to their parts."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Part:
     name: str
     estimate: Interval
     sign: int = 1
-    """-1 of what is taken away from the risk."""
+    """-1 for a part that is taken away from the risk."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Decomposition:
 
     @property
     def risk(self) -> Interval:
-        """The mean loss of all trainings: what the parts add up to."""
+        """The mean loss of all trainings, to which the parts add up."""
         return interval(self.risks)
 
     def __getitem__(self, key: str) -> Part:
@@ -93,17 +93,17 @@ class Decomposition:
 
     @property
     def kind(self) -> str:
-        """How the intervals are named on a figure; nothing where there are none."""
+        """The name of the intervals on a figure; empty where there are none."""
         if self.datasets < ENOUGH_FOR_AN_INTERVAL:
             return ""
         return f"95% t-interval, jackknife over n={self.datasets} training sets"
 
 
 def one_hot(classes: np.ndarray, count: int) -> np.ndarray:
-    """(n,) classes -> (n, count) float64."""
-    made = np.zeros((len(classes), count))
-    made[np.arange(len(classes)), classes] = 1.0
-    return made
+    """Classes (n,) as rows of zeros with a one, (n, count) float64."""
+    rows = np.zeros((len(classes), count))
+    rows[np.arange(len(classes)), classes] = 1.0
+    return rows
 
 
 def _squared(outputs: np.ndarray, targets: np.ndarray, truth: np.ndarray | None, noise: float | None) -> Estimator:
@@ -117,22 +117,22 @@ def _squared(outputs: np.ndarray, targets: np.ndarray, truth: np.ndarray | None,
         between = ((means[sets] - mean) ** 2).sum(axis=(0, 2)) / (len(sets) - 1)  # MSB / I
         init = within[sets].mean(axis=0)
         off = ((mean - targets) ** 2).sum(axis=1)
-        found = {BIAS: off - between / len(sets), DATA: between - (init / inits if inits > 1 else 0.0)}
+        by_key = {BIAS: off - between / len(sets), DATA: between - (init / inits if inits > 1 else 0.0)}
         if inits > 1:
-            found[INIT] = init
+            by_key[INIT] = init
         if truth is not None:
-            found[NOISE] = off - ((mean - truth) ** 2).sum(axis=1)
+            by_key[NOISE] = off - ((mean - truth) ** 2).sum(axis=1)
         elif noise is not None:
-            found[NOISE] = np.full_like(off, noise)
-        if NOISE in found:
-            found[BIAS] = found[BIAS] - found[NOISE]
-        return found
+            by_key[NOISE] = np.full_like(off, noise)
+        if NOISE in by_key:
+            by_key[BIAS] = by_key[BIAS] - by_key[NOISE]
+        return by_key
 
     return losses, parts
 
 
 def _log_sum_exp(logs: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
+    """log sum exp over the last axis."""
     top = logs.max(axis=-1)
     return np.asarray(top + np.log(np.exp(logs - top[..., None]).sum(axis=-1)))
 
@@ -140,7 +140,7 @@ def _log_sum_exp(logs: np.ndarray) -> np.ndarray:
 def _cross_entropy(outputs: np.ndarray, targets: np.ndarray) -> Estimator:
     inits = outputs.shape[1]
     logs = np.log(np.maximum(outputs, FLOOR))
-    logs -= _log_sum_exp(logs)[..., None]  # what the floor added is taken off again: they sum to one
+    logs -= _log_sum_exp(logs)[..., None]  # normalised again: the floor added to their sum
     means = logs.mean(axis=1)  # (R, n, K)
     within = -_log_sum_exp(means)  # (R, n): mean divergence from each set's own mean answer
     losses = -means[:, np.arange(len(targets)), targets]
@@ -150,8 +150,8 @@ def _cross_entropy(outputs: np.ndarray, targets: np.ndarray) -> Estimator:
         outer = -_log_sum_exp(means[sets].mean(axis=0)) - inner
         init = inner * inits / (inits - 1) if inits > 1 else np.zeros_like(inner)
         data = outer * len(sets) / (len(sets) - 1) - init / inits
-        found = {BIAS: losses[sets].mean(axis=0) - data - init, DATA: data}
-        return found | ({INIT: init} if inits > 1 else {})
+        by_key = {BIAS: losses[sets].mean(axis=0) - data - init, DATA: data}
+        return by_key | ({INIT: init} if inits > 1 else {})
 
     return losses, parts
 
@@ -179,18 +179,18 @@ def _zero_one(outputs: np.ndarray, targets: np.ndarray) -> Estimator:
 
 
 def _names(loss: str, inits: int) -> dict[str, str]:
-    """What the parts are called, in the order in which they are stacked."""
+    """The names of the parts by their keys, in the order in which they are stacked."""
     if loss == ZERO_ONE:
         return {BIAS: "bias", DATA: "variance on unbiased examples", HELPS: "variance on biased examples (helps)"}
     data = "variance from data" if inits > 1 else "variance from data and initialisation"
-    return {
-        NOISE: "noise", BIAS: "bias²" if loss == SQUARED else "bias", DATA: data, INIT: "variance from initialisation",
-    }  # fmt: skip
+    bias = "bias²" if loss == SQUARED else "bias"
+    return {NOISE: "noise", BIAS: bias, DATA: data, INIT: "variance from initialisation"}
 
 
 def _estimator(
     loss: str, outputs: np.ndarray, targets: np.ndarray, truth: np.ndarray | None, noise: float | None
 ) -> Estimator:
+    """The estimator of a loss, for checked arguments of `decomposition`."""
     classes = np.issubdtype(targets.dtype, np.integer)
     if loss not in LOSSES or not (classes or loss == SQUARED):
         allowed = LOSSES if classes else (SQUARED,)
@@ -228,9 +228,9 @@ def jackknife(estimate: float, left_out: Sequence[float], level: float = 0.95) -
     """The interval of an estimate from R training sets.
 
     Args:
-        estimate: From all of them.
-        left_out: Without each of them in turn.
-        level: Of the interval.
+        estimate: The estimate from all of them.
+        left_out: The estimates without each of them in turn.
+        level: The level of the interval.
     """
     n, values = len(left_out), np.asarray(left_out, dtype=float)
     if n < ENOUGH_FOR_AN_INTERVAL:
@@ -248,19 +248,20 @@ def decomposition(
     truth: np.ndarray | None = None,
     noise: float | None = None,
 ) -> Decomposition:
-    """A risk taken apart.
+    """A risk with its parts: bias, variance from the data, variance from the initialisation, noise.
 
     Args:
         outputs: (R, I, n, K): training sets, initialisations, points, and the probabilities of K classes or one output.
-        targets: (n,): integer classes, or what a regression is measured against.
-        loss: One of LOSSES; of a regression only "squared error". That of probabilities is summed over the classes
-            (Brier's score).
+        targets: (n,): integer classes, or the numbers that a regression is measured against.
+        loss: One of LOSSES; for a regression only "squared error". The squared error of probabilities is summed over
+            the classes (Brier's score).
         truth: (n,): the targets of a regression without their noise.
         noise: The variance of that noise, where only that is known.
 
     Returns:
-        The parts in the order of their stack: with one initialisation a training set, variance from the data holds that
-        from initialisation, and there is no part of its own for that. Below three training sets there is no interval.
+        The risk with its parts in the order of their stack. With one initialisation per training set, variance from
+        the initialisation is counted in the variance from the data, and is no part of its own. Below three training
+        sets there is no interval.
 
     Raises:
         ValueError: Fewer than two training sets, other shapes, or a loss that these targets do not have.
@@ -279,9 +280,9 @@ def decomposition(
             return Interval(whole[key], math.nan, math.nan, datasets)
         return jackknife(whole[key], left_out[key])
 
-    found = tuple(
-        Part(key, name, estimated(key), -1 if key == HELPS else 1)
+    stack = tuple(
+        Part(key, name, estimated(key), sign=-1 if key == HELPS else 1)
         for key, name in _names(loss, inits).items()
         if key in whole
     )
-    return Decomposition(loss, found, risks, datasets, inits, points)
+    return Decomposition(loss, stack, risks, datasets, inits, points)

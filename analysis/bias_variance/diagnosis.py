@@ -1,13 +1,13 @@
 """Avoidable bias, variance, data mismatch: which of them a group of runs suffers from, and what helps against each.
 
-The errors are read in this order (Ng 2018, Machine learning yearning, chapters 20 to 40): the reference, what the task
-allows (a person's error, or Bayes'); training data in evaluation mode; held-out data like the training data, where such
-were measured; validation data. Each gap is taken within a run and averaged over seeds, with a t-interval; where several
-runs share a training set their mean is one value, since they are no independent draws.
+The errors are read in this order (Ng 2018, Machine learning yearning, chapters 20 to 40): the reference, which is the
+error that the task allows (a human's, or Bayes'); on training data in evaluation mode; on held-out data like the
+training data, where that was measured; on validation data. Each gap is taken within a run and averaged over seeds, with
+a t-interval; where several runs share a training set their mean is one value, since they are no independent draws.
 
-A gap is a fault where its interval lies above the threshold and the one-sided t-test agrees after Holm's correction for
-all gaps that are judged. It is none where its interval lies below the threshold, and undecided else. Below three values
-nothing is named.
+A gap is a fault if its interval lies above the threshold and the one-sided t-test agrees after Holm's correction for
+all gaps that are judged. It is no fault if its interval lies below the threshold, and undecided otherwise. Below three
+values no fault is named.
 
 Where a data set made its labels noisy, the errors are those on the true labels (`analysis.runs.true_labels`). Where
 these are not known, bias and variance are not judged: wrong training labels look like bias. A network that has
@@ -28,8 +28,8 @@ import pandas as pd
 from analysis.runs.metric_slots import DEV, MEMORISED, TRAIN, TRAIN_DEV
 from analysis.runs.true_labels import UNTOLD, true_errors
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, holm, interval, number, plus_minus
-from analysis.statistics.exact import level_ties, resolution
-from analysis.statistics.independent import SEEDS, units
+from analysis.statistics.independent import SEEDS, independent_rows
+from analysis.statistics.rounding import level_ties, resolution
 from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 
@@ -37,7 +37,7 @@ REFERENCE: Final = "reference"
 BIAS, VARIANCE, MISMATCH = "avoidable bias", "variance", "data mismatch"
 WRONG_LABELS: Final = "memorised wrong labels"
 ALPHA: Final = 0.025
-"""One-sided, as the upper or lower end of a 95 % interval."""
+"""The level of the one-sided test: that of one end of a 95 % interval."""
 
 ADVICE: Final[dict[str, tuple[str, ...]]] = {
     BIAS: (
@@ -62,11 +62,11 @@ ADVICE: Final[dict[str, tuple[str, ...]]] = {
         "look for wrong labels and correct them",
     ),
 }
-"""Fault -> what may help against it, the likeliest first."""
+"""What may help against each fault, the likeliest first."""
 
 
 class Finding(StrEnum):
-    """What is known of a gap."""
+    """Whether a gap is a fault."""
 
     FAULT = "fault"
     BELOW = "below the threshold"
@@ -78,22 +78,23 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True)
 class Gap:
-    """The step from one error to the next."""
+    """The step from one error to the next, and whether it is a fault."""
 
     fault: str
     start: str
     """REFERENCE or a slot."""
     end: str
     values: tuple[float, ...]
+    """The gap of each independent value."""
     interval: Interval
     finding: Finding
     p: float
-    """One-sided, that the gap is no larger than the threshold; corrected by Holm; nan below three values."""
+    """The p-value of the one-sided test that the gap is above the threshold, as Holm corrects it; nan if not tested."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one group of runs suffers from."""
+    """What one group of runs suffers from, and the errors and gaps behind that."""
 
     group: str
     label: str
@@ -101,37 +102,37 @@ class Diagnosis:
     threshold: float
     gaps: tuple[Gap, ...]
     levels: dict[str, Interval]
-    """Slot -> its error over the seeds; of those that were measured."""
+    """The mean error in each slot that was measured."""
     dots: dict[str, tuple[float, ...]]
-    """Slot -> a value a seed."""
+    """The values behind each mean, one per seed."""
     runs: int
     ended: int
-    """Runs that ended well."""
+    """How many runs ended well."""
     diverged: int
     over: str
-    """What the values are of: seeds, or training sets where several runs share one."""
+    """What has one value each: seeds, or training sets where several runs share one."""
     tests: int
-    """Among how many gaps this diagnosis was corrected."""
+    """How many gaps were corrected for each other, those of this diagnosis among them."""
     memorised: Interval
-    """How much of the error on the true training labels comes from wrong ones that were memorised."""
+    """How much of the error on the true training labels comes from memorised wrong labels."""
     untold: bool
-    """Whether training labels were made noisy and the error on the true ones is not known of all runs."""
+    """Whether training labels were made noisy and the error on the true labels is not known for all runs."""
 
     @property
     def n(self) -> int:
-        """Values behind each gap."""
+        """How many values there are behind each gap."""
         return max((len(gap.values) for gap in self.gaps), default=0)
 
     @property
     def judged(self) -> bool:
-        """Whether there are values enough for a fault to be named."""
+        """Whether there are enough values to name a fault."""
         return self.n >= ENOUGH_FOR_AN_INTERVAL
 
     @property
     def faults(self) -> tuple[Gap, ...]:
         """The gaps that are faults, the largest first."""
-        found = [gap for gap in self.gaps if gap.finding is Finding.FAULT]
-        return tuple(sorted(found, key=lambda gap: -gap.interval.mean))
+        faults = [gap for gap in self.gaps if gap.finding is Finding.FAULT]
+        return tuple(sorted(faults, key=lambda gap: -gap.interval.mean))
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -141,12 +142,12 @@ class Diagnosis:
 
     @property
     def advice(self) -> dict[str, tuple[str, ...]]:
-        """What is named -> what may help against it."""
+        """What may help against each fault that is named."""
         return {fault: ADVICE[fault] for fault in self.named}
 
     @property
     def basis(self) -> str:
-        """How the intervals are named, with n."""
+        """The name of the intervals, with n."""
         if not self.judged:
             return f"n={self.n}, no interval"
         holm_words = f", faults after Holm's correction for {self.tests} gaps" if self.tests > 1 else ""
@@ -155,12 +156,12 @@ class Diagnosis:
 
     @property
     def sentence(self) -> str:
-        """The verdict, in plain text."""
+        """The whole diagnosis in plain text."""
         return " ".join(filter(None, [self._gaps_sentence, self.memorised_sentence]))
 
     @property
     def memorised_sentence(self) -> str:
-        """That the group has memorised wrong labels, in plain text; nothing where it has not."""
+        """The sentence that the group has memorised wrong labels; empty where it has not."""
         if WRONG_LABELS not in self.named:
             return ""
         return (
@@ -179,58 +180,68 @@ class Diagnosis:
                 f"{self.label}: bias and variance cannot be told from wrong labels. Its training labels were made"
                 " noisy, and its error on the true ones is not known."
             )
-        told = ", ".join(f"{gap.fault} {plus_minus(gap.interval)}" for gap in self.gaps if gap.values)
+        sizes = ", ".join(f"{gap.fault} {plus_minus(gap.interval)}" for gap in self.gaps if gap.values)
         if not self.judged:
             carry = "One seed carries" if self.n == 1 else f"{self.n} seeds carry"
-            return f"{carry} no interval: no fault is named for {self.label} ({told})."
+            return f"{carry} no interval: no fault is named for {self.label} ({sizes})."
         limit = f"threshold {number(self.threshold, 3)}"
         if self.faults:
             named = " and ".join(f"{gap.fault} ({plus_minus(gap.interval)})" for gap in self.faults)
-            rest = [gap for gap in self.gaps if gap.finding is Finding.UNDECIDED]
-            unsure = f"; {' and '.join(gap.fault for gap in rest)} cannot be told" if rest else ""
+            undecided = [gap.fault for gap in self.gaps if gap.finding is Finding.UNDECIDED]
+            unsure = f"; {' and '.join(undecided)} cannot be told" if undecided else ""
             return f"{self.label} suffers from {named}: above the {limit}{unsure}."
         if all(gap.finding is Finding.BELOW for gap in self.gaps if gap.values):
-            return f"{self.label} has no fault above the {limit} ({told})."
+            return f"{self.label} has no fault above the {limit} ({sizes})."
         return (
             f"{self.label}: no fault can be named, its {self.over} leave open whether a gap exceeds the {limit}"
-            f" ({told})."
+            f" ({sizes})."
         )
 
     def frame(self) -> pd.DataFrame:
-        """A row a gap: its mean, interval, p and finding."""
+        """One row per gap: its mean, interval, p and finding."""
         return pd.DataFrame(
             [
                 {
-                    "group": self.label, "gap": gap.fault, "from": gap.start, "to": gap.end, "mean": gap.interval.mean,
-                    "low": gap.interval.low, "high": gap.interval.high, "n": gap.interval.n, "p": gap.p,
-                    "threshold": self.threshold, "finding": str(gap.finding), "memorised": self.memorised.mean,
-                    "runs": self.runs, "diverged": self.diverged,
+                    "group": self.label,
+                    "gap": gap.fault,
+                    "from": gap.start,
+                    "to": gap.end,
+                    "mean": gap.interval.mean,
+                    "low": gap.interval.low,
+                    "high": gap.interval.high,
+                    "n": gap.interval.n,
+                    "p": gap.p,
+                    "threshold": self.threshold,
+                    "finding": str(gap.finding),
+                    "memorised": self.memorised.mean,
+                    "runs": self.runs,
+                    "diverged": self.diverged,
                 }
                 for gap in self.gaps
             ]
-        )  # fmt: skip
+        )
 
 
 def _ended(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Group -> its runs that ended ok with both errors."""
+    """The runs of each group that ended ok with both errors."""
     numbers = {
         slot: pd.to_numeric(runs[slot], errors="coerce").astype(float)
         for slot in (TRAIN, TRAIN_DEV, DEV)
         if slot in runs
     }
     both = np.isfinite(numbers[TRAIN]) & np.isfinite(numbers[DEV])
-    found = runs.assign(**numbers)[both & (runs["outcome"] == Outcome.OK)]
-    return {str(name): own for name, own in found.groupby("group", sort=False)}
+    ended = runs.assign(**numbers)[both & (runs["outcome"] == Outcome.OK)]
+    return {str(name): rows for name, rows in ended.groupby("group", sort=False)}
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """What the runs of one group that ended ok have measured."""
+    """The errors of one group's runs that ended ok."""
 
     slots: pd.DataFrame
-    """A column per slot, a row per independent value."""
+    """One column per slot, one row per independent value."""
     over: str
-    """What the rows are of."""
+    """What has one row each: seeds, or training sets."""
     memorised: Interval
     untold: bool
 
@@ -240,23 +251,23 @@ class _Measured:
 
 
 def _measured(runs: pd.DataFrame) -> _Measured:
-    apart = TRAIN_DEV in runs and len(runs) and np.isfinite(runs[TRAIN_DEV]).all()
-    slots = [TRAIN, TRAIN_DEV, DEV] if apart else [TRAIN, DEV]
-    values, over, _ = units(runs, [*slots, MEMORISED])
+    has_train_dev = TRAIN_DEV in runs and len(runs) and np.isfinite(runs[TRAIN_DEV]).all()
+    slots = [TRAIN, TRAIN_DEV, DEV] if has_train_dev else [TRAIN, DEV]
+    values, over, _ = independent_rows(runs, [*slots, MEMORISED])
     return _Measured(values[slots], over, interval(values[MEMORISED]), bool(runs[UNTOLD].any()))
 
 
 def _has_memorised(memorised: Interval, train: Interval, threshold: float) -> bool:
-    """Whether wrong labels were memorised to an extent that matters: a fact of these runs, at every number of them.
+    """Whether enough wrong labels were memorised to matter: a fact about these runs, however few they are.
 
-    It is when they make most of the error on the true training labels, so that `train`, the rest of it, is smaller: of
-    a classification, when the training error is below the share of wrong labels.
+    That is so if memorised labels make up most of the error on the true training labels, so that `train`, the rest of
+    it, is smaller: in a classification, if the training error is below the share of wrong labels.
     """
     return memorised.n > 0 and memorised.mean > max(threshold, train.mean)
 
 
-def _above(values: Sequence[float], threshold: float) -> float:
-    """p of the one-sided t-test against a mean gap of at most the threshold; nan below three values."""
+def _p_above(values: Sequence[float], threshold: float) -> float:
+    """The p-value of the one-sided t-test that the mean gap is above the threshold; nan below three values."""
     from scipy.special import stdtr
 
     x = np.asarray(values, dtype=float) - threshold
@@ -269,14 +280,14 @@ def _above(values: Sequence[float], threshold: float) -> float:
 
 
 def _gaps(measured: pd.DataFrame, reference: float) -> list[tuple[str, str, str, list[float]]]:
-    """Fault, start, end and values of each gap, from one error to the next."""
+    """The fault, start, end and values of each gap, from one error to the next."""
     slots = [str(slot) for slot in measured]
     faults = (BIAS, VARIANCE, MISMATCH)[: len(slots)]
-    found = []
+    gaps = []
     for fault, start, end in zip(faults, [REFERENCE, *slots], slots, strict=False):
         before = reference if start == REFERENCE else measured[start]
-        found.append((fault, start, end, [float(value) for value in measured[end] - before]))
-    return found
+        gaps.append((fault, start, end, [float(value) for value in measured[end] - before]))
+    return gaps
 
 
 def _finding(fault: str, gap: Interval, p: float, threshold: float, measured: _Measured) -> Finding:
@@ -293,9 +304,14 @@ def _finding(fault: str, gap: Interval, p: float, threshold: float, measured: _M
 
 
 def _diagnosis(
-    name: str, runs: pd.DataFrame, measured: _Measured, gaps: Sequence[Gap], reference: float, threshold: float,
+    name: str,
+    runs: pd.DataFrame,
+    measured: _Measured,
+    gaps: Sequence[Gap],
+    reference: float,
+    threshold: float,
     tests: int,
-) -> Diagnosis:  # fmt: skip
+) -> Diagnosis:
     dots = {str(slot): tuple(measured.slots[slot].tolist()) for slot in measured.slots}
     return Diagnosis(
         group=name,
@@ -316,10 +332,10 @@ def _diagnosis(
 
 
 def diagnoses(runs: pd.DataFrame, reference: float = 0.0, threshold: float = 0.0) -> list[Diagnosis]:
-    """What each group suffers from, as they first appear, corrected for all that are judged together.
+    """The diagnosis of each group, as they first appear, corrected for all gaps that are judged together.
 
     Args:
-        runs: One row a run that counts: group, label, outcome, dev, train, and where they exist train_dev, seed,
+        runs: One row per run that counts: group, label, outcome, dev, train, and where they exist train_dev, seed,
             seed_data and what `analysis.runs.true_labels.true_errors` takes. Errors: lower is better.
         reference: The error that the task allows.
         threshold: How large a gap must be to matter, in units of the error.
@@ -333,10 +349,9 @@ def diagnoses(runs: pd.DataFrame, reference: float = 0.0, threshold: float = 0.0
     ended = _ended(runs)
     measured = {name: _measured(ended.get(name, runs.head(0))) for name in groups}
     gaps = [(name, *gap) for name in groups for gap in _gaps(measured[name].slots, reference)]
-    ps = np.array([
-        math.nan if measured[name].hides(fault) else _above(values, threshold)
-        for name, fault, _, _, values in gaps
-    ])  # fmt: skip
+    ps = np.array(
+        [math.nan if measured[name].hides(fault) else _p_above(values, threshold) for name, fault, _, _, values in gaps]
+    )
     tested = np.isfinite(ps)
     ps[tested] = holm(ps[tested])
     judged: dict[str, list[Gap]] = {name: [] for name in groups}
@@ -359,14 +374,14 @@ def default_threshold(runs: pd.DataFrame) -> float:
     return float(f"{tenth:.0e}") if tenth > 0 else 0.0
 
 
-def best_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
+def best_first(groups: Sequence[Diagnosis]) -> list[Diagnosis]:
     """The groups in the order of `tracking.order`, the best first."""
-    several = replicated((group.ended, group.ended + group.diverged) for group in found)
-    errors = [group.levels[DEV].mean if group.dots.get(DEV) else math.inf for group in found]
-    means = level_ties(errors, resolution(value for group in found for value in group.dots.get(DEV, ())))
+    several = replicated((group.ended, group.ended + group.diverged) for group in groups)
+    errors = [group.levels[DEV].mean if group.dots.get(DEV) else math.inf for group in groups]
+    means = level_ties(errors, resolution(value for group in groups for value in group.dots.get(DEV, ())))
 
     def order(place: int) -> tuple[Any, ...]:
-        group = found[place]
+        group = groups[place]
         return (*order_key(group.ended, group.ended + group.diverged, means[place], several), group.label)
 
-    return [found[place] for place in sorted(range(len(found)), key=order)]
+    return [groups[place] for place in sorted(range(len(groups)), key=order)]

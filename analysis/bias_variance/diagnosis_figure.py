@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.bias_variance.diagnosis import BIAS, MISMATCH, REFERENCE, VARIANCE, Diagnosis, Finding
-from analysis.figures import theme
+from analysis.figures import theme, traces
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
@@ -23,21 +22,18 @@ def _grey(dark: bool) -> str:
     return "#59616d" if dark else "#b4bac4"
 
 
-def _half(found: Interval) -> float:
-    """What an interval reaches to either side; 0 where none may be shown."""
-    return found.half if found.shown and math.isfinite(found.half) else 0.0
-
-
 def _crosses(figure: go.Figure, rows: Sequence[int], texts: Sequence[str], dark: bool) -> None:
     """Red crosses at the right edge, whatever the scales below them."""
-    figure.add_scatter(
-        x=[1.0] * len(rows), y=list(rows), xaxis="x9", mode="markers", name="diverged runs", customdata=list(texts),
-        marker={
-            "symbol": "x-thin", "size": 9,
-            "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
-        },
+    traces.crosses(
+        figure,
+        [1.0] * len(rows),
+        list(rows),
+        dark,
+        name="diverged runs",
+        xaxis="x9",
+        customdata=list(texts),
         hovertemplate="%{customdata} diverged<extra></extra>",
-    )  # fmt: skip
+    )
     edge = {"overlaying": "x", "range": [0, 1.015], "visible": False, "domain": [0, 1], "fixedrange": True}
     figure.update_layout(xaxis9=edge)
 
@@ -49,25 +45,26 @@ def _bar(figure: go.Figure, y: int, size: float, colour: str, text: str, base: f
     )  # fmt: skip
 
 
-def _spread(figure: go.Figure, y: int, values: Sequence[float], found: Interval, base: float, ink: str) -> None:
+def _spread(figure: go.Figure, y: int, values: Sequence[float], interval: Interval, base: float, ink: str) -> None:
     """The seeds of a bar as dots, and its interval at its end."""
-    apart = [y + (k * 0.618 % 1 - 0.5) * 0.3 for k in range(len(values))]
-    figure.add_scatter(
-        x=[base + value for value in values], y=apart, mode="markers", showlegend=False, hoverinfo="skip",
-        marker={"size": 5, "color": theme.translucent(ink, 0.55)},
-    )  # fmt: skip
-    if found.n:
+    heights = [y + (k * 0.618 % 1 - 0.5) * 0.3 for k in range(len(values))]
+    traces.seed_dots(figure, [base + value for value in values], heights, ink, opacity=0.55, hoverinfo="skip")
+    if interval.n:
         figure.add_scatter(
-            x=[base + found.mean], y=[y], mode="markers", showlegend=False, hoverinfo="skip",
+            x=[base + interval.mean],
+            y=[y],
+            mode="markers",
             marker={"size": 6, "symbol": "line-ns", "line": {"width": 2, "color": ink}},
-            error_x={"type": "data", "array": [_half(found)], "color": ink, "thickness": 2, "width": 5},
-        )  # fmt: skip
+            error_x=traces.error_bars(traces.halves([interval]), colour=ink, thickness=2, width=5),
+            showlegend=False,
+            hoverinfo="skip",
+        )
 
 
 def plot_waterfall(
     info: Diagnosis, names: Mapping[str, str], *, dark: bool = False, height: int | None = None
 ) -> go.Figure:
-    """From the reference to the validation error, a bar a gap, with seed dots and intervals.
+    """From the reference to the validation error, one bar per gap, with seed dots and intervals.
 
     Args:
         info: Of one group.
@@ -113,47 +110,54 @@ def _panels(found: Sequence[Diagnosis]) -> dict[str, str]:
 
 
 def _panel(figure: go.Figure, drawn: Sequence[Diagnosis], fault: str, axis: str, dark: bool) -> None:
-    """The dots, means and intervals of one gap, a row a group, and the threshold."""
-    colour, ink = theme.palette(dark)[COLOURS[fault]], theme.palette(dark)[6]
-    rows = [(y, gap) for y, each in enumerate(drawn) for gap in each.gaps if gap.fault == fault and gap.values]
+    """The dots, means and intervals of one gap, one row per group, and the threshold."""
+    colour, ink = theme.palette(dark)[COLOURS[fault]], theme.ink(dark)
+    rows = [(y, gap) for y, group in enumerate(drawn) for gap in group.gaps if gap.fault == fault and gap.values]
     dots = [(y, value) for y, gap in rows for value in gap.values]
-    figure.add_scatter(
-        x=[value for _, value in dots], y=[y for y, _ in dots], xaxis=axis, mode="markers", showlegend=False,
-        marker={"size": 4, "color": theme.translucent(ink, 0.4)}, hovertemplate="%{x:.4g}<extra></extra>",
-    )  # fmt: skip
-    for named in (True, False):
-        own = [(y, gap) for y, gap in rows if (gap.finding is Finding.FAULT) is named]
-        texts = [(theme.plain(drawn[y].label), plus_minus(gap.interval), gap.finding, gap.interval.n) for y, gap in own]
-        figure.add_scatter(
-            x=[gap.interval.mean for _, gap in own], y=[y for y, _ in own], xaxis=axis, mode="markers",
+    traces.seed_dots(
+        figure,
+        [value for _, value in dots],
+        [y for y, _ in dots],
+        ink,
+        size=4,
+        opacity=0.4,
+        xaxis=axis,
+        hovertemplate="%{x:.4g}<extra></extra>",
+    )
+    for is_fault in (True, False):
+        gaps = [(y, gap) for y, gap in rows if (gap.finding is Finding.FAULT) is is_fault]
+        traces.mean_dots(
+            figure,
+            [gap.interval.mean for _, gap in gaps],
+            [y for y, _ in gaps],
+            colour,
+            filled=is_fault,
+            error_x=traces.error_bars(traces.halves([gap.interval for _, gap in gaps]), colour=colour, thickness=2),
+            xaxis=axis,
             showlegend=False,
-            marker={
-                "size": 10, "symbol": "circle" if named else "circle-open", "color": colour,
-                "line": {"width": 2, "color": colour},
-            },
-            error_x={"type": "data", "array": [_half(gap.interval) for _, gap in own], "color": colour,
-                     "thickness": 2, "width": 0},
-            customdata=texts,
+            customdata=[
+                (theme.plain(drawn[y].label), plus_minus(gap.interval), gap.finding, gap.interval.n) for y, gap in gaps
+            ],
             hovertemplate="<b>%{customdata[0]}</b><br>"
             f"{fault} %{{customdata[1]}} (n=%{{customdata[3]}})<br>%{{customdata[2]}}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.add_shape(
         type="line", xref=axis, x0=drawn[0].threshold, x1=drawn[0].threshold, yref="paper", y0=0, y1=1,
         line={"color": ink, "width": 1.2, "dash": "dash"},
     )  # fmt: skip
 
 
-def plot_gaps(found: Sequence[Diagnosis], *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A panel a gap, a row a group: seed dots, the mean and its interval, filled where it is a fault.
+def plot_gaps(diagnoses: Sequence[Diagnosis], *, dark: bool = False, height: int | None = None) -> go.Figure:
+    """One panel per gap, one row per group: seed dots, the mean and its interval, filled where it is a fault.
 
     Args:
-        found: The groups, in the order of their rows; the first MOST_ROWS are drawn.
+        diagnoses: The groups, in the order of their rows; the first MOST_ROWS are drawn.
         dark: Whether the page is dark.
         height: In pixels; by the rows if not given.
     """
     import plotly.graph_objects as go
 
-    figure, drawn = go.Figure(), list(found)[:MOST_ROWS]
+    figure, drawn = go.Figure(), list(diagnoses)[:MOST_ROWS]
     panels = _panels(drawn)
     base = theme.layout(dark, x="", y="", height=height or 120 + 44 * len(drawn))
     figure.update_layout(**base)
@@ -161,28 +165,30 @@ def plot_gaps(found: Sequence[Diagnosis], *, dark: bool = False, height: int | N
     notes: list[dict[str, Any]] = []
     for k, (fault, axis) in enumerate(panels.items()):
         domain = [share * k + 0.025 * bool(k), share * (k + 1) - 0.025 * (k < len(panels) - 1)]
-        own = {"domain": domain, "anchor": "y", "showgrid": True, "nticks": 4, "tickangle": 0, "zeroline": True}
-        figure.update_layout({f"xaxis{axis[1:]}": base["xaxis"] | own | {"zerolinecolor": _grey(dark), "title": None}})
+        look = {"domain": domain, "anchor": "y", "showgrid": True, "nticks": 4, "tickangle": 0, "zeroline": True}
+        figure.update_layout({f"xaxis{axis[1:]}": base["xaxis"] | look | {"zerolinecolor": _grey(dark), "title": None}})
         notes.append({
             "text": f"<b>{fault}</b>", "xref": f"{axis} domain", "x": 0, "xanchor": "left", "yref": "paper", "y": 1,
             "yanchor": "bottom", "showarrow": False, "font": {"size": 12, "color": ink},
         })  # fmt: skip
         _panel(figure, drawn, fault, axis, dark)
-    lost = [(y, each) for y, each in enumerate(drawn) if each.diverged]
-    if lost:
-        _crosses(figure, [y for y, _ in lost], [f"{each.diverged} of {each.runs} runs" for _, each in lost], dark)
-    ground = theme.translucent(theme.BACKGROUND["dark" if dark else "light"], 0.85)
+    diverged = [(y, group) for y, group in enumerate(drawn) if group.diverged]
+    if diverged:
+        _crosses(
+            figure, [y for y, _ in diverged], [f"{group.diverged} of {group.runs} runs" for _, group in diverged], dark
+        )
+    ground = theme.translucent(theme.background(dark), 0.85)
     # Above its row and not beside it: on a phone names would leave the figure no room.
     notes += [
         {
-            "text": theme.plain(theme.shortened(each.label, 46)), "x": 0, "xref": "paper", "xanchor": "left",
+            "text": theme.plain(theme.shortened(group.label, 46)), "x": 0, "xref": "paper", "xanchor": "left",
             "y": y - 0.42, "yanchor": "middle", "showarrow": False, "font": {"size": 11, "color": ink},
             "bgcolor": ground, "borderpad": 0,
         }
-        for y, each in enumerate(drawn)
+        for y, group in enumerate(drawn)
     ]  # fmt: skip
     figure.update_yaxes(visible=False, range=[len(drawn) - 0.55, -0.75])
-    figure.update_layout(showlegend=bool(lost), margin={"l": 8, "r": 8, "t": 26, "b": 8}, annotations=notes)
+    figure.update_layout(showlegend=bool(diverged), margin={"l": 8, "r": 8, "t": 26, "b": 8}, annotations=notes)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What the diagnoses of several groups come to, in sentences of plain text."""
+"""The diagnoses of several groups summed up in sentences of plain text."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Final
 
 from analysis.bias_variance.diagnosis import BIAS, MISMATCH, VARIANCE, WRONG_LABELS, Diagnosis, best_first
 from analysis.runs.metric_slots import DEV
-from analysis.statistics.exact import all_same
+from analysis.statistics.rounding import all_same
 from analysis.words import share, some
 
 MOST_NAMED: Final = 3
-"""Groups that a sentence names."""
+"""How many groups a sentence names."""
 
 
 def _suffering(groups: Sequence[Diagnosis], fault: str) -> str:
-    """How many groups suffer from a fault, as a clause; nothing where none does."""
+    """How many groups suffer from a fault, as a clause; empty where none does."""
     many = sum(fault in group.named for group in groups)
     verb = ("has" if many == 1 else "have") if fault == WRONG_LABELS else f"{'suffers' if many == 1 else 'suffer'} from"
     return f"{share(many, len(groups), 'group')} {verb} {fault}" if many else ""
 
 
 def _of_labels(labels: Sequence[str], one: str, several: str) -> list[str]:
-    """The clause on these groups, `one` or `several` saying what they do; none without any."""
+    """The clause on these groups, with the verb of `one` or of `several`; an empty list without any group."""
     return [f"{some(labels, MOST_NAMED)} {one if len(labels) == 1 else several}"] if labels else []
 
 
@@ -47,7 +47,7 @@ def _without_an_error(groups: Sequence[Diagnosis]) -> str:
 
 
 def _leader(groups: Sequence[Diagnosis]) -> str:
-    """Which group has the least validation error, in a sentence; that none has where all are the same."""
+    """The sentence on which group has the least validation error, or that all are the same."""
     errors = [value for group in groups for value in group.dots[DEV]]
     if all_same(errors) and not any(group.diverged for group in groups):
         return "All validation errors are the same."
@@ -64,7 +64,7 @@ def _without_an_interval(groups: Sequence[Diagnosis], measured: Sequence[Diagnos
 
 
 def summary(groups: Sequence[Diagnosis]) -> str:
-    """What a whole sweep says: how many of its groups suffer from what, which are not judged, and what its best has."""
+    """The summary of a whole sweep: how many groups suffer from what, which are not judged, and how the best does."""
     measured = [group for group in groups if group.n]
     if not measured:
         return _without_an_error(groups)
@@ -79,6 +79,6 @@ def summary(groups: Sequence[Diagnosis]) -> str:
         counts.append(f"in {where} bias and variance cannot be told from wrong labels")
     faults = ", ".join(counts) or f"a fault can be named in none of {len(groups)} groups"
     whole = "; ".join([faults, *_left_out(groups)])
-    # What is said of wrong labels need not be said of the best again.
+    # The counts say already that wrong labels hide the faults of the best.
     leader = f"{best.label} leads by its validation error." if best.untold else f"The best: {best.sentence}"
     return f"{whole[0].upper()}{whole[1:]}. {leader}"

@@ -1,8 +1,8 @@
 """Double descent: whether the risk, having risen to a peak, falls again in larger networks (Belkin et al. 2019, PNAS).
 
-The peak is the capacity that stands out most above both the best before it and the largest of all. It is chosen by
-looking, so both differences carry intervals at 1 - .05 / m for the m capacities that could have been it (Bonferroni);
-they are paired over training sets (or seeds). A second descent is there if both exclude zero.
+The peak is the capacity that stands out most above both the best before it and the largest of all. It is chosen from
+the same results, so both differences carry intervals at 1 - .05 / m for the m capacities that could have been it
+(Bonferroni); they are paired over training sets (or seeds). There is a second descent if both exclude zero.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.statistics import Interval, interval, number, plus_minus
-from analysis.statistics.exact import resolution
 from analysis.statistics.independent import DATASETS
+from analysis.statistics.rounding import resolution
 
 ENOUGH: Final = 4
-"""Fewer capacities have no room for two descents."""
+"""The fewest capacities with room for two descents."""
 
 
 @dataclass(frozen=True)
 class Descent:
-    """The most likely peak, and what is known of it; texts are values of the axis."""
+    """The most likely peak and how far it stands out; texts are values of the axis."""
 
     best: str
     peak: str
     widest: str
     rise: Interval
-    """Risk at the peak minus that of the best before it."""
+    """The risk at the peak minus that of the best capacity before it."""
     fall: Interval
-    """Risk at the peak minus that of the largest."""
+    """The risk at the peak minus that of the largest capacity."""
     gain: Interval
-    """Risk of the best before the peak minus that of the largest: above zero where more capacity pays in the end."""
+    """The risk of the best before the peak minus that of the largest: above zero if more capacity pays in the end."""
     candidates: int
+    """How many capacities could have been the peak."""
     over: str
-    """What is paired: training sets, or seeds."""
+    """What the differences are paired on: training sets, or seeds."""
 
     @property
     def shown(self) -> bool:
@@ -45,7 +46,7 @@ class Descent:
 
     @property
     def sentence(self) -> str:
-        """What is known, in plain text."""
+        """Whether there is a second descent, with its figures, in plain text."""
         basis = f"n={self.rise.n} paired {self.over}"
         if not self.rise.shown:
             return (
@@ -67,25 +68,25 @@ class Descent:
         return f"There is a second descent: {sizes}{end}."
 
 
-def _paired(a: Mapping[Any, float], b: Mapping[Any, float], level: float) -> Interval:
+def _paired_difference(a: Mapping[Any, float], b: Mapping[Any, float], level: float) -> Interval:
     shared = [key for key in a if key in b]
     rounding = resolution([value for key in shared for value in (a[key], b[key])])
     return interval([a[key] - b[key] for key in shared], level, rounding=rounding)
 
 
 def descent(names: Sequence[str], risks: Sequence[Mapping[Any, float]], over: str = DATASETS) -> Descent | None:
-    """The second descent along a row of capacities; None where the risk has no peak with less on both sides.
+    """The second descent over a row of capacities; None where the risk has no peak with less on both sides.
 
     Args:
         names: The capacities, the smallest first.
-        risks: Of each, training set (or seed) -> measured risk.
+        risks: The measured risks of each capacity, by training set (or seed).
         over: What the keys of `risks` are.
     """
-    means = np.array([np.mean(list(own.values())) if own else np.nan for own in risks])
-    known = np.flatnonzero(np.isfinite(means)).tolist()
-    if len(known) < ENOUGH:
+    means = np.array([np.mean(list(by_key.values())) if by_key else np.nan for by_key in risks])
+    finite = np.flatnonzero(np.isfinite(means)).tolist()
+    if len(finite) < ENOUGH:
         return None
-    names, risks, means = [names[k] for k in known], [risks[k] for k in known], means[known]
+    names, risks, means = [names[k] for k in finite], [risks[k] for k in finite], means[finite]
     inner = np.arange(1, len(means) - 1)
     before = np.array([means[:k].argmin() for k in inner])
     above = np.minimum(means[inner] - means[before], means[inner] - means[-1])
@@ -95,7 +96,12 @@ def descent(names: Sequence[str], risks: Sequence[Mapping[Any, float]], over: st
     peak, best, m = int(inner[chosen]), int(before[chosen]), len(inner)
     level = 1 - 0.05 / m
     return Descent(
-        names[best], names[peak], names[-1], _paired(risks[peak], risks[best], level),
-        _paired(risks[peak], risks[-1], level), _paired(risks[best], risks[-1], level), m,
-        over,
-    )  # fmt: skip
+        best=names[best],
+        peak=names[peak],
+        widest=names[-1],
+        rise=_paired_difference(risks[peak], risks[best], level),
+        fall=_paired_difference(risks[peak], risks[-1], level),
+        gain=_paired_difference(risks[best], risks[-1], level),
+        candidates=m,
+        over=over,
+    )

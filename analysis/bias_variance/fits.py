@@ -18,31 +18,32 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST: Final = 50
-"""Fits that are drawn; they are taken from all training sets alike."""
+"""How many fits are drawn; they are taken evenly from all training sets."""
 WINDOW: Final = 41
-"""Where the sentence looks for the largest part: the mean over so many neighbouring points of 501."""
+"""The sentence says where a part is largest by its mean over so many neighbouring points of 501."""
 
 
 @dataclass(frozen=True)
 class FitsInfo:
-    """What `plot_fits` draws, by x."""
+    """The fits of one configuration, in the order of x, as `plot_fits` draws them."""
 
     x: np.ndarray
     truth: np.ndarray
-    """f(x), or the targets where f is not known."""
+    """(n,): f(x), or the targets where f is not known."""
     known: bool
-    """Whether it is f."""
+    """Whether f is known."""
     fits: np.ndarray
     """(m, n), m <= MOST."""
     datasets: np.ndarray
-    """(m,): the place of the training set of each."""
+    """(m,): the place of each fit's training set."""
     mean: np.ndarray
-    """Over all R I fits."""
+    """(n,): the mean of all R I fits."""
     parts: dict[str, np.ndarray]
-    """Part -> at each point; bias, data, init and noise, those that there are."""
+    """(n,) for each part of the error that there is: bias, data, init and noise."""
     total: int
-    """Fits in all, R I."""
+    """The number of all fits, R I."""
     sets: int
+    """The number of training sets, R."""
     problem: str = ""
     label: str = ""
     """What the configuration is called."""
@@ -54,7 +55,7 @@ class FitsInfo:
 
     @property
     def sentence(self) -> str:
-        """What most of the error is, and where; plain text."""
+        """Which part most of the error is, and where it is largest, in plain text."""
         if self.empty:
             return ""
         sizes = {key: float(values.mean()) for key, values in self.parts.items() if key != NOISE}
@@ -94,47 +95,67 @@ class FitsInfo:
         )
 
     def frame(self) -> pd.DataFrame:
-        """A row a point: x, truth, mean, parts, and every fit that is drawn."""
+        """One row per point: x, truth, mean, parts, and every fit that is drawn."""
         columns = {"x": self.x, "f" if self.known else "target": self.truth, "mean fit": self.mean, **self.parts}
         fits = {
-            f"fit {k} (training set {own})": fit
-            for k, (own, fit) in enumerate(zip(self.datasets, self.fits, strict=True))
+            f"fit {k} (training set {dataset})": fit
+            for k, (dataset, fit) in enumerate(zip(self.datasets, self.fits, strict=True))
         }
         return pd.DataFrame(columns | fits)
 
 
-def _none(problem: str) -> FitsInfo:
+def _without_fits(problem: str) -> FitsInfo:
     none = np.zeros(0)
-    return FitsInfo(none, none, False, np.zeros((0, 0)), none, none, {}, 0, 0, problem)
+    return FitsInfo(
+        x=none,
+        truth=none,
+        known=False,
+        fits=np.zeros((0, 0)),
+        datasets=none,
+        mean=none,
+        parts={},
+        total=0,
+        sets=0,
+        problem=problem,
+    )
 
 
-def fits_info(found: Replicates | str, label: str = "") -> FitsInfo:
+def fits_info(answers: Replicates | str, label: str = "") -> FitsInfo:
     """The fits of one configuration.
 
     Args:
-        found: Its runs' answers, or a sentence that says why there are none, from `analysis.bias_variance.replicates`.
+        answers: Its runs' answers, or a sentence that says why there are none, from
+            `analysis.bias_variance.replicates`.
         label: What the configuration is called.
     """
-    if isinstance(found, str):
-        return _none(found)
-    if found.classes or found.inputs is None or found.outputs.shape[3] != 1:
-        return _none("Fits can be drawn of a regression with one input, such as the data set noisy_curve.")
-    order = np.argsort(found.inputs, kind="stable")
-    outputs = found.outputs[..., 0][:, :, order]  # (R, I, n)
-    truth = found.truth if found.noisy else None
-    parts = pointwise(found.outputs, found.targets, truth=truth, noise=found.noise if found.noisy else None)
+    if isinstance(answers, str):
+        return _without_fits(answers)
+    if answers.classes or answers.inputs is None or answers.outputs.shape[3] != 1:
+        return _without_fits("Fits can be drawn of a regression with one input, such as the data set noisy_curve.")
+    order = np.argsort(answers.inputs, kind="stable")
+    outputs = answers.outputs[..., 0][:, :, order]  # (R, I, n)
+    truth, noise = (answers.truth, answers.noise) if answers.noisy else (None, None)
+    parts = pointwise(answers.outputs, answers.targets, truth=truth, noise=noise)
     parts = {key: values[order] for key, values in parts.items() if key != RISK}
-    if truth is not None and found.noise is not None:
-        # At one point the targets' own noise is a single draw: what is known of it on average says more.
-        parts[NOISE] = np.full(len(order), found.noise)
+    if truth is not None and answers.noise is not None:
+        # At one point the noise of the targets is a single draw: its known variance says more.
+        parts[NOISE] = np.full(len(order), answers.noise)
     datasets, inits, _ = outputs.shape
     # Initialisation by initialisation, so that every training set is among the first.
-    every = outputs.transpose(1, 0, 2).reshape(datasets * inits, -1)[:MOST]
-    line = found.truth if found.truth is not None else found.targets
+    fits = outputs.transpose(1, 0, 2).reshape(datasets * inits, -1)[:MOST]
+    line = answers.truth if answers.truth is not None else answers.targets
     return FitsInfo(
-        found.inputs[order], line[order], found.truth is not None, every, np.arange(len(every)) % datasets,
-        outputs.mean(axis=(0, 1)), parts, datasets * inits, datasets, label=label,
-    )  # fmt: skip
+        x=answers.inputs[order],
+        truth=line[order],
+        known=answers.truth is not None,
+        fits=fits,
+        datasets=np.arange(len(fits)) % datasets,
+        mean=outputs.mean(axis=(0, 1)),
+        parts=parts,
+        total=datasets * inits,
+        sets=datasets,
+        label=label,
+    )
 
 
 _NAMES: Final = {NOISE: "noise", BIAS: "bias²", DATA: "variance from data", INIT: "variance from initialisation"}
@@ -147,12 +168,12 @@ def plot_fits(info: FitsInfo, *, dark: bool = False, height: int = 520) -> go.Fi
     figure, palette = go.Figure(), theme.palette(dark)
     base = theme.layout(dark, x="x", y="y", height=height)
     figure.update_layout(**base)
-    faint = theme.translucent("#8a929e" if dark else "#7b838f", 0.3)
-    for k, (own, fit) in enumerate(zip(info.datasets, info.fits, strict=True)):
+    faint = theme.translucent(theme.grey(dark), 0.3)
+    for k, (dataset, fit) in enumerate(zip(info.datasets, info.fits, strict=True)):
         figure.add_scatter(
             x=info.x, y=fit, mode="lines", line={"width": 1, "color": faint}, name=f"{len(info.fits)} fits",
             legendgroup="fits", showlegend=k == 0,
-            hovertemplate=f"a fit to training set {own}<br>x %{{x:.3g}}: %{{y:.3g}}<extra></extra>",
+            hovertemplate=f"a fit to training set {dataset}<br>x %{{x:.3g}}: %{{y:.3g}}<extra></extra>",
         )  # fmt: skip
     figure.add_scatter(
         x=info.x, y=info.truth, mode="lines" if info.known else "markers", name="f" if info.known else "targets",

@@ -2,10 +2,10 @@
 
 A high-bias learner shows two curves that meet above the reference error: more examples cannot bring validation below
 what training has reached. A high-variance learner shows a gap that narrows as the set grows. Which of them it is, and
-so whether more examples help, `analysis.bias_variance.diagnosis` alone decides; the curve adds whether its last step
-still paid.
+so whether more examples help, is decided by `analysis.bias_variance.diagnosis` alone; the curve adds whether its last
+step still paid.
 
-Along a capacity, such as the width, the same figure shows where networks begin to fit their training set and whether
+Over a capacity, such as the width, the same figure shows where networks begin to fit their training set and whether
 the validation error descends twice.
 """
 
@@ -25,57 +25,61 @@ from analysis.figures.param_axis import Along, along, is_size, size
 from analysis.runs.metric_slots import DEV, TRAIN
 from analysis.runs.true_labels import GIVEN, true_errors
 from analysis.statistics import Difference, Interval, difference, interval, number, plus_minus
-from analysis.statistics.exact import resolution
-from analysis.statistics.independent import units
+from analysis.statistics.independent import independent_rows
+from analysis.statistics.rounding import resolution
 from tracking.schema import Outcome
 
 MOST_LINES: Final = 7
+"""How many configurations are drawn."""
+MOST_TOLD: Final = 3
+"""How many configurations the sentence describes."""
 
 
 @dataclass(frozen=True)
 class Dots:
-    """The runs at one size."""
+    """The runs at one value of the axis."""
 
     value: Any
     place: float
     seeds: dict[str, dict[Any, float]]
-    """DEV, TRAIN -> seed, training set or position -> error."""
+    """The errors of DEV and TRAIN, each by seed, training set or position."""
     means: dict[str, Interval]
     diverged: int
     runs: int
     over: str
-    """What the values are of: seeds, or training sets where several runs share one."""
+    """What has one value each: seeds, or training sets where several runs share one."""
     paired: bool
-    """Whether other sizes share the keys."""
+    """Whether the keys of the errors can pair them with those of other sizes."""
     given: Interval
     """The training error on the labels that the networks were trained on."""
     diagnosis: Diagnosis | None
-    """What these runs suffer from; None where they are several groups."""
+    """The diagnosis of these runs; None where they are several groups."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One configuration as its training set grows."""
+    """One configuration over the axis."""
 
     name: str
-    """Nothing where there is but one."""
+    """Empty where there is only one line."""
     dots: tuple[Dots, ...]
 
     @property
     def known(self) -> list[Dots]:
-        """The sizes that have a validation error."""
-        return [each for each in self.dots if each.means[DEV].n]
+        """The dots that have a validation error."""
+        return [dots for dots in self.dots if dots.means[DEV].n]
 
 
 @dataclass(frozen=True)
 class LearningCurveInfo:
-    """What `plot_learning_curve` draws."""
+    """Errors over a numeric param, as `plot_learning_curve` draws them."""
 
     axis: Along
     lines: tuple[Line, ...]
     dev: str
+    """The name of the validation metric."""
     train: str
-    """What the metrics are called; nothing where training errors were not logged."""
+    """The name of the training metric; empty where it was not logged."""
     reference: float
     """The error that the task allows."""
 
@@ -86,23 +90,22 @@ class LearningCurveInfo:
 
     @property
     def threshold(self) -> Dots | None:
-        """Where networks begin to fit their training set; None along its size, for several lines, or if they do not."""
+        """Where networks begin to fit their training set; None over its size, for several lines, or if they do not."""
         if self.along_size or len(self.lines) != 1 or not self.axis.numeric:
             return None
-        known = [each for each in self.lines[0].known if each.given.n]
-        errors = [each.given.mean for each in known]
-        share = all(0 <= error <= 1 for error in errors)
-        place = fitted_from(errors, FITTED if share else FITTED_SHARE * max(errors, default=0.0))
-        return None if place is None else known[place]
+        measured = [dots for dots in self.lines[0].known if dots.given.n]
+        errors = [dots.given.mean for dots in measured]
+        are_shares = all(0 <= error <= 1 for error in errors)
+        place = fitted_from(errors, FITTED if are_shares else FITTED_SHARE * max(errors, default=0.0))
+        return None if place is None else measured[place]
 
     @property
     def descent(self) -> Descent | None:
         """The second descent of the validation error; None where there is no peak, or for several lines."""
-        if len(self.lines) != 1 or not self.axis.numeric or not all(each.paired for each in self.lines[0].known):
+        row = self.lines[0].known if len(self.lines) == 1 else []
+        if not row or not self.axis.numeric or not all(dots.paired for dots in row):
             return None
-        known = self.lines[0].known
-        names = [self.axis.text(each.value) for each in known]
-        return descent(names, [each.seeds[DEV] for each in known], known[0].over) if known else None
+        return descent([self.axis.text(dots.value) for dots in row], [dots.seeds[DEV] for dots in row], row[0].over)
 
     @property
     def empty(self) -> bool:
@@ -111,29 +114,31 @@ class LearningCurveInfo:
 
     @property
     def problem(self) -> str:
-        """What is missing, where nothing can be drawn."""
+        """Why nothing can be drawn; empty where something can."""
         if not self.empty:
             return ""
-        runs = [each for line in self.lines for each in line.dots]
-        total, lost = sum(each.runs for each in runs), sum(each.diverged for each in runs)
-        return f"All {total} runs diverged." if total and lost == total else "No run has a validation error yet."
+        every = [dots for line in self.lines for dots in line.dots]
+        runs, diverged = sum(dots.runs for dots in every), sum(dots.diverged for dots in every)
+        return f"All {runs} runs diverged." if runs and diverged == runs else "No run has a validation error yet."
 
     @property
     def kind(self) -> str:
-        """How the intervals are named; nothing where there are none."""
-        sizes = sorted({each.means[DEV].n for line in self.lines for each in line.known if each.means[DEV].shown})
+        """The name of the intervals; empty where there are none."""
+        measured = [dots for line in self.lines for dots in line.known]
+        sizes = sorted({dots.means[DEV].n for dots in measured if dots.means[DEV].shown})
         if not sizes:
             return ""
-        over = next(each.over for line in self.lines for each in line.known)
+        over = measured[0].over
         return f"95% t-intervals, n={sizes[0] if len(sizes) == 1 else f'{sizes[0]} to {sizes[-1]}'} {over}"
 
     @property
     def sentence(self) -> str:
-        """What the curves say; of several lines, of each. Plain text."""
-        say = _by_size if self.along_size else _by_capacity
-        said = [say(self, line) for line in self.lines if line.known][:3]
-        found = self.descent
-        return " ".join([*said, *([found.sentence] if found is not None else [])])
+        """What the curve of each line says, and the second descent if there is one, in plain text."""
+        line_sentence = _by_size if self.along_size else _by_capacity
+        sentences = [line_sentence(self, line) for line in self.lines if line.known][:MOST_TOLD]
+        if (descent := self.descent) is not None:
+            sentences.append(descent.sentence)
+        return " ".join(sentences)
 
     @property
     def shows(self) -> str:
@@ -161,25 +166,25 @@ class LearningCurveInfo:
         return "; ".join(words) + "."
 
     def frame(self) -> pd.DataFrame:
-        """A row a run a slot."""
+        """One row per error of a run or training set."""
         rows = [
             {
                 "line": line.name,
-                self.axis.title: self.axis.text(each.value),
+                self.axis.title: self.axis.text(dots.value),
                 "error": slot,
                 "seed": seed,
                 "value": value,
             }
             for line in self.lines
-            for each in line.dots
-            for slot, values in each.seeds.items()
+            for dots in line.dots
+            for slot, values in dots.seeds.items()
             for seed, value in values.items()
         ]
         return pd.DataFrame(rows, columns=["line", self.axis.title, "error", "seed", "value"])
 
 
 def _gap(at: Dots) -> Interval:
-    """Validation minus training error, within runs."""
+    """The validation error minus the training error, within runs."""
     dev, train = at.seeds[DEV], at.seeds[TRAIN]
     shared = [seed for seed in dev if seed in train]
     rounding = resolution([value for seed in shared for value in (dev[seed], train[seed])])
@@ -187,7 +192,7 @@ def _gap(at: Dots) -> Interval:
 
 
 def _slope(before: Dots, last: Dots) -> Difference:
-    """How much the validation error fell with the last step."""
+    """How much the validation error fell from one size to the next."""
     shared = before.paired and last.paired and before.over == last.over
     on = last.over.rstrip("s") if shared and set(before.seeds[DEV]) & set(last.seeds[DEV]) else None
     first, second = before.seeds[DEV], last.seeds[DEV]
@@ -206,7 +211,7 @@ def _errors(info: LearningCurveInfo, line: Line, at: Dots) -> str:
 
 
 def _trend(info: LearningCurveInfo, before: Dots, last: Dots, step: Difference) -> str:
-    """Whether the last step still paid."""
+    """Whether the validation error still fell with the last step, as a clause."""
     fell, since = step.interval, f"from {info.axis.text(before.value)}"
     if not fell.shown or not math.isfinite(fell.low):
         return f"; whether it still falls {since} cannot be told: too few {last.over}"
@@ -217,35 +222,41 @@ def _trend(info: LearningCurveInfo, before: Dots, last: Dots, step: Difference) 
     return f"; whether it still falls cannot be told: {since} it changed by {plus_minus(fell.turned)} ({step.kind})"
 
 
-def _more_examples(found: Diagnosis) -> str:
-    """What more examples do, as a clause: they help against variance and nothing else; nothing if neither is named."""
-    if VARIANCE in found.named:
-        return ": more examples help against variance alone" if BIAS in found.named else ": more examples help"
-    return ": more examples alone will not help" if BIAS in found.named else ""
+def _more_examples(diagnosis: Diagnosis) -> str:
+    """Whether more examples help, as a clause: only against variance; empty if neither variance nor bias is named."""
+    if VARIANCE in diagnosis.named:
+        return ": more examples help against variance alone" if BIAS in diagnosis.named else ": more examples help"
+    return ": more examples alone will not help" if BIAS in diagnosis.named else ""
 
 
 def _judged(info: LearningCurveInfo, at: Dots, *, examples: bool) -> str:
-    """What the diagnosis says of the runs at one size, in sentences; with what more examples do, where asked for."""
-    found = at.diagnosis
-    if found is None or not found.judged:
+    """The diagnosis of the runs at one size, in sentences.
+
+    Args:
+        info: The whole curve.
+        at: The runs.
+        examples: Whether to say if more examples help.
+    """
+    diagnosis = at.diagnosis
+    if diagnosis is None or not diagnosis.judged:
         return ""
-    faults = [gap.fault for gap in found.faults]
-    limit = number(found.threshold, 3)
-    if found.untold:
+    faults = [gap.fault for gap in diagnosis.faults]
+    limit = number(diagnosis.threshold, 3)
+    if diagnosis.untold:
         words = "Bias and variance cannot be told from wrong labels"
     elif faults:
-        words = f"This is {' and '.join(faults)}{_more_examples(found) if examples else ''}"
-    elif all(gap.finding is Finding.BELOW for gap in found.gaps):
+        words = f"This is {' and '.join(faults)}{_more_examples(diagnosis) if examples else ''}"
+    elif all(gap.finding is Finding.BELOW for gap in diagnosis.gaps):
         words = f"No fault exceeds the threshold {limit}"
     else:
         words = f"Whether a fault exceeds the threshold {limit} cannot be told"
     reached = bool(info.reference) and at.means[DEV].high < info.reference
     below = f" It lies below the reference error {number(info.reference, 3)}." if reached else ""
-    return " ".join(filter(None, [f"{below} {words}.", found.memorised_sentence]))
+    return " ".join(filter(None, [f"{below} {words}.", diagnosis.memorised_sentence]))
 
 
 def _by_size(info: LearningCurveInfo, line: Line) -> str:
-    """What the two curves say at the largest training set."""
+    """What the two curves of a line say at the largest training set."""
     *before, last = line.known
     words = _errors(info, line, last)
     if not last.means[DEV].shown:
@@ -257,8 +268,8 @@ def _by_size(info: LearningCurveInfo, line: Line) -> str:
 
 
 def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
-    """Where the validation error is lowest."""
-    best = min(line.known, key=lambda each: each.means[DEV].mean)
+    """Where the validation error of a line is lowest, in sentences."""
+    best = min(line.known, key=lambda dots: dots.means[DEV].mean)
     words = _errors(info, line, best)
     if not best.means[DEV].shown:
         return f"{words}: too few for a verdict."
@@ -266,7 +277,7 @@ def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
 
 
 def _dots(value: Any, axis: Along, runs: pd.DataFrame, diagnosed: Mapping[str, Diagnosis]) -> Dots:
-    measured, over, paired = units(runs[runs["outcome"] == Outcome.OK], [DEV, TRAIN, GIVEN])
+    measured, over, paired = independent_rows(runs[runs["outcome"] == Outcome.OK], [DEV, TRAIN, GIVEN])
     errors = {
         slot: {key: float(x) for key, x in measured[slot].items() if math.isfinite(x)} for slot in (DEV, TRAIN, GIVEN)
     }
@@ -274,9 +285,18 @@ def _dots(value: Any, axis: Along, runs: pd.DataFrame, diagnosed: Mapping[str, D
     given = means.pop(GIVEN)
     del errors[GIVEN]
     groups = runs["group"].map(str).unique()
-    lost = int((runs["outcome"] == Outcome.DIVERGED).sum())
-    diagnosis = diagnosed[groups[0]] if len(groups) == 1 else None
-    return Dots(value, axis.place(value), errors, means, lost, len(runs), over, paired, given, diagnosis)
+    return Dots(
+        value,
+        axis.place(value),
+        errors,
+        means,
+        diverged=int((runs["outcome"] == Outcome.DIVERGED).sum()),
+        runs=len(runs),
+        over=over,
+        paired=paired,
+        given=given,
+        diagnosis=diagnosed[groups[0]] if len(groups) == 1 else None,
+    )
 
 
 def learning_curve_info(
@@ -292,23 +312,25 @@ def learning_curve_info(
     """Errors against a numeric param, those on the true labels where they are known.
 
     Args:
-        runs: One row a run that counts: what `analysis.bias_variance.diagnosis.diagnoses` takes, `key` and `line`.
+        runs: One row per run that counts: what `analysis.bias_variance.diagnosis.diagnoses` takes, `key` and
+            `line`.
         key: The param of the horizontal axis; runs without a number there are left out.
-        dev: What the validation metric is called.
-        train: What the training metric is called; nothing where there is none.
+        dev: The name of the validation metric.
+        train: The name of the training metric; empty where there is none.
         reference: The error that the task allows.
         threshold: How large a gap must be to matter, in units of the error.
         line: The column that tells configurations apart; all are one if not given.
     """
-    diagnosed = {found.group: found for found in diagnoses(runs, reference, threshold)}
+    diagnosed = {diagnosis.group: diagnosis for diagnosis in diagnoses(runs, reference, threshold)}
     runs = true_errors(runs)
-    known = runs[[math.isfinite(size(value)) for value in runs[key]]] if len(runs) else runs
-    axis = along(key, known[key].tolist())
-    names = list(dict.fromkeys(known[line])) if line else [""]
+    runs = runs[[math.isfinite(size(value)) for value in runs[key]]] if len(runs) else runs
+    axis = along(key, runs[key].tolist())
+    names = list(dict.fromkeys(runs[line])) if line else [""]
     lines = []
     for name in names[:MOST_LINES]:
-        own = known[known[line] == name] if line else known
-        groups = [(value, own[[size(each) == size(value) for each in own[key]]]) for value in axis.values]
-        dots = tuple(_dots(value, axis, part, diagnosed) for value, part in groups if len(part))
+        of_line = runs[runs[line] == name] if line else runs
+        sizes = pd.Series([size(value) for value in of_line[key]], index=of_line.index, dtype=float)
+        by_value = [(value, of_line[sizes == size(value)]) for value in axis.values]
+        dots = tuple(_dots(value, axis, part, diagnosed) for value, part in by_value if len(part))
         lines.append(Line(str(name) if len(names) > 1 else "", dots))
     return LearningCurveInfo(axis, tuple(lines), dev, train, reference)

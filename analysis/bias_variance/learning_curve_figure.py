@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from analysis.bias_variance.learning_curve import LearningCurveInfo, Line
 from analysis.figures import marks, theme
+from analysis.figures.traces import error_bars, halves, mean_line, seed_dots
 from analysis.runs.metric_slots import DEV, TRAIN
 from analysis.statistics import number, plus_minus
 
@@ -33,39 +34,47 @@ def _curve(
     figure: go.Figure, info: LearningCurveInfo, line: Line, slot: str, colour: str, *, name: str, dash: str, log: bool
 ) -> None:  # fmt: skip
     """The dots, the means and the intervals of one error."""
-    named, title = theme.plain(theme.shortened(name, 44)), theme.plain(info.axis.key)
+    label, title = theme.plain(theme.shortened(name, 44)), theme.plain(info.axis.key)
     dots = [
-        (each.place, value, info.axis.text(each.value), f"{each.over.rstrip('s')} {seed}")
-        for each in line.dots
-        for seed, value in each.seeds[slot].items()
+        (dot.place, value, info.axis.text(dot.value), f"{dot.over.rstrip('s')} {seed}")
+        for dot in line.dots
+        for seed, value in dot.seeds[slot].items()
     ]
-    figure.add_scatter(
-        x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False, legendgroup=name,
-        marker={"size": 5, "color": theme.translucent(colour, 0.4)}, customdata=[dot[2:] for dot in dots],
-        hovertemplate=f"<b>{named}</b><br>{title} %{{customdata[0]}}, %{{customdata[1]}}: %{{y:.4g}}<extra></extra>",
-    )  # fmt: skip
-    own = [each for each in line.dots if each.means[slot].n]
-    means = [each.means[slot] for each in own]
-    halves = [mean.half if mean.shown else 0.0 for mean in means]
+    seed_dots(
+        figure,
+        [mark[0] for mark in dots],
+        [mark[1] for mark in dots],
+        colour,
+        opacity=0.4,
+        legendgroup=name,
+        customdata=[mark[2:] for mark in dots],
+        hovertemplate=f"<b>{label}</b><br>{title} %{{customdata[0]}}, %{{customdata[1]}}: %{{y:.4g}}<extra></extra>",
+    )
+    drawn = [dot for dot in line.dots if dot.means[slot].n]
+    means = [dot.means[slot] for dot in drawn]
+    above = halves(means)
     # On a logarithmic axis a bound at or below zero has no place: the bar ends at the lowest dot.
-    lowest = [min(each.seeds[slot].values()) for each in own]
+    lowest = [min(dot.seeds[slot].values()) for dot in drawn]
     below = [
         mean.mean - min(low, mean.mean) if log and half >= mean.mean else half
-        for mean, half, low in zip(means, halves, lowest, strict=True)
+        for mean, half, low in zip(means, above, lowest, strict=True)
     ]
-    figure.add_scatter(
-        x=[each.place for each in own], y=[mean.mean for mean in means], mode="lines+markers", name=named,
-        legendgroup=name, line={"color": colour, "width": 2.2, "dash": dash}, marker={"size": 7, "color": colour},
-        error_y={
-            "type": "data", "symmetric": False, "array": halves, "arrayminus": below, "color": colour,
-            "thickness": 1.8, "width": 4,
-        },
+    mean_line(
+        figure,
+        [dot.place for dot in drawn],
+        [mean.mean for mean in means],
+        colour,
+        dash=dash,
+        size=7,
+        error_y=error_bars(above, below, colour=colour, width=4),
+        name=label,
+        legendgroup=name,
         customdata=[
-            (info.axis.text(each.value), plus_minus(mean), mean.n) for each, mean in zip(own, means, strict=True)
+            (info.axis.text(dot.value), plus_minus(mean), mean.n) for dot, mean in zip(drawn, means, strict=True)
         ],
-        hovertemplate=f"<b>{named}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}} (n=%{{customdata[2]}})"
+        hovertemplate=f"<b>{label}</b><br>{title} %{{customdata[0]}}: %{{customdata[1]}} (n=%{{customdata[2]}})"
         "<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def plot_learning_curve(
@@ -86,10 +95,10 @@ def plot_learning_curve(
     figure.update_layout(**base)
     for line, slot, name, colour, dash in _looks(info, dark):
         _curve(figure, info, line, slot, colour, name=name, dash=dash, log=log)
-    lost = [each for line in info.lines for each in line.dots if each.diverged]
-    if lost:
-        texts = [f"{info.axis.text(each.value)}: {each.diverged} of {each.runs} runs" for each in lost]
-        marks.crosses(figure, [each.place for each in lost], texts, dark)
+    diverged = [dot for line in info.lines for dot in line.dots if dot.diverged]
+    if diverged:
+        texts = [f"{info.axis.text(dot.value)}: {dot.diverged} of {dot.runs} runs" for dot in diverged]
+        marks.edge_crosses(figure, [dot.place for dot in diverged], texts, dark)
     ticks = info.axis.layout()
     if info.reference and not (log and info.reference < 0):
         # A trace and no shape, so that the axis makes room for it.
@@ -103,7 +112,7 @@ def plot_learning_curve(
         marks.threshold(figure, info.axis, info.threshold.place, dark)
         figure.update_layout(margin={"l": 8, "r": 8, "t": 26, "b": 8})
     if log:
-        values = [x for line in info.lines for each in line.dots for own in each.seeds.values() for x in own.values()]
+        values = [x for line in info.lines for dot in line.dots for seeds in dot.seeds.values() for x in seeds.values()]
         positive = [x for x in [*values, info.reference] if x > 0]
         if positive:
             figure.update_yaxes(theme.log_ticks(min(positive), max(positive)), selector={"overlaying": None})

@@ -1,7 +1,7 @@
-"""Accuracy beside what always answering the most frequent class would get, and beside balanced accuracy.
+"""Accuracy beside that of always answering the most frequent class, and beside balanced accuracy.
 
 A group's interval is Student's over its seeds: how far another training would differ. A single run's is Wilson's over
-its examples (Wilson 1927): how far another draw of as many examples would differ. The figure names which it is.
+its examples (Wilson 1927): how far another draw of as many examples would differ. The figure names which one it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.classification.confusion import LEGEND_ABOVE, class_ticks, row_height
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, together, wilson
 from analysis.figures import theme
+from analysis.figures.traces import error_bars, halves, seed_dots, sides
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
@@ -30,42 +31,42 @@ class Accuracy:
     seeds: list[int]
     values: list[float]
     accuracy: Interval
-    """Of one run Wilson's over its examples, of a group Student's over the seeds."""
+    """Wilson's interval over the examples of one run, Student's over the seeds of a group."""
     kind: str
-    """What the interval is; nothing where there is none."""
+    """The name of the interval; empty where there is none."""
     examples: int
-    """In a run, the smallest number where they differ."""
+    """How many examples a run has, the smallest number where they differ."""
     majority: str
+    """The most frequent class."""
     baseline: float
     """The share of that class, the mean over the runs."""
     gains: list[float]
-    """Accuracy minus baseline, in each run."""
+    """The accuracy minus the baseline, in each run."""
     gain: Interval
-    """Their mean over the seeds."""
+    """The mean of the gains over the seeds."""
     balanced: Interval
     """The mean recall of the classes: always answering one class gets 1 / classes, however frequent it is."""
     chance: float
-    """1 / classes, of those that have examples."""
+    """1 / classes, counting those that have examples."""
 
     @property
     def sentence(self) -> str:
-        """The figures in words; they say where the interval lies, not that one is better."""
-        one = len(self.values) == 1
+        """The numbers in words; they say where the interval lies, not that the run or group is better."""
         bounds = f" ({number(self.accuracy.low)} to {number(self.accuracy.high)}: {self.kind})"
-        said = f"Accuracy {number(self.accuracy.mean)}{bounds if self.kind else ''}"
-        said += f"; always answering {quoted(self.majority)} gets {number(self.baseline)}"
-        if one:
+        text = f"Accuracy {number(self.accuracy.mean)}{bounds if self.kind else ''}"
+        text += f"; always answering {quoted(self.majority)} gets {number(self.baseline)}"
+        if len(self.values) == 1:
             low, high = self.accuracy.low - self.baseline, self.accuracy.high - self.baseline
             where = "above" if low > 0 else "below" if high < 0 else "around"
-            said += f", and the interval lies {where} that."
+            text += f", and the interval lies {where} that."
         else:
             above = sum(value > 0 for value in self.gains)
-            gained = f"{plus_minus(self.gain)} more" if self.gain.mean >= 0 else f"{number(-self.gain.mean)} less"
-            said += f": {gained}, above it in {above} of {len(self.values)} seeds."
+            difference = f"{plus_minus(self.gain)} more" if self.gain.mean >= 0 else f"{number(-self.gain.mean)} less"
+            text += f": {difference}, above it in {above} of {len(self.values)} seeds."
         balanced = (
             f"Balanced accuracy {plus_minus(self.balanced)}, where one answer for all gets {number(self.chance)}."
         )
-        return f"{said} {balanced}"
+        return f"{text} {balanced}"
 
 
 def _accuracy(label: str, runs: Iterable[Predictions]) -> Accuracy:
@@ -103,13 +104,13 @@ def _accuracy(label: str, runs: Iterable[Predictions]) -> Accuracy:
 
 @dataclass(frozen=True)
 class AccuracyInfo:
-    """What `plot_accuracy` draws: a row a run or group."""
+    """Accuracies, one row per run or group, as `plot_accuracy` draws them."""
 
     rows: list[Accuracy]
 
     @property
     def kinds(self) -> str:
-        """What the intervals are, in words; nothing where there are none."""
+        """The names of the intervals; empty where there are none."""
         seeds = [len(row.values) for row in self.rows if row.kind and len(row.values) > 1]
         words = []
         if seeds:
@@ -120,7 +121,7 @@ class AccuracyInfo:
         return "; ".join(words)
 
     def frame(self) -> pd.DataFrame:
-        """As a table: a row a run."""
+        """The table for a download: one row per run."""
         rows = [
             (row.label, seed, value, row.baseline, row.majority, row.examples)
             for row in self.rows
@@ -135,10 +136,10 @@ def accuracy_info(groups: Mapping[str, Iterable[Predictions]]) -> AccuracyInfo:
     The baseline is the best that one answer for all examples could get *on these examples*, so no constant beats it.
 
     Args:
-        groups: Label -> its runs; a list of one for a single run.
+        groups: The runs of each group by its label; a list of one for a single run.
 
     Raises:
-        PredictionsError: A group has no runs, or ones that do not belong together.
+        PredictionsError: A group has no runs, or runs that do not belong together.
     """
     return AccuracyInfo([_accuracy(label, runs) for label, runs in groups.items()])
 
@@ -147,16 +148,15 @@ def plot_accuracy(info: AccuracyInfo, *, dark: bool = False, height: int | None 
     """A row a group: seeds, mean and interval; a bar where the majority class alone would stand; balanced accuracy."""
     import plotly.graph_objects as go
 
-    figure, colours = go.Figure(), theme.palette(dark)
-    ink, blue, ochre = colours[6], colours[0], colours[1]
+    figure, (blue, ochre), ink = go.Figure(), theme.palette(dark)[:2], theme.ink(dark)
     names = [theme.plain(theme.shortened(row.label)) for row in info.rows]
     several = [(k, row) for k, row in enumerate(info.rows) if len(row.values) > 1]
     if several:
-        figure.add_scatter(
-            x=[value for _, row in several for value in row.values],
-            y=[k - 0.12 for k, row in several for _ in row.values],
-            mode="markers",
-            marker={"color": theme.translucent(blue, 0.45), "size": 5},
+        seed_dots(
+            figure,
+            [value for _, row in several for value in row.values],
+            [k - 0.12 for k, row in several for _ in row.values],
+            blue,
             text=[f"{names[k]}</b><br>seed {seed}" for k, row in several for seed in row.seeds],
             hovertemplate="<b>%{text}: %{x:.4g}<extra></extra>",
             name="accuracy of a seed",
@@ -164,13 +164,7 @@ def plot_accuracy(info: AccuracyInfo, *, dark: bool = False, height: int | None 
     figure.add_scatter(
         x=[row.accuracy.mean for row in info.rows],
         y=[k - 0.12 for k in range(len(info.rows))],
-        error_x={
-            "symmetric": False,
-            "array": [row.accuracy.high - row.accuracy.mean if row.kind else 0 for row in info.rows],
-            "arrayminus": [row.accuracy.mean - row.accuracy.low if row.kind else 0 for row in info.rows],
-            "thickness": 1.8,
-            "width": 0,
-        },
+        error_x=error_bars(*sides([row.accuracy for row in info.rows], [bool(row.kind) for row in info.rows])),
         mode="markers",
         marker={"color": blue, "size": 10},
         text=[
@@ -192,11 +186,7 @@ def plot_accuracy(info: AccuracyInfo, *, dark: bool = False, height: int | None 
     figure.add_scatter(
         x=[row.balanced.mean for row in info.rows],
         y=[k + 0.2 for k in range(len(info.rows))],
-        error_x={
-            "array": [row.balanced.half if row.balanced.shown else 0 for row in info.rows],
-            "thickness": 1.5,
-            "width": 0,
-        },
+        error_x=error_bars(halves([row.balanced for row in info.rows]), thickness=1.5),
         mode="markers",
         marker={"color": ochre, "size": 8, "symbol": "diamond"},
         text=[

@@ -1,7 +1,7 @@
 """Calibration: whether probabilities mean what they say.
 
-Among the examples that were given a probability near 0.8, is the class right in 80 %? Of two classes it is the
-probability of one of them that is looked at, of more that of the answer (Guo et al. 2017). The expected calibration
+Among the examples with a probability near 0.8, is the class right in 80 %? Of two classes the probability of one of
+them is compared, of more classes that of the answer (Guo et al. 2017). The expected calibration
 error is sum over the bins of (examples in it / all) * |share that is right - mean probability|, over bins of equal
 width. It is above 0 for a perfectly calibrated model too, the more so the fewer examples there are.
 """
@@ -18,17 +18,19 @@ import pandas as pd
 
 from analysis.classification.predictions import Predictions, named, over_seeds, rarest, together, wilson
 from analysis.figures import theme
+from analysis.figures.traces import error_bars, mean_line, seed_line, sides
 from analysis.statistics import Interval, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 BINS = 10
+"""How many bins the diagram has unless the user asks for another number."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """One run: by bin, how many examples fall there, their mean probability and the share that is right (or nan)."""
+    """One run's examples by bin: how many there are, their mean probability and the share that is right (or nan)."""
 
     seed: int
     counts: np.ndarray
@@ -40,21 +42,22 @@ class Reliability:
 
 @dataclass(frozen=True)
 class CalibrationInfo:
-    """What `plot_calibration` draws."""
+    """The reliability diagram's numbers, as `plot_calibration` draws them."""
 
     of: str
-    """Whose probability."""
+    """The class that has the probability, or "the answer"."""
     edges: np.ndarray
     lines: list[Reliability]
     predicted: list[Interval]
-    """By bin, over the runs that have examples there."""
+    """The mean probability in each bin, over the runs that have examples there."""
     right: list[Interval]
-    """By bin: of one run Wilson's interval, of a group Student's over the seeds that have examples there."""
+    """The share that is right in each bin: with Wilson's interval for one run, Student's over a group's seeds."""
     error: Interval
+    """The expected calibration error over the runs."""
 
     @property
     def band(self) -> str:
-        """What the intervals are."""
+        """The name of the intervals; empty where there are none."""
         return "95% Wilson interval" if len(self.lines) == 1 else named(len(self.lines))
 
     @property
@@ -62,12 +65,12 @@ class CalibrationInfo:
         """The expected calibration error in a sentence."""
         kind = named(len(self.lines))
         examples = int(self.lines[0].counts.sum())
-        said = f"Expected calibration error {plus_minus(self.error)}{f' ({kind})' if kind else ''}"
-        said += f", {len(self.edges) - 1} bins, {examples:,} examples a run."
-        return f"{said} With so many, perfect probabilities would not get 0 either."
+        text = f"Expected calibration error {plus_minus(self.error)}{f' ({kind})' if kind else ''}"
+        text += f", {len(self.edges) - 1} bins, {examples:,} examples a run."
+        return f"{text} With so many, perfect probabilities would not get 0 either."
 
     def frame(self) -> pd.DataFrame:
-        """As a table: a row a bin of each run."""
+        """The table for a download: one row per bin of each run."""
         parts = [
             pd.DataFrame(
                 {
@@ -106,9 +109,9 @@ def calibration_info(runs: Iterable[Predictions], bins: int = BINS, positive: in
 
     Args:
         runs: One run, or those of a group.
-        bins: Bins of equal width between 0 and 1; a value on an edge falls into the upper one.
-        positive: The class whose probability is looked at; if not given, of two classes the rarer one, of more that
-            of the answer, whichever it is.
+        bins: How many bins of equal width lie between 0 and 1; a value on an edge falls into the upper one.
+        positive: The class whose probability is compared; if not given, of two classes the rarer one, of more classes
+            the answer, whichever it is.
 
     Raises:
         PredictionsError: There are no runs, or they do not belong together.
@@ -133,12 +136,65 @@ def calibration_info(runs: Iterable[Predictions], bins: int = BINS, positive: in
     )
 
 
+def _seeds(figure: go.Figure, info: CalibrationInfo, colour: str) -> None:
+    for line in info.lines:
+        filled = line.counts > 0
+        seed_line(
+            figure,
+            line.predicted[filled],
+            line.right[filled],
+            colour,
+            opacity=0.3,
+            mode="lines+markers",
+            marker={"color": theme.translucent(colour, 0.4), "size": 4},
+            text=[f"{n:,}" for n in line.counts[filled]],
+            hovertemplate=f"seed {line.seed}: said %{{x:.3f}}, right %{{y:.3f}}, %{{text}} examples<extra></extra>",
+            row=1,
+            col=1,
+        )
+
+
+def _means(figure: go.Figure, info: CalibrationInfo, colour: str) -> None:
+    """The mean of the seeds, or the only run, whose intervals are over its examples."""
+    alone = len(info.lines) == 1
+    bins = [k for k, right in enumerate(info.right) if right.n]
+    rights = [info.right[k] for k in bins]
+    name = "this run" if alone else f"mean of {len(info.lines)} seeds"
+    mean_line(
+        figure,
+        [info.predicted[k].mean for k in bins],
+        [right.mean for right in rights],
+        colour,
+        width=2,
+        size=7,
+        error_y=error_bars(*sides(rights, [alone or right.shown for right in rights]), thickness=1.5),
+        text=[f"n={right.n:,}{' examples' if alone else ' seeds'}" for right in rights],
+        hovertemplate="said %{x:.3f}, right %{y:.3f}, %{text}<extra></extra>",
+        name=f"{name} ({info.band})" if info.band else name,
+        row=1,
+        col=1,
+    )
+
+
+def _counts(figure: go.Figure, info: CalibrationInfo, colour: str) -> None:
+    figure.add_bar(
+        x=(info.edges[:-1] + info.edges[1:]) / 2,
+        y=np.mean([line.counts for line in info.lines], axis=0),
+        width=np.diff(info.edges) * 0.94,
+        marker={"color": theme.translucent(colour, 0.5), "line": {"width": 0}},
+        hovertemplate="%{y:,.4g} examples<extra></extra>",
+        showlegend=False,
+        row=2,
+        col=1,
+    )
+
+
 def plot_calibration(info: CalibrationInfo, *, dark: bool = False, height: int = 440) -> go.Figure:
     """Above: the share that is right against the probability, with the diagonal of what is meant. Below: the counts."""
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.76, 0.24], vertical_spacing=0.05)
-    colour, alone = theme.palette(dark)[0], len(info.lines) == 1
+    colour = theme.palette(dark)[0]
     figure.add_scatter(
         x=[0, 1],
         y=[0, 1],
@@ -149,59 +205,15 @@ def plot_calibration(info: CalibrationInfo, *, dark: bool = False, height: int =
         row=1,
         col=1,
     )
-    for line in info.lines if not alone else []:
-        some = line.counts > 0
-        figure.add_scatter(
-            x=line.predicted[some],
-            y=line.right[some],
-            mode="lines+markers",
-            line={"color": theme.translucent(colour, 0.3), "width": 1},
-            marker={"color": theme.translucent(colour, 0.4), "size": 4},
-            text=[f"{n:,}" for n in line.counts[some]],
-            hovertemplate=f"seed {line.seed}: said %{{x:.3f}}, right %{{y:.3f}}, %{{text}} examples<extra></extra>",
-            showlegend=False,
-            row=1,
-            col=1,
-        )
-    drawn = [k for k, right in enumerate(info.right) if right.n]
-    shown = [info.right[k] for k in drawn]
-    barred = [alone or right.shown for right in shown]
-    figure.add_scatter(
-        x=[info.predicted[k].mean for k in drawn],
-        y=[right.mean for right in shown],
-        error_y={
-            "symmetric": False,
-            "array": [r.high - r.mean if bar else 0 for r, bar in zip(shown, barred, strict=True)],
-            "arrayminus": [r.mean - r.low if bar else 0 for r, bar in zip(shown, barred, strict=True)],
-            "thickness": 1.5,
-            "width": 0,
-        },
-        mode="lines+markers",
-        line={"color": colour, "width": 2},
-        marker={"color": colour, "size": 7},
-        text=[f"n={right.n:,}{' examples' if alone else ' seeds'}" for right in shown],
-        hovertemplate="said %{x:.3f}, right %{y:.3f}, %{text}<extra></extra>",
-        name=f"{'this run' if alone else f'mean of {len(info.lines)} seeds'}{f' ({info.band})' if info.band else ''}",
-        row=1,
-        col=1,
-    )
-    counts = np.mean([line.counts for line in info.lines], axis=0)
-    figure.add_bar(
-        x=(info.edges[:-1] + info.edges[1:]) / 2,
-        y=counts,
-        width=np.diff(info.edges) * 0.94,
-        marker={"color": theme.translucent(colour, 0.5), "line": {"width": 0}},
-        hovertemplate="%{y:,.4g} examples<extra></extra>",
-        showlegend=False,
-        row=2,
-        col=1,
-    )
-    said = f"probability of {info.of}"
+    if len(info.lines) > 1:
+        _seeds(figure, info, colour)
+    _means(figure, info, colour)
+    _counts(figure, info, colour)
     layout = theme.layout(dark, x="", y="share that is right", height=height)
     layout["legend"] |= {"y": -0.2}
     figure.update_layout(**layout)
-    base = theme.layout(dark, x=theme.shortened(said), y="examples")
-    figure.update_layout(xaxis2=base["xaxis"], yaxis2=base["yaxis"])
+    below = theme.layout(dark, x=theme.shortened(f"probability of {info.of}"), y="examples")
+    figure.update_layout(xaxis2=below["xaxis"], yaxis2=below["yaxis"])
     figure.update_xaxes(range=[-0.01, 1.01], showgrid=True)
     figure.update_yaxes(range=[-0.03, 1.03], row=1, col=1)
     figure.update_xaxes(showticklabels=False, row=1, col=1)

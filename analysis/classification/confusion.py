@@ -1,8 +1,8 @@
-"""How good a classification is, counted from its answers: which class is taken for which, and precision and recall.
+"""How good a classification is, counted from its answers: which class is taken for which, precision and recall.
 
-Each figure is of one run or of one group, whose runs differ in the seed alone. For a group, every seed is shown beside
-the mean, and intervals are t-intervals over the seeds: they say how far another training would differ, not how far
-another draw of the examples would.
+Each figure shows one run or one group, whose runs differ in the seed alone. For a group, every seed is shown beside the
+mean, and intervals are t-intervals over the seeds: they say how far another training would differ, not how far another
+draw of the examples would.
 
 A class that is never answered has no precision; in the macro mean it counts as 0, since leaving it out would reward a
 model for answering nothing but the largest class. Micro-averaged precision, recall and F1 all equal the accuracy here,
@@ -21,6 +21,7 @@ import pandas as pd
 
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, together
 from analysis.figures import theme
+from analysis.figures.traces import error_bars, halves, seed_dots
 from analysis.statistics import Interval, plus_minus
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
 MEASURES = ("precision", "recall", "F1")
 MOST_NUMBERS = 20
-"""A confusion matrix of more classes is coloured only, its numbers are shown on hover."""
+"""A confusion matrix of more classes is only coloured, its numbers are shown on hover."""
 MOST_TICKS = 40
+"""How many names of classes stand on an axis."""
 
 
 # The confusion matrix
@@ -37,19 +39,19 @@ MOST_TICKS = 40
 
 @dataclass(frozen=True)
 class ConfusionInfo:
-    """Rows are the true classes, columns the answers."""
+    """A confusion matrix: rows are the true classes, columns the answers."""
 
     names: tuple[str, ...]
     counts: np.ndarray
-    """(K, K) examples, all runs together."""
+    """(K, K): examples of all runs together."""
     shares: list[list[Interval]]
-    """Of a row, over the runs; without a mean where no example has that class."""
+    """The share of each row, over the runs; without a mean where no example has that class."""
     n: int
-    """Runs."""
+    """How many runs there are."""
 
     @property
     def caption(self) -> str:
-        """What the figure counts."""
+        """A clause on what the figure counts."""
         total = f"{self.counts.sum():,} answers"
         if self.n == 1:
             return f"{total} of one run"
@@ -57,7 +59,7 @@ class ConfusionInfo:
         return f"{total} of {self.n} seeds together; shares are means over the seeds{f' ({kind})' if kind else ''}"
 
     def frame(self, *, shares: bool = False) -> pd.DataFrame:
-        """As a table, for a download: a row a true class, a column an answer."""
+        """The table for a download: one row per true class, one column per answer."""
         values = [[cell.mean for cell in row] for row in self.shares] if shares else self.counts
         frame = pd.DataFrame(values, columns=list(self.names))
         frame.insert(0, "true class", list(self.names), allow_duplicates=True)
@@ -65,7 +67,7 @@ class ConfusionInfo:
 
 
 def confusion_info(runs: Iterable[Predictions]) -> ConfusionInfo:
-    """Which classes are taken for which.
+    """The confusion matrix of one run or of a group's runs.
 
     Raises:
         PredictionsError: There are no runs, or they do not belong together.
@@ -120,7 +122,7 @@ def plot_confusion(
             texttemplate="%{text}" if size <= MOST_NUMBERS else None,
             customdata=hover,
             hovertemplate="%{customdata}<extra></extra>",
-            colorscale=[[0, theme.BACKGROUND["dark" if dark else "light"]], [1, theme.palette(dark)[0]]],
+            colorscale=[[0, theme.background(dark)], [1, theme.palette(dark)[0]]],
             zmin=0,
             zmax=1 if shares else max(float(info.counts.max()), 1.0),
             xgap=1,
@@ -149,16 +151,16 @@ class Quality:
 
     name: str
     support: float
-    """Examples of the class in a run, the mean over the runs."""
+    """How many examples of the class a run has, the mean over the runs."""
     seeds: Mapping[str, list[float]]
-    """Measure -> its value in each run, nan where it is not defined."""
+    """The value of each measure in each run, nan where it is not defined."""
     measures: Mapping[str, Interval]
-    """Measure -> its mean over the runs where it is defined."""
+    """The mean of each measure over the runs where it is defined."""
 
 
 @dataclass(frozen=True)
 class ByClassInfo:
-    """What `plot_by_class` draws."""
+    """Precision, recall and F1 of each class and their means, as `plot_by_class` draws them."""
 
     classes: list[Quality]
     macro: Quality
@@ -175,18 +177,18 @@ class ByClassInfo:
         """A sentence for each class that is never answered, and for those without an example."""
         never = [row.name for row in self.classes if any(math.isnan(v) for v in row.seeds["precision"])]
         absent = [row.name for row in self.classes if any(math.isnan(v) for v in row.seeds["recall"])]
-        some = "in at least one seed" if len(self.seeds) > 1 else "here"
-        said = []
+        where = "in at least one seed" if len(self.seeds) > 1 else "here"
+        notes = []
         if never:
-            said.append(
-                f"Never answered {some}: {_listed(never)}. Such a precision is undefined, and 0 in the macro mean."
+            notes.append(
+                f"Never answered {where}: {_listed(never)}. Such a precision is undefined, and 0 in the macro mean."
             )
         if absent:
-            said.append(f"Without an example {some}: {_listed(absent)}. Such a class is in no macro mean.")
-        return said
+            notes.append(f"Without an example {where}: {_listed(absent)}. Such a class is in no macro mean.")
+        return notes
 
     def frame(self) -> pd.DataFrame:
-        """As a table: one row a class, then the means; low and high are empty below three seeds."""
+        """The table for a download: one row per class, then the means; low and high are empty below three seeds."""
         records = []
         for row in self.rows:
             record: dict[str, Any] = {"class": row.name, "examples": row.support}
@@ -203,9 +205,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _quality(name: str, support: float, values: np.ndarray) -> Quality:
-    """`values` (runs, 3)."""
-    seeds = {measure: values[:, place].tolist() for place, measure in enumerate(MEASURES)}
-    return Quality(name, support, seeds, {measure: over_seeds(own) for measure, own in seeds.items()})
+    """The quality of a class, from `values` (runs, 3): the MEASURES in each run."""
+    by_measure = {measure: values[:, place].tolist() for place, measure in enumerate(MEASURES)}
+    means = {measure: over_seeds(numbers) for measure, numbers in by_measure.items()}
+    return Quality(name, support, by_measure, means)
 
 
 def by_class_info(runs: Iterable[Predictions]) -> ByClassInfo:
@@ -223,12 +226,12 @@ def by_class_info(runs: Iterable[Predictions]) -> ByClassInfo:
     def measured(run: Predictions, **options: Any) -> list[Any]:
         return list(precision_recall_fscore_support(run.targets, run.answers, **options))[:3]
 
-    each = np.array([measured(run, labels=labels, zero_division=np.nan) for run in chosen])  # (runs, 3, K)
+    by_class = np.array([measured(run, labels=labels, zero_division=np.nan) for run in chosen])  # (runs, 3, K)
     macro = [measured(run, labels=np.unique(run.targets), average="macro", zero_division=0) for run in chosen]
     micro = [measured(run, labels=labels, average="micro", zero_division=0) for run in chosen]
     support = np.mean([run.counts for run in chosen], axis=0)
     return ByClassInfo(
-        classes=[_quality(name, float(support[k]), each[:, :, k]) for k, name in enumerate(names)],
+        classes=[_quality(name, float(support[k]), by_class[:, :, k]) for k, name in enumerate(names)],
         macro=_quality("macro mean", float(support.sum()), np.array(macro, dtype=float)),
         micro=_quality("micro mean", float(support.sum()), np.array(micro, dtype=float)),
         seeds=[run.seed for run in chosen],
@@ -245,25 +248,22 @@ def plot_by_class(info: ByClassInfo, *, dark: bool = False, height: int | None =
     for place, (measure, symbol) in enumerate(zip(MEASURES, symbols, strict=True)):
         colour, offset = colours[place], 0.22 * (place - 1)
         if len(info.seeds) > 1:
-            figure.add_scatter(
-                x=[value for row in rows for value in row.seeds[measure]],
-                y=[k + offset for k, row in enumerate(rows) for _ in row.seeds[measure]],
-                mode="markers",
-                marker={"color": theme.translucent(colour, 0.4), "size": 4},
+            seed_dots(
+                figure,
+                [value for row in rows for value in row.seeds[measure]],
+                [k + offset for k, row in enumerate(rows) for _ in row.seeds[measure]],
+                colour,
+                size=4,
+                opacity=0.4,
                 text=[f"{name}</b><br>seed {seed}" for name in names for seed in info.seeds],
                 hovertemplate=f"<b>%{{text}}, {measure} %{{x:.4g}}<extra></extra>",
-                showlegend=False,
                 legendgroup=measure,
             )
         means = [row.measures[measure] for row in rows]
         figure.add_scatter(
             x=[mean.mean for mean in means],
             y=[k + offset for k in range(len(rows))],
-            error_x={
-                "array": [mean.half if mean.shown else 0 for mean in means],
-                "thickness": 1.5,
-                "width": 0,
-            },
+            error_x=error_bars(halves(means), thickness=1.5),
             mode="markers",
             marker={"color": colour, "size": 8, "symbol": symbol},
             name=measure,

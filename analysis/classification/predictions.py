@@ -1,6 +1,6 @@
-"""What classification runs answered, example by example, read from the file that each leaves behind.
+"""The answers of classification runs, example by example, read from the file that each run leaves behind.
 
-The file comes from a store that anyone may write to: no pickles are read, what does not fit is refused in a sentence.
+The file comes from a store that anyone may write to: no pickles are read, and a wrong file is refused in a sentence.
 """
 
 from __future__ import annotations
@@ -23,25 +23,34 @@ from tracking.legible import spelled_out
 from tracking.schema import Outcome
 
 LARGEST: Final = 64 * 1024 * 1024
-"""Bytes that a file may hold unpacked."""
+"""How many bytes a file may hold unpacked."""
 MOST_CLASSES: Final = 1000
 TEST: Final = schema.PREDICTED[-1]
 
 _MALFORMED: Final = (
-    ValueError, KeyError, OSError, EOFError, MemoryError, OverflowError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    ValueError,
+    KeyError,
+    OSError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
     SyntaxError,
-)  # fmt: skip
+)
+"""The errors that zipfile and NumPy raise on a file that is no archive of arrays."""
 
 
 class PredictionsError(ValueError):
-    """Why there is nothing to show, in one sentence."""
+    """Predictions cannot be shown; its text says why in one sentence."""
 
 
 @dataclass(frozen=True)
 class Predictions:
     """One run's answers on one part of the data, by the weights that validation chose.
 
-    `probabilities` (n, classes) and `targets` (n,) are those of the part's first n examples of `size`.
+    `probabilities` (n, classes) and `targets` (n,) are those of the first n examples; the part has `size` examples.
     """
 
     names: tuple[str, ...]
@@ -55,16 +64,17 @@ class Predictions:
 
     @cached_property
     def answers(self) -> np.ndarray:
-        """The most probable class of each example, the first of equals."""
+        """(n,): the most probable class of each example, the first of equals."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
     @property
     def counts(self) -> np.ndarray:
-        """Examples of each class."""
+        """(classes,): how many examples each class has."""
         return np.bincount(self.targets, minlength=len(self.names))
 
 
 def _arrays(content: bytes) -> dict[str, Any]:
+    """The arrays of a .npz file, by their names."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             size = sum(member.file_size for member in packed.infolist())
@@ -79,20 +89,21 @@ def _arrays(content: bytes) -> dict[str, Any]:
 
 
 def _parsed(content: bytes, split: str) -> Predictions:
+    """The predictions of a file; its arrays are checked one by one."""
     arrays = _arrays(content)
-    wanted = {
+    allowed_kinds = {
         "classes": "U",
         "epoch": "iu",
         f"{split}_probabilities": "f",
         f"{split}_targets": "iu",
         f"{split}_size": "iu",
     }
-    for name, kinds in wanted.items():
+    for name, kinds in allowed_kinds.items():
         if name not in arrays:
             raise PredictionsError(f"it has no {name}")
         if not isinstance(arrays[name], np.ndarray) or arrays[name].dtype.kind not in kinds:
             raise PredictionsError(f"its {name} has the wrong type")
-    names, epoch, probabilities, targets, size = (arrays[name] for name in wanted)
+    names, epoch, probabilities, targets, size = (arrays[name] for name in allowed_kinds)
     classes, n = names.size, targets.size
     if names.ndim != 1 or targets.ndim != 1 or probabilities.shape != (n, classes) or epoch.shape or size.shape:
         raise PredictionsError("its arrays do not fit each other")
@@ -102,7 +113,7 @@ def _parsed(content: bytes, split: str) -> Predictions:
     if targets.min() < 0 or targets.max() >= classes:
         raise PredictionsError("a target is none of the classes")
     probabilities = probabilities.astype(float)
-    # Not finite is no probability either: comparisons with nan are false.
+    # Comparisons with nan are false, so that values that are not finite are refused too.
     if not (probabilities.min() >= 0 and np.abs(probabilities.sum(axis=1) - 1).max() < 0.01):
         raise PredictionsError("the probabilities of an example are negative, not finite or do not add up to 1")
     texts = tuple(spelled_out(str(name)) for name in names)
@@ -114,18 +125,18 @@ def read(content: bytes, split: str = TEST, *, run_id: str = "", seed: int = 0) 
 
     Args:
         content: The file.
-        split: Which part of the data, one of PREDICTED.
-        run_id: The run's.
-        seed: The run's.
+        split: The part of the data, one of PREDICTED.
+        run_id: The run's id.
+        seed: The run's seed.
 
     Raises:
-        PredictionsError: The file is not what a run of ours writes.
+        PredictionsError: The file is not one that runs of Sweepboard write.
     """
     try:
-        found = _parsed(content, split)
+        predictions = _parsed(content, split)
     except PredictionsError as error:
         raise PredictionsError(f"{schema.PREDICTIONS_FILE} cannot be read: {error}.") from error.__cause__
-    return replace(found, run_id=run_id, seed=seed)
+    return replace(predictions, run_id=run_id, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -138,33 +149,33 @@ class Source:
     content: bytes | None
 
 
-def _note(seeds: Sequence[int], said: str) -> str:
+def _note(seeds: Sequence[int], reason: str) -> str:
     listed = ", ".join(str(seed) for seed in seeds[:10]) + (", …" if len(seeds) > 10 else "")
-    return f"{'Seed' if len(seeds) == 1 else 'Seeds'} {listed}: {said}"
+    return f"{'Seed' if len(seeds) == 1 else 'Seeds'} {listed}: {reason}"
 
 
 def gather(sources: Iterable[Source], split: str = TEST) -> tuple[list[Predictions], list[str]]:
     """The predictions of a group's runs by seed, and a sentence for each reason why some are missing.
 
-    Diverged runs answer nothing: what is shown of the others is better than the group, and the sentence says so.
+    Diverged runs have no answers: figures of the others look better than the whole group is, and the sentence says so.
     """
     runs: list[Predictions] = []
-    reasons: dict[str, list[int]] = {}
+    seeds_by_reason: dict[str, list[int]] = {}
     for source in sorted(sources, key=lambda source: source.seed):
         if source.content is not None:
             try:
                 runs.append(read(source.content, split, run_id=source.run_id, seed=source.seed))
                 continue
             except PredictionsError as error:
-                said = str(error)
+                reason = str(error)
         elif source.outcome == Outcome.DIVERGED:
-            said = "diverged, so there are no answers; the figures below are of the other seeds only."
+            reason = "diverged, so there are no answers; the figures below are of the other seeds only."
         elif source.outcome == Outcome.OK:
-            said = f"ended ok, but without {schema.PREDICTIONS_FILE}; train again to get it."
+            reason = f"ended ok, but without {schema.PREDICTIONS_FILE}; train again to get it."
         else:
-            said = f"no predictions, since they are written by runs that end ok ({source.outcome})."
-        reasons.setdefault(said, []).append(source.seed)
-    return runs, [_note(seeds, said) for said, seeds in reasons.items()]
+            reason = f"no predictions, since they are written by runs that end ok ({source.outcome})."
+        seeds_by_reason.setdefault(reason, []).append(source.seed)
+    return runs, [_note(seeds, reason) for reason, seeds in seeds_by_reason.items()]
 
 
 def together(runs: Iterable[Predictions]) -> list[Predictions]:
@@ -202,7 +213,7 @@ def wilson(count: int, n: int) -> Interval:
 
 
 def named(n: int) -> str:
-    """How the intervals over that many seeds are named; nothing where they are too few for one."""
+    """The name of intervals over n seeds, for a figure; empty where n is too small for an interval."""
     return f"95% t-interval over seeds, n={n}" if n >= ENOUGH_FOR_AN_INTERVAL else ""
 
 
@@ -212,7 +223,7 @@ def quoted(name: str) -> str:
 
 
 def rarest(runs: Sequence[Predictions]) -> int:
-    """The class with the fewest examples, among equals the last: the one that accuracy hides best."""
+    """The class with the fewest examples, the last of equals: the one whose errors accuracy hides best."""
     counts = np.sum([run.counts for run in runs], axis=0)
     present = np.flatnonzero(counts)
     return int(present[np.flatnonzero(counts[present] == counts[present].min())[-1]])

@@ -1,23 +1,23 @@
-"""How well probabilities tell a class from the rest: precision-recall and ROC curves, and the areas under them.
+"""How well probabilities separate a class from the rest: precision-recall and ROC curves, and the areas under them.
 
 Their mean over seeds is vertical (Fawcett 2006): the mean precision at each recall, the mean true positive rate at each
 false positive rate. The area under precision-recall is the average precision, a sum of steps: to join the points by
-straight lines would promise too much (Davis and Goadrich 2006). Areas are averaged over the seeds, not taken of the
-mean curve.
+straight lines would promise too much (Davis and Goadrich 2006). Areas are averaged over the seeds, not computed from
+the mean curve.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from analysis.classification.predictions import Predictions, named, over_seeds, quoted, rarest, together
 from analysis.figures import theme
-from analysis.figures.curves import thin
+from analysis.figures.traces import band, band_opacity, bounds, mean_line, seed_line, thin
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["precision-recall", "ROC"]
 GRID = np.linspace(0, 1, 101)
-"""Where means over seeds are taken."""
+"""The values of x at which means over seeds are taken."""
 MOST_BANDS = 3
 """With more classes, their bands would hide each other: the lines alone are drawn."""
 
@@ -47,16 +47,17 @@ class ClassCurve:
     name: str
     number: int
     share: float
-    """Of the examples, the mean over the runs: the average precision of a guess."""
+    """The class's share of the examples, the mean over the runs: the average precision of a guess."""
     lines: list[SeedCurve]
     means: list[Interval]
-    """On GRID; nothing for a single run."""
+    """The mean curve on GRID; empty for a single run."""
     area: Interval
+    """The mean area over the seeds."""
 
 
 @dataclass(frozen=True)
 class SeparationInfo:
-    """What `plot_separation` draws."""
+    """The curves of one kind, one per class, as `plot_separation` draws them."""
 
     kind: Kind
     curves: list[ClassCurve]
@@ -65,37 +66,37 @@ class SeparationInfo:
     macro: Interval
     """The mean area of the classes."""
     n: int
-    """Runs."""
+    """How many runs there are."""
 
     @property
     def area_name(self) -> str:
-        """What the area is called."""
+        """The name of the area under the curves."""
         return "average precision" if self.kind == "precision-recall" else "AUC"
 
     @property
     def band(self) -> str:
-        """What the bands and the intervals of areas are, in words."""
+        """The name of the bands and of the areas' intervals; empty where there are none."""
         return named(self.n)
 
     @property
     def caption(self) -> str:
-        """The areas in a sentence, and what has none."""
+        """The areas in a sentence, and the classes that have none."""
         if len(self.curves) == 1:
             (curve,) = self.curves
-            said = f"{quoted(curve.name)} against the rest: {self.area_name} {plus_minus(curve.area)}"
+            text = f"{quoted(curve.name)} against the rest: {self.area_name} {plus_minus(curve.area)}"
             guess = curve.share if self.kind == "precision-recall" else 0.5
-            said += f", of a guess {number(guess)}"
+            text += f", of a guess {number(guess)}"
         elif self.curves:
-            said = f"Mean {self.area_name} of {len(self.curves)} classes: {plus_minus(self.macro)}"
+            text = f"Mean {self.area_name} of {len(self.curves)} classes: {plus_minus(self.macro)}"
         else:
-            said = "No class has both examples and others to tell it from"
-        said += f" ({self.band})." if self.band and self.curves else "."
+            text = "No class has both examples and others to tell it from"
+        text += f" ({self.band})." if self.band and self.curves else "."
         if self.missing and self.curves:
-            said += f" Without a curve, for want of examples: {', '.join(quoted(name) for name in self.missing)}."
-        return said
+            text += f" Without a curve, for want of examples: {', '.join(quoted(name) for name in self.missing)}."
+        return text
 
     def frame(self) -> pd.DataFrame:
-        """As a table: a row a point of each run's curve."""
+        """The table for a download: one row per point of each run's curve."""
         across, up = ("recall", "precision") if self.kind == "precision-recall" else ("false positives", "recall")
         parts = [
             pd.DataFrame(
@@ -124,9 +125,10 @@ def _roc(truth: np.ndarray, scores: np.ndarray, seed: int) -> SeedCurve:
 
 
 def _on_grid(kind: Kind, line: SeedCurve) -> np.ndarray:
+    """The values of a curve on GRID."""
     if kind == "ROC":
         return np.asarray(np.interp(GRID, line.x, line.y))
-    # The first point with at least that recall: what average precision sums.
+    # The first point with at least that recall, as average precision takes it.
     return np.asarray(line.y[np.searchsorted(line.x, np.maximum(GRID, np.nextafter(0, 1)), side="left")])
 
 
@@ -147,14 +149,14 @@ def _info(
             missing.append(names[k])
             continue
         lines = [make(truth, run.probabilities[:, k], run.seed) for truth, run in zip(truths, chosen, strict=True)]
-        several = np.array([_on_grid(kind, line) for line in lines]) if len(lines) > 1 else np.empty((0, 0))
+        on_grid = np.array([_on_grid(kind, line) for line in lines]) if len(lines) > 1 else np.empty((0, 0))
         curves.append(
             ClassCurve(
                 name=names[k],
                 number=k,
                 share=float(np.mean([truth.mean() for truth in truths])),
                 lines=lines,
-                means=[over_seeds(column) for column in several.T],
+                means=[over_seeds(column) for column in on_grid.T],
                 area=over_seeds(line.area for line in lines),
             )
         )
@@ -167,7 +169,7 @@ def precision_recall_info(runs: Iterable[Predictions], classes: Sequence[int] | 
 
     Args:
         runs: One run, or those of a group.
-        classes: Which classes to take, each against the rest; of two the rarer one if not given, of more all.
+        classes: The classes, each against the rest; if not given, the rarer of two, or all of more.
 
     Raises:
         PredictionsError: There are no runs, or they do not belong together.
@@ -180,7 +182,7 @@ def roc_info(runs: Iterable[Predictions], classes: Sequence[int] | None = None) 
 
     Args:
         runs: One run, or those of a group.
-        classes: Which classes to take, each against the rest; of two the rarer one if not given, of more all.
+        classes: The classes, each against the rest; if not given, the rarer of two, or all of more.
 
     Raises:
         PredictionsError: There are no runs, or they do not belong together.
@@ -188,81 +190,81 @@ def roc_info(runs: Iterable[Predictions], classes: Sequence[int] | None = None) 
     return _info("ROC", _roc, runs, classes)
 
 
+_AXES: Final[dict[Kind, tuple[str, str]]] = {
+    "precision-recall": ("recall", "precision"),
+    "ROC": ("false positive rate", "true positive rate"),
+}
+"""What the axes of each kind of curve show."""
+
+
+def _guess(figure: go.Figure, curve: ClassCurve, colour: str, steps: bool) -> None:
+    """What a guess would get: the diagonal of every ROC curve, the share of the class for precision."""
+    grey = theme.translucent("#808080", 0.7)
+    name = theme.plain(theme.shortened(curve.name))
+    hover = f"{name}, a guess: {number(curve.share)}<extra></extra>" if steps else "a guess<extra></extra>"
+    figure.add_scatter(
+        x=[0, 1],
+        y=[curve.share, curve.share] if steps else [0, 1],
+        mode="lines",
+        line={"color": theme.translucent(colour, 0.7) if steps else grey, "width": 1, "dash": "dot"},
+        hovertemplate=hover,
+        showlegend=False,
+        legendgroup=str(curve.number) if steps else None,
+    )
+
+
+def _draw(figure: go.Figure, info: SeparationInfo, curve: ClassCurve, colour: str, dash: str) -> None:
+    """The seeds of one class and their mean; a single run is drawn as a mean is."""
+    name, key = theme.plain(theme.shortened(curve.name)), str(curve.number)
+    label, (x, y) = f"{name}: {plus_minus(curve.area)}", _AXES[info.kind]
+    steps, alone = info.kind == "precision-recall", len(curve.lines) == 1
+    for line in curve.lines:
+        seed = "" if alone else f"<br>seed {line.seed}"
+        (mean_line if alone else seed_line)(
+            figure,
+            *thin(line.x, line.y),
+            colour,
+            dash=dash,
+            shape="vh" if steps else "linear",
+            hovertemplate=f"<b>{name}</b>{seed}<br>{x} %{{x:.3g}}, {y} %{{y:.3g}}<extra></extra>",
+            name=label,
+            showlegend=alone,
+            legendgroup=key,
+        )
+    if curve.means:
+        start = [] if steps else [0.0]  # a ROC curve begins at the origin, and may leave it upwards
+        mean_line(
+            figure,
+            [*start, *GRID],
+            [*start, *(mean.mean for mean in curve.means)],
+            colour,
+            dash=dash,
+            text=[""] * len(start) + [plus_minus(mean) for mean in curve.means],
+            hovertemplate=f"<b>{name}</b>, mean of {info.n} seeds<br>{x} %{{x:.3g}}, {y} %{{text}}<extra></extra>",
+            name=label,
+            legendgroup=key,
+        )
+
+
 def plot_separation(info: SeparationInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
     """The curves: seeds faint, means strong, bands where there are few classes; dotted is what a guess would get."""
     import plotly.graph_objects as go
 
     figure, colours = go.Figure(), theme.palette(dark)
-    steps = info.kind == "precision-recall"
-    shape = "vh" if steps else "linear"
-    x, y = ("recall", "precision") if steps else ("false positive rate", "true positive rate")
-    grey = theme.translucent("#808080", 0.7)
     places = [curve.number % len(colours) if len(info.curves) > 1 else 0 for curve in info.curves]
+    few, steps = len(info.curves) <= MOST_BANDS, info.kind == "precision-recall"
     for curve, place, dash in zip(info.curves, places, theme.dashes(places), strict=True):
-        colour, name, key = colours[place], theme.plain(theme.shortened(curve.name)), str(curve.number)
-        few = len(info.curves) <= MOST_BANDS
         if few if steps else curve is info.curves[0]:
-            figure.add_scatter(
-                x=[0, 1],
-                y=[curve.share, curve.share] if steps else [0, 1],
-                mode="lines",
-                line={"color": theme.translucent(colour, 0.7) if steps else grey, "width": 1, "dash": "dot"},
-                hovertemplate=f"{name}, a guess: {number(curve.share)}<extra></extra>"
-                if steps
-                else "a guess<extra></extra>",
-                showlegend=False,
-                legendgroup=key if steps else None,
-            )
+            _guess(figure, curve, colours[place], steps)
         if curve.means and info.band and few:
-            figure.add_scatter(
-                x=np.concatenate([GRID, GRID[::-1]]),
-                y=np.clip([m.high for m in curve.means] + [m.low for m in reversed(curve.means)], 0, 1),
-                fill="toself",
-                fillcolor=theme.translucent(colour, 0.16 if dark else 0.13),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=key,
-            )
-        label = f"{name}: {plus_minus(curve.area)}"
-        for line in curve.lines:
-            alone = len(curve.lines) == 1
-            at, values = thin(line.x, line.y)
-            said = "" if alone else f"<br>seed {line.seed}"
-            figure.add_scatter(
-                x=at,
-                y=values,
-                mode="lines",
-                line={
-                    "color": colour if alone else theme.translucent(colour, 0.35),
-                    "width": 2.2 if alone else 1,
-                    "dash": dash,
-                    "shape": shape,
-                },
-                hovertemplate=f"<b>{name}</b>{said}<br>{x} %{{x:.3g}}, {y} %{{y:.3g}}<extra></extra>",
-                name=label,
-                showlegend=alone,
-                legendgroup=key,
-            )
-        if curve.means:
-            start = [] if steps else [0.0]  # a ROC curve begins at the origin, and may leave it upwards
-            figure.add_scatter(
-                x=[*start, *GRID],
-                y=[*start, *(mean.mean for mean in curve.means)],
-                mode="lines",
-                line={"color": colour, "width": 2.2, "dash": dash},
-                text=[""] * len(start) + [plus_minus(mean) for mean in curve.means],
-                hovertemplate=f"<b>{name}</b>, mean of {info.n} seeds<br>{x} %{{x:.3g}}, {y} %{{text}}<extra></extra>",
-                name=label,
-                legendgroup=key,
-            )
+            low, high = np.clip(bounds(curve.means), 0, 1)
+            key, opacity = str(curve.number), band_opacity(dark)
+            band(figure, GRID, low, high, colours[place], opacity=opacity, legendgroup=key)
+        _draw(figure, info, curve, colours[place], dash)
+    x, y = _AXES[info.kind]
     figure.update_layout(**theme.layout(dark, x=x, y=y, height=height))
     figure.update_xaxes(range=[-0.01, 1.01])
     figure.update_yaxes(range=[-0.01, 1.02])
-    figure.update_layout(
-        legend={
-            "title": {"text": f"{info.area_name}{f' ({info.band})' if info.band else ''}", "side": "top"},
-            "y": -0.2,
-        }
-    )
+    areas = f"{info.area_name} ({info.band})" if info.band else info.area_name
+    figure.update_layout(legend={"title": {"text": areas, "side": "top"}, "y": -0.2})
     return figure

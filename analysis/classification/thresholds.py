@@ -1,4 +1,4 @@
-"""Thresholds: what would be answered, and how well, were a class answered wherever its probability reaches a value."""
+"""Thresholds: how good the answers are if a class is answered wherever its probability reaches a threshold."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ from analysis.classification.predictions import (
     together,
 )
 from analysis.figures import theme
+from analysis.figures.traces import band, bounds, mean_line, seed_line
 from analysis.statistics import Interval, number, plus_minus
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 STEPS = 101
+"""How many thresholds there are unless the caller names them."""
 MEASURES = ("precision", "recall", "F1", "accuracy")
 
 
 @dataclass(frozen=True)
 class ThresholdInfo:
-    """What `plot_threshold` draws."""
+    """The four measures at each threshold, as `plot_threshold` draws them."""
 
     positive: str
     thresholds: np.ndarray
     seeds: list[int]
     values: dict[str, np.ndarray]
-    """Measure -> (runs, thresholds), nan where it is not defined."""
+    """(runs, thresholds) for each measure, nan where it is not defined."""
     means: dict[str, list[Interval]]
-    """Measure -> its mean at each threshold; nothing where a run has none, so that no mean jumps as runs leave it."""
+    """The mean of each measure at each threshold; empty where it is not defined in all runs, so that no mean jumps."""
     share: float
-    """Of the examples, the mean over the runs."""
+    """The class's share of the examples, the mean over the runs."""
 
     @property
     def band(self) -> str:
-        """What the bands are."""
+        """The name of the bands; empty where there are none."""
         return named(len(self.seeds))
 
     def frame(self) -> pd.DataFrame:
-        """As a table: a row a threshold of each run."""
-        parts = [
-            pd.DataFrame(
-                {"seed": seed, "threshold": self.thresholds, **{name: own[place] for name, own in self.values.items()}}
-            )
-            for place, seed in enumerate(self.seeds)
-        ]
+        """The table for a download: one row per threshold of each run."""
+        parts = []
+        for place, seed in enumerate(self.seeds):
+            of_run = {name: by_run[place] for name, by_run in self.values.items()}
+            parts.append(pd.DataFrame({"seed": seed, "threshold": self.thresholds, **of_run}))
         return pd.concat(parts, ignore_index=True)
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """What one threshold gives: the means over the runs, and the four counts of all runs together."""
+    """The measures at one threshold: means over the runs, and the four counts of all runs together."""
 
     threshold: float
     positive: str
@@ -76,16 +76,16 @@ class Threshold:
 
     @property
     def sentence(self) -> str:
-        """The figures in words."""
+        """The numbers in words."""
         answered = self.true_positives + self.false_positives
-        there = self.true_positives + self.false_negatives
+        positives = self.true_positives + self.false_negatives
         total = answered + self.false_negatives + self.true_negatives
         name = quoted(self.positive)
         kind = named(self.recall.n)
         if not answered:
             return f"From {number(self.threshold)} on, {name} is never answered: its recall is 0."
         return (
-            f"Answering {name} from {number(self.threshold)} on finds {self.true_positives:,} of {there:,} (recall"
+            f"Answering {name} from {number(self.threshold)} on finds {self.true_positives:,} of {positives:,} (recall"
             f" {plus_minus(self.recall)}), and {self.true_positives:,} of {answered:,} such answers are right"
             f" (precision {plus_minus(self.precision)}); F1 {plus_minus(self.f1)}, accuracy {plus_minus(self.accuracy)}"
             f" of {total:,} answers{f' ({kind})' if kind else ''}."
@@ -93,48 +93,51 @@ class Threshold:
 
 
 def _positive(runs: Sequence[Predictions], positive: int | None) -> int:
-    chosen = rarest(runs) if positive is None else positive
+    """The class that is judged, refused if all or no examples of a run are of it."""
+    k = rarest(runs) if positive is None else positive
     for run in runs:
-        if not 0 < run.counts[chosen] < len(run.targets):
-            few = "none" if not run.counts[chosen] else "all"
+        if not 0 < run.counts[k] < len(run.targets):
+            many = "none" if not run.counts[k] else "all"
             raise PredictionsError(
-                f"{quoted(run.names[chosen])}: {few} of the examples are of this class, so no threshold can be judged."
+                f"{quoted(run.names[k])}: {many} of the examples are of this class, so no threshold can be judged."
             )
-    return chosen
+    return k
 
 
 def _counts(run: Predictions, positive: int, thresholds: np.ndarray) -> np.ndarray:
-    """(4, thresholds): true positives, false positives, false negatives, true negatives, of p >= threshold."""
+    """(4, thresholds): true and false positives, false and true negatives, if p >= threshold is an answer."""
     scores, truth = run.probabilities[:, positive], run.targets == positive
-    below = [np.searchsorted(np.sort(scores[own]), thresholds, side="left") for own in (truth, ~truth)]
-    found, wrong = truth.sum() - below[0], (~truth).sum() - below[1]
-    return np.array([found, wrong, below[0], below[1]])
+    false_negatives = np.searchsorted(np.sort(scores[truth]), thresholds, side="left")
+    true_negatives = np.searchsorted(np.sort(scores[~truth]), thresholds, side="left")
+    true_positives, false_positives = truth.sum() - false_negatives, (~truth).sum() - true_negatives
+    return np.array([true_positives, false_positives, false_negatives, true_negatives])
 
 
 def _measured(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """The four measures of counts (4, ...)."""
-    found, wrong, missed, rest = counts.astype(float)
+    """The four measures from counts (4, ...)."""
+    true_positives, false_positives, false_negatives, true_negatives = counts.astype(float)
+    right, wrong = true_positives + true_negatives, false_positives + false_negatives
 
     def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
         return np.asarray(np.divide(above, below, out=np.full(np.shape(below), math.nan), where=below > 0))
 
     return {
-        "precision": ratio(found, found + wrong),
-        "recall": ratio(found, found + missed),
-        "F1": ratio(2 * found, 2 * found + wrong + missed),
-        "accuracy": ratio(found + rest, found + wrong + missed + rest),
+        "precision": ratio(true_positives, true_positives + false_positives),
+        "recall": ratio(true_positives, true_positives + false_negatives),
+        "F1": ratio(2 * true_positives, 2 * true_positives + wrong),
+        "accuracy": ratio(right, right + wrong),
     }
 
 
 def threshold_info(
     runs: Iterable[Predictions], positive: int | None = None, thresholds: Sequence[float] | np.ndarray | None = None
 ) -> ThresholdInfo:
-    """Precision, recall, F1 and accuracy, were the class answered wherever its probability reaches a threshold.
+    """Precision, recall, F1 and accuracy if the class is answered wherever its probability reaches a threshold.
 
     Args:
         runs: One run, or those of a group.
         positive: The class, against the rest; the rarest one if not given.
-        thresholds: Ascending, 0 to 1; 101 of equal distance if not given.
+        thresholds: The thresholds, ascending from 0 to 1; 101 at equal distances if not given.
 
     Raises:
         PredictionsError: There are no runs, they do not belong together, or all or no examples are of the class.
@@ -143,11 +146,11 @@ def threshold_info(
     k = _positive(chosen, positive)
     at = np.linspace(0, 1, STEPS) if thresholds is None else np.asarray(thresholds, dtype=float)
     measured = [_measured(_counts(run, k, at)) for run in chosen]
-    values = {name: np.array([own[name] for own in measured]) for name in MEASURES}
-    nowhere = over_seeds([])
+    values = {name: np.array([by_measure[name] for by_measure in measured]) for name in MEASURES}
+    undefined = over_seeds([])
     means = {
-        name: [over_seeds(column) if np.isfinite(column).all() else nowhere for column in own.T]
-        for name, own in values.items()
+        name: [over_seeds(column) if np.isfinite(column).all() else undefined for column in by_run.T]
+        for name, by_run in values.items()
     }
     share = float(np.mean([(run.targets == k).mean() for run in chosen]))
     return ThresholdInfo(chosen[0].names[k], at, [run.seed for run in chosen], values, means, share)
@@ -175,7 +178,7 @@ def at_threshold(runs: Iterable[Predictions], threshold: float, positive: int | 
 def best_threshold(runs: Iterable[Predictions], positive: int | None = None) -> float:
     """The threshold with the highest mean F1, the lowest of equals.
 
-    Choose it on the validation part: one that was chosen on the test part says too much of itself there.
+    Choose it on the validation part: a threshold that was chosen on the test part looks too good there.
 
     Args:
         runs: One run, or those of a group.
@@ -198,35 +201,19 @@ def plot_threshold(info: ThresholdInfo, *, at: float | None = None, dark: bool =
     for name, colour in colours.items():
         means = info.means[name]
         if info.band:
-            some = np.array([mean.shown for mean in means])
-            x = info.thresholds[some]
-            bounds = [mean.high for mean in means if mean.shown] + [mean.low for mean in means if mean.shown][::-1]
-            figure.add_scatter(
-                x=np.concatenate([x, x[::-1]]),
-                y=np.clip(bounds, 0, 1),
-                mode="lines",
-                fill="toself",
-                fillcolor=theme.translucent(colour, 0.14 if dark else 0.1),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=name,
-            )
+            shown = np.array([mean.shown for mean in means])
+            low, high = np.clip(bounds([mean for mean in means if mean.shown]), 0, 1)
+            opacity = 0.14 if dark else 0.1
+            band(figure, info.thresholds[shown], low, high, colour, opacity=opacity, legendgroup=name)
         for seed, values in zip(info.seeds, info.values[name], strict=True) if not alone else ():
-            figure.add_scatter(
-                x=info.thresholds,
-                y=values,
-                mode="lines",
-                line={"color": theme.translucent(colour, 0.3), "width": 1},
-                hovertemplate=f"seed {seed}, from %{{x:.2f}}: {name} %{{y:.4g}}<extra></extra>",
-                showlegend=False,
-                legendgroup=name,
-            )
-        figure.add_scatter(
-            x=info.thresholds,
-            y=[mean.mean for mean in means],
-            mode="lines",
-            line={"color": colour, "width": 2.2, "dash": "dot" if name == "accuracy" else "solid"},
+            hover = f"seed {seed}, from %{{x:.2f}}: {name} %{{y:.4g}}<extra></extra>"
+            seed_line(figure, info.thresholds, values, colour, opacity=0.3, hovertemplate=hover, legendgroup=name)
+        mean_line(
+            figure,
+            info.thresholds,
+            [mean.mean for mean in means],
+            colour,
+            dash="dot" if name == "accuracy" else "solid",
             text=[plus_minus(mean) for mean in means],
             hovertemplate=f"from %{{x:.2f}}: {name} %{{text}}<extra></extra>",
             name=name,

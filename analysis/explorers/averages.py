@@ -19,6 +19,7 @@ import pandas as pd
 
 from analysis.explorers.update_rules import Array
 from analysis.figures import theme
+from analysis.figures.traces import mean_line, seed_dots
 from analysis.statistics import number
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def averaged(values: Array, beta: float, *, corrected: bool) -> Array:
         corrected: Whether each is divided by the sum of its weights, 1 - βᵗ.
     """
     _checked(beta)
-    found, last = np.empty(len(values)), 0.0
+    averages, last = np.empty(len(values)), 0.0
     for place, value in enumerate(values.tolist()):
         last = beta * last + (1 - beta) * value
-        found[place] = last
-    return found / weight_sum(beta, np.arange(1, len(values) + 1)) if corrected else found
+        averages[place] = last
+    return averages / weight_sum(beta, np.arange(1, len(values) + 1)) if corrected else averages
 
 
 def weight_sum(beta: float, t: Array | np.ndarray | int) -> Array:
@@ -62,8 +63,8 @@ def weight_sum(beta: float, t: Array | np.ndarray | int) -> Array:
 
 def weights(beta: float, t: int, *, corrected: bool) -> Array:
     """The weight of the value k steps ago in the average after t values, k = 0 to t - 1: (t,)."""
-    own = (1 - _checked(beta)) * beta ** np.arange(t, dtype=np.float64)
-    return own / weight_sum(beta, t) if corrected else own
+    terms = (1 - _checked(beta)) * beta ** np.arange(t, dtype=np.float64)
+    return terms / weight_sum(beta, t) if corrected else terms
 
 
 def memory(beta: float) -> float:
@@ -113,8 +114,8 @@ class AveragesInfo:
         """The root mean square of what the noise left in the corrected average, relative to `noise`."""
         if not self.noise:
             return math.nan
-        own = averaged(self.values - self.truth, self.beta, corrected=True)
-        return float(np.sqrt(np.mean(own**2))) / self.noise
+        noise = averaged(self.values - self.truth, self.beta, corrected=True)
+        return float(np.sqrt(np.mean(noise**2))) / self.noise
 
     @property
     def sentence(self) -> str:
@@ -155,10 +156,14 @@ class AveragesInfo:
         days = np.arange(1, len(self.values) + 1)
         return pd.DataFrame(
             {
-                "day": days, "truth": self.truth, "value": self.values, "average": self.plain,
-                "corrected": self.corrected, "weight_sum": weight_sum(self.beta, days),
+                "day": days,
+                "truth": self.truth,
+                "value": self.values,
+                "average": self.plain,
+                "corrected": self.corrected,
+                "weight_sum": weight_sum(self.beta, days),
             }
-        )  # fmt: skip
+        )
 
     def weights_frame(self) -> pd.DataFrame:
         """Columns: days_ago, weight, corrected; of the chosen day."""
@@ -181,14 +186,14 @@ def averages_info(beta: float, *, noise: float = 3.0, seed: int = 0, at: int = D
     Args:
         beta: β, 0 to less than 1.
         noise: The standard deviation of its noise (°C).
-        seed: Of the noise.
+        seed: The seed of the noise.
         at: The day whose weights are shown, 1 to DAYS.
     """
     if not 1 <= at <= DAYS:
         raise ValueError(f"at: {at} is not allowed; allowed: 1 to {DAYS}")
     truth = MEAN + SWING * np.cos(2 * np.pi * np.arange(DAYS) / 150)
     values = truth + noise * np.random.default_rng(seed).standard_normal(DAYS)
-    plain, right = (averaged(values, beta, corrected=each) for each in (False, True))
+    plain, right = (averaged(values, beta, corrected=corrected) for corrected in (False, True))
     return AveragesInfo(beta, noise, at, truth, values, plain, right)
 
 
@@ -199,28 +204,24 @@ def plot_averages(info: AveragesInfo, *, dark: bool = False, height: int = 400) 
     figure = go.Figure()
     figure.update_layout(**theme.layout(dark, x="day", y="temperature (°C)", height=height))
     days = np.arange(1, len(info.values) + 1)
-    blue, grey = theme.palette(dark)[0], "#8a929e" if dark else "#7b838f"
-    ochre = theme.palette(dark)[1]
-    figure.add_scatter(
-        x=days, y=info.values, mode="markers", name="a day's value",
-        marker={"size": 4, "color": theme.translucent(grey, 0.6)}, hovertemplate="day %{x}: %{y:.3g} °C<extra></extra>",
-    )  # fmt: skip
-    figure.add_scatter(
-        x=days, y=info.truth, mode="lines", name="without noise", line={"color": grey, "width": 1.2},
-        hovertemplate="without noise, day %{x}: %{y:.3g} °C<extra></extra>",
-    )  # fmt: skip
-    for name, own, colour, dash in (
-        ("average, not corrected", info.plain, ochre, "dash"), ("average, corrected", info.corrected, blue, "solid"),
-    ):  # fmt: skip
-        figure.add_scatter(
-            x=days, y=own, mode="lines", name=name, line={"color": colour, "width": 2.2, "dash": dash},
-            hovertemplate=f"<b>{name}</b><br>day %{{x}}: %{{y:.3g}} °C<extra></extra>",
-        )  # fmt: skip
+    (blue, ochre), grey = theme.palette(dark)[:2], theme.grey(dark)
+    hover = "day %{x}: %{y:.3g} °C<extra></extra>"
+    seed_dots(figure, days, info.values, grey, size=4, opacity=0.6, name="a day's value", hovertemplate=hover)
+    hover = f"without noise, {hover}"
+    mean_line(figure, days, info.truth, grey, width=1.2, name="without noise", hovertemplate=hover)
+    averages = (
+        ("average, not corrected", info.plain, ochre, "dash"),
+        ("average, corrected", info.corrected, blue, "solid"),
+    )
+    for name, average, colour, dash in averages:
+        hover = f"<b>{name}</b><br>day %{{x}}: %{{y:.3g}} °C<extra></extra>"
+        mean_line(figure, days, average, colour, dash=dash, name=name, hovertemplate=hover)
     figure.add_vline(
-        x=info.at, line={"width": 1, "color": grey, "dash": "dot"},
+        x=info.at,
+        line={"width": 1, "color": grey, "dash": "dot"},
         annotation={"text": f"day {info.at}", "font": {"size": 11, "color": grey}},
         annotation_position="top left" if info.at > DAYS / 2 else "top right",
-    )  # fmt: skip
+    )
     figure.update_xaxes(range=[0, len(days) + 1])
     return figure
 
@@ -231,25 +232,27 @@ def plot_weights(info: AveragesInfo, *, dark: bool = False, height: int = 400) -
 
     figure = go.Figure()
     figure.update_layout(**theme.layout(dark, x="days ago", y="weight", height=height))
-    own = info.weights_frame()
-    sums = {column: float(own[column].sum()) for column in ("weight", "corrected")}
+    weights = info.weights_frame()
+    sums = {column: float(weights[column].sum()) for column in ("weight", "corrected")}
+    away = memory(info.beta)
     # What is further away has no weight that could be seen.
-    own = own[own["days_ago"] <= max(12, 6 * memory(info.beta))]
-    blue, ochre = theme.palette(dark)[:2]
-    grey = "#8a929e" if dark else "#7b838f"
-    for name, column, colour in (
-        ("corrected", "corrected", theme.translucent(blue, 0.85)), ("not corrected", "weight", ochre),
-    ):  # fmt: skip
+    weights = weights[weights["days_ago"] <= max(12, 6 * away)]
+    (blue, ochre), grey = theme.palette(dark)[:2], theme.grey(dark)
+    bars = (("corrected", "corrected", theme.translucent(blue, 0.85)), ("not corrected", "weight", ochre))
+    for name, column, colour in bars:
         figure.add_bar(
-            x=own["days_ago"], y=own[column], name=f"{name}, sum {number(sums[column], 3)}",
+            x=weights["days_ago"],
+            y=weights[column],
+            name=f"{name}, sum {number(sums[column], 3)}",
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate=f"{name}, %{{x}} days ago: %{{y:.3g}}<extra></extra>",
-        )  # fmt: skip
-    away = memory(info.beta)
+        )
     figure.add_vline(
-        x=away, line={"width": 1, "color": grey, "dash": "dot"},
-        annotation={"text": "1/(1 − β)", "font": {"size": 11, "color": grey}}, annotation_position="top right",
-    )  # fmt: skip
+        x=away,
+        line={"width": 1, "color": grey, "dash": "dot"},
+        annotation={"text": "1/(1 − β)", "font": {"size": 11, "color": grey}},
+        annotation_position="top right",
+    )
     figure.update_layout(bargap=0.15, barmode="group")
     figure.update_xaxes(range=[-0.6, max(12.0, 3 * away, min(6 * away, info.at)) + 0.6])
     figure.update_yaxes(rangemode="tozero")

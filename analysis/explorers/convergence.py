@@ -1,6 +1,6 @@
 """How fast gradient descent, momentum and Nesterov's momentum come down a quadratic, from its curvatures alone.
 
-Along each eigenvector of a quadratic the error e obeys a recurrence of its own (curvature λ, learning rate η):
+Along each eigenvector of a quadratic the error e obeys its own recurrence (curvature λ, learning rate η):
 
     e(t+1) = p·e(t) - q·e(t-1),   e(1) = s·e(0)
 
@@ -8,7 +8,7 @@ Along each eigenvector of a quadratic the error e obeys a recurrence of its own 
     momentum           p = 1 + β - ηλ          q = β             s = 1 - ηλ
     Nesterov           p = (1 + β)(1 - ηλ)     q = β(1 - ηλ)     s = 1 - ηλ(1 + β)
 
-In the end e shrinks by ρ a step, the spectral radius of the companion matrix [[p, -q], [1, 0]]. The best rates for
+In the end e shrinks by ρ per step, the spectral radius of the companion matrix [[p, -q], [1, 0]]. The best rates for
 curvatures from μ to L, κ = L / μ, are in Lessard, Recht and Packard (2016), SIAM J. Optim. 26, table 1:
 
     gradient descent   η = 2 / (L + μ)                                              ρ = (κ - 1) / (κ + 1)
@@ -45,7 +45,7 @@ class Recurrence:
 
     @property
     def rate(self) -> float:
-        """ρ: by how much the error shrinks a step, in the long run."""
+        """ρ, the factor by which the error shrinks per step in the long run."""
         return abs(self.roots[0])
 
     def envelope(self, t: Array) -> Array:
@@ -63,13 +63,13 @@ class Recurrence:
             return np.asarray(powers + abs(self.first - a) * spread)
 
     def steps_to(self, share: float) -> int | None:
-        """From which step on |e| is at most `share` of what it was, as the envelope says; None if it never is.
+        """The step from which |e| is at most `share` of what it was, as the envelope says; None if it never is.
 
         Exact for gradient descent; for the others it may come earlier.
         """
         if not self.rate < 1:
             return None
-        if self.rate <= share**2:  # gone at once, but for what the first step does
+        if self.rate <= share**2:  # reached at once, but for what the first step does
             few = np.arange(10, dtype=np.float64)
             return int(np.flatnonzero(self.envelope(few) > share)[-1]) + 1
         # 0.9^k is 0.81 in the second step, whatever the logarithms round to. From here on the envelope falls.
@@ -93,17 +93,17 @@ def recurrence(rule: Rule, curvature: float) -> Recurrence | None:
         rule: With one learning rate.
         curvature: The eigenvalue.
     """
-    moved = float(rule.lr) * curvature
+    step = float(rule.lr) * curvature
     match rule:
         case GradientDescent():
-            return Recurrence(1 - moved, 0.0, 1 - moved)
+            return Recurrence(1 - step, 0.0, 1 - step)
         case Momentum(corrected=False):
             # The average is 1 - β times the sum.
-            moved *= 1 - rule.beta if rule.average else 1
-            return Recurrence(1 + rule.beta - moved, rule.beta, 1 - moved)
+            step *= 1 - rule.beta if rule.average else 1
+            return Recurrence(1 + rule.beta - step, rule.beta, 1 - step)
         case Nesterov():
-            left = 1 - moved
-            return Recurrence((1 + rule.beta) * left, rule.beta * left, 1 - moved * (1 + rule.beta))
+            left = 1 - step
+            return Recurrence((1 + rule.beta) * left, rule.beta * left, 1 - step * (1 + rule.beta))
     return None
 
 
@@ -114,12 +114,12 @@ class Convergence:
     curvatures: tuple[float, ...]
     """The eigenvalues, the smallest first."""
     along: tuple[Recurrence, ...]
-    """One an eigenvalue."""
+    """One per eigenvalue."""
 
     @property
     def rates(self) -> tuple[float, ...]:
         """ρ of each direction."""
-        return tuple(each.rate for each in self.along)
+        return tuple(direction.rate for direction in self.along)
 
     @property
     def rate(self) -> float:
@@ -127,9 +127,9 @@ class Convergence:
         return max(self.rates)
 
     def steps_to(self, share: float) -> int | None:
-        """From which step on every direction is within `share` of what it was; None if one never is."""
-        each = [own.steps_to(share) for own in self.along]
-        return None if None in each else max(step for step in each if step is not None)
+        """The step from which every direction is within `share` of what it was; None if one never is."""
+        steps = [direction.steps_to(share) for direction in self.along]
+        return None if None in steps else max(step for step in steps if step is not None)
 
     def envelope(self, parts: Sequence[float], steps: int) -> Array:
         """What the distance to the minimum does not exceed: (steps + 1,).
@@ -139,17 +139,17 @@ class Convergence:
             steps: How many steps.
         """
         t = np.arange(steps + 1, dtype=np.float64)
-        each = [abs(part) * own.envelope(t) for part, own in zip(parts, self.along, strict=True)]
+        errors = [abs(part) * direction.envelope(t) for part, direction in zip(parts, self.along, strict=True)]
         with np.errstate(over="ignore"):
-            return np.asarray(np.sqrt(np.sum(np.square(each), axis=0)))
+            return np.asarray(np.sqrt(np.sum(np.square(errors), axis=0)))
 
 
 def convergence(rule: Rule, curvatures: Sequence[float]) -> Convergence | None:
     """What is known of a rule on the quadratic with these eigenvalues; None if nothing is."""
     ordered = sorted(curvatures)
-    along = [recurrence(rule, each) for each in ordered]
-    known = tuple(each for each in along if each is not None)
-    return Convergence(tuple(ordered), known) if len(known) == len(ordered) else None
+    along = [recurrence(rule, curvature) for curvature in ordered]
+    directions = tuple(direction for direction in along if direction is not None)
+    return Convergence(tuple(ordered), directions) if len(directions) == len(ordered) else None
 
 
 def best(rule: type[Rule], curvatures: Sequence[float]) -> Rule | None:

@@ -24,14 +24,14 @@ class MomentumInfo:
     """Both ways of writing it, each with both learning rates."""
 
     lr: float
-    """Of the sum."""
+    """The learning rate of the sum."""
     beta: float
     ways: TrajectoriesInfo
     """The sum at lr, the average at lr / (1 - β); then, forgotten, the average at lr and the sum at lr / (1 - β)."""
 
     @property
     def factor(self) -> float:
-        """By how much the learning rates of equal paths differ: 1 / (1 - β)."""
+        """The factor by which the learning rates of equal paths differ: 1 / (1 - β)."""
         return 1 / (1 - self.beta)
 
     @property
@@ -43,7 +43,7 @@ class MomentumInfo:
 
     @property
     def sentence(self) -> str:
-        """That they are equal, and what becomes of those whose learning rate was left as it was; plain text."""
+        """Whether both paths are equal, and what becomes of those whose learning rate was not changed; plain text."""
         if self.ways.problem:
             return self.ways.problem
         if self.beta == 0:
@@ -58,7 +58,7 @@ class MomentumInfo:
         )
 
     def frame(self) -> pd.DataFrame:
-        """As of `TrajectoriesInfo`."""
+        """The table of `TrajectoriesInfo.frame`, of all four trajectories."""
         return self.ways.frame()
 
 

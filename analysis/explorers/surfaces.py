@@ -31,13 +31,13 @@ class Surface:
     window: tuple[tuple[float, float], tuple[float, float]]
     """What is shown: from and to, of x and of y."""
     start: tuple[float, float]
-    """Where one begins if nothing else is said."""
+    """The start if no other is given."""
     lr: float
     """A learning rate at which gradient descent comes down from there."""
     eigenvalues: tuple[float, float] | None = None
-    """Of a quadratic: its curvatures, the smaller first."""
+    """The curvatures of a quadratic, the smaller first."""
     eigenvectors: Array | None = None
-    """Of a quadratic: (2, 2), a column an eigenvalue."""
+    """The directions of the curvatures of a quadratic: (2, 2), one column per eigenvalue."""
 
     @property
     def condition(self) -> float | None:
@@ -67,12 +67,20 @@ def bowl(condition: float = 100.0, degrees: float = 0.0) -> Surface:
     if not condition >= 1:
         raise ValueError(f"condition: {condition} is not allowed; allowed: 1 and more")
     root, angle = math.sqrt(condition), math.radians(degrees)
-    turned = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    matrix = turned @ np.diag([1 / root, root]) @ turned.T
+    axes = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    matrix = axes @ np.diag([1 / root, root]) @ axes.T
     return Surface(
-        "bowl", lambda w: np.asarray(0.5 * np.sum(w * (w @ matrix), axis=-1)), lambda w: np.asarray(w @ matrix),
-        np.zeros((1, 2)), 0.0, ((-2.0, 2.0), (-2.0, 2.0)), (-1.8, 1.0), 0.1, (1 / root, root), turned,
-    )  # fmt: skip
+        name="bowl",
+        value=lambda w: np.asarray(0.5 * np.sum(w * (w @ matrix), axis=-1)),
+        gradient=lambda w: np.asarray(w @ matrix),
+        minima=np.zeros((1, 2)),
+        lowest=0.0,
+        window=((-2.0, 2.0), (-2.0, 2.0)),
+        start=(-1.8, 1.0),
+        lr=0.1,
+        eigenvalues=(1 / root, root),
+        eigenvectors=axes,
+    )
 
 
 def _rosenbrock(w: Array) -> Array:
@@ -89,9 +97,15 @@ def _rosenbrock_gradient(w: Array) -> Array:
 def rosenbrock() -> Surface:
     """(1 - x)² + 100·(y - x²)²: a curved valley that is easy to find and slow to walk along (Rosenbrock 1960)."""
     return Surface(
-        "Rosenbrock", _rosenbrock, _rosenbrock_gradient, np.array([[1.0, 1.0]]), 0.0, ((-2.0, 2.0), (-1.0, 3.0)),
-        (-1.2, 1.0), 0.001,
-    )  # fmt: skip
+        name="Rosenbrock",
+        value=_rosenbrock,
+        gradient=_rosenbrock_gradient,
+        minima=np.array([[1.0, 1.0]]),
+        lowest=0.0,
+        window=((-2.0, 2.0), (-1.0, 3.0)),
+        start=(-1.2, 1.0),
+        lr=0.001,
+    )
 
 
 def _saddle(w: Array) -> Array:
@@ -105,11 +119,17 @@ def _saddle_gradient(w: Array) -> Array:
 
 
 def saddle() -> Surface:
-    """x²/2 - y²/2 + y⁴/4: a saddle at the origin, flat to who comes along x, between two minima at (0, ±1)."""
+    """x²/2 - y²/2 + y⁴/4: a saddle at the origin, flat when approached along x, between two minima at (0, ±1)."""
     return Surface(
-        "saddle", _saddle, _saddle_gradient, np.array([[0.0, 1.0], [0.0, -1.0]]), -0.25, ((-2.0, 2.0), (-2.0, 2.0)),
-        (-1.5, 0.01), 0.1,
-    )  # fmt: skip
+        name="saddle",
+        value=_saddle,
+        gradient=_saddle_gradient,
+        minima=np.array([[0.0, 1.0], [0.0, -1.0]]),
+        lowest=-0.25,
+        window=((-2.0, 2.0), (-2.0, 2.0)),
+        start=(-1.5, 0.01),
+        lr=0.1,
+    )
 
 
 def _himmelblau(w: Array) -> Array:
@@ -134,7 +154,14 @@ def himmelblau() -> Surface:
         ]
     )
     return Surface(
-        "Himmelblau", _himmelblau, _himmelblau_gradient, minima, 0.0, ((-5.0, 5.0), (-5.0, 5.0)), (0.0, -0.5), 0.01
+        name="Himmelblau",
+        value=_himmelblau,
+        gradient=_himmelblau_gradient,
+        minima=minima,
+        lowest=0.0,
+        window=((-5.0, 5.0), (-5.0, 5.0)),
+        start=(0.0, -0.5),
+        lr=0.01,
     )
 
 

@@ -1,8 +1,8 @@
-"""The ways that optimizers take down a surface, how many steps they need, and what theory says on a quadratic.
+"""The trajectories of optimizers down a surface, how many steps they need, and what theory says on a quadratic.
 
 A method has arrived at the first step from which its distance to the nearest minimum stays within 1% of what it was at
 the start, as far as it was followed. It has diverged when its numbers grow beyond a hundred windows, or cease to be
-numbers; its way is drawn to where it leaves the window for good.
+numbers; its trajectory is drawn to where it leaves the window for good.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ from analysis.statistics import number
 from analysis.words import counted, joined
 
 METHODS: Final = {
-    "sgd": "gradient descent", "momentum": "momentum", "nesterov": "Nesterov", "rmsprop": "RMSprop", "adam": "Adam",
-}  # fmt: skip
+    "sgd": "gradient descent",
+    "momentum": "momentum",
+    "nesterov": "Nesterov",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+}
 """Method -> what it is called. The names are those of the optimizers, which give them their colours."""
 ARRIVED: Final = 0.01
 CLOSE: Final = 0.001
 BEYOND: Final = 100
-"""So many windows away a way has diverged."""
+"""A trajectory that is so many windows away has diverged."""
 RATES: Final = tuple(float(f"{10 ** (k / 10):.2g}") for k in range(-40, 11))
 """Learning rates among which the best is looked for: ten a decade, from 0.0001 to 10."""
 
@@ -39,20 +43,20 @@ class Settings:
     """What the rules share beside their learning rates."""
 
     beta: float = 0.9
-    """Of momentum and Nesterov; β₁ of Adam."""
+    """β of momentum and Nesterov; β₁ of Adam."""
     beta2: float = 0.99
-    """Of RMSprop; β₂ of Adam."""
+    """β of RMSprop; β₂ of Adam."""
     eps: float = 1e-8
-    """Of RMSprop and Adam."""
+    """What RMSprop and Adam add to the denominator."""
     corrected: bool = True
-    """Of Adam."""
+    """Whether Adam corrects the bias of its averages."""
 
     def rule(self, method: str, lr: Rate) -> Rule:
         """The method with these settings.
 
         Args:
             method: One of METHODS.
-            lr: Its learning rate, or one a point of a batch.
+            lr: Its learning rate, or one per point of a batch.
         """
         match method:
             case "sgd":
@@ -77,7 +81,7 @@ class Entry:
     label: str
     rule: Rule
     beneath: bool = False
-    """Whether it is drawn as a broad band, on which another way that is the same can be seen."""
+    """Whether it is drawn as a broad band, on which another trajectory that is the same can be seen."""
 
     @property
     def setting(self) -> str:
@@ -91,7 +95,7 @@ def settled(distances: Array, share: float) -> Array:
 
     Args:
         distances: (steps + 1, ...).
-        share: Of the distance at the start.
+        share: A share of the distance at the start.
     """
     outside = ~(distances <= share)
     last = len(outside) - 1 - np.argmax(outside[::-1], axis=0)
@@ -100,12 +104,12 @@ def settled(distances: Array, share: float) -> Array:
 
 
 def best_rate(surface: Surface, method: str, settings: Settings, start: tuple[float, float], steps: int) -> float:
-    """Of RATES the one that arrives first; where none arrives, the one that comes nearest.
+    """The one of RATES that arrives first; where none arrives, the one that comes nearest.
 
     Args:
         surface: What is descended.
         method: One of METHODS.
-        settings: Beside the learning rate.
+        settings: What it takes beside the learning rate.
         start: Where it begins.
         steps: How many it may take.
     """
@@ -118,7 +122,7 @@ def best_rate(surface: Surface, method: str, settings: Settings, start: tuple[fl
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One way down."""
+    """The points that one rule goes through."""
 
     entry: Entry
     points: Array
@@ -134,7 +138,7 @@ class Trajectory:
     arrived: int | None
     """The first step from which it stays within ARRIVED."""
     close: int | None
-    """The same within CLOSE."""
+    """The first step from which it stays within CLOSE."""
     leaves: int | None
     """The last step in the window, if it ends outside."""
     minimum: tuple[float, float]
@@ -168,7 +172,7 @@ def _factor(rate: float) -> str:
 
 @dataclass(frozen=True)
 class TrajectoriesInfo:
-    """What `plot_surface` and `plot_distances` (trajectory_figures.py) draw."""
+    """What `plot_surface` and `plot_distances` (trajectory_figure.py) draw."""
 
     surface: Surface
     start: tuple[float, float]
@@ -196,13 +200,13 @@ class TrajectoriesInfo:
 
     @property
     def sentence(self) -> str:
-        """Who arrives when, in plain text."""
+        """Which method arrives when, in plain text."""
         if self.problem:
             return self.problem
-        there = [way for way in self.order if way.arrived is not None]
+        arrived = [way for way in self.order if way.arrived is not None]
         parts = []
-        if there:
-            first = [way for way in there if way.arrived == there[0].arrived]
+        if arrived:
+            first = [way for way in arrived if way.arrived == arrived[0].arrived]
             place = "the minimum" if len(self.surface.minima) == 1 else "a minimum"
             lead = joined([way.label for way in first])
             is_first = "are the first to stay" if len(first) > 1 else "is the first to stay"
@@ -210,35 +214,35 @@ class TrajectoriesInfo:
                 f"{lead} {is_first if len(self.ways) > 1 else 'stays'} within 1% of the starting distance from {place},"
                 f" {'both ' if len(first) == 2 else 'all ' if len(first) > 2 else ''}{first[0].outcome}"
             )
-            later = there[len(first) :]
+            later = arrived[len(first) :]
             if later:
                 parts.append(f"then {joined([f'{way.label} after {way.arrived}' for way in later])}")
         left = [way for way in self.order if way.arrived is None and not way.diverged]
         if left:
             has = [f"{way.label} {'' if k else 'has '}{_percent(way.distances[-1])}" for k, way in enumerate(left)]
-            of = "that" if there else "the starting"
+            of = "that" if arrived else "the starting"
             parts.append(f"{joined(has)} of {of} distance left after {counted(self.steps, 'step')}")
-        if lost := [way.label for way in self.order if way.diverged]:
-            parts.append(f"{'all of them' if len(lost) == len(self.ways) > 1 else joined(lost)} diverged")
+        if diverged := [way.label for way in self.order if way.diverged]:
+            parts.append(f"{'all of them' if len(diverged) == len(self.ways) > 1 else joined(diverged)} diverged")
         text = "; ".join(parts) + "."
         return text[0].upper() + text[1:]
 
     @property
     def ends(self) -> str:
         """Which minima were found, where it is not one and the same; nothing otherwise."""
-        found: dict[tuple[float, float], list[str]] = {}
+        minima: dict[tuple[float, float], list[str]] = {}
         for way in self.order:
             if way.arrived is not None:
-                found.setdefault(way.minimum, []).append(way.label)
-        if len(found) < 2:
+                minima.setdefault(way.minimum, []).append(way.label)
+        if len(minima) < 2:
             return ""
-        at = [f"{joined(names)} at ({number(x, 3)}, {number(y, 3)})" for (x, y), names in found.items()]
-        return f"They end in {len(found)} different minima: {joined(at)}."
+        at = [f"{joined(names)} at ({number(x, 3)}, {number(y, 3)})" for (x, y), names in minima.items()]
+        return f"They end in {len(minima)} different minima: {joined(at)}."
 
     @property
     def theory(self) -> str:
         """What theory says beforehand of the methods that it knows, in plain text; nothing off a quadratic."""
-        return " ".join(filter(None, [_foretold(self.ways), _optima(self.surface)]))
+        return " ".join(filter(None, [_predicted(self.ways), _optima(self.surface)]))
 
     def frame(self) -> pd.DataFrame:
         """Columns: method, lr, step, x, y, value, distance (relative), bound (of theory, nan where it has none)."""
@@ -261,9 +265,9 @@ class TrajectoriesInfo:
         return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=columns)
 
     def table(self) -> pd.DataFrame:
-        """A row a method, in `order`: method, setting, within 1%, within 0.1% (steps), at the end (percent), rate.
+        """One row per method, in `order`: method, setting, within 1%, within 0.1% (steps), at the end (percent), rate.
 
-        `rate` is the shrinkage a step of the slowest direction by theory, nan where it says nothing.
+        `rate` is the shrinkage per step of the slowest direction by theory, nan where it says nothing.
         """
         return pd.DataFrame(
             {
@@ -277,22 +281,22 @@ class TrajectoriesInfo:
         )
 
 
-def _foretold(ways: Sequence[Trajectory]) -> str:
+def _predicted(ways: Sequence[Trajectory]) -> str:
     parts = []
     for way in ways:
         if way.theory is None:
             continue
         flat, steep = way.theory.rates[0], way.theory.rates[-1]
-        each = f"the flat direction by {_factor(flat)} and the steep one by {_factor(steep)} a step"
+        directions = f"the flat direction by {_factor(flat)} and the steep one by {_factor(steep)} a step"
         if math.isclose(flat, steep, abs_tol=5e-4):
-            each = f"both directions by {_factor(flat)} a step"
+            directions = f"both directions by {_factor(flat)} a step"
         linear = way.entry.method == "sgd"
         many = way.theory.steps_to(ARRIVED)
         then = (
             f"{'' if linear else 'at most '}{counted(many, 'step')} to a hundredth" if many else "it does not converge"
         )
         parts.append(
-            f"{way.label} at {way.entry.setting} multiplies {each}{'' if linear else ' in the long run'}: {then}"
+            f"{way.label} at {way.entry.setting} multiplies {directions}{'' if linear else ' in the long run'}: {then}"
         )
     return f"Theory: {'; '.join(parts)}." if parts else ""
 
@@ -300,25 +304,25 @@ def _foretold(ways: Sequence[Trajectory]) -> str:
 def _optima(surface: Surface) -> str:
     if surface.eigenvalues is None or surface.condition is None:
         return ""
-    said = []
+    rates = []
     for method, kind in (("sgd", GradientDescent), ("momentum", Momentum), ("nesterov", Nesterov)):
         rule = best(kind, surface.eigenvalues)
-        known = convergence(rule, surface.eigenvalues) if rule else None
-        if rule and known:
-            said.append(f"{known.rate:.3f} for {METHODS[method]} ({Entry(method, method, rule).setting})")
-    return f"The best rates at condition number {number(surface.condition, 4)}: {joined(said)}."
+        theory = convergence(rule, surface.eigenvalues) if rule else None
+        if rule and theory:
+            rates.append(f"{theory.rate:.3f} for {METHODS[method]} ({Entry(method, method, rule).setting})")
+    return f"The best rates at condition number {number(surface.condition, 4)}: {joined(rates)}."
 
 
-def _way(surface: Surface, start: Array, entry: Entry, steps: int) -> Trajectory:
+def _trajectory(surface: Surface, start: Array, entry: Entry, steps: int) -> Trajectory:
     points = path(entry.rule, surface.gradient, start, steps)
     (left, right), (low, high) = surface.window
     centre = np.array([(left + right) / 2, (low + high) / 2])
     with np.errstate(invalid="ignore"):
-        gone = ~(np.abs(points - centre).max(axis=1) <= BEYOND * max(right - left, high - low))
-    diverged = bool(gone.any())
+        beyond = ~(np.abs(points - centre).max(axis=1) <= BEYOND * max(right - left, high - low))
+    diverged = bool(beyond.any())
     if diverged:
         # The first place that is beyond tells in which direction it went, unless it is no place any more.
-        last = int(np.argmax(gone))
+        last = int(np.argmax(beyond))
         points = points[: last + (float(np.abs(points[last]).max()) < 1e9)]
     first = float(surface.distance(start))
     distances = surface.distance(points) / (first or 1.0)
@@ -353,12 +357,14 @@ def _way(surface: Surface, start: Array, entry: Entry, steps: int) -> Trajectory
 def trajectories_info(
     surface: Surface, start: tuple[float, float], entries: Sequence[Entry], steps: int
 ) -> TrajectoriesInfo:
-    """Every entry's way from `start`.
+    """The trajectory of each entry from `start`.
 
     Args:
         surface: What is descended.
         start: x and y, in the window.
-        entries: Who takes part, in the order of the legend.
+        entries: The rules that take part, in the order of the legend.
         steps: How many each takes.
     """
-    return TrajectoriesInfo(surface, start, [_way(surface, np.array(start), each, steps) for each in entries], steps)
+    return TrajectoriesInfo(
+        surface, start, [_trajectory(surface, np.array(start), entry, steps) for entry in entries], steps
+    )

@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 Memory = tuple[Array, ...]
 """The running averages of a rule, each of the shape of the points."""
 Rate = float | Array
-"""A learning rate, or one a point of a batch: (n, 1)."""
+"""A learning rate, or one per point of a batch: (n, 1)."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def path(rule: Rule, gradient: Callable[[Array], Array], start: Array, steps: in
     Where it diverges the numbers grow beyond all bounds, to infinity and to nan.
 
     Args:
-        rule: With one learning rate, or one a point of the batch.
+        rule: With one learning rate, or one per point of the batch.
         gradient: Of points of the shape of `start`.
         start: A point, or a batch of them.
         steps: How many steps are taken.

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import cross
+from analysis.figures.traces import band, band_opacity, bounds, crosses, mean_line, seed_line, thin
 from analysis.figures.vertical_range import Span, edge_words, fit, span_of
 from analysis.runs.ranking import RUNNING, Group
 from analysis.runs.steps_and_times import (
@@ -31,14 +31,11 @@ from analysis.runs.steps_and_times import (
     unplaced_sentence,
 )
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval, plus_minus
-from analysis.statistics.independent import DATASETS, independent, share
+from analysis.statistics.independent import DATASETS, any_shared, independent
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-BUCKETS = 300
-"""A line is thinned to at most this many buckets, each with its lowest and its highest point."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Curve:
-    """One group's curves: its runs, and their mean as one interval a step."""
+    """One group's curves: its runs, and their mean as one interval per step."""
 
     group: Group
     lines: list[Line]
@@ -87,6 +84,11 @@ class Curve:
     def x(self) -> np.ndarray:
         """Where its means stand on the horizontal axis."""
         return self.steps if self.along is None else self.along
+
+    @property
+    def name(self) -> str:
+        """What the legend calls it."""
+        return theme.plain(theme.shortened(self.group.label))
 
     @property
     def n(self) -> int:
@@ -107,6 +109,13 @@ class CurvesInfo:
     """The group that values are differences from, if they are."""
     caveat: str = ""
     """A sentence on what misleads in where the runs stand on the horizontal axis; nothing where nothing does."""
+
+    @property
+    def title(self) -> str:
+        """What the vertical axis shows."""
+        unit = " (s)" if self.metric.startswith("time/") else ""
+        baseline = f", minus {theme.shortened(self.baseline, 30)}" if self.baseline else ""
+        return f"{self.metric}{unit}{baseline}"
 
     @property
     def notes(self) -> list[str]:
@@ -145,7 +154,7 @@ class CurvesInfo:
         if not sizes:
             return ""
         n = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        shared = any(share([line.data for line in _counted(curve.lines)]) for curve in self.curves)
+        shared = any(any_shared([line.data for line in _counted(curve.lines)]) for curve in self.curves)
         return f"95% t-interval, n={n}{f' {DATASETS}' if shared else ''}"
 
     def frame(self) -> pd.DataFrame:
@@ -163,18 +172,6 @@ class CurvesInfo:
         return frame if self.smoothing else frame.drop(columns="smoothed")
 
 
-def thin(steps: np.ndarray, values: np.ndarray, buckets: int = BUCKETS) -> tuple[np.ndarray, np.ndarray]:
-    """At most two points a bucket, the lowest and the highest, and both ends: every spike stays."""
-    if len(steps) <= 2 * buckets:
-        return steps, values
-    keep = {0, len(steps) - 1}
-    for part in np.array_split(np.arange(len(steps)), buckets):
-        keep.add(int(part[np.argmin(values[part])]))
-        keep.add(int(part[np.argmax(values[part])]))
-    chosen = np.array(sorted(keep))
-    return steps[chosen], values[chosen]
-
-
 def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     """The debiased exponential mean: s_k = weight s_(k-1) + (1 - weight) v_k, divided by 1 - weight^k.
 
@@ -184,15 +181,15 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     """
     if not 0 <= weight < 1:
         raise ValueError(f"weight: {weight} is not allowed; allowed: 0 to less than 1")
-    found, last = np.empty(len(values)), 0.0
+    means, last = np.empty(len(values)), 0.0
     for k, value in enumerate(values.tolist(), start=1):
         last = weight * last + (1 - weight) * value
-        found[k - 1] = last / (1 - weight**k)
-    return found
+        means[k - 1] = last / (1 - weight**k)
+    return means
 
 
 def _counted(lines: Sequence[Line]) -> list[Line]:
-    """Whose values are in the mean."""
+    """The lines whose values are in the mean."""
     counted = [line for line in lines if line.outcome == Outcome.OK and len(line.steps)]
     return counted or [line for line in lines if line.outcome == RUNNING and len(line.steps)]
 
@@ -205,43 +202,43 @@ def _means(lines: Sequence[Line]) -> tuple[np.ndarray, list[Interval], np.ndarra
     for line in counted[1:]:
         shared &= set(line.steps.tolist())
     steps = np.array(sorted(shared))
-    at = [dict(zip(line.steps.tolist(), line.y.tolist(), strict=True)) for line in counted]
+    values_at = [dict(zip(line.steps.tolist(), line.y.tolist(), strict=True)) for line in counted]
     sets, seeds = [line.data for line in counted], [line.seed for line in counted]
-    means = [interval(independent([values[step] for values in at], sets, seeds)) for step in steps.tolist()]
+    means = [interval(independent([values[step] for values in values_at], sets, seeds)) for step in steps.tolist()]
     if all(line.along is None for line in counted):
         return steps, means, None
     places = [dict(zip(line.steps.tolist(), line.x.tolist(), strict=True)) for line in counted]
-    return steps, means, np.array([np.mean([own[step] for own in places]) for step in steps.tolist()])
+    return steps, means, np.array([np.mean([x_at[step] for x_at in places]) for step in steps.tolist()])
 
 
-def _placed(line: Line, own: pd.DataFrame | None) -> Line:
+def _placed(line: Line, places: pd.DataFrame | None) -> Line:
     """The line with its points where another metric says, without those for which it says nothing."""
-    if own is None or not len(line.steps):
+    if places is None or not len(line.steps):
         return replace(line, steps=np.array([]), values=np.array([]), along=np.array([]))
-    places = dict(zip(own["step"].to_numpy(dtype=float).tolist(), own["value"].to_numpy(dtype=float), strict=True))
-    x = np.array([places.get(step, math.nan) for step in line.steps.tolist()])
-    known = np.isfinite(x)
-    return replace(line, steps=line.steps[known], values=line.values[known], along=x[known])
+    x_of = dict(zip(places["step"].to_numpy(dtype=float).tolist(), places["value"].to_numpy(dtype=float), strict=True))
+    x = np.array([x_of.get(step, math.nan) for step in line.steps.tolist()])
+    placed = np.isfinite(x)
+    return replace(line, steps=line.steps[placed], values=line.values[placed], along=x[placed])
 
 
 def _apart(line: Line, partners: Mapping[int, Line], mean: Mapping[float, float]) -> Line:
     """The line minus its partner of the same seed; minus the baseline's mean where it has none."""
     partner = partners.get(line.seed)
-    own = dict(zip(partner.steps.tolist(), partner.values.tolist(), strict=True)) if partner else mean
-    known = np.array([step in own for step in line.steps.tolist()], dtype=bool)
-    steps = line.steps[known]
-    values = line.values[known] - np.array([own[step] for step in steps.tolist()])
-    return replace(line, steps=steps, values=values, along=None if line.along is None else line.along[known])
+    reference = dict(zip(partner.steps.tolist(), partner.values.tolist(), strict=True)) if partner else mean
+    shared = np.array([step in reference for step in line.steps.tolist()], dtype=bool)
+    steps = line.steps[shared]
+    values = line.values[shared] - np.array([reference[step] for step in steps.tolist()])
+    return replace(line, steps=steps, values=values, along=None if line.along is None else line.along[shared])
 
 
 def _differences(lines: Mapping[str, list[Line]], baseline: str) -> dict[str, list[Line]]:
     steps, means, _ = _means(lines[baseline])
-    mean = dict(zip(steps.tolist(), [each.mean for each in means], strict=True))
+    mean_at = dict(zip(steps.tolist(), [mean.mean for mean in means], strict=True))
     partners = {line.seed: line for line in _counted(lines[baseline])}
     seeds = [line.seed for line in lines[baseline]]
     if -1 in seeds or len(set(seeds)) < len(seeds):
         partners = {}
-    return {name: [_apart(line, partners, mean) for line in own] for name, own in lines.items()}
+    return {name: [_apart(line, partners, mean_at) for line in group_lines] for name, group_lines in lines.items()}
 
 
 def _line(row: Mapping[Any, Any], history: pd.DataFrame | None) -> Line:
@@ -258,9 +255,15 @@ def _line(row: Mapping[Any, Any], history: pd.DataFrame | None) -> Line:
         points = points[np.isfinite(points["value"].to_numpy(dtype=float))]
         steps, values = points["step"].to_numpy(dtype=float), points["value"].to_numpy(dtype=float)
     return Line(
-        row["run_id"], int(row["seed"]), str(row["outcome"]), steps, values, data=row.get("seed_data", -1), name=name,
+        row["run_id"],
+        int(row["seed"]),
+        str(row["outcome"]),
+        steps,
+        values,
+        data=row.get("seed_data", -1),
+        name=name,
         repeats=None if history is None else repeats(name, history),
-    )  # fmt: skip
+    )
 
 
 def curves_info(
@@ -279,7 +282,7 @@ def curves_info(
 
     Args:
         histories: Long: run_id, key, step, value.
-        runs: One row a run: run_id, group, seed, outcome, counts, and where they are known name and seed_data.
+        runs: One row per run: run_id, group, seed, outcome, counts, and where they are known name and seed_data.
         groups: What to draw, in the order of the legend.
         metric: The metric's name.
         along: The metric whose values, logged at the same steps, are the horizontal axis; the steps if not given.
@@ -288,13 +291,13 @@ def curves_info(
         baseline: The group (its `group`) from which differences are drawn: seed from seed where both have it.
         caveat: A sentence on what misleads in where the runs stand on the horizontal axis.
     """
-    wanted = {group.group for group in groups} | ({baseline} if baseline else set())
-    chosen = runs[runs["counts"].astype(bool) & runs["group"].isin(wanted)] if len(runs) else runs
+    group_ids = {group.group for group in groups} | ({baseline} if baseline else set())
+    chosen = runs[runs["counts"].astype(bool) & runs["group"].isin(group_ids)] if len(runs) else runs
     points = histories[histories["key"] == metric] if len(histories) else histories
     by_run = dict(tuple(points.groupby("run_id", sort=False))) if len(points) else {}
-    others = histories[histories["key"] == along] if along and len(histories) else histories[:0]
-    places = dict(tuple(others.groupby("run_id", sort=False))) if len(others) else {}
-    lines: dict[str, list[Line]] = {name: [] for name in wanted}
+    axis_points = histories[histories["key"] == along] if along and len(histories) else histories[:0]
+    places = dict(tuple(axis_points.groupby("run_id", sort=False))) if len(axis_points) else {}
+    lines: dict[str, list[Line]] = {name: [] for name in group_ids}
     unplaced: list[str] = []
     for row in chosen.to_dict("records"):
         line = _line(row, by_run.get(row["run_id"]))
@@ -306,21 +309,70 @@ def curves_info(
         lines = _differences(lines, baseline)
     curves = []
     for group in groups:
-        own_lines = sorted(lines[group.group], key=lambda line: line.seed)
+        members = sorted(lines[group.group], key=lambda line: line.seed)
         if smoothing:
-            own_lines = [replace(line, smooth=smoothed(line.values, smoothing)) for line in own_lines]
-        steps, means, x = _means(own_lines)
-        curves.append(Curve(group, own_lines, steps, means, x))
-    named = next((group.label for group in groups if group.group == baseline), "the baseline") if baseline else ""
-    return CurvesInfo(metric, curves, axis, smoothing, named, caveat or unplaced_sentence(unplaced, axis))
+            members = [replace(line, smooth=smoothed(line.values, smoothing)) for line in members]
+        steps, means, x = _means(members)
+        curves.append(Curve(group, members, steps, means, x))
+    label = next((group.label for group in groups if group.group == baseline), "the baseline") if baseline else ""
+    return CurvesInfo(metric, curves, axis, smoothing, label, caveat or unplaced_sentence(unplaced, axis))
 
 
 def _seed(line: Line) -> str:
     return f"seed {line.seed}, " if line.seed >= 0 else ""
 
 
-def _unit(metric: str) -> str:
-    return "s" if metric.startswith("time/") else ""
+def _band(figure: go.Figure, curve: Curve, colour: str, *, dark: bool, log: bool) -> None:
+    low, high = bounds(curve.means)
+    if log:
+        # A bound at or below zero has no place on a logarithmic axis: the band ends at the smallest value drawn.
+        span = span_of((line.values for line in curve.lines), log)
+        low = np.where(low > 0, low, span.low if span else 1e-9)
+    band(figure, curve.x, low, high, colour, opacity=band_opacity(dark), legendgroup=curve.group.group)
+
+
+def _run(figure: go.Figure, line: Line, curve: Curve, axis: str, colour: str, dash: str) -> None:
+    x, y = thin(line.x, line.values)
+    seed_line(
+        figure,
+        x,
+        y,
+        colour,
+        dash=dash,
+        mode="lines+markers" if len(x) <= 40 else "lines",
+        marker={"color": theme.translucent(colour, 0.5), "size": 3},
+        hovertemplate=f"<b>{curve.name}</b><br>{_seed(line)}{axis} %{{x:.6g}}: %{{y:.4g}}<extra></extra>",
+        legendgroup=curve.group.group,
+    )
+
+
+def _mean(figure: go.Figure, curve: Curve, axis: str, colour: str, dash: str) -> None:
+    x, y = thin(curve.x, np.array([mean.mean for mean in curve.means]))
+    means = dict(zip(curve.x.tolist(), curve.means, strict=True))
+    mean_line(
+        figure,
+        x if len(x) else [None],
+        y if len(x) else [None],
+        colour,
+        dash=dash,
+        size=5 if 0 < len(x) <= 2 else None,
+        name=curve.name,
+        legendgroup=curve.group.group,
+        text=[f"{plus_minus(means[place])} (n={means[place].n})" for place in x.tolist()] or None,
+        hovertemplate=f"<b>{curve.name}</b><br>{axis} %{{x:.6g}}: %{{text}}<extra></extra>",
+    )
+
+
+def _end(figure: go.Figure, line: Line, curve: Curve, axis: str, colour: str, *, dark: bool) -> None:
+    """What became of a run that was pruned or diverged, at its last point."""
+    last = {"x": line.x[-1:].tolist(), "y": line.values[-1:].tolist(), "legendgroup": curve.group.group}
+    if line.outcome == Outcome.PRUNED:
+        marker = {"symbol": "line-ns", "size": 10, "line": {"width": 2, "color": colour}}
+        hovertemplate = f"<b>{curve.name}</b><br>{_seed(line)}pruned after {axis} %{{x:.6g}}<extra></extra>"
+        figure.add_scatter(**last, mode="markers", marker=marker, hovertemplate=hovertemplate, showlegend=False)
+    if line.outcome == Outcome.DIVERGED:
+        hovertemplate = f"<b>{curve.name}</b><br>{_seed(line)}diverged after {axis} %{{x:.6g}}<extra></extra>"
+        crosses(figure, dark=dark, hovertemplate=hovertemplate, **last)
 
 
 def plot_curves(
@@ -337,82 +389,20 @@ def plot_curves(
     """
     import plotly.graph_objects as go
 
-    colours = theme.palette(dark)
-    places = theme.colour_indices(curve.group.method for curve in info.curves)
     figure = go.Figure()
-    own = [places[curve.group.method] for curve in info.curves]
-    for curve, place, dash in zip(info.curves, own, theme.dashes(own), strict=True):
-        colour, name = colours[place], theme.plain(theme.shortened(curve.group.label))
-        key = curve.group.group
+    looks = theme.line_looks([curve.group.method for curve in info.curves], dark)
+    for curve, (colour, dash) in zip(info.curves, looks, strict=True):
         if curve.n >= ENOUGH_FOR_AN_INTERVAL and len(curve.steps):
-            low = np.array([mean.low for mean in curve.means])
-            if log:
-                # A bound at or below zero has no place on a logarithmic axis: the band ends at the smallest value seen.
-                seen = span_of((line.values for line in curve.lines), log)
-                low = np.where(low > 0, low, seen.low if seen else 1e-9)
-            high = np.array([mean.high for mean in curve.means])
-            figure.add_scatter(
-                x=np.concatenate([curve.x, curve.x[::-1]]),
-                y=np.concatenate([high, low[::-1]]),
-                mode="lines",
-                fill="toself",
-                fillcolor=theme.translucent(colour, 0.16 if dark else 0.13),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=key,
-            )
+            _band(figure, curve, colour, dark=dark, log=log)
+        drawn = [line for line in curve.lines if len(line.steps)]
         # A single run's mean is the run; one that is in no mean (diverged, crashed) is drawn as itself.
         alone = len(curve.lines) == 1 and len(curve.steps) > 0
-        for line in curve.lines:
-            steps, values = thin(line.x, line.values)
-            if (alone and not info.smoothing) or not len(steps):
-                continue
-            few = len(steps) <= 40
-            figure.add_scatter(
-                x=steps,
-                y=values,
-                mode="lines+markers" if few else "lines",
-                line={"color": theme.translucent(colour, 0.35), "width": 1, "dash": dash},
-                marker={"color": theme.translucent(colour, 0.5), "size": 3},
-                hovertemplate=f"<b>{name}</b><br>{_seed(line)}{info.axis} %{{x:.6g}}: %{{y:.4g}}<extra></extra>",
-                showlegend=False,
-                legendgroup=key,
-            )
-        steps, means = thin(curve.x, np.array([mean.mean for mean in curve.means]))
-        texts = dict(zip(curve.x.tolist(), curve.means, strict=True))
-        figure.add_scatter(
-            x=steps if len(steps) else [None],
-            y=means if len(steps) else [None],
-            mode="lines+markers" if 0 < len(steps) <= 2 else "lines",
-            line={"color": colour, "width": 2.2, "dash": dash},
-            marker={"color": colour, "size": 5},
-            name=name,
-            legendgroup=key,
-            text=[f"{plus_minus(texts[step])} (n={texts[step].n})" for step in steps.tolist()] or None,
-            hovertemplate=f"<b>{name}</b><br>{info.axis} %{{x:.6g}}: %{{text}}<extra></extra>",
-        )
-        for line in (line for line in curve.lines if len(line.steps)):
-            last = {"x": [line.x[-1]], "y": [line.values[-1]], "mode": "markers", "showlegend": False}
-            if line.outcome == Outcome.PRUNED:
-                figure.add_scatter(
-                    **last,
-                    marker={"symbol": "line-ns", "size": 10, "line": {"width": 2, "color": colour}},
-                    hovertemplate=f"<b>{name}</b><br>{_seed(line)}pruned after {info.axis} %{{x:.6g}}<extra></extra>",
-                    legendgroup=key,
-                )
-            if line.outcome == Outcome.DIVERGED:
-                figure.add_scatter(
-                    **last,
-                    marker=cross(dark),
-                    hovertemplate=f"<b>{name}</b><br>{_seed(line)}diverged after {info.axis} %{{x:.6g}}<extra></extra>",
-                    legendgroup=key,
-                )
-    unit = _unit(info.metric)
-    named = f"{info.metric} ({unit})" if unit else info.metric
-    if info.baseline:
-        named += f", minus {theme.shortened(info.baseline, 30)}"
-    figure.update_layout(**theme.layout(dark, x=info.axis, y=named, log_y=log, height=height))
+        for line in drawn if info.smoothing or not alone else []:
+            _run(figure, line, curve, info.axis, colour, dash)
+        _mean(figure, curve, info.axis, colour, dash)
+        for line in drawn:
+            _end(figure, line, curve, info.axis, colour, dark=dark)
+    figure.update_layout(**theme.layout(dark, x=info.axis, y=info.title, log_y=log, height=height))
     if fitting := span or info.span(log):
         fit(figure, fitting, fixed=span is not None)
     # The reader's zoom and hidden lines stay while points arrive; another metric or scale starts afresh.

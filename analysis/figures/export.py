@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 1000
 LINE: Final = 138
-"""Letters of the caption that fit into one line."""
+"""So many letters of the caption fit into one line."""
 FORMATS: Final = ("svg", "png")
 
 
@@ -36,7 +36,7 @@ class Caption:
     interval: str
     """What the bands are; nothing where there is none."""
     protocol: str
-    """Of which sweeps or runs, at which commit."""
+    """Which sweeps or runs it is of, at which commit."""
     reproduce: str
     """How to make it again."""
 
@@ -50,13 +50,13 @@ class Caption:
 
 def sizes(counts: Sequence[int], what: str = "seed") -> str:
     """`n=8 seeds each`, `n=3 to 8 seeds`."""
-    known = sorted(set(counts))
-    if not known:
+    distinct = sorted(set(counts))
+    if not distinct:
         return ""
-    if len(known) == 1:
-        each = " each" if len(counts) > 1 else ""
-        return f"n={known[0]} {what}{'' if known[0] == 1 else 's'}{each}"
-    return f"n={known[0]} to {known[-1]} {what}s"
+    if len(distinct) == 1:
+        ending = " each" if len(counts) > 1 else ""
+        return f"n={distinct[0]} {what}{'' if distinct[0] == 1 else 's'}{ending}"
+    return f"n={distinct[0]} to {distinct[-1]} {what}s"
 
 
 def for_document(figure: go.Figure, caption: Caption) -> go.Figure:
@@ -66,10 +66,10 @@ def for_document(figure: go.Figure, caption: Caption) -> go.Figure:
     copy = go.Figure(figure)
     lines = textwrap.wrap(caption.text, LINE, break_on_hyphens=False)
     height = int(copy.layout.height or 420)
-    legend = sum(bool(each.get("name")) and each.get("showlegend") is not False for each in copy.to_dict()["data"])
+    legend = sum(bool(trace.get("name")) and trace.get("showlegend") is not False for trace in copy.to_dict()["data"])
     # The legend takes a line for about four entries of such a width.
-    below = 70 + 22 * -(-legend // 4 if legend else 0)
-    foot = below + 17 * len(lines) + 16
+    legend_height = 70 + 22 * -(-legend // 4 if legend else 0)
+    foot = legend_height + 17 * len(lines) + 16
     margin = copy.layout.margin.to_plotly_json() if copy.layout.margin else {}
     copy.update_layout(
         width=WIDTH,
@@ -80,9 +80,17 @@ def for_document(figure: go.Figure, caption: Caption) -> go.Figure:
     )
     copy.add_annotation(
         text="<br>".join(theme.plain(line) for line in lines),
-        xref="paper", yref="paper", x=0, y=0, xanchor="left", yanchor="top", yshift=-below, align="left",
-        showarrow=False, font={"size": 12, "color": "#4a515c"},
-    )  # fmt: skip
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=0,
+        xanchor="left",
+        yanchor="top",
+        yshift=-legend_height,
+        align="left",
+        showarrow=False,
+        font={"size": 12, "color": "#4a515c"},
+    )
     return copy
 
 
@@ -90,9 +98,9 @@ def button(name: str, format: str, height: int) -> dict[str, Any]:
     """Plotly's configuration: one button that saves the figure.
 
     Args:
-        name: Of the file, without its ending.
+        name: The name of the file, without its ending.
         format: One of FORMATS.
-        height: Of the figure; its width is WIDTH, however narrow the screen.
+        height: The height of the figure; its width is WIDTH, however narrow the screen.
     """
     if format not in FORMATS:
         raise ValueError(f"format: {format!r} is not allowed; allowed: {', '.join(FORMATS)}")

@@ -1,6 +1,6 @@
 """Small multiples: figures of one pair of axes each, laid out as one for a document.
 
-On a page each is a chart of its own, so that they stand beside or above each other as the screen allows.
+On a page each panel is a separate chart, so that they stand beside or above each other as the screen allows.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def together(figures: Sequence[go.Figure], *, columns: int = COLUMNS) -> go.Figu
     wide = (1 - _ROOM[0] * (across - 1)) / across
     tall, below = panel_height / height, _ROOM[1] / height
     base = figures[0].layout.to_plotly_json()
-    kept = ("paper_bgcolor", "plot_bgcolor", "font", "hovermode", "hoverlabel", "legend")
-    figure = go.Figure(layout={name: base[name] for name in kept if name in base} | {"height": height})
+    names = ("paper_bgcolor", "plot_bgcolor", "font", "hovermode", "hoverlabel", "legend")
+    figure = go.Figure(layout={name: base[name] for name in names if name in base} | {"height": height})
     for place, panel in enumerate(figures):
         row, column = divmod(place, across)
         suffix = "" if place == 0 else f"{place + 1}"
         left, top = column * (wide + _ROOM[0]), 1 - row * (tall + below)
         for trace in panel.data:
-            own = trace.to_plotly_json() | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+            data = trace.to_plotly_json() | {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
             if not isinstance(trace, go.Image):  # which stands in no legend
-                own["showlegend"] = place == 0 and bool(trace.name) and trace.showlegend is not False
-            figure.add_trace(own)
+                data["showlegend"] = place == 0 and bool(trace.name) and trace.showlegend is not False
+            figure.add_trace(data)
         layout = panel.layout.to_plotly_json()
         x: dict[str, Any] = layout.get("xaxis", {}) | {"domain": [left, min(1.0, left + wide)], "anchor": f"y{suffix}"}
         y: dict[str, Any] = layout.get("yaxis", {}) | {"domain": [max(0.0, top - tall), top], "anchor": f"x{suffix}"}
@@ -59,8 +59,15 @@ def together(figures: Sequence[go.Figure], *, columns: int = COLUMNS) -> go.Figu
         figure.update_layout({f"xaxis{suffix}": x, f"yaxis{suffix}": y})
         title = (panel.layout.title.text if panel.layout.title else None) or ""
         figure.add_annotation(
-            text=title, x=left, xref="paper", xanchor="left", y=top, yref="paper", yanchor="bottom", showarrow=False,
+            text=title,
+            x=left,
+            xref="paper",
+            xanchor="left",
+            y=top,
+            yref="paper",
+            yanchor="bottom",
+            showarrow=False,
             font={"size": 13},
-        )  # fmt: skip
+        )
     figure.update_layout(margin={"l": 8, "r": 8, "t": 30, "b": 8}, legend={"y": -40 / height})
     return figure

@@ -1,7 +1,7 @@
 """A param as the horizontal axis of a figure: numbers where they belong, zero beside them, words one after another.
 
 A list of numbers, such as the sizes of hidden layers, counts by its sum: the units of a network. Positive numbers that
-span a factor of LOG_FROM stand on a logarithmic axis; a zero among them has a place of its own to their left.
+span a factor of LOG_FROM stand on a logarithmic axis; a zero among them stands apart, to their left.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Along:
     values: tuple[Any, ...]
     """The different ones, in their order on the axis."""
     numbers: tuple[float, ...]
-    """The same as numbers; nan for words."""
+    """The values as numbers; nan for words."""
     places: tuple[float, ...]
     log: bool
 
@@ -51,7 +51,7 @@ class Along:
 
     def place(self, value: Any) -> float:
         """Where a value stands."""
-        return self.places[[_hashable(own) for own in self.values].index(_hashable(value))]
+        return self.places[[_hashable(other) for other in self.values].index(_hashable(value))]
 
     def text(self, value: Any) -> str:
         """A value, for a reader: a number as it counts, `20 (10-10)` where several sizes are added up."""
@@ -74,24 +74,26 @@ class Along:
         """The ticks and the range for a plotly axis: no more ticks than have room.
 
         Args:
-            bars: Leave room for the bars at its ends, each as wide as the way to its neighbour.
+            bars: Leave room for the bars at its ends, each as wide as the distance to its neighbour.
         """
         if not self.places:
             return {}
         first, last = self.places[0], self.places[-1]
-        apart = (last - first) / MOST_TICKS
-        kept: list[tuple[float, str]] = []
+        least = (last - first) / MOST_TICKS
+        ticks: list[tuple[float, str]] = []
         for place, value in zip(self.places, self.values, strict=True):
-            if not kept or place - kept[-1][0] >= apart:
-                kept.append((place, plain(shortened(self.text(value), 18))))
+            if not ticks or place - ticks[-1][0] >= least:
+                ticks.append((place, plain(shortened(self.text(value), 18))))
             elif place == last:
-                kept[-1] = (place, plain(shortened(self.text(value), 18)))
+                ticks[-1] = (place, plain(shortened(self.text(value), 18)))
         pad = 0.06 * (last - first) or 0.6
         low, high = (0.5 * self.room(end) if bars else pad for end in (first, last))
         return {
-            "tickmode": "array", "tickvals": [place for place, _ in kept], "ticktext": [text for _, text in kept],
+            "tickmode": "array",
+            "tickvals": [place for place, _ in ticks],
+            "ticktext": [text for _, text in ticks],
             "range": [first - max(low, pad), last + max(high, pad)],
-        }  # fmt: skip
+        }
 
 
 def size(value: Any) -> float:
@@ -100,8 +102,8 @@ def size(value: Any) -> float:
         return math.nan
     if isinstance(value, int | float):
         return float(value)
-    if isinstance(value, list | tuple) and value and all(math.isfinite(size(each)) for each in value):
-        return sum(size(each) for each in value)
+    if isinstance(value, list | tuple) and value and all(math.isfinite(size(part)) for part in value):
+        return sum(size(part) for part in value)
     return math.nan
 
 
@@ -136,11 +138,11 @@ def along(key: str, values: Sequence[Any]) -> Along:
         order = tuple(ordered)
         return Along(key, "", order, (math.nan,) * len(order), tuple(float(k) for k in range(len(order))), False)
     pairs = sorted(zip(numbers, unique, strict=True), key=lambda pair: pair[0])
-    found = tuple(number for number, _ in pairs)
-    positive = [number for number in found if number > 0]
-    log = found[0] >= 0 and len(positive) > 1 and positive[-1] / positive[0] >= LOG_FROM
-    places = [math.log10(number) if number > 0 else math.nan for number in found] if log else list(found)
-    if log and found[0] == 0:
+    sizes = tuple(number for number, _ in pairs)
+    positive = [number for number in sizes if number > 0]
+    log = sizes[0] >= 0 and len(positive) > 1 and positive[-1] / positive[0] >= LOG_FROM
+    places = [math.log10(number) if number > 0 else math.nan for number in sizes] if log else list(sizes)
+    if log and sizes[0] == 0:
         gaps = [b - a for a, b in itertools.pairwise(places[1:])]
         places[0] = places[1] - max(min(gaps), (places[-1] - places[1]) / 8)
-    return Along(key, "units" if lists else "", tuple(value for _, value in pairs), found, tuple(places), log)
+    return Along(key, "units" if lists else "", tuple(value for _, value in pairs), sizes, tuple(places), log)

@@ -1,4 +1,4 @@
-"""One run's metrics over its steps: a panel a quantity, so that training and validation stand in the same one.
+"""One run's metrics over its steps: one panel per quantity, so that training and validation stand in the same one.
 
 What is no number is not drawn and not padded: a red cross marks the last finite point before it.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.curves import thin
+from analysis.figures.traces import crosses, mean_line, thin
 from analysis.figures.vertical_range import Span, fit, span_of
 from analysis.runs.metric_roles import SYSTEM, TEST, TRAIN, VALIDATION, Role, is_part, ordered
 from analysis.runs.steps_and_times import (
@@ -53,7 +53,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Panel:
-    """The metrics of one quantity."""
+    """One pair of axes, and the metrics of one quantity on it."""
 
     title: str
     traces: list[Trace]
@@ -83,15 +83,15 @@ def quantity(name: str, role: Role) -> str:
     if role.part == SYSTEM:
         return name
     pieces = [piece for piece in re.split(r"[/_. :-]+", name) if piece]
-    left = [piece for piece in pieces if not is_part(piece)]
-    return " ".join(left) if left and len(left) < len(pieces) else name
+    rest = [piece for piece in pieces if not is_part(piece)]
+    return " ".join(rest) if rest and len(rest) < len(pieces) else name
 
 
-def quantities(found: Mapping[str, Role]) -> dict[str, list[str]]:
+def quantities(roles: Mapping[str, Role]) -> dict[str, list[str]]:
     """Quantity -> its metrics, the most telling first."""
     result: dict[str, list[str]] = {}
-    for name in ordered(found):
-        result.setdefault(quantity(name, found[name]), []).append(name)
+    for name in ordered(roles):
+        result.setdefault(quantity(name, roles[name]), []).append(name)
     return result
 
 
@@ -99,9 +99,9 @@ def _misdated(histories: pd.DataFrame, start: float | None, end: float | None) -
     """Metric -> a time of it that cannot be when the run trained."""
     wrong = {}
     for metric, first, last in histories.groupby("key")["time"].agg(["min", "max"]).itertuples():
-        begun = first if start is None else start
-        if not in_time(first, last, begun, math.nan if end is None else end):
-            wrong[str(metric)] = float(first if first < begun else last)
+        begin = first if start is None else start
+        if not in_time(first, last, begin, math.nan if end is None else end):
+            wrong[str(metric)] = float(first if first < begin else last)
     return wrong
 
 
@@ -109,7 +109,7 @@ def panel_info(
     title: str,
     metrics: Sequence[str],
     histories: pd.DataFrame,
-    found: Mapping[str, Role],
+    roles: Mapping[str, Role],
     *,
     start: float | None = None,
     end: float | None = None,
@@ -120,29 +120,29 @@ def panel_info(
         title: The quantity.
         metrics: Its metrics, in the order of the legend.
         histories: Long, of one run: key, step, time, value.
-        found: The role of each metric.
+        roles: The role of each metric.
         start: When the run started, in milliseconds; None where that is not known.
         end: When it ended; None while it trains.
     """
     misdated = _misdated(histories, start, end)
-    dated = histories[~histories["key"].isin(list(misdated))]
-    zero = int(dated["time"].min()) if len(dated) else 0
+    well_dated = histories[~histories["key"].isin(list(misdated))]
+    zero = int(well_dated["time"].min()) if len(well_dated) else 0
     traces = []
     for metric in metrics:
         history = histories[histories["key"] == metric]
-        own = latest(history)
-        values = own["value"].to_numpy(dtype=float)
-        good = np.isfinite(values)
-        if not good.any():
+        points = latest(history)
+        values = points["value"].to_numpy(dtype=float)
+        finite = np.isfinite(values)
+        if not finite.any():
             continue
-        before = np.cumsum(good) - 1
-        broken = sorted({int(place) for place in before[~good] if place >= 0})
-        seconds = (own["time"].to_numpy(dtype=float) - zero) / 1000
-        steps = own["step"].to_numpy(dtype=float)
-        part = found[metric].part if metric in found else ""
-        again = repeats(metric, history)
+        before = np.cumsum(finite) - 1
+        broken = sorted({int(place) for place in before[~finite] if place >= 0})
+        seconds = (points["time"].to_numpy(dtype=float) - zero) / 1000
+        steps = points["step"].to_numpy(dtype=float)
+        part = roles[metric].part if metric in roles else ""
+        repeated = repeats(metric, history)
         traces.append(
-            Trace(metric, part, steps[good], seconds[good], values[good], broken, again, misdated.get(metric))
+            Trace(metric, part, steps[finite], seconds[finite], values[finite], broken, repeated, misdated.get(metric))
         )
     return Panel(title, traces)
 
@@ -181,35 +181,26 @@ def plot_panel(panel: Panel, *, dark: bool = False, log: bool = False, x: str = 
     figure = go.Figure()
     taken: list[int] = []
     for trace in panel.traces:
-        wanted = _PLACES.get(trace.part, 3)
-        place = wanted if wanted not in taken else next((k for k in range(len(colours)) if k not in taken), wanted)
+        usual = _PLACES.get(trace.part, 3)
+        place = usual if usual not in taken else next((k for k in range(len(colours)) if k not in taken), usual)
         taken.append(place)
-        along = trace.seconds if x == "seconds" else trace.steps
-        places, y = thin(along, trace.values)
+        positions = trace.seconds if x == "seconds" else trace.steps
+        places, y = thin(positions, trace.values)
         name = theme.plain(theme.shortened(trace.metric))
         unit = "%{x:.4g} s" if x == "seconds" else f"{x} %{{x}}"
-        figure.add_scatter(
-            x=places,
-            y=y,
-            mode="lines+markers" if len(places) <= 30 else "lines",
-            line={"color": colours[place], "width": 2},
-            marker={"color": colours[place], "size": 4},
+        mean_line(
+            figure,
+            places,
+            y,
+            colours[place],
+            width=2,
+            size=4 if len(places) <= 30 else None,
             name=name,
             hovertemplate=f"<b>{name}</b><br>{unit}: %{{y:.5g}}<extra></extra>",
         )
         if trace.broken:
-            figure.add_scatter(
-                x=along[trace.broken],
-                y=trace.values[trace.broken],
-                mode="markers",
-                marker={
-                    "symbol": "x-thin",
-                    "size": 9,
-                    "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
-                },
-                hovertemplate=f"<b>{name}</b><br>no number after %{{x}}<extra></extra>",
-                showlegend=False,
-            )
+            hover = f"<b>{name}</b><br>no number after %{{x}}<extra></extra>"
+            crosses(figure, positions[trace.broken], trace.values[trace.broken], dark, hovertemplate=hover)
     figure.update_layout(**theme.layout(dark, x=x, y=theme.shortened(panel.title), log_y=log, height=height))
     figure.update_layout(showlegend=len(panel.traces) > 1, legend={"y": -0.28})
     if span := panel.span(log):

@@ -1,4 +1,4 @@
-"""The colours of the figures, one a method on every page, and the layout that all figures share.
+"""The colours of the figures, one per method on every page, and the layout that all figures share.
 
 Both palettes keep their members apart for normal sight, protanopia and deuteranopia, and stand out from the page's
 background. What the palette cannot tell apart (an eighth method, two groups of one method) differs by its dash.
@@ -41,15 +41,42 @@ def colour_indices(names: Iterable[str]) -> dict[str, int]:
     unique = sorted(set(names))
     places = {name: _FIXED[name] for name in unique if name in _FIXED}
     for name in (name for name in unique if name not in _FIXED):
-        wanted = zlib.crc32(name.encode()) % len(LIGHT)
-        free = [(wanted + k) % len(LIGHT) for k in range(len(LIGHT))]
-        places[name] = next((place for place in free if place not in places.values()), wanted)
+        usual = zlib.crc32(name.encode()) % len(LIGHT)
+        free = [(usual + k) % len(LIGHT) for k in range(len(LIGHT))]
+        places[name] = next((place for place in free if place not in places.values()), usual)
     return places
 
 
 def palette(dark: bool) -> tuple[str, ...]:
     """The colours for that background."""
     return DARK if dark else LIGHT
+
+
+def ink(dark: bool) -> str:
+    """The colour of what belongs to no method."""
+    return palette(dark)[6]
+
+
+def grey(dark: bool) -> str:
+    """The colour of what is beside the point."""
+    return "#8a929e" if dark else "#7b838f"
+
+
+def background(dark: bool) -> str:
+    """The colour of the page."""
+    return BACKGROUND["dark" if dark else "light"]
+
+
+def diverged(dark: bool) -> str:
+    """The red of diverged runs."""
+    return DIVERGED["dark" if dark else "light"]
+
+
+def line_looks(methods: Sequence[str], dark: bool) -> list[tuple[str, str]]:
+    """Colour and dash of each line, by its method: lines of one colour differ by their dash."""
+    places = colour_indices(methods)
+    chosen = [places[method] for method in methods]
+    return [(palette(dark)[place], dash) for place, dash in zip(chosen, dashes(chosen), strict=True)]
 
 
 def translucent(colour: str, alpha: float) -> str:
@@ -124,7 +151,7 @@ def layout(dark: bool, *, x: str, y: str, log_y: bool = False, height: int = 380
 def _even_ticks(low: float, high: float) -> dict[str, Any]:
     """Ticks at even distances: between 6 and 9 a logarithmic axis has none of 1, 2, 5."""
     unit = 10.0 ** math.floor(math.log10((high - low) / 2))
-    step = next(each * unit for each in (1, 2, 5, 10) if (high - low) / (each * unit) <= 5)
+    step = next(factor * unit for factor in (1, 2, 5, 10) if (high - low) / (factor * unit) <= 5)
     places = range(math.ceil(low / step - 0.2), math.floor(high / step + 0.2) + 1)
     values = [place * step for place in places]
     return {"tickmode": "array", "tickvals": values, "ticktext": [f"{value:.6g}" for value in values]}
@@ -141,16 +168,16 @@ def log_ticks(low: float, high: float) -> dict[str, Any]:
         return _even_ticks(low, high)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     steps = (1, 2, 5) if last - first <= 3 else (1,)
-    every = 1 if last - first <= 12 else math.ceil((last - first) / 8)
-    values = [step * 10.0**power for power in range(first, last + 1, every) for step in steps]
+    stride = 1 if last - first <= 12 else math.ceil((last - first) / 8)
+    values = [step * 10.0**power for power in range(first, last + 1, stride) for step in steps]
     return {"tickmode": "array", "tickvals": values, "ticktext": [f"{value:g}" for value in values]}
 
 
 def dashes(keys: Sequence[int]) -> list[str]:
-    """A dash a line, so that lines of one colour differ: the k-th of a colour has the k-th dash."""
-    seen: dict[int, int] = {}
+    """One dash per line, so that lines of one colour differ: the k-th line of a colour has the k-th dash."""
+    counts: dict[int, int] = {}
     chosen = []
     for key in keys:
-        chosen.append(DASHES[seen.get(key, 0) % len(DASHES)])
-        seen[key] = seen.get(key, 0) + 1
+        chosen.append(DASHES[counts.get(key, 0) % len(DASHES)])
+        counts[key] = counts.get(key, 0) + 1
     return chosen

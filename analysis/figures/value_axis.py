@@ -1,11 +1,11 @@
-"""The value axis of figures: its scale, its range, and marks for values that are none."""
+"""The vertical axis of results: its scale and its range."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,28 +18,10 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-EDGE: Final = 0.985
-"""Where diverged trials stand, as a share of the figure's height from its better end: they have no value."""
-
-
-def cross(dark: bool) -> dict[str, Any]:
-    """The marker of what diverged."""
-    return {
-        "symbol": "x-thin",
-        "size": 9,
-        "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
-    }
-
-
-def grey(dark: bool) -> str:
-    """What is beside the point."""
-    return "#8a929e" if dark else "#7b838f"
-
-
 def log_range(heights: Sequence[float]) -> bool:
     """Whether these values are to be drawn on a logarithmic axis: positive, over more than a power of ten."""
-    known = [value for value in heights if math.isfinite(value)]
-    return bool(known) and min(known) > 0 and max(known) / min(known) >= 10
+    finite = [value for value in heights if math.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) / min(finite) >= 10
 
 
 @dataclass(frozen=True)
@@ -67,24 +49,24 @@ def scale(heights: Sequence[float], direction: str) -> Scale:
         heights: All values, not all of them finite.
         direction: "minimize" or "maximize".
     """
-    known = np.array([value for value in heights if math.isfinite(value)])
-    known = known[np.abs(known) <= LARGEST]
-    if not len(known):
+    finite = np.array([value for value in heights if math.isfinite(value)])
+    finite = finite[np.abs(finite) <= LARGEST]
+    if not len(finite):
         return Scale(0.0, 1.0, False)
-    log = log_range(known.tolist())
-    drawn = np.log10(known) if log else known
+    log = log_range(finite.tolist())
+    drawn = np.log10(finite) if log else finite
     sign = -1.0 if direction == MAXIMIZE else 1.0
-    best, middle, worst = (float(each) for each in np.quantile(sign * drawn, [0.0, 0.5, 1.0]))
+    best, middle, worst = np.quantile(sign * drawn, [0.0, 0.5, 1.0]).tolist()
     if 0 < 6 * (middle - best) < worst - best:
         worst = best + 3 * (middle - best)
     low, high = sorted([sign * best, sign * worst])
     return Scale(10**low, 10**high, True) if log else Scale(low, high, False)
 
 
-def value_axis(figure: go.Figure, own: Scale) -> None:
+def value_axis(figure: go.Figure, scale: Scale) -> None:
     """The vertical axis of results, with a little room at both ends."""
-    low, high = (math.log10(own.low), math.log10(own.high)) if own.log else (own.low, own.high)
+    low, high = (math.log10(scale.low), math.log10(scale.high)) if scale.log else (scale.low, scale.high)
     room = 0.07 * (high - low) or 0.05 * abs(high) or 0.5
-    figure.update_yaxes(range=[low - room, high + room])
-    if own.log:
-        figure.update_yaxes(type="log", **theme.log_ticks(own.low, own.high))
+    figure.update_layout(yaxis={"range": [low - room, high + room]})
+    if scale.log:
+        figure.update_layout(yaxis={"type": "log"} | theme.log_ticks(scale.low, scale.high))

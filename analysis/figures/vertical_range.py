@@ -57,8 +57,8 @@ def span_of(parts: Iterable[np.ndarray], log: bool) -> Span | None:
     # The median of values none of which is zero: most errors of a run may be exactly zero.
     middle = float(np.quantile(sizes[sizes > 0], 0.5, method="lower")) if sizes.any() else 0.0
     inside = sizes <= min(FARTHEST * min(middle, LARGEST), LARGEST)
-    held = values[inside] if inside.any() else np.array([1.0, 10.0])
-    return Span(float(held.min()), float(held.max()), log, int((~inside).sum()))
+    shown = values[inside] if inside.any() else np.array([1.0, 10.0])
+    return Span(float(shown.min()), float(shown.max()), log, int((~inside).sum()))
 
 
 def edge_words(beyond: int) -> str:

@@ -1,6 +1,6 @@
 """What happens inside: gradient norms by layer and epoch, and how activations and inputs stand before training.
 
-A signal that passes many layers shrinks or grows by a factor a layer, and so does the gradient on its way back
+A signal that passes many layers shrinks or grows by a factor per layer, and so does the gradient on its way back
 (Hochreiter 1991; Glorot and Bengio 2010). The ratio of the first to the last layer's gradient norm says which: it
 vanishes where the whole interval lies below 1 / FACTOR, it explodes where it lies above FACTOR. Norms and ratios spread
 by factors, so they are averaged by their logarithms: the mean is geometric, the interval Student's of the logarithms.
@@ -83,21 +83,21 @@ def layer_runs(
 
     Args:
         arrays: Run -> the content of its LAYERS_FILE.
-        runs: One row a run: run_id, seed, and where it is known seed_data.
+        runs: One row per run: run_id, seed, and where it is known seed_data.
         methods: Run -> its method; runs that are missing are left out.
     """
-    found = []
+    readable = []
     for row in runs.to_dict("records"):
         run_id = str(row["run_id"])
         if run_id in arrays and run_id in methods:
             data = int(row.get("seed_data", -1))
-            made = _layer_run(run_id, methods[run_id], int(row["seed"]), data, arrays[run_id])
-            found += [made] if made else []
-    return found
+            layer_run = _layer_run(run_id, methods[run_id], int(row["seed"]), data, arrays[run_id])
+            readable += [layer_run] if layer_run else []
+    return readable
 
 
 def _groups(runs: Sequence[LayerRun]) -> dict[tuple[str, int], list[LayerRun]]:
-    """By method and depth: methods in their order, each from shallow to deep."""
+    """The runs by method and depth: methods in their order, each from shallow to deep."""
     order = list(dict.fromkeys(run.method for run in runs))
     keys = sorted({(run.method, run.depth) for run in runs}, key=lambda key: (order.index(key[0]), key[1]))
     return {key: [run for run in runs if (run.method, run.depth) == key] for key in keys}
@@ -108,7 +108,7 @@ def _label(method: str, depth: int, several: bool) -> str:
 
 
 def deepest(runs: Sequence[LayerRun]) -> list[LayerRun]:
-    """Of each method the runs of its deepest networks."""
+    """The runs of the deepest networks of each method."""
     depths = {run.method: 0 for run in runs}
     for run in runs:
         depths[run.method] = max(depths[run.method], run.depth)
@@ -119,8 +119,8 @@ def deepest(runs: Sequence[LayerRun]) -> list[LayerRun]:
 
 
 @dataclass(frozen=True)
-class Panel:
-    """The layers of one method and depth over the epochs."""
+class HeatMap:
+    """The gradient norms of one method and depth, by layer and epoch: what one panel shows."""
 
     method: str
     label: str
@@ -135,7 +135,7 @@ class Panel:
 class HeatInfo:
     """What `plot_heat` draws."""
 
-    panels: list[Panel]
+    panels: list[HeatMap]
 
     @property
     def problem(self) -> str:
@@ -145,9 +145,9 @@ class HeatInfo:
     @property
     def range(self) -> tuple[float, float]:
         """The smallest and the largest norm of all panels, which share their colours."""
-        known = np.concatenate([panel.norms.ravel() for panel in self.panels]) if self.panels else np.array([])
-        known = known[np.isfinite(known) & (known > 0)]
-        return (float(known.min()), float(known.max())) if len(known) else (1.0, 1.0)
+        norms = np.concatenate([panel.norms.ravel() for panel in self.panels]) if self.panels else np.array([])
+        norms = norms[np.isfinite(norms) & (norms > 0)]
+        return (float(norms.min()), float(norms.max())) if len(norms) else (1.0, 1.0)
 
     @property
     def zeros(self) -> bool:
@@ -176,7 +176,7 @@ class HeatInfo:
         return f"Layer 1 is next to the input; geometric means over seeds, colours are shared.{gaps}"
 
     def frame(self) -> pd.DataFrame:
-        """One row a cell: group, epoch, layer, gradient norm, runs."""
+        """One row per cell: group, epoch, layer, gradient norm, runs."""
         rows = [
             (panel.label, int(epoch), name, float(value), panel.n)
             for panel in self.panels
@@ -187,18 +187,23 @@ class HeatInfo:
 
 
 def heat_info(runs: Sequence[LayerRun]) -> HeatInfo:
-    """Gradient norms by layer and epoch, a panel a method and depth: geometric means over seeds, at shared epochs."""
+    """Gradient norms by layer and epoch, one panel per method and depth: geometric means over seeds, at shared epochs.
+
+    Args:
+        runs: From `layer_runs`.
+    """
     grouped = _groups(runs)
     several = len({depth for _, depth in grouped}) > 1
     panels = []
-    for (method, depth), own in grouped.items():
-        epochs = sorted(set.intersection(*(set(run.epochs.tolist()) for run in own)))
+    for (method, depth), members in grouped.items():
+        epochs = sorted(set.intersection(*(set(run.epochs.tolist()) for run in members)))
         if not epochs:
             continue
-        stack = np.stack([run.gradients[np.searchsorted(run.epochs, epochs)] for run in own])
+        stack = np.stack([run.gradients[np.searchsorted(run.epochs, epochs)] for run in members])
         with np.errstate(divide="ignore", invalid="ignore"):
             means = np.exp(np.log(stack).mean(axis=0))
-        panels.append(Panel(method, _label(method, depth, several), own[0].names, np.array(epochs), means, len(own)))
+        label = _label(method, depth, several)
+        panels.append(HeatMap(method, label, members[0].names, np.array(epochs), means, len(members)))
     return HeatInfo(panels)
 
 
@@ -248,10 +253,10 @@ class RatioInfo:
             return ""
         words = []
         for method in dict.fromkeys(ratio.method for ratio in self.ratios):
-            own = max((ratio for ratio in self.ratios if ratio.method == method), key=lambda ratio: ratio.depth)
-            n = f"n={own.over.n or own.over.zeros}"
-            lost = f", 0 in {own.over.zeros} more" if own.over.n and own.over.zeros else ""
-            words.append(f"{method}, {own.depth} layers: {own.over.words} ({own.verdict}, {n}{lost})")
+            ratio = max((ratio for ratio in self.ratios if ratio.method == method), key=lambda ratio: ratio.depth)
+            n = f"n={ratio.over.n or ratio.over.zeros}"
+            zeros = f", 0 in {ratio.over.zeros} more" if ratio.over.n and ratio.over.zeros else ""
+            words.append(f"{method}, {ratio.depth} layers: {ratio.over.words} ({ratio.verdict}, {n}{zeros})")
         return f"The first layer's gradient as a share of the last's, in the {self.when} epoch: {'; '.join(words)}."
 
     @property
@@ -281,7 +286,7 @@ class RatioInfo:
         return f"Dots are seeds, lines geometric means, bars the {bars}. Layers differ in size: compare methods."
 
     def frame(self) -> pd.DataFrame:
-        """One row a run: method, layers, seed, ratio, the verdict on its group."""
+        """One row per run: method, layers, seed, ratio, the verdict on its group."""
         rows = [
             (ratio.method, ratio.depth, seed, value, ratio.verdict)
             for ratio in self.ratios
@@ -305,10 +310,10 @@ def ratio_info(runs: Sequence[LayerRun], when: str = FIRST) -> RatioInfo:
     if when not in (FIRST, LAST):
         raise ValueError(f"when: {when!r} is not allowed; allowed: {FIRST!r}, {LAST!r}")
     ratios = []
-    for (method, depth), own in _groups([run for run in runs if run.depth > 1]).items():
-        values = tuple(_ratio(run, when) for run in own)
-        over = geometric_mean(values, [run.data for run in own])
-        ratios.append(Ratio(method, depth, tuple(run.seed for run in own), values, over))
+    for (method, depth), members in _groups([run for run in runs if run.depth > 1]).items():
+        values = tuple(_ratio(run, when) for run in members)
+        over = geometric_mean(values, [run.data for run in members])
+        ratios.append(Ratio(method, depth, tuple(run.seed for run in members), values, over))
     return RatioInfo(ratios, when)
 
 
@@ -354,9 +359,10 @@ class ProfileInfo:
         if not self.profiles:
             return ""
         if self.what == CONDITION:
-            each = {profile.label: profile.means[0].words for profile in self.profiles}
-            same = f"{next(iter(each.values()))} for all" if len(set(each.values())) == 1 < len(each) else ""
-            words = same or "; ".join(f"{label} {value}" for label, value in each.items())
+            conditions = {profile.label: profile.means[0].words for profile in self.profiles}
+            words = "; ".join(f"{label} {condition}" for label, condition in conditions.items())
+            if len(set(conditions.values())) == 1 < len(conditions):
+                words = f"{next(iter(conditions.values()))} for all"
             return f"Condition of the inputs, large where gradient descent is slow: {words}."
         ends = [f"{profile.label} {profile.change.words}" for profile in self.profiles]
         return f"{self.what.capitalize()}, the last layer's as a multiple of the first's: {'; '.join(ends)}."
@@ -397,7 +403,7 @@ class ProfileInfo:
         return f"{_MEANING[self.what]} Dots are seeds.{bars}{triangles}"
 
     def frame(self) -> pd.DataFrame:
-        """One row a run and layer."""
+        """One row per run and layer."""
         rows = [
             (profile.label, seed, name, float(value))
             for profile in self.profiles
@@ -408,7 +414,7 @@ class ProfileInfo:
 
 
 def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> ProfileInfo:
-    """A quantity by layer, a line a method and depth.
+    """A quantity by layer, one line per method and depth.
 
     Args:
         runs: From `layer_runs`.
@@ -421,15 +427,20 @@ def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> Profi
     grouped = _groups(chosen)
     several = len({depth for _, depth in grouped}) > 1
     profiles = []
-    for (method, depth), own in grouped.items():
-        rows = [run.gradients[0 if when == FIRST else -1] if what == GRADIENT else run.before[what] for run in own]
-        values, sets = np.stack(rows), [run.data for run in own]
+    for (method, depth), members in grouped.items():
+        rows = [run.gradients[0 if when == FIRST else -1] if what == GRADIENT else run.before[what] for run in members]
+        values, sets = np.stack(rows), [run.data for run in members]
         with np.errstate(divide="ignore", invalid="ignore"):
             change = geometric_mean(values[:, -1] / values[:, 0], sets)
         profiles.append(
             Profile(
-                method, _label(method, depth, several), own[0].names, tuple(run.seed for run in own), values,
-                tuple(geometric_mean(column, sets) for column in values.T), change,
+                method,
+                _label(method, depth, several),
+                members[0].names,
+                tuple(run.seed for run in members),
+                values,
+                tuple(geometric_mean(column, sets) for column in values.T),
+                change,
             )
-        )  # fmt: skip
+        )
     return ProfileInfo(profiles, what, when)

@@ -1,8 +1,8 @@
-"""The loss about the weights that a run ended at, with the way there: along two random directions, and along the way's
-own principal components beside what a random walk shows.
+"""The loss about the weights that a run ended at, with the trajectory that led there: along two random directions, and
+along the trajectory's principal components beside what a random walk shows.
 
 The numbers are computed where the run is trained (`sweeps.training.landscape`, after Li et al. 2018); here they are
-read and drawn. The principal components of any way explain much: those of a random walk with many steps in many
+read and drawn. The components of any trajectory explain much: those of a random walk with many steps in many
 dimensions 6 / (π² k²) of its variance, 61% and 15% (Antognini and Sohl-Dickstein 2018). So they are never shown without
 the shares of random walks of the same steps.
 """
@@ -31,21 +31,21 @@ LOG_FROM: Final = 5.0
 APART: Final = 0.09
 """Epochs are written beside points that lie at least so far apart, as a share of the figure's side."""
 DOT: Final = 0.03
-"""A way that takes up no more of the figure's side cannot be made out in it."""
+"""A trajectory that takes up no more of the figure's side cannot be made out in it."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """The loss on a square grid in a plane through the end of the way."""
+    """The loss on a square grid in a plane through the end of the trajectory."""
 
     x: np.ndarray
     y: np.ndarray
     loss: np.ndarray
     """(y, x)"""
     path: np.ndarray
-    """(T, 2): the points of the plane nearest to those of the way; its end is 0, 0."""
+    """(T, 2): the points of the plane nearest to those of the trajectory, which ends at 0, 0."""
     outside: float
-    """The share of the way, Σ‖point - end‖², that lies outside the plane."""
+    """The share of the trajectory, Σ‖point - end‖², that lies outside the plane."""
 
     @property
     def log(self) -> bool:
@@ -75,7 +75,7 @@ class Walks:
     high: tuple[float, float]
     """The 97.5% quantiles."""
     together: tuple[float, float]
-    """The same two quantiles of the two shares together."""
+    """The low and the high quantile of the sum of both shares."""
     count: int
 
 
@@ -88,16 +88,16 @@ class LandscapeInfo:
     losses: np.ndarray
     """(T,) of the whole network at these epochs, not of the plane below them."""
     planes: dict[str, Plane]
-    """By RANDOM and PCA; without the second where the way has no two components."""
+    """RANDOM and PCA -> their planes; without the second where the trajectory has no two components."""
     shares: tuple[float, float]
-    """Of the way's variance, explained by the two components; nan without them."""
+    """The shares of the trajectory's variance that the two components explain; nan without them."""
     walks: Walks | None
     weights: int
     """How many weights moved: the dimension of the space."""
     loss_of: str
     reproduced: bool
     difference: str
-    """In what the run that was trained for this differs from the one that was recorded, in a sentence."""
+    """How the run that was trained for this differs from the one that was recorded, in a sentence."""
     seconds: float
     """What it took to compute."""
 
@@ -118,7 +118,7 @@ class LandscapeInfo:
 
     @property
     def steps(self) -> int:
-        """Of the way, from one point to the next."""
+        """How many steps the trajectory has, from one point to the next."""
         return len(self.epochs) - 1
 
     @property
@@ -152,20 +152,21 @@ class LandscapeInfo:
         walks = self.walks
         if walks is None:
             return ""
-        own = f"They explain {_percent(self.shares[0])} and {_percent(self.shares[1])} of its variance"
+        first, second = map(_percent, self.shares)
         noise = " and ".join(
             f"{_percent(middle)} ({_percent(low)} to {_percent(high)})"
             for middle, low, high in zip(walks.median, walks.low, walks.high, strict=True)
         )
-        said = {
+        meaning = {
             1: "so this way is straighter than noise",
             0: "so noise alone would look like this",
             -1: "so this way turns more than noise does",
         }[self.verdict]
         limit = f"{_percent(LIMIT[0])} and {_percent(LIMIT[1])}"
         return (
-            f"{own}; random walks of the same {self.steps} steps in {self.weights:,} dimensions {noise} (median and 95%"
-            f" range of {walks.count}; {limit} in the limit of many), {said}."
+            f"They explain {first} and {second} of its variance; random walks of the same {self.steps} steps in"
+            f" {self.weights:,} dimensions {noise} (median and 95% range of {walks.count}; {limit} in the limit of"
+            f" many), {meaning}."
         )
 
     def frame(self, view: str) -> pd.DataFrame:
@@ -198,7 +199,7 @@ def _plane(arrays: Mapping[str, np.ndarray], view: str) -> Plane | None:
 def _walks(shares: np.ndarray) -> Walks:
     low, median, high = np.quantile(shares, [0.025, 0.5, 0.975], axis=0)
     both = np.quantile(shares.sum(axis=1), [0.025, 0.975])
-    first, second, third, ends = (tuple(float(value) for value in each) for each in (median, low, high, both))
+    first, second, third, ends = (tuple(float(value) for value in row) for row in (median, low, high, both))
     return Walks(first, second, third, ends, len(shares))  # type: ignore[arg-type]
 
 
@@ -210,23 +211,34 @@ def landscape_info(arrays: Mapping[str, np.ndarray] | None) -> LandscapeInfo:
     """
     if not arrays or "epochs" not in arrays or "losses" not in arrays:
         none = np.array([])
-        return LandscapeInfo(none, none, {}, (math.nan, math.nan), None, 0, "", False, "", math.nan)
+        return LandscapeInfo(
+            epochs=none,
+            losses=none,
+            planes={},
+            shares=(math.nan, math.nan),
+            walks=None,
+            weights=0,
+            loss_of="",
+            reproduced=False,
+            difference="",
+            seconds=math.nan,
+        )
     views = {view: plane for view in (RANDOM, PCA) if (plane := _plane(arrays, view)) is not None}
     compared = PCA in views and {"pca_shares", "null_shares"} <= set(arrays) and len(arrays["null_shares"]) > 0
     if not compared:
         views.pop(PCA, None)  # never without what noise would show
     first, second = (float(share) for share in arrays["pca_shares"]) if compared else (math.nan, math.nan)
     return LandscapeInfo(
-        np.asarray(arrays["epochs"], dtype=int),
-        np.asarray(arrays["losses"], dtype=float),
-        views,
-        (first, second),
-        _walks(np.asarray(arrays["null_shares"], dtype=float)) if compared else None,
-        int(arrays["weights"]),
-        str(arrays["loss_of"]),
-        bool(arrays["reproduced"]),
-        str(arrays["problem"]),
-        float(np.sum(arrays["seconds"])),
+        epochs=np.asarray(arrays["epochs"], dtype=int),
+        losses=np.asarray(arrays["losses"], dtype=float),
+        planes=views,
+        shares=(first, second),
+        walks=_walks(np.asarray(arrays["null_shares"], dtype=float)) if compared else None,
+        weights=int(arrays["weights"]),
+        loss_of=str(arrays["loss_of"]),
+        reproduced=bool(arrays["reproduced"]),
+        difference=str(arrays["problem"]),
+        seconds=float(np.sum(arrays["seconds"])),
     )
 
 
@@ -235,18 +247,22 @@ def _colours(info: LandscapeInfo, plane: Plane, dark: bool) -> dict[str, Any]:
     low, high = plane.range
     middle, far = ("#464c9e", "#262b33") if dark else ("#8fb4e8", "#e9edf2")
     bar: dict[str, Any] = {
-        "thickness": 9, "len": 1.0, "x": 1.01, "outlinewidth": 0, "tickfont": {"size": 11},
+        "thickness": 9,
+        "len": 1.0,
+        "x": 1.01,
+        "outlinewidth": 0,
+        "tickfont": {"size": 11},
         "title": {"text": theme.plain(theme.shortened(info.loss_of, 30)), "side": "right", "font": {"size": 12}},
-    }  # fmt: skip
+    }
     if plane.log:
-        kept = [value for value in theme.log_ticks(low, high)["tickvals"] if low * 0.99 <= value <= high * 1.01]
-        kept = kept if len(kept) >= 3 else [low, math.sqrt(low * high), high]
-        bar |= {"tickvals": [math.log10(value) for value in kept], "ticktext": [f"{value:.2g}" for value in kept]}
+        values = [value for value in theme.log_ticks(low, high)["tickvals"] if low * 0.99 <= value <= high * 1.01]
+        values = values if len(values) >= 3 else [low, math.sqrt(low * high), high]
+        bar |= {"tickvals": [math.log10(value) for value in values], "ticktext": [f"{value:.2g}" for value in values]}
     return {"colorscale": [[0, theme.palette(dark)[0]], [0.5, middle], [1, far]], "colorbar": bar}
 
 
 def _labelled(plane: Plane) -> list[int]:
-    """The points of the way that have room for their epoch: its end first, its start, then from there on."""
+    """The points that have room for their epoch: the end first, the start, then from there on."""
     least = APART * float(plane.x[-1] - plane.x[0])
     chosen: list[int] = []
     for place in [len(plane.path) - 1, *range(len(plane.path) - 1)]:
@@ -256,40 +272,63 @@ def _labelled(plane: Plane) -> list[int]:
     return chosen
 
 
-def _draw_way(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark: bool) -> None:
-    ink, ground = theme.palette(dark)[6], theme.BACKGROUND["dark" if dark else "light"]
-    said = [
+def _draw_trajectory(figure: go.Figure, info: LandscapeInfo, plane: Plane, dark: bool) -> None:
+    ink, ground = theme.ink(dark), theme.background(dark)
+    texts = [
         f"{'before training' if epoch == 0 else f'epoch {epoch}'}<br>the network's own loss {number(loss)}"
         for epoch, loss in zip(info.epochs, info.losses, strict=True)
     ]
     x, y = plane.path.T
-    hover = {"text": said, "hovertemplate": "%{text}<extra></extra>"}
+    hover = {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
     # A line in the colour of the page beneath it, so that it stands out on every shade.
     figure.add_scatter(
-        x=x, y=y, mode="lines", line={"width": 4, "color": ground}, hoverinfo="skip", showlegend=False, name="",
-    )  # fmt: skip
+        x=x,
+        y=y,
+        mode="lines",
+        line={"width": 4, "color": ground},
+        hoverinfo="skip",
+        showlegend=False,
+        name="",
+    )
     figure.add_scatter(
-        x=x, y=y, mode="lines+markers", line={"width": 1.6, "color": ink}, name="way trained", **hover,
+        x=x,
+        y=y,
+        mode="lines+markers",
+        line={"width": 1.6, "color": ink},
+        name="way trained",
+        **hover,
         marker={"size": 4.5, "color": ink},
-    )  # fmt: skip
+    )
     for place, name, symbol in ((0, "before training", "circle"), (-1, f"epoch {info.epochs[-1]}", "star")):
         figure.add_scatter(
-            x=x[[place]], y=y[[place]], mode="markers", name=name, text=[said[place]],
+            x=x[[place]],
+            y=y[[place]],
+            mode="markers",
+            name=name,
+            text=[texts[place]],
             hovertemplate="%{text}<extra></extra>",
             marker={
-                "size": 13 if symbol == "star" else 10, "symbol": symbol, "color": theme.palette(dark)[1],
+                "size": 13 if symbol == "star" else 10,
+                "symbol": symbol,
+                "color": theme.palette(dark)[1],
                 "line": {"width": 1.4, "color": ink},
             },
-        )  # fmt: skip
+        )
     for place in _labelled(plane):
         figure.add_annotation(
-            x=x[place], y=y[place], text=str(info.epochs[place]), showarrow=False, yshift=13,
-            font={"size": 11, "color": ink}, bgcolor=theme.translucent(ground, 0.65), borderpad=1,
-        )  # fmt: skip
+            x=x[place],
+            y=y[place],
+            text=str(info.epochs[place]),
+            showarrow=False,
+            yshift=13,
+            font={"size": 11, "color": ink},
+            bgcolor=theme.translucent(ground, 0.65),
+            borderpad=1,
+        )
 
 
 def plot_landscape(info: LandscapeInfo, view: str = RANDOM, *, dark: bool = False, height: int = 460) -> go.Figure:
-    """The loss on one plane as filled contours, the way trained drawn in it.
+    """The loss on one plane as filled contours, with the trajectory of training.
 
     Args:
         info: From `landscape_info`.
@@ -306,13 +345,19 @@ def plot_landscape(info: LandscapeInfo, view: str = RANDOM, *, dark: bool = Fals
     figure = go.Figure()
     figure.update_layout(**theme.layout(dark, x=names[0], y=names[1], height=height))
     finite = np.where(np.isfinite(plane.loss), plane.loss, np.nan)
-    said = [[number(loss) for loss in row] for row in plane.loss]
+    texts = [[number(loss) for loss in row] for row in plane.loss]
     figure.add_contour(
-        x=plane.x, y=plane.y, z=np.log10(finite) if plane.log else finite, ncontours=18, connectgaps=False,
-        line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, text=said,
-        hovertemplate=f"{theme.plain(info.loss_of)} %{{text}}<extra></extra>", **_colours(info, plane, dark),
-    )  # fmt: skip
-    _draw_way(figure, info, plane, dark)
+        x=plane.x,
+        y=plane.y,
+        z=np.log10(finite) if plane.log else finite,
+        ncontours=18,
+        connectgaps=False,
+        line={"width": 0.5, "color": "rgba(128,136,148,0.5)"},
+        text=texts,
+        hovertemplate=f"{theme.plain(info.loss_of)} %{{text}}<extra></extra>",
+        **_colours(info, plane, dark),
+    )
+    _draw_trajectory(figure, info, plane, dark)
     ends = {"constrain": "domain", "showgrid": False}
     figure.update_xaxes(range=[float(plane.x[0]), float(plane.x[-1])], **ends)
     figure.update_yaxes(range=[float(plane.y[0]), float(plane.y[-1])], scaleanchor="x", scaleratio=1, **ends)

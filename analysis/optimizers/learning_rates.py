@@ -1,4 +1,4 @@
-"""Validation against the learning rate: every method has a best rate of its own, so methods are compared each at its.
+"""Validation against the learning rate: each method has its own best rate, so methods are compared at their best.
 
 Any other numeric param can stand for the learning rate. A method's line goes through the means of its trials; where
 several trials share a rate (another key is searched too) it goes through the best of them.
@@ -17,9 +17,12 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
-from analysis.figures.value_axis import EDGE, Scale, cross, grey, log_range, scale, value_axis
-from analysis.runs.methods import Method, Trial, best_first, seed_name
+from analysis.figures.marks import EDGE, at_edge
+from analysis.figures.traces import cross, error_bars, halves, mean_line, seed_dots
+from analysis.figures.value_axis import Scale, log_range, scale, value_axis
+from analysis.runs.methods import Method, TrialResult, best_first
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, number, plus_minus
+from analysis.statistics.samples import seed_name
 from analysis.words import some
 
 if TYPE_CHECKING:
@@ -30,9 +33,11 @@ ENOUGH_VALUES: Final = 3
 """A method tried at fewer rates than this has no edge that could be moved."""
 ROW: Final = 0.032
 """The crosses of two methods stand so far apart, as a share of the figure's height: they often share their rates."""
+DIVERGED: Final = "diverged"
+BEYOND: Final = "worse than the scale"
 
 
-def _best(trials: Iterable[Trial]) -> Trial | None:
+def _best(trials: Iterable[TrialResult]) -> TrialResult | None:
     """The best of the trials with a finite result; None without any."""
     return next((trial for trial in best_first(trials) if trial.sample.values), None)
 
@@ -43,30 +48,30 @@ class RateLine:
 
     method: str
     rates: tuple[float, ...]
-    """Of its trials, ascending."""
-    trials: tuple[Trial, ...]
-    """The same trials."""
+    """The rates of its trials, ascending."""
+    trials: tuple[TrialResult, ...]
+    """One per rate."""
     best: int | None
-    """Position of the best of them."""
+    """The position of the best trial."""
 
     @property
     def edge(self) -> str:
         """`lowest` or `highest` if the best trial has the outermost rate that was tried; else nothing."""
-        known = sorted(set(self.rates))
-        if self.best is None or len(known) < ENOUGH_VALUES:
+        tried = sorted(set(self.rates))
+        if self.best is None or len(tried) < ENOUGH_VALUES:
             return ""
         rate = self.rates[self.best]
-        return "lowest" if rate == known[0] else "highest" if rate == known[-1] else ""
+        return "lowest" if rate == tried[0] else "highest" if rate == tried[-1] else ""
 
     @property
     def line(self) -> list[int]:
         """Positions of the trials that the line goes through: at each rate the best that has a finite result."""
-        found = []
+        positions = []
         for _, places in itertools.groupby(range(len(self.rates)), key=lambda place: self.rates[place]):
             best = _best(self.trials[place] for place in places)
             if best is not None:
-                found.append(self.trials.index(best))
-        return found
+                positions.append(self.trials.index(best))
+        return positions
 
 
 @dataclass(frozen=True)
@@ -104,8 +109,9 @@ class RatesInfo:
             factor = max(rates) / min(rates)
             apart = (
                 f": a factor of {_rounded(factor)} apart, so one for all would favour some"
-                if factor >= 1.5 else ": the same for all"
-            )  # fmt: skip
+                if factor >= 1.5
+                else ": the same for all"
+            )
         return f"Best {self.key}: {words}{apart}."
 
     @property
@@ -157,7 +163,7 @@ class RatesInfo:
         return f"A dot is a run of the search, lines go through the means of trials,{bars} the best is ringed.{crosses}"
 
     def frame(self) -> pd.DataFrame:
-        """One row a run: method, the key, trial, seed, the metric (nan where it diverged), diverged."""
+        """One row per run: method, the key, trial, seed, the metric (nan where it diverged), diverged."""
         rows = [
             (line.method, rate, trial.label, seed_name(seed), value, diverged)
             for line in self.lines
@@ -171,7 +177,7 @@ class RatesInfo:
 
 
 def _rounded(factor: float) -> str:
-    """To two significant digits: `1.8`, `420,000`."""
+    """A factor with two significant digits: `1.8`, `420,000`."""
     return f"{float(f'{factor:.2g}'):,.10g}"
 
 
@@ -180,18 +186,18 @@ def _numeric(value: Any) -> bool:
 
 
 def _missing(methods: Sequence[Method], key: str, values: Sequence[Any]) -> str:
-    told = [number(value) for value in sorted({value for value in values if _numeric(value)})]
-    if not told:
+    numbers = [number(value) for value in sorted({value for value in values if _numeric(value)})]
+    if not numbers:
         return f"No run has a numeric {key}."
     if not any(method.trials for method in methods):
         return f"All runs are confirm runs: the search, which tells one {key} from another, is not among them."
-    same = len(told) == 1 and all(map(_numeric, values))
-    said = f"the same, {told[0]}, in all runs" if same else f"set to {some(told, 4)}"
-    return f"{key} was {said}: search it to see where each method's best lies."
+    same = len(numbers) == 1 and all(map(_numeric, values))
+    setting = f"the same, {numbers[0]}, in all runs" if same else f"set to {some(numbers, 4)}"
+    return f"{key} was {setting}: search it to see where each method's best lies."
 
 
 def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values: Iterable[Any] = ()) -> RatesInfo:
-    """The search trials of methods along a numeric param.
+    """The search trials of methods against a numeric param.
 
     Args:
         methods: From `analysis.runs.methods.methods_of`.
@@ -201,14 +207,14 @@ def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values:
     """
     lines = []
     for method in methods:
-        placed = sorted(
+        pairs = sorted(
             ((trial.rate(key), trial) for trial in method.trials if math.isfinite(trial.rate(key))),
             key=lambda pair: pair[0],
         )
-        trials = tuple(trial for _, trial in placed)
+        trials = tuple(trial for _, trial in pairs)
         best = _best(trials)
         place = trials.index(best) if best is not None else None
-        lines.append(RateLine(method.name, tuple(rate for rate, _ in placed), trials, place))
+        lines.append(RateLine(method.name, tuple(rate for rate, _ in pairs), trials, place))
     heights = [value for line in lines for trial in line.trials for value in trial.sample.values.values()]
     missing = "" if any(line.trials for line in lines) else _missing(methods, key, list(values))
     return RatesInfo(lines, key, metric, scale(heights, "minimize"), missing)
@@ -217,86 +223,114 @@ def rates_info(methods: Sequence[Method], *, metric: str, key: str = LR, values:
 def _hover(info: RatesInfo, line: RateLine, place: int) -> str:
     trial = line.trials[place]
     name = theme.plain(theme.shortened(f"{line.method}, {trial.label}" if trial.label else line.method, 60))
-    own = trial.sample
-    return f"<b>{name}</b><br>{info.metric} {plus_minus(own.interval)} ({own.runs} runs finite)"
+    sample = trial.sample
+    return f"<b>{name}</b><br>{info.metric} {plus_minus(sample.interval)} ({sample.runs} runs finite)"
 
 
-def plot_rates(info: RatesInfo, *, dark: bool = False, height: int = 420) -> go.Figure:
-    """A dot a run, a line a method through the means, the best ringed; red crosses at the upper edge diverged."""
-    import plotly.graph_objects as go
-
-    figure, palette = go.Figure(), theme.palette(dark)
-    places = theme.colour_indices(line.method for line in info.lines)
-    own_places = [places[line.method] for line in info.lines]
-    dashes = theme.dashes(own_places)
-    edge: list[tuple[int, float, str, str]] = []
-    for row, (line, place, dash) in enumerate(zip(info.lines, own_places, dashes, strict=True)):
-        colour, name = palette[place], theme.plain(theme.shortened(line.method))
-        dots = [
-            (rate, value, seed)
-            for rate, trial in zip(line.rates, line.trials, strict=True)
-            for seed, value in trial.sample.values.items()
-            if info.scale.holds(value)
-        ]
+def _draw_line(figure: go.Figure, info: RatesInfo, line: RateLine, colour: str, dash: str) -> None:
+    """The seeds of a method, their means with intervals, and the ring of the best."""
+    name = theme.plain(theme.shortened(line.method))
+    dots = [
+        (rate, value, seed)
+        for rate, trial in zip(line.rates, line.trials, strict=True)
+        for seed, value in trial.sample.values.items()
+        if info.scale.holds(value)
+    ]
+    seed_dots(
+        figure,
+        [rate for rate, _, _ in dots],
+        [value for _, value, _ in dots],
+        colour,
+        legendgroup=name,
+        customdata=[seed_name(seed) for *_, seed in dots],
+        hovertemplate=f"<b>{name}</b><br>{info.key} %{{x:.4g}}, seed %{{customdata}}: %{{y:.4g}}<extra></extra>",
+    )
+    means = [line.trials[k].sample.interval for k in line.line]
+    heights = [mean.mean if info.scale.holds(mean.mean) else None for mean in means]
+    above = [0.0 if height is None else half for half, height in zip(halves(means), heights, strict=True)]
+    below = [
+        # A bound at or below zero has no place on a logarithmic axis: the bar ends at the axis' lower end.
+        min(half, height - info.scale.low) if info.scale.log and height is not None and height - half <= 0 else half
+        for half, height in zip(above, heights, strict=True)
+    ]
+    mean_line(
+        figure,
+        [line.rates[k] for k in line.line],
+        heights,
+        colour,
+        dash=dash,
+        size=7,
+        error_y=error_bars(above, below, colour=colour, thickness=1.3),
+        name=name,
+        legendgroup=name,
+        text=[_hover(info, line, k) for k in line.line],
+        hovertemplate="%{text}<extra></extra>",
+    )
+    if line.best is not None:
         figure.add_scatter(
-            x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False, legendgroup=name,
-            marker={"size": 5, "color": theme.translucent(colour, 0.45)},
-            customdata=[seed_name(dot[2]) for dot in dots],
-            hovertemplate=f"<b>{name}</b><br>{info.key} %{{x:.4g}}, seed %{{customdata}}: %{{y:.4g}}<extra></extra>",
-        )  # fmt: skip
-        through = line.line
-        means = [line.trials[k].sample.interval for k in through]
-        held = [mean.mean if info.scale.holds(mean.mean) else None for mean in means]
-        halves = [
-            mean.half if mean.shown and math.isfinite(mean.half) and at is not None else 0.0
-            for mean, at in zip(means, held, strict=True)
-        ]
-        below = [
-            # A bound at or below zero has no place on a logarithmic axis: the bar ends at the axis' lower end.
-            min(half, at - info.scale.low) if info.scale.log and at is not None and at - half <= 0 else half
-            for half, at in zip(halves, held, strict=True)
-        ]
-        figure.add_scatter(
-            x=[line.rates[k] for k in through], y=held, mode="lines+markers", name=name, legendgroup=name,
-            line={"color": colour, "width": 2.2, "dash": dash}, marker={"size": 7, "color": colour},
-            error_y={
-                "type": "data", "array": halves, "arrayminus": below, "symmetric": False, "color": colour,
-                "thickness": 1.3, "width": 0,
-            },
-            text=[_hover(info, line, k) for k in through], hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
-        if line.best is not None:
-            figure.add_scatter(
-                x=[line.rates[line.best]], y=[line.trials[line.best].sample.interval.mean], mode="markers",
-                showlegend=False, legendgroup=name, hoverinfo="skip",
-                marker={"symbol": "circle-open", "size": 15, "color": colour, "line": {"width": 2.4}},
-            )  # fmt: skip
+            x=[line.rates[line.best]],
+            y=[line.trials[line.best].sample.interval.mean],
+            mode="markers",
+            marker={"symbol": "circle-open", "size": 15, "color": colour, "line": {"width": 2.4}},
+            showlegend=False,
+            legendgroup=name,
+            hoverinfo="skip",
+        )
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A trial that stands at the edge of the figure."""
+
+    row: int
+    rate: float
+    text: str
+    kind: str
+    """DIVERGED or BEYOND."""
+
+
+def _off_scale(info: RatesInfo) -> list[_Mark]:
+    """The trials that diverged or are worse than the scale."""
+    marks = []
+    for row, line in enumerate(info.lines):
         for rate, trial in zip(line.rates, line.trials, strict=True):
             text = theme.plain(theme.shortened(f"{line.method}, {trial.label}" if trial.label else line.method, 60))
             if trial.sample.diverged:
                 count = f"{len(trial.sample.diverged)} of {trial.sample.n} runs diverged"
-                edge.append((row, rate, f"<b>{text}</b><br>{count}", "diverged"))
+                marks.append(_Mark(row, rate, f"<b>{text}</b><br>{count}", DIVERGED))
             elif trial.sample.values and not info.scale.holds(trial.sample.interval.mean):
                 value = f"{info.metric} {plus_minus(trial.sample.interval)}, beyond the scale"
-                edge.append((row, rate, f"<b>{text}</b><br>{value}", "worse than the scale"))
+                marks.append(_Mark(row, rate, f"<b>{text}</b><br>{value}", BEYOND))
+    return marks
+
+
+def plot_rates(info: RatesInfo, *, dark: bool = False, height: int = 420) -> go.Figure:
+    """One dot per run, one line per method through the means, the best ringed; red crosses on top for what diverged."""
+    import plotly.graph_objects as go
+
+    figure, edge = go.Figure(), _off_scale(info)
+    looks = theme.line_looks([line.method for line in info.lines], dark)
+    for line, (colour, dash) in zip(info.lines, looks, strict=True):
+        _draw_line(figure, info, line, colour, dash)
     figure.update_layout(**theme.layout(dark, x=info.key, y=info.metric, height=height))
-    looks = {"diverged": cross(dark), "worse than the scale": {"symbol": "triangle-up-open", "size": 8,
-                                                               "color": grey(dark)}}  # fmt: skip
-    for kind, marker in looks.items():
-        points = [point for point in edge if point[3] == kind]
-        if points:
-            figure.add_scatter(
-                x=[point[1] for point in points], y=[EDGE - ROW * point[0] for point in points], yaxis="y2",
-                mode="markers", name=kind, marker=marker, text=[point[2] for point in points],
+    triangle = {"symbol": "triangle-up-open", "size": 8, "color": theme.grey(dark)}
+    for kind, marker in ((DIVERGED, cross(dark)), (BEYOND, triangle)):
+        marks = [mark for mark in edge if mark.kind == kind]
+        if marks:
+            at_edge(
+                figure,
+                [mark.rate for mark in marks],
+                marker,
+                y=[EDGE - ROW * mark.row for mark in marks],
+                name=kind,
+                text=[mark.text for mark in marks],
                 hovertemplate="%{text}<extra></extra>",
-            )  # fmt: skip
+            )
     value_axis(figure, info.scale)
     _room_above(figure, len(info.lines) if edge else 0)
     rates = np.array([rate for line in info.lines for rate in line.rates])
     if log_range(rates.tolist()):
         figure.update_xaxes(type="log", **theme.log_ticks(float(rates.min()), float(rates.max())))
-    if edge:
-        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
     return figure
 
 
@@ -305,4 +339,4 @@ def _room_above(figure: go.Figure, rows: int) -> None:
     if rows:
         low, high = figure.layout.yaxis.range
         share = ROW * rows + 1 - EDGE
-        figure.update_yaxes(range=[low, low + (high - low) / (1 - share)])
+        figure.update_layout(yaxis={"range": [low, low + (high - low) / (1 - share)]})

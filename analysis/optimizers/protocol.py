@@ -47,7 +47,7 @@ class Budget:
 
     method: str
     trials: int
-    """That came to a result, or were pruned."""
+    """Trials that came to a result, or were pruned."""
     runs: int
     """Search runs that ended ok or diverged."""
     diverged: int
@@ -72,47 +72,51 @@ class ProtocolInfo:
     @property
     def sentence(self) -> str:
         """How much of it holds: plain text."""
-        known = [check for check in self.checks if check.holds is not None]
-        if not known:
+        decided = [check for check in self.checks if check.holds is not None]
+        if not decided:
             return ""
-        held, every = len(known) - len(self.broken), len(self.checks)
-        if held == every:
-            return f"All {every} rules of the protocol hold."
-        unknown = f", {every - len(known)} cannot be told" if len(known) < every else ""
+        holding, total = len(decided) - len(self.broken), len(self.checks)
+        if holding == total:
+            return f"All {total} rules of the protocol hold."
+        unknown = f", {total - len(decided)} cannot be told" if len(decided) < total else ""
         names = "; ".join(check.rule[:1].lower() + check.rule[1:] for check in self.broken)
-        return f"{held} of {every} rules of the protocol hold{unknown}.{f' Not so: {names}.' if names else ''}"
+        return f"{holding} of {total} rules of the protocol hold{unknown}.{f' Not so: {names}.' if names else ''}"
 
     def frame(self) -> pd.DataFrame:
-        """One row a method: method, trials, runs, diverged, confirm runs, and a column a searched key."""
+        """One row per method: method, trials, runs, diverged, confirm runs, and one column per searched key."""
         rows = [
             {
-                "method": each.method, "trials": each.trials, "runs": each.runs, "diverged": each.diverged,
-                "confirm runs": each.confirmed, **each.space,
+                "method": budget.method,
+                "trials": budget.trials,
+                "runs": budget.runs,
+                "diverged": budget.diverged,
+                "confirm runs": budget.confirmed,
+                **budget.space,
             }
-            for each in self.budgets
-        ]  # fmt: skip
+            for budget in self.budgets
+        ]
         return pd.DataFrame(rows)
 
 
 def tried(values: Sequence[Any]) -> str:
     """The values of a key that were tried, in words: `0.001, 0.01, 0.1`, or `11 values, 0.0001 to 10`."""
-    known = {in_words(value): value for value in values}
-    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known.values())
-    listed = sorted(known, key=lambda name: known[name]) if numeric else list(known)
-    if len(listed) <= MOST_VALUES:
-        return ", ".join(listed)
+    distinct = {in_words(value): value for value in values}
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in distinct.values())
+    texts = sorted(distinct, key=lambda name: distinct[name]) if numeric else list(distinct)
+    if len(texts) <= MOST_VALUES:
+        return ", ".join(texts)
     if not numeric:
-        return f"{len(listed)} values"
-    return f"{len(listed)} values, {listed[0]} to {listed[-1]}"
+        return f"{len(texts)} values"
+    return f"{len(texts)} values, {texts[0]} to {texts[-1]}"
 
 
 def _space(method: Method, key: str, keys: Sequence[str], declared: Mapping[str, str]) -> dict[str, str]:
-    found = {}
-    for each in keys:
-        values = [trial.params[each] for trial in method.trials if each in trial.params]
-        if each != key and values:
-            found[each] = declared.get(each) or tried(values)
-    return found
+    spaces = {}
+    for other in keys:
+        values = [trial.params[other] for trial in method.trials if other in trial.params]
+        if other != key and values:
+            spaces[other] = declared.get(other) or tried(values)
+    return spaces
 
 
 def _confirmed(method: Method) -> int:
@@ -122,15 +126,18 @@ def _confirmed(method: Method) -> int:
 def _budget(method: Method, key: str, keys: Sequence[str], declared: Mapping[str, str]) -> Budget:
     ended = [trial for trial in method.trials if trial.ended]
     return Budget(
-        method.name, len(ended), sum(trial.sample.n for trial in ended),
+        method.name,
+        len(ended),
+        sum(trial.sample.n for trial in ended),
         sum(len(trial.sample.diverged) for trial in [*method.trials, *method.confirmed]),
-        _confirmed(method), _space(method, key, keys, declared),
-    )  # fmt: skip
+        _confirmed(method),
+        _space(method, key, keys, declared),
+    )
 
 
 def _equal(budgets: Sequence[Budget]) -> Check:
     rule = "Every method had as many trials"
-    counts = {each.method: each.trials for each in budgets}
+    counts = {budget.method: budget.trials for budget in budgets}
     if len(set(counts.values())) == 1:
         count = next(iter(counts.values()))
         return Check(rule, True, f"{counted(count, 'trial')} each.")
@@ -148,7 +155,7 @@ def _seeds(methods: Sequence[Method]) -> Check:
     unpaired = any(not trial.sample.paired_on for method in methods for trial in method.trials if trial.sample.n)
     if unpaired:
         return Check(rule, None, "The runs do not say which seed they had: they are compared as independent.")
-    sizes = sorted({len(each) for each in sets})
+    sizes = sorted({len(keys) for keys in sets})
     repeats = repeats_words([trial.sample for method in methods for trial in method.trials])
     repeats = f" {repeats}" if repeats else ""
     if len(sets) <= 1:
@@ -169,10 +176,10 @@ def _edges(rates: RatesInfo | None) -> Check:
 
 def _others(method: Method) -> str:
     """What of a method's confirm runs is not of the configuration that it is judged by."""
-    done = [trial for trial in method.confirmed if trial.sample.n]
-    if len(done) < 2:
+    retrained = [trial for trial in method.confirmed if trial.sample.n]
+    if len(retrained) < 2:
         return ""
-    return f" ({_confirmed(method)} with {counted(len(done) - 1, 'other retrained configuration')})"
+    return f" ({_confirmed(method)} with {counted(len(retrained) - 1, 'other retrained configuration')})"
 
 
 def _fresh(methods: Sequence[Method]) -> Check:
@@ -246,16 +253,16 @@ def protocol_info(
 
     Args:
         methods: From `analysis.runs.methods.methods_of`.
-        runs: One row a run that counts: outcome, phase.
+        runs: One row per run that counts: outcome, phase.
         key: The param whose values are the methods.
         keys: The params that tell trials apart.
         metric: What the methods are judged by.
         part: Of which data it is: a part of `analysis.runs.metric_roles`.
-        rates: The methods along their learning rate.
+        rates: The methods against their learning rate.
         active: Whether more runs are to come: what they can still mend is not known.
         declared: Method -> searched key -> the space that the method's sweeps state for it, in words.
     """
-    others = [each for each in keys if each != key]
+    others = [other for other in keys if other != key]
     budgets = [_budget(method, key, others, (declared or {}).get(method.name, {})) for method in methods]
     checks: list[Check] = []
     if budgets:

@@ -22,7 +22,8 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
-from analysis.figures.value_axis import cross, scale, value_axis
+from analysis.figures.traces import crosses, seed_dots, seed_line
+from analysis.figures.value_axis import Scale, scale, value_axis
 from analysis.statistics.geometric_mean import GeometricMean, band, geometric_mean
 from tracking.schema import Outcome
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 FEWEST: Final = 5
 """A run with fewer points shows no course."""
+SYMBOLS: Final = {"steepest descent": "triangle-down", "turn": "diamond-open"}
+"""What is marked on a line -> its symbol."""
 LIMITS: Final = (
     "The test speaks of the training loss alone, every rate meets weights that the smaller rates have trained, and it"
     " holds for this batch size, initialisation and optimizer: a starting point for a search, not its result."
@@ -95,7 +98,7 @@ class RangeInfo:
 
     @property
     def sentences(self) -> list[str]:
-        """What the test suggests, a sentence a method: plain text."""
+        """What the test suggests, one sentence per method: plain text."""
         return [group.sentence for group in self.groups if group.lines]
 
     @property
@@ -127,7 +130,7 @@ class RangeInfo:
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row a point: method, run, seed, the rate, the loss, the smoothed loss."""
+        """One row per point: method, run, seed, the rate, the loss, the smoothed loss."""
         rows = [
             (group.method, line.run_id, line.seed, *point)
             for group in self.groups
@@ -147,9 +150,9 @@ def range_line(run_id: str, seed: int, diverged: bool, rates: np.ndarray, losses
     """The marks of one run.
 
     Args:
-        run_id: Of the run.
+        run_id: The run's id.
         seed: Its seed.
-        diverged: Whether it ended so.
+        diverged: Whether it diverged.
         rates: (epochs,) positive, ascending.
         losses: (epochs,) finite.
     """
@@ -161,9 +164,15 @@ def range_line(run_id: str, seed: int, diverged: bool, rates: np.ndarray, losses
     falls = lowest > 0 and slopes[steepest] < 0
     turns = lowest > 0 and (lowest < len(rates) - 1 or diverged)
     return RangeLine(
-        run_id, seed, diverged, rates, losses, smooth,
-        float(rates[steepest]) if falls else math.nan, float(rates[lowest]) if turns else math.nan,
-    )  # fmt: skip
+        run_id=run_id,
+        seed=seed,
+        diverged=diverged,
+        rates=rates,
+        losses=losses,
+        smooth=smooth,
+        steepest=float(rates[steepest]) if falls else math.nan,
+        turn=float(rates[lowest]) if turns else math.nan,
+    )
 
 
 def range_info(
@@ -173,7 +182,7 @@ def range_info(
 
     Args:
         histories: Long, of the loss and the rate: run_id, key, step, value.
-        runs: One row a run: run_id, seed, outcome, and where it is known seed_data.
+        runs: One row per run: run_id, seed, outcome, and where it is known seed_data.
         methods: Run -> its method; runs that are missing are left out.
         loss: The metric of the training loss.
         key: The metric of the learning rate.
@@ -192,70 +201,87 @@ def range_info(
             continue
         points = by_run[run].sort_values("step")
         rates, losses = points[key].to_numpy(dtype=float), points[loss].to_numpy(dtype=float)
-        known = np.isfinite(rates) & np.isfinite(losses) & (rates > 0)
-        rates, losses = rates[known], losses[known]
+        usable = np.isfinite(rates) & np.isfinite(losses) & (rates > 0)
+        rates, losses = rates[usable], losses[usable]
         if len(rates) < FEWEST or not (np.diff(rates) > 0).all():
             continue
         diverged = row["outcome"] == Outcome.DIVERGED
         line = range_line(run, int(row["seed"]), diverged, rates, losses)
         lines.setdefault(methods[run], []).append(replace(line, data=int(row.get("seed_data", -1))))
     groups = []
-    for name, own in lines.items():
-        sets = [line.data for line in own]
-        steepest = geometric_mean([line.steepest for line in own], sets)
-        turn = geometric_mean([line.turn for line in own], sets)
-        groups.append(RangeGroup(name, tuple(own), steepest, turn))
+    for name, members in lines.items():
+        sets = [line.data for line in members]
+        steepest = geometric_mean([line.steepest for line in members], sets)
+        turn = geometric_mean([line.turn for line in members], sets)
+        groups.append(RangeGroup(name, tuple(members), steepest, turn))
     return RangeInfo(groups, loss, key)
 
 
+def _draw_line(figure: go.Figure, line: RangeLine, colour: str, name: str, shown: Scale, *, in_legend: bool) -> None:
+    """A run: its losses as dots, smoothed as a line, with what is marked on it."""
+    losses = np.where((line.losses >= shown.low) & (line.losses <= shown.high), line.losses, math.nan)
+    hover = f"<b>{name}</b><br>{_seed(line)}rate %{{x:.3g}}: %{{y:.4g}}<extra></extra>"
+    seed_dots(figure, line.rates, losses, colour, size=4, opacity=0.4, legendgroup=name, hovertemplate=hover)
+    seed_line(
+        figure,
+        line.rates,
+        line.smooth,
+        colour,
+        width=1.7,
+        opacity=0.9,
+        name=name,
+        legendgroup=name,
+        showlegend=in_legend,
+        hoverinfo="skip",
+    )
+    for rate, (what, symbol) in zip((line.steepest, line.turn), SYMBOLS.items(), strict=True):
+        if math.isfinite(rate):
+            figure.add_scatter(
+                x=[rate],
+                y=[line.smooth[int(np.argmin(np.abs(line.rates - rate)))]],
+                mode="markers",
+                marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
+                showlegend=False,
+                legendgroup=name,
+                hovertemplate=f"<b>{name}</b><br>{_seed(line)}{what} at %{{x:.3g}}<extra></extra>",
+            )
+
+
+def _seed(line: RangeLine) -> str:
+    return f"seed {line.seed}, " if line.seed >= 0 else ""
+
+
 def plot_range(info: RangeInfo, *, dark: bool = False, height: int = 400) -> go.Figure:
-    """A line a run (raw as dots, smoothed as lines), steepest descent and turn marked, diverged ends crossed."""
+    """A line per run (raw as dots, smoothed as lines), steepest descent and turn marked, diverged ends crossed."""
     import plotly.graph_objects as go
 
-    figure, palette = go.Figure(), theme.palette(dark)
+    figure, palette, ink = go.Figure(), theme.palette(dark), theme.ink(dark)
     places = theme.colour_indices(group.method for group in info.groups)
-    own = scale([value for group in info.groups for line in group.lines for value in line.losses.tolist()], "minimize")
-    lost: list[tuple[float, float, str]] = []
-    for group in info.groups:
-        colour, name = palette[places[group.method]], theme.plain(theme.shortened(group.method))
-        for k, line in enumerate(group.lines):
-            seed = f"seed {line.seed}, " if line.seed >= 0 else ""
-            raw = np.where((line.losses >= own.low) & (line.losses <= own.high), line.losses, math.nan)
-            figure.add_scatter(
-                x=line.rates, y=raw, mode="markers", showlegend=False, legendgroup=name,
-                marker={"size": 4, "color": theme.translucent(colour, 0.4)},
-                hovertemplate=f"<b>{name}</b><br>{seed}rate %{{x:.3g}}: %{{y:.4g}}<extra></extra>",
-            )  # fmt: skip
-            figure.add_scatter(
-                x=line.rates, y=line.smooth, mode="lines", name=name, legendgroup=name, showlegend=k == 0,
-                line={"color": theme.translucent(colour, 0.9), "width": 1.7}, hoverinfo="skip",
-            )  # fmt: skip
-            for rate, symbol, what in (
-                (line.steepest, "triangle-down", "steepest descent"), (line.turn, "diamond-open", "turn"),
-            ):  # fmt: skip
-                if math.isfinite(rate):
-                    figure.add_scatter(
-                        x=[rate], y=[line.smooth[int(np.argmin(np.abs(line.rates - rate)))]], mode="markers",
-                        marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-                        showlegend=False, legendgroup=name,
-                        hovertemplate=f"<b>{name}</b><br>{seed}{what} at %{{x:.3g}}<extra></extra>",
-                    )  # fmt: skip
-            if line.diverged:
-                lost.append((float(line.rates[-1]), float(line.smooth[-1]), f"<b>{name}</b><br>{seed}diverged after"))
-    for symbol, what in (("triangle-down", "steepest descent"), ("diamond-open", "turn")):
-        figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=what, hoverinfo="skip",
-            marker={"symbol": symbol, "size": 10, "color": palette[6], "line": {"width": 2, "color": palette[6]}},
-        )  # fmt: skip
-    if lost:
-        figure.add_scatter(
-            x=[x for x, _, _ in lost], y=[min(max(y, own.low), own.high) for _, y, _ in lost], mode="markers",
-            name="diverged", marker=cross(dark), text=[text for *_, text in lost],
+    lines = [(group, line) for group in info.groups for line in group.lines]
+    shown = scale([loss for _, line in lines for loss in line.losses.tolist()], "minimize")
+    diverged: list[tuple[float, float, str]] = []
+    for group, line in lines:
+        name = theme.plain(theme.shortened(group.method))
+        _draw_line(figure, line, palette[places[group.method]], name, shown, in_legend=line is group.lines[0])
+        if line.diverged:
+            end = min(max(float(line.smooth[-1]), shown.low), shown.high)
+            diverged.append((float(line.rates[-1]), end, f"<b>{name}</b><br>{_seed(line)}diverged after"))
+    for what, symbol in SYMBOLS.items():
+        marker = {"symbol": symbol, "size": 10, "color": ink, "line": {"width": 2, "color": ink}}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=what, marker=marker, hoverinfo="skip")
+    if diverged:
+        crosses(
+            figure,
+            [rate for rate, _, _ in diverged],
+            [loss for _, loss, _ in diverged],
+            dark,
+            name="diverged",
+            text=[text for *_, text in diverged],
             hovertemplate="%{text} rate %{x:.3g}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(**theme.layout(dark, x="learning rate", y=info.loss, height=height))
-    value_axis(figure, own)
-    rates = [float(each) for group in info.groups for line in group.lines for each in (line.rates[0], line.rates[-1])]
+    value_axis(figure, shown)
+    rates = [float(rate) for _, line in lines for rate in (line.rates[0], line.rates[-1])]
     if rates:
         figure.update_xaxes(type="log", **theme.log_ticks(min(rates), max(rates)))
     return figure

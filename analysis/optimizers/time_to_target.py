@@ -1,7 +1,7 @@
 """Time to target: which share of a method's runs has reached an error, against updates, epochs or seconds.
 
 A run reaches the target where its error is first at or below it; a value that differs from the target by no more than
-rounding (`analysis.statistics.exact.resolution`) is at it. A run that never does, and one that diverged, has
+rounding (`analysis.statistics.rounding.resolution`) is at it. A run that never does, and one that diverged, has
 missed it: it stays in the denominator, and the curve of its method ends below 1. Runs that have not ended are left out
 and counted. With every run followed to its end the curve is the empirical distribution of the time; a share carries
 Clopper and Pearson's exact interval.
@@ -23,8 +23,9 @@ import pandas as pd
 from analysis.figures import theme
 from analysis.figures.curves import Curve, CurvesInfo, Line
 from analysis.figures.export import sizes
+from analysis.figures.traces import error_bars, mean_line
 from analysis.statistics import number
-from analysis.statistics.exact import precision, resolution
+from analysis.statistics.rounding import precision, resolution
 from analysis.statistics.samples import Sample
 from analysis.statistics.seeds import possible_words
 from analysis.statistics.verdicts import Decision, fewest_more, verdicts
@@ -57,7 +58,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class TargetLine:
-    """One method."""
+    """When the runs of one method reached the target."""
 
     method: str
     label: str
@@ -129,7 +130,7 @@ class TargetsInfo:
 
     @property
     def sentence(self) -> str:
-        """Who is there first, and whether that can be believed: plain text."""
+        """Which method is there first, and whether that can be believed: plain text."""
         judged = [line for line in self.lines if line.n]
         if not judged:
             return ""
@@ -143,27 +144,27 @@ class TargetsInfo:
         half = f"within {_time(first.median, self.axis)}"
         tied = [first, *(line for line in judged if line.median == first.median and line is not first)]
         if len(tied) == 1:
-            found = self._compared(judged, first, ", ")
-            return f"{goal} is reached first by {first.method}: {reached}, half of all {half}{found}."
+            comparison = self._compared(judged, first, ", ")
+            return f"{goal} is reached first by {first.method}: {reached}, half of all {half}{comparison}."
         most = [line.method for line in tied if line.share == first.share]
         often = f", of these most often by {joined(most)}" if len(most) < len(tied) else ""
         names = joined([line.method for line in tied])
-        found = self._compared(judged, first, f"; {first.method} is ")
-        return f"{goal} is reached equally soon by {names}: half of the runs of each {half}{often}{found}."
+        comparison = self._compared(judged, first, f"; {first.method} is ")
+        return f"{goal} is reached equally soon by {names}: half of the runs of each {half}{often}{comparison}."
 
     def _compared(self, judged: Sequence[TargetLine], first: TargetLine, lead: str) -> str:
         """Whether the first is sooner than the others, after `lead`."""
         if len(judged) < 2:
             return ""
-        own = [first, *(line for line in judged if line is not first)]
-        found = verdicts([_sample(line) for line in own])
-        pairs = [found[0, k] for k in range(1, len(own))]
-        m = len(found)
+        lines = [first, *(line for line in judged if line is not first)]
+        pairwise = verdicts([_sample(line) for line in lines])
+        pairs = [pairwise[0, k] for k in range(1, len(lines))]
+        m = len(pairwise)
         basis = "exact test" if m == 1 else f"exact tests, Holm's correction for {m} pairs"
         if more := fewest_more(pairs):
             return f"; too few seeds: {possible_words(more)}"
-        sooner = [line.method for line, pair in zip(own[1:], pairs, strict=True) if pair.decision is Decision.BETTER]
-        rest = [line.method for line in own[1:] if line.method not in sooner]
+        sooner = [line.method for line, pair in zip(lines[1:], pairs, strict=True) if pair.decision is Decision.BETTER]
+        rest = [line.method for line in lines[1:] if line.method not in sooner]
         words = [f"sooner than {joined(sooner)}"] if sooner else []
         words += [f"not to be told from {joined(rest)}"] if rest else []
         return f"{lead}{' but '.join(words)} ({basis})"
@@ -194,7 +195,7 @@ class TargetsInfo:
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row a run: method, run, seed, when it reached the target (nan where it missed), diverged."""
+        """One row per run: method, run, seed, when it reached the target (nan where it missed), diverged."""
         rows = [
             (line.method, run.run_id, run.seed, math.nan if run.missed else run.at, run.missed, run.diverged)
             for line in self.lines
@@ -203,7 +204,7 @@ class TargetsInfo:
         return pd.DataFrame(rows, columns=["method", "run", "seed", self.axis, "missed", "diverged"])
 
     def table(self) -> pd.DataFrame:
-        """One row a method: reached, runs, share with its exact interval, median time (inf where fewer than half)."""
+        """One row per method: reached, runs, share with its exact interval, median time (inf where fewer than half)."""
         rows = [
             (line.label, line.n - line.missed, line.n, line.share, *line.interval, line.median, line.unfinished)
             for line in self.lines
@@ -214,8 +215,8 @@ class TargetsInfo:
 
 def _time(value: float, axis: str) -> str:
     """`1 update`, `4 epochs`, `0.5 seconds of training`."""
-    said, (unit, *rest) = number(value, 3), axis.split(" ")
-    return " ".join([said, unit.removesuffix("s") + ("" if said == "1" else "s"), *rest])
+    text, (unit, *rest) = number(value, 3), axis.split(" ")
+    return " ".join([text, unit.removesuffix("s") + ("" if text == "1" else "s"), *rest])
 
 
 def _sample(line: TargetLine) -> Sample:
@@ -224,8 +225,8 @@ def _sample(line: TargetLine) -> Sample:
     paired = len(set(seeds)) == len(seeds) and -1 not in seeds
     keys: list[Hashable] = list(seeds) if paired else list(range(line.n))
     times: Mapping[Hashable, float] = {key: run.at for key, run in zip(keys, line.runs, strict=True) if not run.missed}
-    lost = frozenset(key for key, run in zip(keys, line.runs, strict=True) if run.missed)
-    return Sample(line.method, times, lost, paired_on="seed" if paired else None)
+    missed = frozenset(key for key, run in zip(keys, line.runs, strict=True) if run.missed)
+    return Sample(line.method, times, missed, paired_on="seed" if paired else None)
 
 
 def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -271,8 +272,11 @@ def _reached(line: Line, target: float) -> Reached:
 
 def _target_line(curve: Curve, target: float) -> TargetLine:
     # A run that ended ok without a single value has logged another metric: it is no miss.
-    judged = [line for line in curve.lines if line.outcome in JUDGED
-              and (len(line.values) or line.outcome == Outcome.DIVERGED)]  # fmt: skip
+    judged = [
+        line
+        for line in curve.lines
+        if line.outcome in JUDGED and (len(line.values) or line.outcome == Outcome.DIVERGED)
+    ]
     runs = sorted((_reached(line, target) for line in judged), key=lambda run: run.at)
     return TargetLine(curve.group.method, curve.group.label, tuple(runs), len(curve.lines) - len(judged))
 
@@ -281,7 +285,7 @@ def targets_info(curves: CurvesInfo, target: float | None = None) -> TargetsInfo
     """When the runs of each method reached an error.
 
     Args:
-        curves: Of the error, a curve a method, along updates or seconds: from `analysis.figures.curves.curves_info`.
+        curves: The error against updates or seconds, one curve per method: from `analysis.figures.curves.curves_info`.
         target: The error to be reached; `default_target` if not given.
     """
     chosen = default_target(curves) if target is None else target
@@ -291,43 +295,42 @@ def targets_info(curves: CurvesInfo, target: float | None = None) -> TargetsInfo
 
 
 def plot_targets(info: TargetsInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
-    """A step function a method, a dot a run that reached the target; what ends below 1 has missed it."""
+    """One step function per method, one dot per run that reached the target; what ends below 1 has missed it."""
     import plotly.graph_objects as go
 
-    figure, palette = go.Figure(), theme.palette(dark)
-    places = theme.colour_indices(line.method for line in info.lines)
-    own_places = [places[line.method] for line in info.lines]
+    figure, looks = go.Figure(), theme.line_looks([line.method for line in info.lines], dark)
     drawn = [line for line in info.lines if line.n]
-    for line, place, dash in zip(info.lines, own_places, theme.dashes(own_places), strict=True):
+    for line, (colour, dash) in zip(info.lines, looks, strict=True):
         if not line.n:
             continue
-        colour, name = palette[place], theme.plain(theme.shortened(line.label))
+        name = theme.plain(theme.shortened(line.label))
         x, y = line.steps(info.end)
         legend = f"{name} ({line.words})" if line.words else name
+        mean_line(figure, x, y, colour, dash=dash, shape="hv", name=legend, legendgroup=name, hoverinfo="skip")
+        reached = [run for run in line.runs if not run.missed]
         figure.add_scatter(
-            x=x, y=y, mode="lines", name=legend, legendgroup=name, hoverinfo="skip",
-            line={"color": colour, "width": 2.2, "dash": dash, "shape": "hv"},
-        )  # fmt: skip
-        there = [run for run in line.runs if not run.missed]
-        figure.add_scatter(
-            x=[run.at for run in there], y=[(k + 1) / line.n for k in range(len(there))], mode="markers",
-            marker={"size": 6, "color": colour}, showlegend=False, legendgroup=name,
-            text=[f"seed {run.seed}" if run.seed >= 0 else "a run" for run in there],
+            x=[run.at for run in reached],
+            y=[(k + 1) / line.n for k in range(len(reached))],
+            mode="markers",
+            marker={"size": 6, "color": colour},
+            showlegend=False,
+            legendgroup=name,
+            text=[f"seed {run.seed}" if run.seed >= 0 else "a run" for run in reached],
             hovertemplate=f"<b>{name}</b><br>%{{text}} after %{{x:.4g}} {info.axis}<br>then %{{y:.0%}}<extra></extra>",
-        )  # fmt: skip
-        # Side by side right of the end, so that the intervals of equal shares do not hide each other.
+        )
         low, high = line.interval
-        offset = info.end * (1.025 + 0.02 * drawn.index(line))
         figure.add_scatter(
-            x=[offset], y=[line.share], mode="markers", showlegend=False, legendgroup=name,
+            # Side by side right of the end, so that the intervals of equal shares do not hide each other.
+            x=[info.end * (1.025 + 0.02 * drawn.index(line))],
+            y=[line.share],
+            mode="markers",
             marker={"size": 5, "color": colour, "symbol": "diamond"},
-            error_y={
-                "type": "data", "array": [high - line.share], "arrayminus": [line.share - low], "symmetric": False,
-                "color": colour, "thickness": 1.4, "width": 0,
-            },
+            error_y=error_bars([high - line.share], [line.share - low], colour=colour, thickness=1.4),
+            showlegend=False,
+            legendgroup=name,
             hovertemplate=f"<b>{name}</b><br>{line.n - line.missed} of {line.n}, 95% Clopper-Pearson {low:.2f} to"
             f" {high:.2f}<extra></extra>",
-        )  # fmt: skip
+        )
     goal = f"runs with {info.metric} ≤ {number(info.target)}"
     figure.update_layout(**theme.layout(dark, x=info.axis, y=f"share of {goal}", height=height))
     figure.update_yaxes(range=[-0.03, 1.05], tickformat=".0%")

@@ -2,7 +2,7 @@
 
 The best of k trials drawn at random from the N that were run has the expectation sum_i v_(i) C(N - i, k - 1) / C(N, k)
 (`analysis.statistics.best_of.expected_best`). Trials are chosen by the mean of their seeds, as a sampler sees them;
-with the same weights each seed has a line of its own, and the expectation is exactly the mean of these lines.
+with the same weights each seed has its own line, and the expectation is exactly the mean of these lines.
 
 A trial of one seed does not count where others have several, as it stands for no method (`analysis.runs.methods`).
 
@@ -23,9 +23,12 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
-from analysis.figures.value_axis import EDGE, cross, log_range, scale, value_axis
-from analysis.runs.methods import Method, Trial, maybe_lucky, seed_name
+from analysis.figures.marks import EDGE, at_edge
+from analysis.figures.traces import band, band_opacity, bounds, cross, mean_line, seed_line
+from analysis.figures.value_axis import log_range, scale, value_axis
+from analysis.runs.methods import Method, TrialResult, maybe_lucky
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, ROUNDING, Interval, best_weights, interval, number, plus_minus
+from analysis.statistics.samples import seed_name
 from analysis.statistics.standings import same_words
 from analysis.words import counted
 
@@ -39,15 +42,15 @@ class BudgetLine:
 
     method: str
     trials: int
-    """That ended."""
+    """Trials that ended."""
     failed: int
-    """Of these, those with a diverged seed and those that were pruned."""
+    """How many of these have a diverged seed or were pruned."""
     seeds: tuple[str, ...]
     """Seeds that every trial without a failure has; nothing where trials share none."""
     by_seed: np.ndarray
     """(seeds, budgets): the expectation by each seed; nan where there is none."""
     means: tuple[Interval, ...]
-    """A budget each: the expectation, with the t-interval of its seeds."""
+    """The expectation of each budget, with the t-interval of its seeds."""
 
     def at(self, budget: int) -> Interval:
         """The expectation with so many trials."""
@@ -105,8 +108,8 @@ class BudgetsInfo:
 
     def best(self, budget: int) -> BudgetLine | None:
         """The method with the lowest expectation at a budget; None where no method has one."""
-        known = [line for line in self.lines if line.at(budget).n]
-        return min(known, key=lambda line: line.at(budget).mean) if known else None
+        lines = [line for line in self.lines if line.at(budget).n]
+        return min(lines, key=lambda line: line.at(budget).mean) if lines else None
 
     @property
     def alike(self) -> bool:
@@ -122,11 +125,11 @@ class BudgetsInfo:
         leader = self.best(budget)
         if leader is None:
             return f"With {trials} all trials of every method may fail: there is no expectation."
-        found = leader.at(budget)
+        expected = leader.at(budget)
         if self.alike:
-            return same_words(self.metric, found.mean, counted(len(self.lines), "method"))
-        basis = f" ({found.kind})" if found.shown else f" (n={found.n})"
-        words = f"With {trials} {leader.method} is expected to reach {self.metric} {plus_minus(found)}{basis}"
+            return same_words(self.metric, expected.mean, counted(len(self.lines), "method"))
+        basis = f" ({expected.kind})" if expected.shown else f" (n={expected.n})"
+        words = f"With {trials} {leader.method} is expected to reach {self.metric} {plus_minus(expected)}{basis}"
         if len(self.lines) == 1:
             return words + "."
         words += ", the lowest"
@@ -138,8 +141,13 @@ class BudgetsInfo:
             words += f"; it leads up to {last}, then {other.method}" if other else ""
         elif self.most > budget:
             words += f"; it leads up to all {self.most}"
-        tied = [line.method for line in self.lines if line is not leader and line.at(budget).n
-                and line.at(budget).mean <= found.mean + ROUNDING * abs(found.mean)]  # fmt: skip
+        tied = [
+            line.method
+            for line in self.lines
+            if line is not leader
+            and line.at(budget).n
+            and line.at(budget).mean <= expected.mean + ROUNDING * abs(expected.mean)
+        ]
         return words + (f", as does {' and '.join(tied)}" if tied else "") + "."
 
     @property
@@ -180,7 +188,7 @@ class BudgetsInfo:
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row a method and budget: the expectation, low, high, n, and the chance that all trials fail."""
+        """One row per method and budget: the expectation, low, high, n, and the chance that all trials fail."""
         rows = [
             (line.method, k, mean.mean, mean.low, mean.high, mean.n, line.lost(k))
             for line in self.lines
@@ -189,26 +197,30 @@ class BudgetsInfo:
         return pd.DataFrame(rows, columns=["method", "trials", self.metric, "low", "high", "seeds", "all_fail"])
 
 
-def _line(method: Method, ended: Sequence[Trial], most: int) -> BudgetLine:
-    told = sorted((trial for trial in ended if trial.told), key=lambda trial: trial.sample.interval.mean)
-    paired = all(trial.sample.paired_on for trial in told)
-    shared = set.intersection(*(set(trial.sample.values) for trial in told)) if told and paired else set()
-    whole = all(set(trial.sample.values) == shared for trial in told)
-    total, failed = len(ended), len(ended) - len(told)
+def _line(method: Method, ended: Sequence[TrialResult], most: int) -> BudgetLine:
+    finished = sorted((trial for trial in ended if trial.told), key=lambda trial: trial.sample.interval.mean)
+    paired = all(trial.sample.paired_on for trial in finished)
+    shared = set.intersection(*(set(trial.sample.values) for trial in finished)) if finished and paired else set()
+    complete = all(set(trial.sample.values) == shared for trial in finished)
+    total, failed = len(ended), len(ended) - len(finished)
     # Seeds that only some trials have would make the lines' mean another number than the expectation.
-    seeds = sorted(shared, key=str) if whole else []
-    values = np.array([[trial.sample.values[seed] for seed in seeds] for trial in told]).reshape(len(told), len(seeds))
-    means = np.array([trial.sample.interval.mean for trial in told])
+    seeds = sorted(shared, key=str) if complete else []
+    values = np.array([[trial.sample.values[seed] for seed in seeds] for trial in finished])
+    values = values.reshape(len(finished), len(seeds))
+    means = np.array([trial.sample.interval.mean for trial in finished])
     by_seed = np.full((len(seeds), most), math.nan)
-    found = []
+    expectations = []
     for k in range(1, most + 1):
         if k <= failed:
-            found.append(Interval(math.nan, math.nan, math.nan, 0))
+            expectations.append(Interval(math.nan, math.nan, math.nan, 0))
             continue
-        weights = best_weights(len(told), total, k)
+        weights = best_weights(len(finished), total, k)
         by_seed[:, k - 1] = weights @ values
-        found.append(interval(by_seed[:, k - 1]) if seeds else Interval(float(weights @ means), math.nan, math.nan, 1))
-    return BudgetLine(method.name, total, failed, tuple(map(seed_name, seeds)), by_seed, tuple(found))
+        if seeds:
+            expectations.append(interval(by_seed[:, k - 1]))
+        else:
+            expectations.append(Interval(float(weights @ means), math.nan, math.nan, 1))
+    return BudgetLine(method.name, total, failed, tuple(map(seed_name, seeds)), by_seed, tuple(expectations))
 
 
 def budgets_info(methods: Sequence[Method], *, metric: str) -> BudgetsInfo:
@@ -230,57 +242,60 @@ def budgets_info(methods: Sequence[Method], *, metric: str) -> BudgetsInfo:
 
 
 def plot_budgets(info: BudgetsInfo, *, budget: int | None = None, dark: bool = False, height: int = 400) -> go.Figure:
-    """A line a method with its seeds and band; red crosses where all trials may diverge; the budget as a line."""
+    """One line per method with its seeds and band; red crosses where all trials may diverge; the budget as a line."""
     import plotly.graph_objects as go
 
-    figure, palette = go.Figure(), theme.palette(dark)
-    places = theme.colour_indices(line.method for line in info.lines)
-    own_places = [places[line.method] for line in info.lines]
+    figure, looks = go.Figure(), theme.line_looks([line.method for line in info.lines], dark)
     heights = [float(value) for line in info.lines for value in line.by_seed.ravel() if math.isfinite(value)]
     heights += [mean.mean for line in info.lines for mean in line.means if mean.n]
-    own = scale(heights, "minimize")
+    vertical = scale(heights, "minimize")
     budgets = list(range(1, info.most + 1))
-    lost = []
-    for row, (line, place, dash) in enumerate(zip(info.lines, own_places, theme.dashes(own_places), strict=True)):
-        colour, name = palette[place], theme.plain(theme.shortened(line.method))
+    failing = []
+    for row, (line, (colour, dash)) in enumerate(zip(info.lines, looks, strict=True)):
+        name = theme.plain(theme.shortened(line.method))
         # Where the mean is far above the scale its band would cover all others.
-        shown = [(k, line.at(k)) for k in budgets if line.at(k).shown and own.holds(line.at(k).mean)]
+        shown = [k for k in budgets if line.at(k).shown and vertical.holds(line.at(k).mean)]
         if shown:
+            low, high = bounds([line.at(k) for k in shown])
             # A bound at or below zero has no place on a logarithmic axis: the band ends at the axis' lower end.
-            low = [max(mean.low, own.low) if own.log else mean.low for _, mean in shown]
-            figure.add_scatter(
-                x=[k for k, _ in shown] + [k for k, _ in shown][::-1], y=[mean.high for _, mean in shown] + low[::-1],
-                mode="lines", line={"width": 0}, fill="toself",
-                fillcolor=theme.translucent(colour, 0.16 if dark else 0.13),
-                hoverinfo="skip", showlegend=False, legendgroup=name,
-            )  # fmt: skip
+            low = np.maximum(low, vertical.low) if vertical.log else low
+            band(figure, shown, low, high, colour, opacity=band_opacity(dark), legendgroup=name)
         for seed, values in zip(line.seeds, line.by_seed, strict=True) if len(line.seeds) > 1 else ():
-            figure.add_scatter(
-                x=budgets, y=values, mode="lines", showlegend=False, legendgroup=name,
-                line={"color": theme.translucent(colour, 0.35), "width": 1, "dash": dash},
-                hovertemplate=f"<b>{name}</b><br>seed {seed}, %{{x}} trials: %{{y:.4g}}<extra></extra>",
-            )  # fmt: skip
-        figure.add_scatter(
-            x=budgets, y=[line.at(k).mean if line.at(k).n else None for k in budgets], mode="lines+markers",
-            name=name, legendgroup=name, line={"color": colour, "width": 2.2, "dash": dash},
-            marker={"size": 5, "color": colour}, text=[plus_minus(line.at(k)) for k in budgets],
+            hover = f"<b>{name}</b><br>seed {seed}, %{{x}} trials: %{{y:.4g}}<extra></extra>"
+            seed_line(figure, budgets, values, colour, dash=dash, hovertemplate=hover, legendgroup=name)
+        mean_line(
+            figure,
+            budgets,
+            [line.at(k).mean if line.at(k).n else None for k in budgets],
+            colour,
+            dash=dash,
+            size=5,
+            name=name,
+            legendgroup=name,
+            text=[plus_minus(line.at(k)) for k in budgets],
             hovertemplate=f"<b>{name}</b><br>%{{x}} trials: %{{text}}<extra></extra>",
-        )  # fmt: skip
-        lost += [(row, k, f"<b>{name}</b><br>{k} trials: all fail with chance {number(line.lost(k), 2)}")
-                 for k in budgets if not line.at(k).n]  # fmt: skip
+        )
+        failing += [
+            (row, k, f"<b>{name}</b><br>{k} trials: all fail with chance {number(line.lost(k), 2)}")
+            for k in budgets
+            if not line.at(k).n
+        ]
     figure.update_layout(**theme.layout(dark, x="trials", y=f"expected best {info.metric}", height=height))
-    value_axis(figure, own)
-    if lost:
-        figure.add_scatter(
-            x=[k for _, k, _ in lost], y=[EDGE - 0.032 * row for row, _, _ in lost], yaxis="y2", mode="markers",
-            name="all may fail", marker=cross(dark), text=[text for *_, text in lost],
+    value_axis(figure, vertical)
+    if failing:
+        at_edge(
+            figure,
+            [k for _, k, _ in failing],
+            cross(dark),
+            y=[EDGE - 0.032 * row for row, _, _ in failing],
+            name="all may fail",
+            text=[text for *_, text in failing],
             hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
-        low, high = figure.layout.yaxis.range
-        figure.update_yaxes(range=[low, low + (high - low) / (1 - 0.032 * len(info.lines))])
-        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+        )
+        bottom, top = figure.layout.yaxis.range
+        figure.update_layout(yaxis={"range": [bottom, bottom + (top - bottom) / (1 - 0.032 * len(info.lines))]})
     if budget is not None:
-        figure.add_vline(budget, line={"width": 1.2, "color": palette[6], "dash": "dash"})
+        figure.add_vline(budget, line={"width": 1.2, "color": theme.ink(dark), "dash": "dash"})
     if log_range([1, info.most]) and info.most > 30:
         figure.update_xaxes(type="log", **theme.log_ticks(1, info.most))
     elif info.most <= 15:

@@ -1,8 +1,8 @@
-"""What a classifier of two inputs answers where, side by side for the strengths of a regularizer.
+"""The answers of a classifier over the plane of its two inputs, side by side for the strengths of a regularizer.
 
-Shown is the mean of the seeds' probabilities, or one seed. Two numbers say what the picture says. Agreement is the
-share of the plane in which a seed answers as the mean does: where seeds disagree, the answer owes to luck. The length
-of the boundary between answers is measured along the grid (a straight upright or level line has its true length, a
+Shown is the mean of the seeds' probabilities, or one seed. Two numbers say what the picture shows. Agreement is the
+share of the plane in which a seed answers as the mean does: where seeds disagree, the answer is luck. The length of the
+boundary between answers is measured along the grid (a straight upright or level line has its true length, a
 slanted one up to sqrt(2) times that), in units of the longer side of the plane: a rugged boundary is a long one.
 """
 
@@ -20,16 +20,16 @@ from analysis.figures import theme
 from analysis.figures.export import sizes
 from analysis.regularization.strengths import Strengths
 from analysis.statistics import Difference, Interval, interval, number, plus_minus
-from analysis.statistics.independent import gap, units
+from analysis.statistics.independent import gap, independent_rows
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
-"""Run -> the arrays of its REGIONS_FILE."""
+"""The arrays of each run's REGIONS_FILE, by its id."""
 MOST_POINTS: Final = 300
-"""Training examples drawn."""
+"""How many training examples are drawn."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,17 @@ class Region:
     probabilities: np.ndarray
     """(G, G, K), rows along y: the mean over seeds, or one seed's."""
     points: np.ndarray
-    """(m, 2) training examples of the first of these seeds."""
+    """(m, 2): training examples of the seed that is shown, or of the first one."""
     labels: np.ndarray
-    """(m,)"""
+    """(m,): their classes."""
     lengths: Mapping[Any, float]
-    """Seed, or training set where several runs share one -> the (mean) length of its boundary."""
+    """The length of the boundary by seed, or its mean by training set where several runs share one."""
     paired: bool
     """Whether these keys mean the same at every strength."""
     agreement: float
-    """The mean share of the plane in which a seed answers as the mean of all does; nan of one seed."""
+    """The mean share of the plane in which a seed answers as the mean of all does; nan for one seed."""
     seeds: int
+    """How many runs there are."""
 
     @property
     def length(self) -> Interval:
@@ -59,7 +60,7 @@ class Region:
 
 @dataclass(frozen=True)
 class RegionsInfo:
-    """What `plot_regions` draws, a panel at a time."""
+    """The planes at all strengths; `plot_regions` draws one of them."""
 
     strengths: Strengths
     regions: list[Region]
@@ -67,11 +68,11 @@ class RegionsInfo:
     y: np.ndarray
     classes: tuple[str, ...]
     seed: int | None
-    """Whose answers are shown; None for the mean over all."""
+    """The seed whose answers are shown; None for the mean over all."""
     seeds: tuple[int, ...]
-    """That could be asked for."""
+    """The seeds that could be shown."""
     longer: Difference | None
-    """The boundary at the strongest minus that without."""
+    """The length of the boundary at the last strength minus that at the first; None for a single strength."""
 
     @property
     def empty(self) -> bool:
@@ -80,7 +81,7 @@ class RegionsInfo:
 
     @property
     def problem(self) -> str:
-        """What is missing, in plain text; nothing where there is something to draw."""
+        """Why nothing can be drawn, in plain text; empty where something can."""
         if not self.empty:
             return ""
         if self.seed is not None and self.seeds:
@@ -103,10 +104,10 @@ class RegionsInfo:
         lengths = f"{number(first.length.mean, 3)} and {number(last.length.mean, 3)} times as long as {self._side}"
         gap = ""
         if self.longer is not None:
-            found = self.longer.interval
-            way = "shorter" if found.mean < 0 else "longer"
-            chance = ", within the spread over seeds" if found.shown and not self.longer.excludes_zero else ""
-            gap = f" ({plus_minus(found.size)} sides {way}{chance})" if found.mean else ""
+            change = self.longer.interval
+            way = "shorter" if change.mean < 0 else "longer"
+            chance = ", within the spread over seeds" if change.shown and not self.longer.excludes_zero else ""
+            gap = f" ({plus_minus(change.size)} sides {way}{chance})" if change.mean else ""
         agree = ""
         if first.seeds > 1 and last.seeds > 1:
             agree = f", and a seed answers as the mean does in {_percent(first)} and {_percent(last)} of the plane"
@@ -148,15 +149,17 @@ class RegionsInfo:
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row a strength and seed: the length of the boundary, and of the strength how far its seeds agree."""
+        """One row per strength and seed: the length of the boundary, and the agreement of the strength's seeds."""
         rows = [
             {
                 self.strengths.axis: self.strengths.levels[region.strength].value,
-                self.strengths.over.removesuffix("s"): key, "boundary": length, "agreement": region.agreement,
+                self.strengths.over.removesuffix("s"): key,
+                "boundary": length,
+                "agreement": region.agreement,
             }
             for region in self.regions
             for key, length in region.lengths.items()
-        ]  # fmt: skip
+        ]
         return pd.DataFrame(rows)
 
 
@@ -168,18 +171,19 @@ def boundary_length(answers: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
     """The length of the lines between cells of different answers, in units of the longer side of the plane.
 
     Args:
-        answers: (G, G) the class at each point of the grid, rows along y.
-        x: (G,) ascending, evenly spaced.
-        y: (G,) the same.
+        answers: (G, G): the class at each point of the grid, rows along y.
+        x: (G,): ascending, evenly spaced.
+        y: (G,): ascending, evenly spaced.
     """
-    width, tall = float(x[1] - x[0]), float(y[1] - y[0])
-    upright = float((answers[:, 1:] != answers[:, :-1]).sum()) * tall
-    level = float((answers[1:] != answers[:-1]).sum()) * width
+    width, height = float(x[1] - x[0]), float(y[1] - y[0])  # of a cell
+    vertical = float((answers[:, 1:] != answers[:, :-1]).sum()) * height
+    horizontal = float((answers[1:] != answers[:-1]).sum()) * width
     # A grid of G points stands for G cells.
-    return (upright + level) / max(len(x) * width, len(y) * tall)
+    return (vertical + horizontal) / max(len(x) * width, len(y) * height)
 
 
 def _usable(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether a file holds all arrays, in shapes that fit each other."""
     if not all(name in arrays for name in ("x", "y", "probabilities", "points", "labels", "classes")):
         return False
     shape = arrays["probabilities"].shape
@@ -187,30 +191,33 @@ def _usable(arrays: Mapping[str, np.ndarray]) -> bool:
     return bool(fits and shape[2] == len(arrays["classes"]) and np.isfinite(arrays["probabilities"]).all())
 
 
-def _alike(arrays: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
-    """Whether two runs were asked of the same plane about the same classes."""
+def _same_plane(arrays: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+    """Whether the answers of two runs are about the same plane and the same classes."""
     return all(np.array_equal(arrays[name], other[name]) for name in ("x", "y", "classes"))
 
 
 def _region(place: int, members: pd.DataFrame, arrays: Arrays, seed: int | None) -> Region:
     runs = [str(run) for run in members["run_id"]]
-    each = [np.asarray(arrays[run]["probabilities"], dtype=float) for run in runs]
-    mean = np.mean(each, axis=0)
-    answers, common = [own.argmax(axis=2) for own in each], mean.argmax(axis=2)
+    probabilities = [np.asarray(arrays[run]["probabilities"], dtype=float) for run in runs]
+    mean = np.mean(probabilities, axis=0)
+    answers, mean_answers = [of_run.argmax(axis=2) for of_run in probabilities], mean.argmax(axis=2)
     x, y = (np.asarray(arrays[runs[0]][name], dtype=float) for name in ("x", "y"))
     shown = members["seed"].tolist().index(seed) if seed is not None else 0
     first = arrays[runs[shown]]
-    lengths, _, paired = units(members.assign(length=[boundary_length(own, x, y) for own in answers]), ["length"])
+    lengths, _, paired = independent_rows(
+        members.assign(length=[boundary_length(answer, x, y) for answer in answers]), ["length"]
+    )
+    agreement = float(np.mean([(answer == mean_answers).mean() for answer in answers]))
     return Region(
         place,
-        each[shown] if seed is not None else mean,
-        np.asarray(first["points"], dtype=float)[:MOST_POINTS],
-        np.asarray(first["labels"], dtype=int)[:MOST_POINTS],
-        lengths["length"].to_dict(),
-        paired,
-        float(np.mean([(own == common).mean() for own in answers])) if len(each) > 1 else float("nan"),
-        len(each),
-    )  # fmt: skip
+        probabilities=probabilities[shown] if seed is not None else mean,
+        points=np.asarray(first["points"], dtype=float)[:MOST_POINTS],
+        labels=np.asarray(first["labels"], dtype=int)[:MOST_POINTS],
+        lengths=lengths["length"].to_dict(),
+        paired=paired,
+        agreement=agreement if len(runs) > 1 else math.nan,
+        seeds=len(runs),
+    )
 
 
 def _longer(regions: list[Region]) -> Difference | None:
@@ -220,21 +227,23 @@ def _longer(regions: list[Region]) -> Difference | None:
     return gap(last.lengths, first.lengths, first.paired and last.paired)
 
 
-def regions_info(own: Strengths, arrays: Arrays, seed: int | None = None) -> RegionsInfo:
-    """The planes along the strengths.
+def regions_info(strengths: Strengths, arrays: Arrays, seed: int | None = None) -> RegionsInfo:
+    """The planes at all strengths.
 
     Args:
-        own: From `analysis.regularization.strengths.strengths`.
-        arrays: Run -> the arrays of REGIONS_FILE. Runs over another plane or other classes than the first are left out.
-        seed: Whose answers to show; the mean over all seeds if not given.
+        strengths: From `analysis.regularization.strengths.strengths`.
+        arrays: The arrays of each run's REGIONS_FILE. Runs with another plane or other classes than the first are left
+            out.
+        seed: The seed whose answers to show; the mean over all seeds if not given.
     """
-    usable = {run: each for run, each in arrays.items() if _usable(each)}
-    ok = own.runs[(own.runs["outcome"] == Outcome.OK) & own.runs["run_id"].isin(list(usable))]
+    usable = {run: content for run, content in arrays.items() if _usable(content)}
+    runs = strengths.runs
+    ok = runs[(runs["outcome"] == Outcome.OK) & runs["run_id"].isin(list(usable))]
     if not len(ok):
-        return RegionsInfo(own, [], np.array([]), np.array([]), (), seed, (), None)
+        return RegionsInfo(strengths, [], np.array([]), np.array([]), (), seed, (), None)
     pattern = usable[str(ok["run_id"].iloc[0])]
-    ok = ok[[_alike(usable[str(run)], pattern) for run in ok["run_id"]]]
-    seeds = tuple(sorted({int(each) for each in ok["seed"] if each >= 0}))
+    ok = ok[[_same_plane(usable[str(run)], pattern) for run in ok["run_id"]]]
+    seeds = tuple(sorted({int(of_run) for of_run in ok["seed"] if of_run >= 0}))
     regions = []
     for place in sorted(set(ok["level"])):
         members = ok[ok["level"] == place]
@@ -242,11 +251,11 @@ def regions_info(own: Strengths, arrays: Arrays, seed: int | None = None) -> Reg
             regions.append(_region(int(place), members, usable, seed))
     classes = tuple(str(name) for name in pattern["classes"])
     x, y = (np.asarray(pattern[name], dtype=float) for name in ("x", "y"))
-    return RegionsInfo(own, regions, x, y, classes, seed, seeds, _longer(regions))
+    return RegionsInfo(strengths, regions, x, y, classes, seed, seeds, _longer(regions))
 
 
 def class_colours(count: int, dark: bool) -> list[str]:
-    """A colour a class; more classes than colours share them."""
+    """One colour per class; if there are more classes than colours, classes share them."""
     colours = theme.palette(dark)
     order = (0, 1, 2, 3, 5, 4, 6)
     return [colours[order[k % len(order)]] for k in range(count)]
@@ -266,7 +275,7 @@ def shaded(probabilities: np.ndarray, dark: bool) -> np.ndarray:
     count = probabilities.shape[2]
     colours = np.array([_rgb(colour) for colour in class_colours(count, dark)])
     sure = (probabilities.max(axis=2, keepdims=True) * count - 1) / max(1, count - 1)
-    background = _rgb(theme.BACKGROUND["dark" if dark else "light"])
+    background = _rgb(theme.background(dark))
     # Half of the colour at most: the examples must stand out from it.
     strength = 0.08 + 0.47 * np.clip(sure, 0, 1)
     mixed = probabilities @ colours
@@ -284,7 +293,7 @@ def plot_regions(info: RegionsInfo, place: int, *, dark: bool = False, height: i
     """
     import plotly.graph_objects as go
 
-    region, ink = info.regions[place], theme.palette(dark)[6]
+    region, ink = info.regions[place], theme.ink(dark)
     colours = class_colours(len(info.classes), dark)
     width, tall = float(info.x[1] - info.x[0]), float(info.y[1] - info.y[0])
     figure = go.Figure(
@@ -309,12 +318,12 @@ def plot_regions(info: RegionsInfo, place: int, *, dark: bool = False, height: i
         hovertemplate="%{text}, probability %{z:.2f}<extra></extra>",
     )  # fmt: skip
     for k, name in enumerate(info.classes):
-        own = region.points[region.labels == k]
+        examples = region.points[region.labels == k]
         figure.add_scatter(
-            x=own[:, 0], y=own[:, 1], mode="markers", name=theme.plain(theme.shortened(f"class {name}", 20)),
+            x=examples[:, 0], y=examples[:, 1], mode="markers", name=theme.plain(theme.shortened(f"class {name}", 20)),
             marker={
                 "size": 4.5, "color": colours[k],
-                "line": {"width": 0.7, "color": theme.BACKGROUND["dark" if dark else "light"]},
+                "line": {"width": 0.7, "color": theme.background(dark)},
             },
             hovertemplate=f"{theme.plain(name)}<extra></extra>",
         )  # fmt: skip

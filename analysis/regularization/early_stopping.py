@@ -1,8 +1,8 @@
-"""Early stopping: what a patience would have chosen of whole curves, what that costs and what it saves.
+"""Early stopping: which epoch a patience would have chosen of whole curves, what that costs and what it saves.
 
 The lowest point of a noisy curve is lower than what its weights would show on fresh data: regret against it is biased
-upwards, the same for every patience. How a patience is simulated and what is known beyond the end of a run is told in
-analysis.regularization.patience.
+upwards, the same for every patience. How a patience is simulated, and what is known beyond the end of a run, stands in
+`analysis.regularization.patience`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.curves import thin
-from analysis.figures.value_axis import cross, grey
+from analysis.figures.traces import band, bounds, crosses, mean_line, seed_line, thin
 from analysis.regularization.patience import Course, courses_of
 from analysis.statistics import Interval, interval, number, plus_minus
-from analysis.statistics.independent import independent, kind
+from analysis.statistics.independent import independent, unit_name
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_PATIENCES: Final = 60
-"""The cost is worked out for so many patiences at most, evenly spaced."""
+"""For how many patiences at most, evenly spaced, the cost is computed."""
 
 
 @dataclass(frozen=True)
@@ -36,23 +35,26 @@ class Cost:
 
     patience: int
     regret: Interval
+    """The error at the chosen epoch minus the lowest known."""
     regret_last: Interval
+    """The error at the last epoch trained minus the lowest known."""
     saved: Interval
     """The share of the epochs that was not trained."""
 
 
 @dataclass(frozen=True)
 class EarlyStoppingInfo:
-    """What `plot_early_stopping` and `plot_patience` draw: the seeds of one group."""
+    """The seeds of one group and a patience, as `plot_early_stopping` and `plot_patience` draw them."""
 
     name: str
     metric: str
     watched: str
     courses: list[Course]
-    """Of the runs that ended ok."""
+    """The courses of the runs that ended ok."""
     diverged: list[Course]
+    """The courses of the other runs."""
     patience: int
-    """That which is asked about."""
+    """The patience that is simulated."""
 
     @property
     def empty(self) -> bool:
@@ -61,7 +63,7 @@ class EarlyStoppingInfo:
 
     @property
     def problem(self) -> str:
-        """What is missing, in plain text; nothing where there is something to draw."""
+        """Why nothing can be drawn, in plain text; empty where something can."""
         if not self.empty:
             return ""
         if self.diverged:
@@ -70,64 +72,64 @@ class EarlyStoppingInfo:
 
     @property
     def most(self) -> int:
-        """The largest patience that can be asked about: of a run that was stopped by its own, no larger one."""
+        """The largest patience that can be simulated: no larger than that of a run that its own patience stopped."""
         longest = max((len(course.epochs) for course in self.courses), default=0)
         return max(1, min([longest - 1, *(course.own_patience for course in self.courses if course.cut)]))
 
     @property
     def cut(self) -> int:
-        """Runs that were stopped by their own patience, with nothing known beyond."""
+        """How many runs were stopped by their own patience, with nothing known beyond."""
         return sum(course.cut for course in self.courses)
 
     def mean(self, values: Iterable[float]) -> Interval:
-        """The mean of a value of each course, those on one training set or seed being one, and its 95 % t-interval."""
+        """The mean of one value per course, with its 95 % t-interval; courses on one training set or seed are one."""
         sets, seeds = [course.data for course in self.courses], [course.seed for course in self.courses]
         return interval(independent(values, sets, seeds))
 
     @property
     def n(self) -> str:
         """`n=8 seeds`."""
-        of = kind([course.data for course in self.courses])
-        return f"n={self.mean(0.0 for _ in self.courses).n} {of}"
+        unit = unit_name([course.data for course in self.courses])
+        return f"n={self.mean(0.0 for _ in self.courses).n} {unit}"
 
     def cost(self, patience: int) -> Cost:
         """What a patience costs and saves."""
-        each = [(course, *course.stopped(patience)) for course in self.courses]
+        stopped = [(course, *course.stopped(patience)) for course in self.courses]
         return Cost(
             patience,
-            self.mean(float(course.error[chosen]) - course.lowest for course, _, chosen in each),
-            self.mean(float(course.error[end]) - course.lowest for course, end, _ in each),
-            self.mean(1 - (end + 1) / len(course.epochs) for course, end, _ in each),
+            regret=self.mean(float(course.error[chosen]) - course.lowest for course, _, chosen in stopped),
+            regret_last=self.mean(float(course.error[end]) - course.lowest for course, end, _ in stopped),
+            saved=self.mean(1 - (end + 1) / len(course.epochs) for course, end, _ in stopped),
         )
 
     @cached_property
     def costs(self) -> list[Cost]:
-        """The costs of patiences from 1 to the largest that can be asked about."""
-        asked = np.unique(np.linspace(1, self.most, min(self.most, MOST_PATIENCES)).round().astype(int))
-        return [self.cost(int(patience)) for patience in asked]
+        """The costs of patiences from 1 to the largest that can be simulated."""
+        patiences = np.unique(np.linspace(1, self.most, min(self.most, MOST_PATIENCES)).round().astype(int))
+        return [self.cost(int(patience)) for patience in patiences]
 
     @property
     def sentence(self) -> str:
         """What the patience would have cost and saved, in plain text."""
         if self.empty:
             return self.problem
-        found = self.cost(self.patience)
+        cost = self.cost(self.patience)
         chosen = [float(course.epochs[course.stopped(self.patience)[1]]) for course in self.courses]
         span = f"{min(chosen):g}" if min(chosen) == max(chosen) else f"{min(chosen):g} to {max(chosen):g}"
         bound = "at least " if self.cut else ""
-        n = found.regret.kind if found.regret.shown else f"n={found.regret.n}"
+        n = cost.regret.kind if cost.regret.shown else f"n={cost.regret.n}"
         how = f"Patience {self.patience} would have chosen" if self.patience else "Trained to the end, the best is"
-        share = found.saved
+        share = cost.saved
         percent = Interval(100 * share.mean, 100 * share.low, 100 * share.high, share.n)
         saved = f" and saves {plus_minus(percent)}% of the epochs" if self.patience else ""
         return (
-            f"{how} epoch {span} of {self.name}: {self.metric} there is {bound}{plus_minus(found.regret)} above the"
+            f"{how} epoch {span} of {self.name}: {self.metric} there is {bound}{plus_minus(cost.regret)} above the"
             f" lowest that the training reached ({n}){saved}."
         )
 
     @property
     def unknown(self) -> str:
-        """What cannot be known of these runs, in plain text; nothing where everything is."""
+        """What cannot be known about these runs, in plain text; empty where all is known."""
         if not self.cut:
             return ""
         return (
@@ -138,9 +140,9 @@ class EarlyStoppingInfo:
 
     @property
     def band(self) -> str:
-        """What the bands are; nothing where none is drawn."""
-        found = self.mean(0.0 for _ in self.courses)
-        return found.kind if found.shown else ""
+        """The name of the bands; empty where none is drawn."""
+        interval_of_all = self.mean(0.0 for _ in self.courses)
+        return interval_of_all.kind if interval_of_all.shown else ""
 
     @property
     def shows(self) -> str:
@@ -167,30 +169,36 @@ class EarlyStoppingInfo:
         return "; ".join(words) + "." + watched + noisy
 
     def frame(self) -> pd.DataFrame:
-        """One row a seed: the epochs that the patience trains and chooses, the errors there and the lowest known."""
+        """One row per seed: the epochs that the patience trains and chooses, the errors there and the lowest known."""
         rows = []
         for course in self.courses:
             end, chosen = course.stopped(self.patience)
             rows.append(
                 {
-                    "run": course.run_id, "seed": course.seed, "patience": self.patience,
-                    "chosen epoch": course.epochs[chosen], "last epoch": course.epochs[end],
-                    f"{self.metric} chosen": course.error[chosen], f"{self.metric} last": course.error[end],
-                    "lowest known": course.lowest, "regret": course.regret(self.patience),
-                    "regret of the last": course.regret(self.patience, last=True), "known epochs": len(course.epochs),
+                    "run": course.run_id,
+                    "seed": course.seed,
+                    "patience": self.patience,
+                    "chosen epoch": course.epochs[chosen],
+                    "last epoch": course.epochs[end],
+                    f"{self.metric} chosen": course.error[chosen],
+                    f"{self.metric} last": course.error[end],
+                    "lowest known": course.lowest,
+                    "regret": course.regret(self.patience),
+                    "regret of the last": course.regret(self.patience, last=True),
+                    "known epochs": len(course.epochs),
                     "lower bound": course.cut,
                 }
-            )  # fmt: skip
+            )
         return pd.DataFrame(rows)
 
     def costs_frame(self) -> pd.DataFrame:
-        """One row a patience: mean regrets and the share of epochs saved, with half of their intervals."""
+        """One row per patience: mean regrets and the share of epochs saved, with half of their intervals."""
         rows = []
         for cost in self.costs:
             row: dict[str, Any] = {"patience": cost.patience}
-            named = {"regret": cost.regret, "regret of the last": cost.regret_last, "saved": cost.saved}
-            for name, own in named.items():
-                row |= {name: own.mean, f"{name} half": own.half if own.shown else math.nan}
+            intervals = {"regret": cost.regret, "regret of the last": cost.regret_last, "saved": cost.saved}
+            for name, mean in intervals.items():
+                row |= {name: mean.mean, f"{name} half": mean.half if mean.shown else math.nan}
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -206,17 +214,17 @@ def early_stopping_info(
     patience: int,
     longer: Mapping[str, str] | None = None,
 ) -> EarlyStoppingInfo:
-    """The seeds of a group, and what a patience would have chosen.
+    """The seeds of a group, and the epochs that a patience would have chosen.
 
     Args:
-        errors: Long [run_id, step, value]: the error that is spoken of; those of the longer runs too.
-        watched: The same of the metric that early stopping watches, lower is better; may be the same frame.
+        errors: The error in long form [run_id, step, value], of the longer runs too.
+        watched: The metric that early stopping watches in the same form, lower is better; may be the same frame.
         runs: The group's runs that count: run_id, seed, outcome and, where they have one, PATIENCE.
-        name: What the group is called.
-        metric: What the error is called.
-        watches: What the watched metric is called.
-        patience: Epochs; 0 for training to the end.
-        longer: Run -> the run of the same seed that went on, from `longer_runs`.
+        name: The group's name.
+        metric: The error's name.
+        watches: The watched metric's name.
+        patience: The patience in epochs; 0 for training to the end.
+        longer: The run of the same seed that went on, for each run that has one, from `longer_runs`.
     """
     courses = courses_of(errors, watched, runs, longer or {})
     fine = [course for course in courses if course.fine]
@@ -227,38 +235,37 @@ def early_stopping_info(
 def _mean(info: EarlyStoppingInfo) -> tuple[np.ndarray, list[Interval]]:
     """The mean over the seeds, up to the last epoch that all of them reached."""
     at = [dict(zip(course.epochs.tolist(), course.error.tolist(), strict=True)) for course in info.courses]
-    shared = sorted(set.intersection(*(set(own) for own in at))) if at else []
-    return np.array(shared), [info.mean(own[step] for own in at) for step in shared]
+    shared = sorted(set.intersection(*map(set, at))) if at else []
+    return np.array(shared), [info.mean(error_at[step] for error_at in at) for step in shared]
 
 
 def plot_early_stopping(info: EarlyStoppingInfo, *, dark: bool = False, height: int = 380) -> go.Figure:
     """The curves of the seeds with what the patience chooses of each, and how long it would have gone on."""
     import plotly.graph_objects as go
 
-    figure, accent, ink = go.Figure(), theme.palette(dark)[0], theme.palette(dark)[6]
-    zone = theme.palette(dark)[1]
+    figure, (accent, zone), ink = go.Figure(), theme.palette(dark)[:2], theme.ink(dark)
     figure.update_layout(**theme.layout(dark, x="epoch", y=info.metric, height=height))
     for course in info.courses + info.diverged:
-        own = slice(0, course.trained)
-        x, y = thin(course.epochs[own], course.error[own])
-        figure.add_scatter(
-            x=x, y=y, mode="lines", line={"width": 1, "color": theme.translucent(accent, 0.35)}, showlegend=False,
-            hovertemplate=f"seed {course.seed}, epoch %{{x:g}}: %{{y:.4g}}<extra></extra>",
-        )  # fmt: skip
+        x, y = thin(course.epochs[: course.trained], course.error[: course.trained])
+        hover = f"seed {course.seed}, epoch %{{x:g}}: %{{y:.4g}}<extra></extra>"
+        seed_line(figure, x, y, accent, hovertemplate=hover)
         if course.trained < len(course.epochs):
             beyond = slice(course.trained - 1, None)
-            figure.add_scatter(
-                x=course.epochs[beyond], y=course.error[beyond], mode="lines",
-                line={"width": 1, "color": theme.translucent(grey(dark), 0.6), "dash": "dot"}, showlegend=False,
-                hovertemplate=f"seed {course.seed}, trained on: %{{y:.4g}}<extra></extra>",
-            )  # fmt: skip
+            x, y = course.epochs[beyond], course.error[beyond]
+            hover = f"seed {course.seed}, trained on: %{{y:.4g}}<extra></extra>"
+            seed_line(figure, x, y, theme.grey(dark), opacity=0.6, dash="dot", hovertemplate=hover)
     steps, means = _mean(info)
     if len(steps) and len(info.courses) > 1:
-        figure.add_scatter(
-            x=steps, y=[each.mean for each in means], mode="lines", line={"width": 2.4, "color": accent},
+        mean_line(
+            figure,
+            steps,
+            [mean.mean for mean in means],
+            accent,
+            width=2.4,
             name=f"mean of {len(info.courses)} seeds",
-            text=[plus_minus(each) for each in means], hovertemplate="epoch %{x:g}: %{text}<extra></extra>",
-        )  # fmt: skip
+            text=[plus_minus(mean) for mean in means],
+            hovertemplate="epoch %{x:g}: %{text}<extra></extra>",
+        )
     if info.patience:
         waits: list[tuple[Any, Any]] = []
         for course in info.courses:
@@ -286,10 +293,9 @@ def plot_early_stopping(info: EarlyStoppingInfo, *, dark: bool = False, height: 
     for course in info.diverged:
         finite = np.flatnonzero(np.isfinite(course.error))
         if len(finite):
-            figure.add_scatter(
-                x=[course.epochs[finite[-1]]], y=[course.error[finite[-1]]], mode="markers", marker=cross(dark),
-                showlegend=False, hovertemplate=f"seed {course.seed} diverged<extra></extra>",
-            )  # fmt: skip
+            last = finite[-1:]
+            hover = f"seed {course.seed} diverged<extra></extra>"
+            crosses(figure, course.epochs[last], course.error[last], dark, hovertemplate=hover)
     return figure
 
 
@@ -298,7 +304,7 @@ def plot_patience(info: EarlyStoppingInfo, *, dark: bool = False, height: int = 
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.07, row_heights=[0.6, 0.4])
-    accent, faint, green = theme.palette(dark)[0], grey(dark), theme.palette(dark)[2]
+    accent, faint, green = theme.palette(dark)[0], theme.grey(dark), theme.palette(dark)[2]
     figure.update_layout(**theme.layout(dark, x="", y="regret", height=height))
     below = theme.layout(dark, x="patience (epochs)", y="epochs saved")
     figure.update_layout(xaxis2=below["xaxis"], yaxis2=below["yaxis"])
@@ -308,19 +314,22 @@ def plot_patience(info: EarlyStoppingInfo, *, dark: bool = False, height: int = 
         ("weights of the last epoch", [cost.regret_last for cost in info.costs], faint, "dash", 1),
         ("share of the epochs saved", [cost.saved for cost in info.costs], green, "solid", 2),
     )
-    for name, found, colour, dash, row in looks:
-        if found and found[0].shown:
-            figure.add_scatter(
-                x=[*x, *x[::-1]], y=[*(each.high for each in found), *(each.low for each in found[::-1])],
-                mode="lines", fill="toself", fillcolor=theme.translucent(colour, 0.15), line={"width": 0},
-                hoverinfo="skip", showlegend=False, row=row, col=1,
-            )  # fmt: skip
-        figure.add_scatter(
-            x=x, y=[each.mean for each in found], mode="lines+markers" if len(x) < 12 else "lines", name=name,
-            line={"width": 2.2, "color": colour, "dash": dash}, marker={"size": 5, "color": colour},
-            text=[plus_minus(each) for each in found],
-            hovertemplate=f"{name}<br>patience %{{x:g}}: %{{text}}<extra></extra>", row=row, col=1,
-        )  # fmt: skip
+    for name, means, colour, dash, row in looks:
+        if means and means[0].shown:
+            band(figure, x, *bounds(means), colour, opacity=0.15, row=row, col=1)
+        mean_line(
+            figure,
+            x,
+            [mean.mean for mean in means],
+            colour,
+            dash=dash,
+            size=5 if len(x) < 12 else None,
+            name=name,
+            text=[plus_minus(mean) for mean in means],
+            hovertemplate=f"{name}<br>patience %{{x:g}}: %{{text}}<extra></extra>",
+            row=row,
+            col=1,
+        )
     if info.patience:
         for row in (1, 2):
             figure.add_vline(info.patience, line={"width": 1.2, "dash": "dot", "color": faint}, row=row, col=1)

@@ -1,8 +1,8 @@
-"""Regularizers against none, each retuned: a row a regularizer, its paired differences from what has none of it.
+"""Regularizers against none, each retuned: one row per regularizer with its paired differences from none.
 
 A regularizer changes which learning rate is best, so that with one learning rate for all a regularizer may look better
 or worse than it is: each stands at its own best configuration, chosen by validation. Where the winners were retrained
-with fresh seeds they are judged by these alone. The differences are of runs of one seed, the intervals t-intervals of
+with fresh seeds they are judged by these alone. Differences are between runs of one seed, intervals are t-intervals of
 their means; the verdicts are those of `analysis.statistics.verdicts`, corrected for all rows (Holm).
 """
 
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.marks import row_title
+from analysis.figures.traces import error_bars, halves, mean_dots, seed_dots
 from analysis.runs.comparison import shown
 from analysis.runs.methods import Method, methods_of, selection_words
 from analysis.statistics import Interval, number, plus_minus
 from analysis.statistics.independent import SEEDS
-from analysis.statistics.samples import key_words
+from analysis.statistics.samples import seed_name
 from analysis.statistics.seeds import possible_words
 from analysis.statistics.verdicts import Decision, Verdict, fewest_more, verdicts
 from analysis.words import counted, joined
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 NONE: Final = "none"
-"""What a run is called that has no regularizer."""
+"""The name of runs without a regularizer."""
 
 
 def _amount(word: str) -> Callable[[Any], str]:
@@ -48,7 +50,7 @@ REGULARIZERS: Final[dict[str, tuple[Any, Callable[[Any], str]]]] = {
     "data.input_noise": (0, _amount("input noise")),
     "data.shift": (0, _amount("shift")),
 }
-"""Dotted key -> the value with which it does nothing, and what another value is called."""
+"""For each dotted key, the value with which it does nothing, and a function that names its other values."""
 
 
 def idle(key: str, value: Any) -> bool:
@@ -57,20 +59,20 @@ def idle(key: str, value: Any) -> bool:
 
 
 def method_of(params: Mapping[str, Any]) -> str:
-    """What regularizes a run: `dropout 0.5`, `L2 0.01 + batch norm`, or `none`.
+    """The regularizers of a run: `dropout 0.5`, `L2 0.01 + batch norm`, or `none`.
 
     Args:
-        params: Dotted key -> typed value; what is missing does nothing.
+        params: Typed values by dotted key; a missing one does nothing.
     """
     words = [word(params[key]) for key, (_, word) in REGULARIZERS.items() if not idle(key, params.get(key))]
     return " + ".join(words) or NONE
 
 
 def with_methods(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs with a column `method` that says what regularizes them.
+    """The runs with a column `method` that names their regularizers.
 
     Args:
-        runs: A column a param, named by its dotted key.
+        runs: One column per param, named by its dotted key.
     """
     keys = [key for key in REGULARIZERS if key in runs.columns]
     rows = [dict(zip(keys, values, strict=True)) for values in runs[keys].itertuples(index=False, name=None)]
@@ -79,24 +81,24 @@ def with_methods(runs: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Row:
-    """One regularizer."""
+    """One regularizer against none."""
 
     method: Method
     verdict: Verdict
-    """Of it against none; `difference` is its result minus that of none, of the seeds that both have."""
+    """The verdict on it against none; its `difference` is that between the seeds that both have."""
     differences: Mapping[Any, float]
-    """Seed -> the same."""
+    """Its result minus that of none, by seed."""
     lost: int
-    """Seeds of which its run diverged."""
+    """How many of its seeds diverged."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The regularizer's name."""
         return self.method.name
 
     @property
     def interval(self) -> Interval:
-        """Of the mean difference."""
+        """The mean difference, with its interval."""
         return self.verdict.difference.interval
 
     @property
@@ -107,15 +109,16 @@ class Row:
 
 @dataclass(frozen=True)
 class ForestInfo:
-    """What `plot_forest` draws, the lowest difference first."""
+    """All regularizers against none, the lowest difference first, as `plot_forest` draws them."""
 
     rows: tuple[Row, ...]
     none: Method | None
+    """The runs without a regularizer."""
     metric: str
     selection: str
-    """How the configurations were chosen: one sentence, or nothing where there was no choice."""
+    """One sentence on how the configurations were chosen; empty where there was no choice."""
     problem: str = ""
-    """Why there is nothing to draw: one sentence, or nothing."""
+    """One sentence on why there is nothing to draw; empty where there is something."""
 
     @property
     def empty(self) -> bool:
@@ -134,12 +137,12 @@ class ForestInfo:
 
     @property
     def units(self) -> str:
-        """What the results are of: `seeds` or `training sets`."""
+        """What has one result each: `seeds` or `training sets`."""
         return self.none.sample.units if self.none else SEEDS
 
     @property
     def basis(self) -> str:
-        """What the intervals are."""
+        """The name of the intervals and of the tests."""
         tests = f", exact sign-flip tests corrected for {len(self.rows)} comparisons (Holm)" if self.rows else ""
         pairs = sorted({row.interval.n for row in self.rows})
         sizes = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}" if pairs else "0"
@@ -163,8 +166,8 @@ class ForestInfo:
             corrected = f", after the correction for {len(self.rows)} comparisons" if len(self.rows) > 1 else ""
             possible = f" ({possible_words(more)}{corrected})" if more else ""
             parts.append(f"too few {self.units}{possible}: {joined(by[Decision.TOO_FEW])}")
-        found = "; ".join(parts)
-        return f"{found[:1].upper()}{found[1:]}."
+        text = "; ".join(parts)
+        return f"{text[:1].upper()}{text[1:]}."
 
     @property
     def shows(self) -> str:
@@ -183,45 +186,55 @@ class ForestInfo:
         return words.strip()
 
     def frame(self) -> pd.DataFrame:
-        """One row a regularizer: method, configuration, difference, low, high, n, p, verdict, diverged, of runs."""
+        """One row per regularizer: its configuration, mean, difference with interval, n, p, verdict, diverged, runs."""
         rows = [
             {
-                "method": row.name, "configuration": row.method.judged.label if row.method.judged else "",
-                "mean": row.method.sample.interval.mean, "difference": row.interval.mean, "low": row.interval.low,
-                "high": row.interval.high, "n": row.interval.n, "p_holm": row.verdict.p,
-                "verdict": str(row.verdict.decision), "diverged": row.lost, "of_runs": row.method.sample.n,
+                "method": row.name,
+                "configuration": row.method.judged.label if row.method.judged else "",
+                "mean": row.method.sample.interval.mean,
+                "difference": row.interval.mean,
+                "low": row.interval.low,
+                "high": row.interval.high,
+                "n": row.interval.n,
+                "p_holm": row.verdict.p,
+                "verdict": str(row.verdict.decision),
+                "diverged": row.lost,
+                "of_runs": row.method.sample.n,
             }
             for row in self.rows
-        ]  # fmt: skip
+        ]
         return pd.DataFrame(rows)
 
 
 def _row(method: Method, none: Method, verdict: Verdict) -> Row:
-    own, base = method.sample, none.sample
+    results, base = method.sample.values, none.sample.values
     paired = verdict.difference.paired_on is not None
-    shared = {seed: own.values[seed] - base.values[seed] for seed in own.values if seed in base.values}
-    return Row(method, verdict, shared if paired else {}, len(own.diverged))
+    differences = {seed: result - base[seed] for seed, result in results.items() if seed in base}
+    return Row(method, verdict, differences if paired else {}, len(method.sample.diverged))
 
 
 def _order(row: Row) -> tuple[float, bool, float]:
-    own = row.method.sample
-    return (own.share_diverged, math.isnan(row.interval.mean), row.interval.mean)
+    return (row.method.sample.share_diverged, math.isnan(row.interval.mean), row.interval.mean)
 
 
 def _free(runs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """The keys in which the runs of one method differ: the others are what the method is."""
-    own = runs.groupby("method")
-    return [key for key in keys if key in runs and (own[key].agg(lambda cells: len(set(map(shown, cells)))) > 1).any()]
+    """The keys in which the runs of one method differ: the other keys define the method."""
+
+    def differs(key: str) -> bool:
+        counts = runs.groupby("method")[key].agg(lambda values: len(set(map(shown, values))))
+        return bool((counts > 1).any())
+
+    return [key for key in keys if key in runs and differs(key)]
 
 
 def forest_info(runs: pd.DataFrame, keys: Sequence[str], *, metric: str, none: str = NONE) -> ForestInfo:
     """Regularizers against none, each at its own best configuration.
 
     Args:
-        runs: One row a run that counts: method (what regularizes it: see `with_methods`), group, seed, phase, outcome,
-            objective (lower is better) and a column a param.
+        runs: One row per run that counts: method (its regularizers: see `with_methods`), group, seed, phase, outcome,
+            objective (lower is better) and one column per param.
         keys: The params that tell trials apart.
-        metric: What the objective is called.
+        metric: The name of the objective.
         none: The method that the others are compared with.
     """
     methods = methods_of(runs, "method", _free(runs, keys)) if len(runs) else []
@@ -233,8 +246,8 @@ def forest_info(runs: pd.DataFrame, keys: Sequence[str], *, metric: str, none: s
     if not others:
         return ForestInfo((), base, metric, "", "No run with a regularizer has a result yet.")
     groups = [method.sample for method in (base, *others)]
-    found = verdicts(groups, [(k, 0) for k in range(1, len(groups))], direction=MINIMIZE, metric=metric)
-    rows = [_row(method, base, verdict) for method, verdict in zip(others, found.values(), strict=True)]
+    by_pair = verdicts(groups, [(k, 0) for k in range(1, len(groups))], direction=MINIMIZE, metric=metric)
+    rows = [_row(method, base, verdict) for method, verdict in zip(others, by_pair.values(), strict=True)]
     return ForestInfo(tuple(sorted(rows, key=_order)), base, metric, selection_words([base, *others]))
 
 
@@ -245,55 +258,55 @@ def _title(row: Row) -> str:
 
 
 def plot_forest(info: ForestInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A row a regularizer: seeds as dots, the mean difference with its interval, zero as a line, diverged ones red."""
+    """One row per regularizer: seeds as dots, mean differences with intervals, zero as a line, crosses for diverged."""
     import plotly.graph_objects as go
 
     figure, rows = go.Figure(), list(enumerate(info.rows))
-    accent, grey = theme.palette(dark)[0], "#8a929e" if dark else "#7b838f"
+    accent, grey = theme.palette(dark)[0], theme.grey(dark)
     dots = [(gap, place, seed) for place, row in rows for seed, gap in row.differences.items()]
-    known = [dot[0] for dot in dots] + [bound for _, row in rows for bound in _bounds(row.interval)] + [0.0]
-    span = (max(known) - min(known)) or 1.0
-    figure.add_scatter(
-        x=[dot[0] for dot in dots], y=[dot[1] + 0.14 for dot in dots], mode="markers", name="a seed",
-        marker={"size": 5, "color": theme.translucent(grey, 0.55)}, customdata=[key_words(dot[2]) for dot in dots],
+    values = [dot[0] for dot in dots] + [bound for _, row in rows for bound in _bounds(row.interval)] + [0.0]
+    span = (max(values) - min(values)) or 1.0
+    seed_dots(
+        figure,
+        [dot[0] for dot in dots],
+        [dot[1] + 0.14 for dot in dots],
+        grey,
+        opacity=0.55,
+        name="a seed",
+        customdata=[seed_name(dot[2]) for dot in dots],
         hovertemplate="seed %{customdata}: %{x:.4g}<extra></extra>",
-    )  # fmt: skip
+    )
     for helps, colour in ((True, accent), (False, grey)):
         part = [(place, row) for place, row in rows if row.better is helps and row.interval.n]
         if not part:
             continue
-        halves = [row.interval.half if row.interval.shown else 0.0 for _, row in part]
-        figure.add_scatter(
-            x=[row.interval.mean for _, row in part], y=[place for place, _ in part], mode="markers",
+        mean_dots(
+            figure,
+            [row.interval.mean for _, row in part],
+            [place for place, _ in part],
+            colour,
+            filled=helps,
+            error_x=error_bars(halves([row.interval for _, row in part]), colour=colour, thickness=2),
             name="mean, better than none" if helps else "mean, not shown to be better",
-            marker={
-                "size": 10, "symbol": "circle" if helps else "circle-open", "color": colour,
-                "line": {"width": 2, "color": colour},
-            },
-            error_x={"type": "data", "array": halves, "color": colour, "thickness": 2, "width": 0},
             text=[
                 f"{theme.plain(row.method.title)}<br>{plus_minus(row.interval)}: {row.verdict.decision}"
                 for _, row in part
             ],
             hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
-    lost = [(place, row) for place, row in rows if row.lost]
-    if lost:
+        )
+    diverged = [(place, row) for place, row in rows if row.lost]
+    if diverged:
         figure.add_scatter(
-            x=[max(known) + 0.08 * span] * len(lost), y=[place for place, _ in lost], mode="markers+text",
+            x=[max(values) + 0.08 * span] * len(diverged), y=[place for place, _ in diverged], mode="markers+text",
             name="diverged",
-            marker={"symbol": "x", "size": 9, "color": theme.DIVERGED["dark" if dark else "light"]},
-            text=[f"{row.lost} of {row.method.sample.n}" for _, row in lost], textposition="middle left",
+            marker={"symbol": "x", "size": 9, "color": theme.diverged(dark)},
+            text=[f"{row.lost} of {row.method.sample.n}" for _, row in diverged], textposition="middle left",
             hovertemplate="%{text} runs diverged<extra></extra>",
         )  # fmt: skip
     x = f"{info.metric} minus that of {info.none.title if info.none else NONE} (lower is better)"
     figure.update_layout(**theme.layout(dark, x=x, y="", height=height or 130 + 58 * len(rows)))
     for place, row in rows:
-        # Above its row and not beside it: on a phone names would leave the figure no room.
-        figure.add_annotation(
-            text=theme.plain(_title(row)), x=0, xref="paper", xanchor="left", y=place - 0.36, yanchor="middle",
-            showarrow=False, align="left", font={"size": 12},
-        )  # fmt: skip
+        row_title(figure, place - 0.36, _title(row), size=12)
     figure.add_vline(0, line={"width": 1, "color": grey})
     figure.update_yaxes(visible=False, range=[len(rows) - 0.5, -0.7])
     figure.update_xaxes(showgrid=True)

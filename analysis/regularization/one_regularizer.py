@@ -1,7 +1,8 @@
-"""One regularizer alone: its strength against the error on validation and on training data, and its best against none.
+"""One regularizer alone: errors on validation and training data over its strength, and its best strength against none.
 
-The best strength is found by looking, so its verdict against none is corrected (Holm) for all strengths that it was
-the best of. Its error on training data stands beside it: a restraint that helps lets that rise and validation fall.
+The best strength is chosen by its results, so its verdict against none is corrected (Holm) for all strengths that it
+was the best of. The error on training data stands beside it: a regularizer that helps lets that error rise and the
+validation error fall.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.figures.export import sizes
-from analysis.figures.value_axis import EDGE, cross, grey
-from analysis.regularization.strengths import Strengths, is_number, strength_axis, strengths
+from analysis.figures.marks import at_edge
+from analysis.figures.traces import cross, error_bars, halves, mean_dots, seed_dots
+from analysis.regularization.strength_places import is_number
+from analysis.regularization.strengths import Strengths, strength_axis, strengths
 from analysis.runs.true_labels import label_noise
 from analysis.statistics import Interval, interval, number, plus_minus
-from analysis.statistics.independent import units
-from analysis.statistics.samples import Sample, key_words
+from analysis.statistics.independent import independent_rows
+from analysis.statistics.samples import Sample, seed_name
 from analysis.statistics.verdicts import Verdict, verdicts
 from analysis.words import counted, listed
 from tracking.schema import Outcome
@@ -30,28 +33,34 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 ENOUGH_VALUES: Final = 3
-"""Of fewer strengths none is at an edge that could be moved."""
+"""With fewer strengths than this, no strength counts as being at an edge."""
 BOUNDED: Final[dict[str, tuple[float, float]]] = {
-    "early_stopping_patience": (0, math.inf), "l1": (0, math.inf), "l2": (0, math.inf), "shift": (0, math.inf),
-    "input_noise": (0, math.inf), "label_smoothing": (0, 1), "weight_decay": (0, math.inf), "dropout": (0, 1),
-}  # fmt: skip
-"""Param -> between which numbers it must lie: no wider range can be asked for there."""
+    "early_stopping_patience": (0, math.inf),
+    "l1": (0, math.inf),
+    "l2": (0, math.inf),
+    "shift": (0, math.inf),
+    "input_noise": (0, math.inf),
+    "label_smoothing": (0, 1),
+    "weight_decay": (0, math.inf),
+    "dropout": (0, 1),
+}
+"""The numbers between which each param must lie: no wider range can be tried."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One strength."""
+    """The results at one strength."""
 
     name: str
     value: Any
     x: float
     dev: Sample
     train: Mapping[Any, float]
-    """Seed -> finite error on training data, of the runs that ended ok; of a training set where runs share it."""
+    """The finite training errors of the runs that ended ok, by seed, or by training set where runs share one."""
     configuration: str
-    """What else it has of what was searched beside it."""
+    """Its values of the other searched params, in words."""
     tried: int
-    """Configurations that it is the best of."""
+    """How many configurations it is the best of."""
 
     @property
     def train_interval(self) -> Interval:
@@ -61,23 +70,23 @@ class Point:
 
 @dataclass(frozen=True)
 class IsolationInfo:
-    """What `plot_isolation` draws."""
+    """All strengths of one regularizer, as `plot_isolation` draws them."""
 
     strengths: Strengths
     points: list[Point]
     metric: str
     train_metric: str
     verdict: Verdict | None
-    """On the best strength (on the best of the others, where none is the best) against none."""
+    """The verdict on the best strength against none; on the best of the other strengths where none is the best."""
 
     @property
     def empty(self) -> bool:
-        """Whether no run came to a result."""
+        """Whether no run has a result."""
         return not any(point.dev.n for point in self.points)
 
     @property
     def problem(self) -> str:
-        """What is missing, in plain text; nothing where there is something to draw."""
+        """Why nothing can be drawn, in plain text; empty where something can."""
         if self.empty:
             return f"No run with a value of {self.strengths.axis} has come to a result by {self.metric}."
         return ""
@@ -95,26 +104,26 @@ class IsolationInfo:
 
     @property
     def edge(self) -> str:
-        """`highest` or `lowest` where the best strength is the outermost number tried and more could be asked for."""
-        known = [place for place, point in enumerate(self.points) if is_number(point.value)]
-        if self.best not in known or len(known) < ENOUGH_VALUES:
+        """`highest` or `lowest` where the best strength is the outermost number tried and could be moved further."""
+        numbers = [place for place, point in enumerate(self.points) if is_number(point.value)]
+        if self.best not in numbers or len(numbers) < ENOUGH_VALUES:
             return ""
         value = float(self.points[self.best].value)
         low, high = BOUNDED.get(self.strengths.short, (-math.inf, math.inf))
-        if self.best == known[-1] and value < high:
+        if self.best == numbers[-1] and value < high:
             return "highest"
-        return "lowest" if self.best == known[0] and value > low else ""
+        return "lowest" if self.best == numbers[0] and value > low else ""
 
     @property
     def edge_sentence(self) -> str:
-        """Whether the best lies at the edge of what was tried, in plain text; nothing where that says nothing."""
-        known = [point for point in self.points if is_number(point.value)]
-        if self.best is None or len(known) < ENOUGH_VALUES or not is_number(self.points[self.best].value):
+        """Whether the best strength lies at the edge of those tried, in plain text; empty where that says nothing."""
+        numbers = [point for point in self.points if is_number(point.value)]
+        if self.best is None or len(numbers) < ENOUGH_VALUES or not is_number(self.points[self.best].value):
             return ""
         name = self.points[self.best].name
         if self.edge:
             return f"The best, {name}, is the {self.edge} tried: a wider range may hold a better one."
-        return f"The best, {name}, lies inside the range tried ({known[0].name} to {known[-1].name})."
+        return f"The best, {name}, lies inside the range tried ({numbers[0].name} to {numbers[-1].name})."
 
     @property
     def sentence(self) -> str:
@@ -133,7 +142,7 @@ class IsolationInfo:
 
     @property
     def band(self) -> str:
-        """What the bars are; nothing where none is drawn."""
+        """The name of the bars; empty where none is drawn."""
         counts = sorted({point.dev.interval.n for point in self.points if point.dev.interval.shown})
         if not counts:
             return ""
@@ -164,26 +173,25 @@ class IsolationInfo:
         words += ["the best is ringed"] if self.best is not None else []
         words += [f"the dotted line is the mean of {self.strengths.reference}"] if self._reference else []
         words += ["triangles stand for means beyond the scale"] if math.isfinite(self.top) else []
-        lost = sum(len(point.dev.diverged) for point in self.points)
-        words += [f"red crosses at the upper edge: {lost} diverged"] if lost else []
-        silent = [point.name for point in self.points if not point.dev.n]
-        words += [f"without a result: {listed(silent)}"] if silent else []
-        said = "; ".join(words) + "."
-        return f"{said} {self.strengths.choice}".strip()
+        diverged = sum(len(point.dev.diverged) for point in self.points)
+        words += [f"red crosses at the upper edge: {diverged} diverged"] if diverged else []
+        without = [point.name for point in self.points if not point.dev.n]
+        words += [f"without a result: {listed(without)}"] if without else []
+        return f"{'; '.join(words)}. {self.strengths.choice}".strip()
 
     @property
     def _wrong_labels(self) -> str:
-        """That training and validation errors are not of the same kind of labels; nothing where they are."""
+        """A clause if training and validation labels are not of the same kind; empty if they are."""
         if not label_noise(self.strengths.runs):
             return ""
         return "a part of its labels is wrong, unlike those of validation, so that it may lie above"
 
     @property
     def top(self) -> float:
-        """Where the axis ends so that the better strengths can be told apart; inf where all of it can be shown.
+        """The end of the axis at which the better strengths can be told apart; inf where everything can be shown.
 
-        A strength that ruins everything would flatten the others: the axis then ends three times as far from the best
-        run as the median lies, or above what the best strength and none have.
+        A strength with very large errors would flatten the others: the axis then ends three times as far from the best
+        run as the median lies, or above all errors of the best strength and of none.
         """
         values = np.array([value for point in self.points for value in point.dev.values.values()])
         if not len(values):
@@ -191,10 +199,9 @@ class IsolationInfo:
         low, middle, high = np.quantile(values, [0.0, 0.5, 1.0]).tolist()
         if not 0 < 6 * (middle - low) < high - low:
             return math.inf
-        must = [place for place in (self.best, self.none) if place is not None]
-        held = [value for place in must for value in (*self.points[place].dev.values.values(),
-                                                      *self.points[place].train.values())]  # fmt: skip
-        top = max([low + 3 * (middle - low), *held])
+        always_shown = [self.points[place] for place in (self.best, self.none) if place is not None]
+        errors = [error for point in always_shown for error in (*point.dev.values.values(), *point.train.values())]
+        top = max([low + 3 * (middle - low), *errors])
         return top if top < high else math.inf
 
     @property
@@ -204,33 +211,41 @@ class IsolationInfo:
         return self.points[self.none].dev.interval
 
     def frame(self) -> pd.DataFrame:
-        """One row a run: strength, configuration, run, seed, outcome, errors; the mean and half are its strength's."""
-        rows = []
-        for point in self.points:
-            own = self.strengths.members(self.points.index(point))
-            for run in own.to_dict("records"):
-                rows.append(
-                    {
-                        self.strengths.axis: point.value, "configuration": point.configuration,
-                        "run": run["run_id"], "seed": run["seed"], "outcome": run["outcome"],
-                        self.metric: run["dev"], self.train_metric or "train": run.get("train", math.nan),
-                        "mean": point.dev.interval.mean,
-                        "half": point.dev.interval.half if point.dev.interval.shown else math.nan,
-                    }
-                )  # fmt: skip
-        return pd.DataFrame(rows)
+        """One row per run: its strength, configuration and errors, with mean and half-width of its strength."""
+        return pd.DataFrame(
+            [
+                {
+                    self.strengths.axis: point.value,
+                    "configuration": point.configuration,
+                    "run": run["run_id"],
+                    "seed": run["seed"],
+                    "outcome": run["outcome"],
+                    self.metric: run["dev"],
+                    self.train_metric or "train": run.get("train", math.nan),
+                    "mean": point.dev.interval.mean,
+                    "half": point.dev.interval.half if point.dev.interval.shown else math.nan,
+                }
+                for place, point in enumerate(self.points)
+                for run in self.strengths.members(place).to_dict("records")
+            ]
+        )
 
 
-def _point(own: Strengths, place: int) -> Point:
-    level, members = own.levels[place], own.members(place)
+def _point(of_axis: Strengths, place: int) -> Point:
+    level, members = of_axis.levels[place], of_axis.members(place)
     finite = members[members["outcome"] == Outcome.OK]
     if "train" in finite:
         finite = finite[np.isfinite(pd.to_numeric(finite["train"], errors="coerce"))]
-    trained = units(finite, ["train"])[0]["train"].to_dict() if "train" in finite else {}
+    trained = independent_rows(finite, ["train"])[0]["train"].to_dict() if "train" in finite else {}
     return Point(
-        own.name(place), level.value, float(own.places.x[place]), own.sample(place), trained,
-        level.judged.label if level.judged else "", len(level.trials),
-    )  # fmt: skip
+        of_axis.name(place),
+        level.value,
+        x=float(of_axis.places.x[place]),
+        dev=of_axis.sample(place),
+        train=trained,
+        configuration=level.judged.label if level.judged else "",
+        tried=len(level.trials),
+    )
 
 
 def isolation_info(
@@ -242,51 +257,61 @@ def isolation_info(
     train_metric: str = "",
     pinned: Mapping[str, str] | None = None,
 ) -> IsolationInfo:
-    """The strengths of one regularizer against the error.
+    """The errors at each strength of one regularizer, with the verdict on its best.
 
     Args:
-        runs: One row a run that counts: run_id, group, seed, phase, outcome, dev and train (errors, lower is better),
-            a column a param.
-        axis: The regularizer, a dotted key; words and truth values are taken too.
+        runs: One row per run that counts: run_id, group, seed, phase, outcome, dev and train (errors, lower is better),
+            one column per param.
+        axis: The regularizer, a dotted key; its values may be words and truth values too.
         keys: The params in which the runs differ.
-        metric: What `dev` is called.
-        train_metric: What `train` is called.
-        pinned: Other param -> the value that it is to have, where it is not to be each strength's best.
+        metric: The name of `dev`.
+        train_metric: The name of `train`.
+        pinned: The values of other params that are held, by their keys, instead of each strength's best.
 
     Raises:
         ValueError: The runs have no such param.
     """
-    own = strengths(runs, axis, keys, pinned=pinned)
-    points = [_point(own, place) for place in range(len(own.levels))]
-    judged, said = own.ranked, None
-    if own.none is not None and own.none in judged and len(judged) > 1:
+    of_axis = strengths(runs, axis, keys, pinned=pinned)
+    points = [_point(of_axis, place) for place in range(len(of_axis.levels))]
+    judged, verdict = of_axis.ranked, None
+    if of_axis.none is not None and of_axis.none in judged and len(judged) > 1:
         groups = [points[place].dev for place in judged]
-        none = judged.index(own.none)
+        none = judged.index(of_axis.none)
         pairs = [(place, none) for place in range(len(judged)) if place != none]
-        said = verdicts(groups, pairs, metric=metric)[pairs[0]]
-    return IsolationInfo(own, points, metric, train_metric, said)
+        verdict = verdicts(groups, pairs, metric=metric)[pairs[0]]
+    return IsolationInfo(of_axis, points, metric, train_metric, verdict)
 
 
-def _means(figure: go.Figure, x: Sequence[float], found: Sequence[Interval], texts: Sequence[str], **look: Any) -> None:
-    """Means with their intervals, joined by a line."""
-    bars = [each.half if each.shown and math.isfinite(each.half) else 0.0 for each in found]
-    colour = look["colour"]
-    figure.add_scatter(
-        x=list(x), y=[each.mean for each in found], mode="lines+markers", name=look["name"],
-        line={"width": 1.4, "color": theme.translucent(colour, 0.55), "dash": look["dash"]},
-        marker={"size": 9, "color": colour, "symbol": look["symbol"], "line": {"width": 2, "color": colour}},
-        error_y={"type": "data", "array": bars, "color": colour, "thickness": 1.8, "width": 0},
-        text=[f"{text}: {plus_minus(each)} (n={each.n})" for text, each in zip(texts, found, strict=True)],
+def _means(
+    figure: go.Figure, means: Sequence[tuple[float, Interval, str]], colour: str, *, name: str, dash: str, filled: bool
+) -> None:
+    """Means with their intervals, joined by a line: of each where it stands, its value and its name."""
+    mean_dots(
+        figure,
+        [x for x, _, _ in means],
+        [mean.mean for _, mean, _ in means],
+        colour,
+        filled=filled,
+        size=9,
+        mode="lines+markers",
+        line={"width": 1.4, "color": theme.translucent(colour, 0.55), "dash": dash},
+        error_y=error_bars(halves([mean for _, mean, _ in means]), colour=colour),
+        name=name,
+        text=[f"{text}: {plus_minus(mean)} (n={mean.n})" for _, mean, text in means],
         hovertemplate="%{text}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _dots(figure: go.Figure, points: Sequence[tuple[float, float, str]], colour: str, size: int) -> None:
-    figure.add_scatter(
-        x=[point[0] for point in points], y=[point[1] for point in points], mode="markers", showlegend=False,
-        marker={"size": size, "color": theme.translucent(colour, 0.45)}, text=[point[2] for point in points],
+    seed_dots(
+        figure,
+        [x for x, _, _ in points],
+        [y for _, y, _ in points],
+        colour,
+        size=size,
+        text=[text for *_, text in points],
         hovertemplate="%{text}: %{y:.4g}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _cut(figure: go.Figure, info: IsolationInfo, dark: bool) -> None:
@@ -296,19 +321,52 @@ def _cut(figure: go.Figure, info: IsolationInfo, dark: bool) -> None:
     figure.update_yaxes(range=[min(values) - room, info.top + room])
     beyond = [point for point in info.points if point.dev.interval.n and point.dev.interval.mean > info.top]
     if beyond:
-        figure.add_scatter(
-            x=[point.x for point in beyond], y=[0.96] * len(beyond), yaxis="y2", mode="markers+text",
-            name="worse than the scale", text=[number(point.dev.interval.mean, 2) for point in beyond],
-            textposition="bottom center", textfont={"size": 11},
-            marker={"symbol": "triangle-up-open", "size": 9, "color": theme.palette(dark)[0]},
+        at_edge(
+            figure,
+            [point.x for point in beyond],
+            {"symbol": "triangle-up-open", "size": 9, "color": theme.palette(dark)[0]},
+            y=0.96,
+            name="worse than the scale",
+            mode="markers+text",
+            text=[number(point.dev.interval.mean, 2) for point in beyond],
+            textposition="bottom center",
+            textfont={"size": 11},
             hovertext=[f"{theme.plain(point.name)}: {plus_minus(point.dev.interval)}" for point in beyond],
             hovertemplate="%{hovertext}<extra></extra>",
-        )  # fmt: skip
+        )
 
 
 def _who(sample: Sample, key: Any) -> str:
     """What a dot is: its seed, where seeds are known."""
-    return f"{sample.paired_on} {key_words(key)}" if sample.paired_on else "a run"
+    return f"{sample.paired_on} {seed_name(key)}" if sample.paired_on else "a run"
+
+
+def _training(figure: go.Figure, info: IsolationInfo, colour: str, beside: float) -> None:
+    points = [point for point in info.points if point.train]
+    dots = [
+        (point.x + 2 * beside, value, f"{theme.plain(point.name)}, training")
+        for point in points
+        for value in point.train.values()
+    ]
+    _dots(figure, dots, colour, 4)
+    if points:
+        means = [(point.x + beside, point.train_interval, f"{theme.plain(point.name)}, training") for point in points]
+        _means(figure, means, colour, name=theme.plain(info.train_metric or "training"), dash="dot", filled=False)
+
+
+def _validation(figure: go.Figure, info: IsolationInfo, colour: str, beside: float) -> None:
+    points = [point for point in info.points if point.dev.values]
+    dots = [
+        (point.x - beside, value, f"{theme.plain(point.name)}, {_who(point.dev, key)}")
+        for point in points
+        for key, value in point.dev.values.items()
+    ]
+    _dots(figure, dots, colour, 5)
+    means = [
+        (point.x, point.dev.interval, theme.plain(", ".join(filter(None, [point.name, point.configuration]))))
+        for point in points
+    ]
+    _means(figure, means, colour, name=theme.plain(info.metric), dash="solid", filled=True)
 
 
 def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = False, height: int = 400) -> go.Figure:
@@ -322,53 +380,39 @@ def plot_isolation(info: IsolationInfo, *, whole: bool = False, dark: bool = Fal
     """
     import plotly.graph_objects as go
 
-    figure, accent, faint = go.Figure(), theme.palette(dark)[0], grey(dark)
-    own = info.strengths
+    figure, accent = go.Figure(), theme.palette(dark)[0]
+    places = info.strengths.places
     # Beside and not on the mean, so that its bar is not taken for one of them.
-    beside = 0.012 * (own.places.range[1] - own.places.range[0])
-    trained = [point for point in info.points if point.train]
-    _dots(
-        figure, [(point.x + 2 * beside, value, f"{theme.plain(point.name)}, training")
-                 for point in trained for value in point.train.values()], faint, 4,
-    )  # fmt: skip
-    if trained:
-        _means(
-            figure, [point.x + beside for point in trained], [point.train_interval for point in trained],
-            [f"{theme.plain(point.name)}, training" for point in trained],
-            colour=faint, name=theme.plain(info.train_metric or "training"), dash="dot", symbol="circle-open",
-        )  # fmt: skip
-    told = [point for point in info.points if point.dev.values]
-    _dots(
-        figure, [(point.x - beside, value, f"{theme.plain(point.name)}, {_who(point.dev, key)}")
-                 for point in told for key, value in point.dev.values.items()], accent, 5,
-    )  # fmt: skip
-    _means(
-        figure, [point.x for point in told], [point.dev.interval for point in told],
-        [theme.plain(", ".join(filter(None, [point.name, point.configuration]))) for point in told],
-        colour=accent, name=theme.plain(info.metric), dash="solid", symbol="circle",
-    )  # fmt: skip
+    beside = 0.012 * (places.range[1] - places.range[0])
+    _training(figure, info, theme.grey(dark), beside)
+    _validation(figure, info, accent, beside)
     if info.best is not None:
         best = info.points[info.best]
         figure.add_scatter(
             x=[best.x], y=[best.dev.interval.mean], mode="markers", showlegend=False, hoverinfo="skip",
-            marker={"size": 19, "symbol": "circle-open", "color": theme.palette(dark)[6], "line": {"width": 1.8}},
+            marker={"size": 19, "symbol": "circle-open", "color": theme.ink(dark), "line": {"width": 1.8}},
         )  # fmt: skip
-    figure.update_layout(**theme.layout(dark, x=own.axis, y=info.metric, height=height))
+    figure.update_layout(**theme.layout(dark, x=info.strengths.axis, y=info.metric, height=height))
     if info._reference is not None:
         figure.add_hline(
             info._reference.mean, line={"width": 1, "dash": "dot", "color": theme.translucent(accent, 0.7)}
         )
     if math.isfinite(info.top) and not whole:
         _cut(figure, info, dark)
-    lost = [point for point in info.points if point.dev.diverged]
-    if lost:
-        figure.add_scatter(
-            x=[point.x for point in lost], y=[EDGE] * len(lost), yaxis="y2", mode="markers+text", name="diverged",
-            marker=cross(dark), text=[f"  {len(point.dev.diverged)} of {point.dev.n}" for point in lost],
-            textposition="middle right", textfont={"size": 11}, cliponaxis=False,
+    diverged = [point for point in info.points if point.dev.diverged]
+    if diverged:
+        at_edge(
+            figure,
+            [point.x for point in diverged],
+            cross(dark),
+            name="diverged",
+            mode="markers+text",
+            text=[f"  {len(point.dev.diverged)} of {point.dev.n}" for point in diverged],
+            textposition="middle right",
+            textfont={"size": 11},
+            cliponaxis=False,
             hovertemplate="%{text} diverged<extra></extra>",
-        )  # fmt: skip
-    figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+        )
     figure.update_layout(legend={"traceorder": "reversed"})
-    strength_axis(figure, own.places, dark=dark)
+    strength_axis(figure, places, dark=dark)
     return figure

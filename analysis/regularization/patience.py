@@ -1,9 +1,9 @@
-"""What a patience makes of a run's curve: where it ends, which epoch it chooses, and what that costs.
+"""A patience simulated on a run's curve: where it ends, which epoch it chooses, and what that costs.
 
-Patience p ends a run at the first epoch that lies p after the best one so far of the watched metric; the epoch chosen
-is that best one (the first of equals). Regret is the error at the chosen epoch minus the lowest that a longer training
+Patience p ends a run at the first epoch that lies p epochs after the best one so far of the watched metric; that best
+epoch is chosen (the first of equals). Regret is the error at the chosen epoch minus the lowest that a longer training
 reached. Beyond the end of a run nothing is known: where it was itself stopped early, regret is measured against a run
-of the same seed and configuration that trained on (patience 0), if there is one, and is else a lower bound.
+of the same seed and configuration that trained on (patience 0); without such a run it is a lower bound.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from tracking.configurations import is_seed
 from tracking.schema import Outcome
 
 PATIENCE: Final = "regularization.early_stopping_patience"
-"""The param of our runs that stops them early; 0 trains to the end."""
+"""The param that stops Sweepboard's runs early; 0 trains to the end."""
 EPOCHS: Final = "trainer.max_epochs"
+"""The param that says how many epochs a run trains at most."""
 
 
 def simulate(watched: np.ndarray, patience: int) -> tuple[int, int]:
     """Where a patience would have ended a run, and which epoch it would have chosen.
 
     Args:
-        watched: (E,) what is watched after each epoch; what is not finite is never the best.
-        patience: Epochs without a new lowest value after which a run ends; 0 never ends it.
+        watched: (E,): the watched metric after each epoch; a value that is not finite is never the best.
+        patience: After how many epochs without a new lowest value a run ends; 0 never ends it.
 
     Returns:
-        Positions in `watched`: of the last epoch trained, and of the chosen one.
+        The positions in `watched` of the last epoch trained and of the chosen one.
 
     Raises:
         ValueError: There is no epoch, or patience is negative.
@@ -53,7 +54,7 @@ def simulate(watched: np.ndarray, patience: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Course:
-    """What is known of one training, and what a patience makes of it."""
+    """The curve of one training, on which patiences are simulated."""
 
     run_id: str
     seed: int
@@ -64,9 +65,9 @@ class Course:
     trained: int
     """How many of these epochs are the run's own; the rest are of another run of the same seed that went on."""
     own_patience: int
-    """Of the run itself; 0 where it was to train to the end."""
+    """The patience of the run itself; 0 where it was to train to the end."""
     planned: float
-    """Epochs that it was to train at most; inf where that is not known."""
+    """How many epochs it was to train at most; inf where that is not known."""
     data: int = -1
     """The seed of its training set; -1 where it is not known."""
 
@@ -84,41 +85,40 @@ class Course:
 
     @cached_property
     def lowest(self) -> float:
-        """The lowest error that is known of this training."""
+        """The lowest known error of this training."""
         return float(np.nanmin(self.error))
 
     def stopped(self, patience: int) -> tuple[int, int]:
-        """The last and the chosen epoch, as positions."""
+        """The positions of the last epoch and of the chosen one."""
         return simulate(self.watched, patience)
 
     def regret(self, patience: int, *, last: bool = False) -> float:
         """The error at the chosen epoch (or at the last one trained) minus the lowest known.
 
         Args:
-            patience: Simulated.
-            last: With the weights of the last epoch instead of those that were best.
+            patience: The patience that is simulated.
+            last: Whether to take the weights of the last epoch instead of the best ones.
         """
         end, chosen = self.stopped(patience)
         return float(self.error[end if last else chosen]) - self.lowest
 
 
 def longer_runs(runs: pd.DataFrame, patience: str = PATIENCE) -> dict[str, str]:
-    """Run -> the run of the same seed and configuration that was not to stop early.
+    """For each run that has one, the run of the same seed and configuration that was not to stop early.
 
     Args:
-        runs: One row a run: run_id, seed, a column a param.
-        patience: The param.
+        runs: One row per run: run_id, seed, one column per param.
+        patience: The param that is the patience.
     """
     if patience not in runs or not len(runs):
         return {}
     params = [key for key in map(str, runs) if "." in key and key != patience and not is_seed(key)]
-    names = [(seed, *(shown(value) for value in row)) for seed, row in zip(
-        runs["seed"], runs[params].itertuples(index=False), strict=True
-    )]  # fmt: skip
-    known = runs["seed"] >= 0
+    rows = runs[params].itertuples(index=False)
+    names = [(seed, *(shown(value) for value in row)) for seed, row in zip(runs["seed"], rows, strict=True)]
+    has_seed = runs["seed"] >= 0
     whole = {
         name: str(run)
-        for name, run, value, seeded in zip(names, runs["run_id"], runs[patience], known, strict=True)
+        for name, run, value, seeded in zip(names, runs["run_id"], runs[patience], has_seed, strict=True)
         if value == 0 and seeded
     }
     return {
@@ -128,26 +128,27 @@ def longer_runs(runs: pd.DataFrame, patience: str = PATIENCE) -> dict[str, str]:
     }
 
 
-def _curve(own: pd.DataFrame | None) -> dict[float, float]:
-    if own is None:
+def _curve(history: pd.DataFrame | None) -> dict[float, float]:
+    """The value of each step; empty without a history."""
+    if history is None:
         return {}
-    own = latest(own)
-    return dict(zip(own["step"].astype(float), own["value"].astype(float), strict=True))
+    history = latest(history)
+    return dict(zip(history["step"].astype(float), history["value"].astype(float), strict=True))
 
 
 def _by_run(histories: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {str(run): own for run, own in histories.groupby("run_id", sort=False)} if len(histories) else {}
+    return {str(run): history for run, history in histories.groupby("run_id", sort=False)} if len(histories) else {}
 
 
 def _whole_number(value: Any) -> int:
     return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
-def _same_training(own: Mapping[float, float], other: Mapping[float, float]) -> bool:
-    """Whether `other` has the same errors up to the end of `own`."""
-    shared = [step for step in own if step in other]
-    first, second = [own[step] for step in shared], [other[step] for step in shared]
-    return len(shared) == len(own) and np.allclose(first, second, rtol=1e-5, atol=1e-7, equal_nan=True)
+def _same_training(curve: Mapping[float, float], longer: Mapping[float, float]) -> bool:
+    """Whether `longer` has the same errors up to the end of `curve`."""
+    shared = [step for step in curve if step in longer]
+    first, second = [curve[step] for step in shared], [longer[step] for step in shared]
+    return len(shared) == len(curve) and np.allclose(first, second, rtol=1e-5, atol=1e-7, equal_nan=True)
 
 
 def courses_of(
@@ -156,29 +157,36 @@ def courses_of(
     """The courses of runs that ended ok or diverged, with two epochs or more.
 
     Args:
-        errors: Long [run_id, step, value]: the error that is spoken of; those of the longer runs too.
-        watched: The same of the metric that early stopping watches, lower is better; may be the same frame.
-        runs: One row a run: run_id, seed, outcome and, where they have them, seed_data, PATIENCE and EPOCHS.
-        longer: Run -> the run of the same seed that went on, from `longer_runs`.
+        errors: The error in long form [run_id, step, value], of the longer runs too.
+        watched: The metric that early stopping watches in the same form, lower is better; may be the same frame.
+        runs: One row per run: run_id, seed, outcome and, where they have them, seed_data, PATIENCE and EPOCHS.
+        longer: The run of the same seed that went on, for each run that has one, from `longer_runs`.
     """
-    error_of, watched_of = _by_run(errors), _by_run(watched)
-    found = []
+    errors_by_run, watched_by_run = _by_run(errors), _by_run(watched)
+    courses = []
     for row in runs.to_dict("records"):
         run = str(row["run_id"])
-        error, seen = _curve(error_of.get(run)), _curve(watched_of.get(run))
-        steps = sorted(step for step in error if step in seen)
+        error_at, watched_at = _curve(errors_by_run.get(run)), _curve(watched_by_run.get(run))
+        steps = sorted(step for step in error_at if step in watched_at)
         if row["outcome"] not in (Outcome.OK, Outcome.DIVERGED) or len(steps) < 2:
             continue
         trained, partner = len(steps), longer.get(run, "")
-        on, beside = _curve(error_of.get(partner)), _curve(watched_of.get(partner))
-        if _same_training(error, on):
-            steps += sorted(step for step in on if step in beside and step > steps[-1])
-            error, seen = on | error, beside | seen
-        found.append(
+        longer_error, longer_watched = _curve(errors_by_run.get(partner)), _curve(watched_by_run.get(partner))
+        if _same_training(error_at, longer_error):
+            steps += sorted(step for step in longer_error if step in longer_watched and step > steps[-1])
+            error_at, watched_at = longer_error | error_at, longer_watched | watched_at
+        courses.append(
             Course(
-                run, int(row["seed"]), str(row["outcome"]), np.array(steps), np.array([seen[step] for step in steps]),
-                np.array([error[step] for step in steps]), trained, _whole_number(row.get(PATIENCE)),
-                _whole_number(row.get(EPOCHS)) or math.inf, int(row.get("seed_data", -1)),
+                run,
+                seed=int(row["seed"]),
+                outcome=str(row["outcome"]),
+                epochs=np.array(steps),
+                watched=np.array([watched_at[step] for step in steps]),
+                error=np.array([error_at[step] for step in steps]),
+                trained=trained,
+                own_patience=_whole_number(row.get(PATIENCE)),
+                planned=_whole_number(row.get(EPOCHS)) or math.inf,
+                data=int(row.get("seed_data", -1)),
             )
-        )  # fmt: skip
-    return found
+        )
+    return courses

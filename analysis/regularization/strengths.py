@@ -1,8 +1,6 @@
-"""The values of one param as the strengths of a regularizer: which runs stand for each, where it stands on an axis.
+"""The values of one param as the strengths of a regularizer: the runs of each, and the one for none.
 
 Where other params are searched too, each strength is judged at its own best configuration (analysis.runs.methods).
-Numbers stand where their size puts them, on a logarithmic axis where that spaces them more evenly. A logarithmic axis
-has no zero, and no axis has a number for what was not set: they stand apart, behind a break of the axis.
 """
 
 from __future__ import annotations
@@ -18,11 +16,12 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.regularization.forest import REGULARIZERS, idle
+from analysis.regularization.strength_places import Places, is_number, places_of
 from analysis.runs.arguments import choice_of, having
 from analysis.runs.comparison import shown
 from analysis.runs.methods import Method, best_first, methods_of, selection_words
 from analysis.statistics import number
-from analysis.statistics.independent import DATASETS, SEEDS, share
+from analysis.statistics.independent import DATASETS, SEEDS, any_shared
 from analysis.statistics.samples import Sample
 from analysis.words import counted, some
 from tracking.configurations import identities, is_missing
@@ -34,133 +33,57 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST_NAMED: Final = 8
-"""Strengths that a caption names."""
+"""How many strengths a caption names."""
 RATES: Final = ("lr", "learning_rate")
-"""What another param is called that each strength has its own best of."""
-MOST_TICKS: Final = 9
-"""Strengths that each have a tick; of more, only powers of ten."""
+"""The names of params that are retuned: each strength has its own best value of them."""
 _NONE_WORDS: Final = ("false", "none", "identity", "constant")
 _WEAKEST_IS_LARGEST: Final = ("trainer.max_epochs",)
 """Params that restrain more the smaller they are."""
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value of a param has a place on an axis of numbers."""
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the strengths stand on an axis that plotly takes for linear."""
-
-    x: np.ndarray
-    texts: tuple[str, ...]
-    """What the ticks say."""
-    breaks: tuple[float, ...] = ()
-    """Where the axis is broken."""
-    log: bool = False
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Of the axis, with a little room."""
-        if not len(self.x):
-            return (-0.5, 0.5)
-        low, high = float(self.x.min()), float(self.x.max())
-        room = 0.07 * (high - low) or 0.5
-        return (low - room, high + room)
-
-    @property
-    def step(self) -> float:
-        """The smallest distance between two neighbours."""
-        return float(np.diff(np.sort(self.x)).min()) if len(self.x) > 1 else 1.0
-
-    @property
-    def ticks(self) -> dict[str, Any]:
-        """Plotly's ticks."""
-        kept = list(range(len(self.x)))
-        if len(kept) > MOST_TICKS:
-            whole = [k for k in kept if not self.log or abs(self.x[k] - round(self.x[k])) < 1e-9 or k == 0]
-            kept = whole if 2 < len(whole) <= MOST_TICKS else kept[:: -(-len(kept) // MOST_TICKS)]
-        texts = [theme.plain(theme.shortened(self.texts[k], 16)) for k in kept]
-        return {"tickmode": "array", "tickvals": [float(self.x[k]) for k in kept], "ticktext": texts}
-
-
-def _log_is_better(positive: np.ndarray) -> bool:
-    """Whether these numbers are spaced more evenly by their logarithms."""
-    if len(positive) < 2 or positive[-1] / positive[0] < 4:
-        return False
-    if len(positive) == 2:
-        return bool(positive[1] / positive[0] >= 10)
-    uneven = [float(np.std(gaps) / np.mean(gaps)) for gaps in (np.diff(np.log10(positive)), np.diff(positive))]
-    return uneven[0] < uneven[1]
-
-
-def places_of(values: Sequence[Any]) -> Places:
-    """Where values stand; those that are numbers must be in ascending order and come first.
-
-    Args:
-        values: Numbers, words or truth values; what is not set is None.
-    """
-    texts = tuple(NOT_SET if value is None else shown(value) for value in values)
-    numbers = np.array([float(value) for value in values if is_number(value)])
-    rest = len(values) - len(numbers)
-    if not len(numbers) or rest > sum(value is None for value in values):
-        return Places(np.arange(len(values), dtype=float), texts)
-    positive = numbers[numbers > 0]
-    log = _log_is_better(positive) and numbers[0] >= 0
-    x, breaks = (np.log10(positive), []) if log else (numbers, [])
-    step = float(np.diff(x).max()) if len(x) > 1 else 1.0
-    if log and len(positive) < len(numbers):
-        x = np.concatenate([[x[0] - step], x])
-        breaks.append(float(x[0]) + 0.5 * step)
-    for _ in range(rest):
-        breaks.append(float(x[-1]) + 0.5 * step)
-        x = np.append(x, x[-1] + step)
-    return Places(x, texts, tuple(breaks), bool(log))
-
-
 def none_of(axis: str, values: Sequence[Any]) -> int | None:
-    """Which of the values stands for no regularization: 0, false or "none", else the weakest number; None of words.
+    """The position of the value that stands for no regularization; None if the values are other words.
 
-    The weakest is the smallest number (the smallest training set, the least noise), of epochs the largest.
+    That is 0, false or "none", else the weakest number: the smallest (the smallest training set, the least noise), for
+    epochs the largest.
     """
     for place, value in enumerate(values):
         if (is_number(value) and value == 0 and axis not in _WEAKEST_IS_LARGEST) or shown(value) in _NONE_WORDS:
             return place
-    known = [place for place, value in enumerate(values) if is_number(value)]
-    if len(known) < 2:
+    numbers = [place for place, value in enumerate(values) if is_number(value)]
+    if len(numbers) < 2:
         return None
     weakest = max if axis in _WEAKEST_IS_LARGEST else min
-    return weakest(known, key=lambda place: values[place])
+    return weakest(numbers, key=lambda place: values[place])
 
 
 @dataclass(frozen=True)
 class Strengths:
-    """The strengths of one regularizer, numbers ascending, what is not set last."""
+    """The strengths of one regularizer, numbers ascending, the one that is not set last."""
 
     axis: str
     """The dotted key."""
     levels: tuple[Method, ...]
-    """One a strength, with the configuration that it is judged at."""
+    """One per strength, with the configuration that it is judged at."""
     places: Places
     none: int | None
-    """Which of them stands for none."""
+    """The position of the strength that stands for none."""
     others: tuple[str, ...]
-    """What else was searched: each strength has its own best of them."""
+    """The other params that were searched: each strength has its own best values of them."""
     runs: pd.DataFrame
     """The runs that the strengths are judged by, with the column `level`: its position."""
     absent: tuple[str, ...] = ()
-    """Strengths without a run at what is held fast."""
+    """The strengths without a run at the held values of other params."""
     left_out: str = ""
-    """Which runs are left out since their choice has no such argument, in plain text; often nothing."""
+    """Which runs are left out since their choice has no such argument, in plain text; often empty."""
 
     @property
     def short(self) -> str:
-        """The axis without its section, unless that says what it is of: `l2`, `model.name`."""
+        """The key without its section, unless it needs the section to be understood: `l2`, `model.name`."""
         return _short(self.axis)
 
     def name(self, place: int) -> str:
-        """What a strength is called in a sentence, apart from the others: `l2 0.01`."""
+        """The name of a strength in a sentence, different from those of the others: `l2 0.01`."""
         return self._names[place]
 
     @cached_property
@@ -171,7 +94,7 @@ class Strengths:
 
     @property
     def reference(self) -> str:
-        """What the strength that others are compared with is called: `none` if it is that, else by its value."""
+        """The name of the strength that others are compared with: `none` if it does nothing, else by its value."""
         if self.none is None:
             return ""
         value = self.levels[self.none].value
@@ -193,9 +116,9 @@ class Strengths:
 
     @property
     def over(self) -> str:
-        """Says what gives one independent result each: `seeds`, or `training sets` that several runs share."""
-        own = pd.Series(self.sets, dtype=int).groupby(self.runs["level"].to_numpy())
-        return DATASETS if any(share(each.tolist()) for _, each in own) else SEEDS
+        """What has one independent result each: `seeds`, or `training sets` where several runs share one."""
+        by_level = pd.Series(self.sets, dtype=int).groupby(self.runs["level"].to_numpy())
+        return DATASETS if any(any_shared(sets.tolist()) for _, sets in by_level) else SEEDS
 
     @property
     def ranked(self) -> list[int]:
@@ -205,22 +128,25 @@ class Strengths:
 
     @property
     def choice(self) -> str:
-        """How each strength's configuration was chosen, in plain text; nothing where there was nothing to choose."""
-        said = [selection_words(self.levels).replace("Each method", "Each strength")]
+        """How each strength's configuration was chosen, in plain text; empty where there was no choice."""
+        selection = selection_words(self.levels).replace("Each method", "Each strength")
+        sentences = [selection]
         judged = {place: level.judged.label for place, level in enumerate(self.levels) if level.judged}
-        if self.others and (said[0] or len(set(judged.values())) > 1):
-            # Of many strengths those that are compared are named.
+        if self.others and (selection or len(set(judged.values())) > 1):
+            # Of many strengths those that are compared are named first.
             first = [self.none, *self.ranked] if len(judged) > MOST_NAMED else []
-            at = [place for place in dict.fromkeys([*first, *judged]) if place in judged]
-            best = [" with ".join(filter(None, [self.name(place), judged[place]])) for place in at]
-            said += [f"Searched beside it: {', '.join(self.others)}; at its best stands {some(best, MOST_NAMED)}."]
-            tried = sorted({len(level.trials) for level in self.levels if level.trials})
-            unequal = len(tried) > 1 and said[0]
-            said += [f"Some had {tried[0]}, others {tried[-1]} to choose from: more choice flatters."] * bool(unequal)
-        said += [self.left_out]
+            places = [place for place in dict.fromkeys([*first, *judged]) if place in judged]
+            best = [" with ".join(filter(None, [self.name(place), judged[place]])) for place in places]
+            sentences.append(
+                f"Searched beside it: {', '.join(self.others)}; at its best stands {some(best, MOST_NAMED)}."
+            )
+            counts = sorted({len(level.trials) for level in self.levels if level.trials})
+            if len(counts) > 1 and selection:
+                sentences.append(f"Some had {counts[0]}, others {counts[-1]} to choose from: more choice flatters.")
+        sentences.append(self.left_out)
         if self.absent:
-            said += [f"Not shown, without a run at what is held fast: {some(self.absent, MOST_NAMED)}."]
-        return " ".join(filter(None, said))
+            sentences.append(f"Not shown, without a run at what is held fast: {some(self.absent, MOST_NAMED)}.")
+        return " ".join(filter(None, sentences))
 
 
 def _short(axis: str) -> str:
@@ -234,32 +160,32 @@ def _name(axis: str, value: Any) -> str:
 
 
 def held_of(runs: pd.DataFrame, axis: str, keys: Sequence[str]) -> dict[str, str]:
-    """The params beside the strength that stand at one value unless told otherwise, as `shown` writes it.
+    """The values at which params beside the strength are held unless the user asks for others, as `shown` writes them.
 
-    An argument that only some choices have is not held, or the other choices would be gone. Regularizers do nothing,
-    so that none is none. All else but a learning rate, which is retuned, is the same at all strengths: the value that
-    most strengths have runs of, and among equals that of the most runs. What would leave fewer than two strengths is
-    not held.
+    An argument that only some choices have is not held, or the other choices would be gone. Other regularizers are held
+    at the value with which they do nothing, so that none is really none. All other params but a learning rate, which is
+    retuned, are the same at all strengths: held at the value with which most strengths have runs, and among equals at
+    that of the most runs. A value that would leave fewer than two strengths is not held.
 
     Args:
-        runs: A column a param.
-        axis: The strength.
+        runs: One column per param.
+        axis: The param that is the strength.
         keys: The params in which the runs differ.
     """
     others = [key for key in keys if key != axis and key in runs and key.rpartition(".")[2] not in RATES]
-    kept, held = having(runs, axis, keys), dict[str, str]()
+    matching, held = having(runs, axis, keys), dict[str, str]()
     # Choices first: at one of them its arguments are params like others.
     for key in sorted(others, key=lambda key: (key not in REGULARIZERS, not is_name(key))):
-        if choice_of(kept, key, keys):
+        if choice_of(matching, key, keys):
             continue
-        texts = kept[key].map(shown)
-        off = {shown(value) for value in kept[key] if key in REGULARIZERS and idle(key, value)}
-        found = kept[axis].map(shown).groupby(texts).agg(["nunique", "size"])
-        ranks = {str(text): (text in off and many > 1, many, size) for text, many, size in found.itertuples()}
+        texts = matching[key].map(shown)
+        off = {shown(value) for value in matching[key] if key in REGULARIZERS and idle(key, value)}
+        counts = matching[axis].map(shown).groupby(texts).agg(["nunique", "size"])
+        ranks = {str(text): (text in off and many > 1, many, size) for text, many, size in counts.itertuples()}
         best = max(ranks, key=lambda text: ranks[text], default="")
         if best and ranks[best][1] > 1:
             held[key] = best
-            kept = kept[texts == best]
+            matching = matching[texts == best]
     return held
 
 
@@ -274,11 +200,11 @@ def strengths(
     """The strengths of a param among some runs.
 
     Args:
-        runs: One row a run that counts: run_id, group, seed, phase, outcome, the column `value`, a column a param.
+        runs: One row per run that counts: run_id, group, seed, phase, outcome, `value`, one column per param.
         axis: The param.
-        keys: The params in which the runs differ: what tells configurations of one strength apart.
-        value: The column by which the best configuration of a strength is found: an error.
-        pinned: Other param -> the value (as `analysis.runs.comparison.shown` writes it) that it is to have.
+        keys: The params in which the runs differ, which tell configurations of one strength apart.
+        value: The column of the error by which the best configuration of a strength is chosen.
+        pinned: The values at which other params are held, as `analysis.runs.comparison.shown` writes them.
 
     Raises:
         ValueError: The runs have no such param.
@@ -286,32 +212,46 @@ def strengths(
     if axis not in runs.columns:
         raise ValueError(f"axis: {axis!r} is not allowed; allowed: a param of the runs")
     comparable = having(runs, axis, keys)
-    kept = comparable
-    for key, wanted in (pinned or {}).items():
-        kept = kept[[shown(each) == wanted for each in kept[key]]]
-    others = tuple(key for key in keys if key != axis and key in kept and _count(kept[key]) > 1)
-    # Of many params only these: a frame is cut again and again.
-    needed = [name for name in ("group", "seed", "seed_data", "phase", "outcome") if name in kept]
-    methods = methods_of(kept[[*needed, axis, *others]].assign(objective=kept[value]), axis, [axis, *others])
-    methods = [replace(each, value=None) if is_missing(each.value) else each for each in methods]
-    if all(each.value is None or is_number(each.value) for each in methods):
-        methods.sort(key=lambda each: math.inf if each.value is None else float(each.value))
-    else:
-        methods.sort(key=lambda each: shown(each.value) not in _NONE_WORDS)
-    values = [method.value for method in methods]
-    owner = {method.judged.group: place for place, method in enumerate(methods) if method.judged}
-    level = [owner.get(group, -1) for group in kept["group"]]
-    own = kept.assign(level=pd.Series(level, index=kept.index, dtype=int))
-    own = own[own["level"] >= 0].reset_index(drop=True)
-    left = {shown(each) for each in kept[axis]}
-    gone = {shown(each): _name(axis, each) for each in comparable[axis] if shown(each) not in left}
-    absent = tuple(gone[text] for text in sorted(gone, key=lambda text: (len(text), text)))
-    left_out = _left_out(len(runs) - len(comparable), axis, choice_of(runs, axis, keys))
-    return Strengths(axis, tuple(methods), places_of(values), _baseline(axis, methods), others, own, absent, left_out)
+    matching = comparable
+    for key, text in (pinned or {}).items():
+        matching = matching[[shown(held) == text for held in matching[key]]]
+    others = tuple(key for key in keys if key != axis and key in matching and _count(matching[key]) > 1)
+    methods = _ordered_methods(matching, axis, others, value)
+    level_of = {method.judged.group: place for place, method in enumerate(methods) if method.judged}
+    levels = [level_of.get(group, -1) for group in matching["group"]]
+    judged = matching.assign(level=pd.Series(levels, index=matching.index, dtype=int))
+    return Strengths(
+        axis,
+        tuple(methods),
+        places_of([method.value for method in methods]),
+        none=_baseline(axis, methods),
+        others=others,
+        runs=judged[judged["level"] >= 0].reset_index(drop=True),
+        absent=_absent(comparable, matching, axis),
+        left_out=_left_out(len(runs) - len(comparable), axis, choice_of(runs, axis, keys)),
+    )
+
+
+def _ordered_methods(runs: pd.DataFrame, axis: str, others: Sequence[str], value: str) -> list[Method]:
+    """The strengths as methods: numbers ascending, one that is not set last; of words the one for none first."""
+    # Of many params only these: the frame is cut again and again.
+    needed = [name for name in ("group", "seed", "seed_data", "phase", "outcome") if name in runs]
+    methods = methods_of(runs[[*needed, axis, *others]].assign(objective=runs[value]), axis, [axis, *others])
+    methods = [replace(method, value=None) if is_missing(method.value) else method for method in methods]
+    if all(method.value is None or is_number(method.value) for method in methods):
+        return sorted(methods, key=lambda method: math.inf if method.value is None else float(method.value))
+    return sorted(methods, key=lambda method: shown(method.value) not in _NONE_WORDS)
+
+
+def _absent(comparable: pd.DataFrame, matching: pd.DataFrame, axis: str) -> tuple[str, ...]:
+    """The names of the strengths that no run has at the held values."""
+    present = {shown(value) for value in matching[axis]}
+    names = {shown(value): _name(axis, value) for value in comparable[axis] if shown(value) not in present}
+    return tuple(names[text] for text in sorted(names, key=lambda text: (len(text), text)))
 
 
 def _left_out(lacking: int, axis: str, choice: str) -> str:
-    """How many runs lack an argument, and whose argument it is."""
+    """The sentence on how many runs lack an argument, and whose argument it is; empty where none lacks it."""
     if not lacking:
         return ""
     verb = "is" if lacking == 1 else "are"
@@ -320,7 +260,7 @@ def _left_out(lacking: int, axis: str, choice: str) -> str:
 
 
 def _baseline(axis: str, methods: Sequence[Method]) -> int | None:
-    """Which strength the others are compared with: never one of a single seed where there are replicated ones."""
+    """The strength that the others are compared with: none of a single seed where others have several."""
     counts = [(len(method.sample.values), method.sample.n) for method in methods]
     several = replicated(counts)
     usable = [place for place, (_, judged) in enumerate(counts) if not (several and judged == 1)]
@@ -333,12 +273,12 @@ def _count(column: pd.Series[Any]) -> int:
 
 
 def level_text(value: Any) -> str:
-    """A strength for a tick or a panel's head."""
+    """The text of a strength at a tick or above a panel."""
     return NOT_SET if value is None else number(value) if is_number(value) else shown(value)
 
 
 def ramp(count: int, dark: bool) -> list[str]:
-    """Colours from weak to strong, apart in lightness for every kind of sight, all of them off the background."""
+    """Colours from weak to strong that differ in lightness, for every kind of sight, and from the background."""
     from plotly.colors import sample_colorscale, unlabel_rgb
 
     low, high = (0.28, 0.95) if dark else (0.0, 0.82)
@@ -362,5 +302,5 @@ def strength_axis(figure: go.Figure, places: Places, *, dark: bool, row: int = 1
         figure.add_annotation(
             text="//", x=at, xref=f"x{suffix}", y=0, yref=f"y{suffix} domain", yanchor="middle", showarrow=False,
             font={"size": 13, "color": "#c4c9d1" if dark else "#4a515c"},
-            bgcolor=theme.BACKGROUND["dark" if dark else "light"], borderpad=0,
+            bgcolor=theme.background(dark), borderpad=0,
         )  # fmt: skip

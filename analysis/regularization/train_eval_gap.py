@@ -1,9 +1,9 @@
-"""The loss in training mode against the loss in evaluation mode on training data, epoch by epoch, a panel a group.
+"""The loss in training mode against the loss in evaluation mode on training data by epoch, one panel per group.
 
-Dropout, noise, augmentation, label smoothing and the statistics of a batch act in training mode only: the gap shows
-how much harder they make it. Two things make a gap without any of them. The training loss is a running mean over the
-epoch and so lags behind by about half of it, while the other is measured at its end; and label smoothing and
-augmentation change what the training loss is a loss of, so that theirs cannot reach that in evaluation mode.
+Dropout, noise, augmentation, label smoothing and batch statistics act in training mode only: the gap shows how much
+harder they make the task. Two things make a gap without that. The training loss is a running mean over the epoch and so
+lags behind by about half an epoch, while the other loss is measured at the epoch's end; and label smoothing and
+augmentation change the targets or inputs of the training loss, so that it cannot reach the loss in evaluation mode.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.curves import Curve, curves_info, thin
+from analysis.figures.curves import Curve, curves_info
 from analysis.figures.export import sizes
-from analysis.figures.value_axis import cross
+from analysis.figures.traces import band, crosses, mean_line, seed_line, thin
 from analysis.runs.ranking import Group
 from analysis.statistics import Interval, interval, number, plus_minus
 from analysis.statistics.independent import independent
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 LOG_FROM: Final = 4.0
-"""Losses of which the highest is so many times the lowest are drawn on a logarithmic axis."""
+"""The axis is logarithmic if the highest loss is at least so many times the lowest."""
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One group's two curves."""
+class GroupGap:
+    """One group's two curves, and how far they lie apart."""
 
     group: Group
     training: Curve
     evaluation: Curve
     gap: Interval
-    """Training minus evaluation mode, seed from seed, at the last epoch that all seeds have of both."""
+    """The training minus the evaluation loss within seeds, at the last epoch that all seeds have of both."""
     epoch: float
     """That epoch; nan where there is none."""
     lag: Interval
-    """How much of the gap the running mean would make if evaluation mode were measured half an epoch earlier."""
+    """How much of the gap comes from the running mean, which lags half an epoch behind."""
 
     @property
     def title(self) -> str:
@@ -63,9 +63,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class ModesInfo:
-    """What `plot_modes` draws, a panel at a time."""
+    """The two losses of all groups; `plot_modes` draws one panel."""
 
-    panels: list[Panel]
+    panels: list[GroupGap]
     training: str
     evaluation: str
 
@@ -76,11 +76,11 @@ class ModesInfo:
 
     @property
     def problem(self) -> str:
-        """What is missing, in plain text; nothing where there is something to draw."""
+        """Why nothing can be drawn, in plain text; empty where something can."""
         if not self.empty:
             return ""
-        missing = [name for name, known in (("in training mode", self.training), ("on training data in evaluation mode",
-                                            self.evaluation)) if not known]  # fmt: skip
+        missing = [] if self.training else ["in training mode"]
+        missing += [] if self.evaluation else ["on training data in evaluation mode"]
         if missing:
             return f"No metric stands for the loss {' or '.join(missing)}: choose one under Metrics."
         return f"No run that ended ok has {self.training} and {self.evaluation} at the same epoch."
@@ -90,13 +90,13 @@ class ModesInfo:
         """The largest and the smallest gap, in plain text."""
         if self.empty:
             return self.problem
-        known = sorted((panel for panel in self.panels if panel.gap.n), key=lambda panel: panel.gap.mean)
-        said = f"The loss in training mode at the last epoch, {known[-1].sentence}"
-        return f"{said}; {known[0].sentence}." if len(known) > 1 else f"{said}."
+        by_gap = sorted((panel for panel in self.panels if panel.gap.n), key=lambda panel: panel.gap.mean)
+        text = f"The loss in training mode at the last epoch, {by_gap[-1].sentence}"
+        return f"{text}; {by_gap[0].sentence}." if len(by_gap) > 1 else f"{text}."
 
     @property
     def band(self) -> str:
-        """What the bands are; nothing where none is drawn."""
+        """The name of the bands; empty where none is drawn."""
         counts = sorted({panel.gap.n for panel in self.panels if panel.gap.shown})
         if not counts:
             return ""
@@ -137,14 +137,14 @@ class ModesInfo:
 
     @property
     def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """What the axes of all panels hold: epochs, losses."""
+        """The ranges of the axes of all panels: epochs, losses."""
         ends = [curve.x[[0, -1]] for panel in self.panels for curve in _curves(panel) if len(curve.x)]
         x = np.concatenate(ends) if ends else np.array([0.0, 1.0])
         y = [value for panel in self.panels for value in _heights(panel)] or [0.0, 1.0]
         return (float(x.min()), float(x.max())), (min(y), max(y))
 
     def frame(self) -> pd.DataFrame:
-        """One row a group and epoch: the mean losses, half of their intervals, and the seeds."""
+        """One row per group and epoch: the mean losses, half of their intervals, and the seeds."""
         rows = []
         for panel in self.panels:
             for name, curve in ((self.training, panel.training), (self.evaluation, panel.evaluation)):
@@ -155,7 +155,7 @@ class ModesInfo:
         return pd.DataFrame(rows, columns=["group", "loss", "epoch", "mean", "half", "seeds"])
 
     def gaps_frame(self) -> pd.DataFrame:
-        """One row a group: epoch, gap, half of its interval, seeds."""
+        """One row per group: epoch, gap, half of its interval, seeds."""
         rows = [
             (panel.title, panel.epoch, panel.gap.mean, panel.gap.half if panel.gap.shown else math.nan, panel.gap.n)
             for panel in self.panels
@@ -163,16 +163,16 @@ class ModesInfo:
         return pd.DataFrame(rows, columns=["group", "epoch", "gap", "half", "seeds"])
 
 
-def _curves(panel: Panel) -> tuple[Curve, Curve]:
+def _curves(panel: GroupGap) -> tuple[Curve, Curve]:
     return panel.training, panel.evaluation
 
 
-def _heights(panel: Panel) -> list[float]:
+def _heights(panel: GroupGap) -> list[float]:
     return [float(value) for curve in _curves(panel) for line in curve.lines for value in line.values]
 
 
 def _gaps(training: Curve, evaluation: Curve) -> tuple[Interval, float, Interval]:
-    """The gap at the last shared epoch, that epoch, and what half an epoch of lag is worth there."""
+    """The gap at the last shared epoch, that epoch, and how much half an epoch of lag is worth there."""
     first, second = (
         {
             line.run_id: dict(zip(line.steps.tolist(), line.values.tolist(), strict=True))
@@ -189,9 +189,11 @@ def _gaps(training: Curve, evaluation: Curve) -> tuple[Interval, float, Interval
         return interval([]), math.nan, interval([])
     last = max(shared)
     gap = interval(independent([a[last] - b[last] for a, b in pairs], sets, seeds))
-    before = [(max((step for step in b if step < last), default=None), b) for _, b in pairs]
-    # Over its epoch the loss fell from the value at its start to that at its end: its mean lies half way.
-    lags = [math.nan if step is None else (b[step] - b[last]) / 2 for step, b in before]
+    steps_before = [max((step for step in b if step < last), default=None) for _, b in pairs]
+    # Over an epoch the loss falls from its value at the start to that at the end: the running mean lies half way.
+    lags = [
+        math.nan if step is None else (b[step] - b[last]) / 2 for step, (_, b) in zip(steps_before, pairs, strict=True)
+    ]
     return gap, last, interval(independent(lags, sets, seeds))
 
 
@@ -207,18 +209,18 @@ def modes_info(
     """The two losses of each group.
 
     Args:
-        training: Long [run_id, key, step, value] of the loss in training mode.
-        evaluation: The same of the loss on training data in evaluation mode.
-        runs: One row a run that counts: run_id, group, seed, outcome.
-        groups: Which panels, in their order.
-        training_metric: What the first is called; nothing where there is none.
-        evaluation_metric: What the second is called.
+        training: The loss in training mode, in long form: run_id, key, step, value.
+        evaluation: The loss on training data in evaluation mode, in the same form.
+        runs: One row per run that counts: run_id, group, seed, outcome.
+        groups: The groups of the panels, in their order.
+        training_metric: The name of the first loss; empty where there is none.
+        evaluation_metric: The name of the second loss; empty where there is none.
     """
     counted = runs.assign(counts=True)
     first = curves_info(training.assign(key=training_metric), counted, groups, training_metric)
     second = curves_info(evaluation.assign(key=evaluation_metric), counted, groups, evaluation_metric)
     panels = [
-        Panel(group, a, b, *_gaps(a, b)) for group, a, b in zip(groups, first.curves, second.curves, strict=True)
+        GroupGap(group, a, b, *_gaps(a, b)) for group, a, b in zip(groups, first.curves, second.curves, strict=True)
     ]  # fmt: skip
     return ModesInfo(panels, training_metric, evaluation_metric)
 
@@ -243,27 +245,23 @@ def plot_modes(info: ModesInfo, place: int, *, dark: bool = False, height: int =
     for curve, name, colour, dash in looks:
         if len(curve.steps) and curve.n and curve.means[0].shown:
             lows = [mean.low if mean.low > 0 or not log else low for mean in curve.means]
-            figure.add_scatter(
-                x=[*curve.x, *curve.x[::-1]], y=[*(mean.high for mean in curve.means), *lows[::-1]], mode="lines",
-                fill="toself", fillcolor=theme.translucent(colour, 0.16), line={"width": 0}, hoverinfo="skip",
-                showlegend=False,
-            )  # fmt: skip
+            band(figure, curve.x, lows, [mean.high for mean in curve.means], colour, opacity=0.16)
         for line in curve.lines:
             x, y = thin(line.x, line.values)
-            figure.add_scatter(
-                x=x, y=y, mode="lines", line={"width": 0.8, "color": theme.translucent(colour, 0.3), "dash": dash},
-                hoverinfo="skip", showlegend=False,
-            )  # fmt: skip
+            seed_line(figure, x, y, colour, dash=dash, width=0.8, opacity=0.3, hoverinfo="skip")
             if line.outcome == Outcome.DIVERGED and len(line.steps):
-                figure.add_scatter(
-                    x=[line.x[-1]], y=[line.values[-1]], mode="markers", marker=cross(dark), showlegend=False,
-                    hovertemplate=f"seed {line.seed} diverged after epoch %{{x:g}}<extra></extra>",
-                )  # fmt: skip
-        figure.add_scatter(
-            x=curve.x, y=[mean.mean for mean in curve.means], mode="lines", name=theme.plain(name),
-            line={"width": 2.2, "color": colour, "dash": dash}, text=[plus_minus(mean) for mean in curve.means],
+                hover = f"seed {line.seed} diverged after epoch %{{x:g}}<extra></extra>"
+                crosses(figure, [line.x[-1]], [line.values[-1]], dark, hovertemplate=hover)
+        mean_line(
+            figure,
+            curve.x,
+            [mean.mean for mean in curve.means],
+            colour,
+            dash=dash,
+            name=theme.plain(name),
+            text=[plus_minus(mean) for mean in curve.means],
             hovertemplate=f"{theme.plain(name)}<br>epoch %{{x:g}}: %{{text}}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(**theme.layout(dark, x="epoch", y="loss", log_y=log, height=height))
     room = 0.04 * (info.ranges[0][1] - info.ranges[0][0]) or 0.5
     figure.update_xaxes(range=[info.ranges[0][0] - room, info.ranges[0][1] + room])

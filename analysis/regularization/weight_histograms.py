@@ -1,7 +1,7 @@
-"""Where the weights lie: one histogram a strength above the other, over edges that all of them share.
+"""The distribution of weights: one histogram per strength, one above the other, over edges that all of them share.
 
 The counts of a layer are pooled over the seeds and turned into a density, so that each ridge has the same area. The
-first and the last bin of a file are open: what they hold is counted in the share that lies beyond, and not drawn.
+first and the last bin of a file are open: their weights are counted in the share beyond the range, and not drawn.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SCALES: Final = ("linear", "square root", "log")
-"""How a density is turned into a height: the others than linear lift what a spike at zero would flatten."""
+"""How a density is turned into a height: all but linear lift ridges that a spike at zero would flatten."""
 MOST_BINS: Final = 121
-"""A ridge is drawn with at most so many bins."""
+"""With how many bins a ridge is drawn at most."""
 KEPT: Final = 0.999
-"""The drawn range holds at least this share of the weights of every ridge, where the bins allow it."""
+"""The share of every ridge's weights that the drawn range holds at least, where the bins allow it."""
 OVERLAP: Final = 1.7
 """How high the highest ridge reaches, in distances between two ridges."""
 _NEEDED: Final = {"names", "histogram", "edges", "near_zero"}
 _DECADES: Final = 3.0
-"""A logarithmic height is zero where the density is so many powers of ten below the highest."""
+"""A logarithmic height is zero if the density is so many powers of ten below the highest."""
 
 
 @dataclass(frozen=True)
@@ -44,45 +44,45 @@ class Ridge:
 
     strength: int
     counts: np.ndarray
-    """(B,) over the bins of the file, all seeds together."""
+    """(B,): weights in each bin of the file, all seeds together."""
     seeds: int
     edges: np.ndarray
-    """(B + 1,)"""
+    """(B + 1,): the edges of the file's bins."""
     density: np.ndarray
-    """(D,) over the drawn bins; the share of the weights in a bin is density times width."""
+    """(D,): the density in each drawn bin; the share of the weights in a bin is density times width."""
     near_zero: float
-    """The share of the weights with |w| < NEAR_ZERO, as the runs measured it: bins are wider than that."""
+    """The share of the weights with |w| < NEAR_ZERO, as the runs measured it, since bins are wider than that."""
 
     @property
     def total(self) -> int:
-        """Weights, over all seeds."""
+        """How many weights there are, over all seeds."""
         return int(self.counts.sum())
 
     def within(self, bound: float) -> float:
-        """The share of the weights with |w| <= bound; what is in a bin counts as spread evenly over it."""
-        own = _finite_edges(self.edges)
-        low, high = np.clip(own[:-1], -bound, bound), np.clip(own[1:], -bound, bound)
-        return float((self.counts * (high - low) / np.diff(own)).sum() / max(1, self.total))
+        """The share of the weights with |w| <= bound; the weights in a bin count as spread evenly over it."""
+        edges = _finite_edges(self.edges)
+        low, high = np.clip(edges[:-1], -bound, bound), np.clip(edges[1:], -bound, bound)
+        return float((self.counts * (high - low) / np.diff(edges)).sum() / max(1, self.total))
 
     def spread(self, share: float) -> float:
-        """The smallest |w| that this share of the weights does not exceed, to the edge of a bin."""
+        """The smallest |w|, at the edge of a bin, that this share of the weights does not exceed."""
         bounds = np.unique(np.abs(_finite_edges(self.edges)))
         return float(next((bound for bound in bounds.tolist() if self.within(bound) >= share - 1e-12), bounds[-1]))
 
 
 @dataclass(frozen=True)
 class RidgelinesInfo:
-    """What `plot_ridgelines` draws."""
+    """The histograms of one layer at all strengths, as `plot_ridgelines` draws them."""
 
     strengths: Strengths
     layer: str
     layers: tuple[str, ...]
-    """All that could be asked for, from input to output."""
+    """All layers that could be shown, from input to output."""
     edges: np.ndarray
-    """(D + 1,) drawn."""
+    """(D + 1,): the edges of the drawn bins."""
     ridges: list[Ridge]
     left_out: int
-    """Runs whose histograms have other edges."""
+    """How many runs are left out since their histograms have other edges."""
 
     @property
     def empty(self) -> bool:
@@ -91,7 +91,7 @@ class RidgelinesInfo:
 
     @property
     def problem(self) -> str:
-        """What is missing, in plain text; nothing where there is something to draw."""
+        """Why nothing can be drawn, in plain text; empty where something can."""
         if not self.empty:
             return ""
         where = f" of {self.layer}" if self.layer else ""
@@ -99,7 +99,7 @@ class RidgelinesInfo:
 
     @property
     def beyond(self) -> float:
-        """The largest share of a ridge's weights that lies outside what is drawn."""
+        """The largest share of a ridge's weights that lies outside the drawn range."""
         width = np.diff(self.edges)
         return max((1 - float((ridge.density * width).sum()) for ridge in self.ridges), default=0.0)
 
@@ -149,16 +149,18 @@ class RidgelinesInfo:
         return "; ".join(words) + "."
 
     def frame(self) -> pd.DataFrame:
-        """One row a strength and drawn bin: strength, low, high, density."""
+        """One row per strength and drawn bin: strength, low, high, density."""
         parts = [
             pd.DataFrame(
                 {
                     self.strengths.axis: [self.strengths.levels[ridge.strength].value] * len(ridge.density),
-                    "low": self.edges[:-1], "high": self.edges[1:], "density": ridge.density,
+                    "low": self.edges[:-1],
+                    "high": self.edges[1:],
+                    "density": ridge.density,
                 }
             )
             for ridge in self.ridges
-        ]  # fmt: skip
+        ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -167,25 +169,25 @@ def _percent(share: float) -> str:
 
 
 def _finite_edges(edges: np.ndarray) -> np.ndarray:
-    """The edges, an infinite one brought to the width of the bin beside it."""
-    own = np.array(edges, dtype=float)
-    if not np.isfinite(own[0]):
-        own[0] = own[1] - (own[2] - own[1])
-    if not np.isfinite(own[-1]):
-        own[-1] = own[-2] + (own[-2] - own[-3])
-    return own
+    """The edges; an infinite one is moved so that its bin is as wide as the bin beside it."""
+    finite = np.array(edges, dtype=float)
+    if not np.isfinite(finite[0]):
+        finite[0] = finite[1] - (finite[2] - finite[1])
+    if not np.isfinite(finite[-1]):
+        finite[-1] = finite[-2] + (finite[-2] - finite[-3])
+    return finite
 
 
 def rebinned(counts: np.ndarray, edges: np.ndarray, coarse: np.ndarray) -> np.ndarray:
     """The counts in wider bins: no count is lost or moved across an edge.
 
     Args:
-        counts: (..., B)
-        edges: (B + 1,)
-        coarse: Some of `edges`, ascending, the first and the last among them.
+        counts: (..., B): counts in the bins.
+        edges: (B + 1,): the bins' edges.
+        coarse: The wider bins' edges: some of `edges`, ascending, the first and the last among them.
 
     Raises:
-        ValueError: An edge of `coarse` is none of `edges`, or it does not span them.
+        ValueError: An edge of `coarse` is not one of `edges`, or the first or the last is missing.
     """
     places = np.searchsorted(edges, coarse)
     fits = len(coarse) > 1 and places[0] == 0 and places[-1] == len(edges) - 1 and np.array_equal(edges[places], coarse)
@@ -194,8 +196,8 @@ def rebinned(counts: np.ndarray, edges: np.ndarray, coarse: np.ndarray) -> np.nd
     return np.add.reduceat(counts, places[:-1], axis=-1)
 
 
-def _drawn(counts: np.ndarray, edges: np.ndarray) -> tuple[int, int]:
-    """The first and one past the last of the closed bins that hold KEPT of every row, as many on both sides."""
+def _drawn_bins(counts: np.ndarray, edges: np.ndarray) -> tuple[int, int]:
+    """The first and one past the last of the closed bins that hold KEPT of every row, cut alike on both sides."""
     closed = len(edges) - 3
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     for cut in range(closed // 2, -1, -1):
@@ -220,10 +222,10 @@ class _Pool:
         self.near_zero += share * float(counts.sum())
 
 
-def _pooled(own: Strengths, layers: Arrays, layer: str) -> tuple[np.ndarray, dict[int, _Pool], int]:
-    """The edges, strength -> its runs added up, and the runs left out for having other edges."""
+def _pooled(strengths: Strengths, layers: Arrays, layer: str) -> tuple[np.ndarray, dict[int, _Pool], int]:
+    """The edges, the runs of each strength added up, and how many runs are left out since they have other edges."""
     rows: list[tuple[int, np.ndarray, float, tuple[float, ...]]] = []
-    for run, level in zip(own.runs["run_id"], own.runs["level"], strict=True):
+    for run, level in zip(strengths.runs["run_id"], strengths.runs["level"], strict=True):
         arrays = layers.get(run)
         if arrays is None or not _NEEDED.issubset(arrays) or layer not in arrays["names"].tolist():
             continue
@@ -233,66 +235,64 @@ def _pooled(own: Strengths, layers: Arrays, layer: str) -> tuple[np.ndarray, dic
     if not rows:
         return np.array([]), {}, 0
     common = Counter(edges for *_, edges in rows).most_common(1)[0][0]
-    found: dict[int, _Pool] = {}
+    by_level: dict[int, _Pool] = {}
     for level, counts, share, edges in rows:
         if edges == common:
-            found.setdefault(level, _Pool(np.zeros(len(counts), dtype=np.int64))).add(counts, share)
-    pools = {level: pool for level, pool in sorted(found.items()) if pool.counts.sum()}
+            by_level.setdefault(level, _Pool(np.zeros(len(counts), dtype=np.int64))).add(counts, share)
+    pools = {level: pool for level, pool in sorted(by_level.items()) if pool.counts.sum()}
     return np.array(common), pools, sum(edges != common for *_, edges in rows)
 
 
-def layer_names(own: Strengths, layers: Arrays) -> list[str]:
+def layer_names(strengths: Strengths, layers: Arrays) -> list[str]:
     """The layers that some run of the strengths has, from input to output."""
     return list(
         dict.fromkeys(
             str(name)
-            for run in own.runs["run_id"]
+            for run in strengths.runs["run_id"]
             if run in layers and "names" in layers[run]
             for name in layers[run]["names"].tolist()
         )
     )
 
 
-def ridgelines_info(own: Strengths, layers: Arrays, layer: str | None = None) -> RidgelinesInfo:
-    """The histograms of one layer's weights along the strengths.
+def ridgelines_info(strengths: Strengths, layers: Arrays, layer: str | None = None) -> RidgelinesInfo:
+    """The histograms of one layer's weights at all strengths.
 
     Args:
-        own: From `analysis.regularization.strengths.strengths`.
-        layers: Run -> the arrays of LAYERS_FILE.
-        layer: Its name; the first if not given.
+        strengths: From `analysis.regularization.strengths.strengths`.
+        layers: The arrays of each run's LAYERS_FILE.
+        layer: The layer's name; the first layer if not given.
     """
-    names = layer_names(own, layers)
+    names = layer_names(strengths, layers)
     layer = layer if layer is not None else (names[0] if names else "")
-    edges, pooled, left_out = _pooled(own, layers, layer)
+    edges, pooled, left_out = _pooled(strengths, layers, layer)
     if not pooled:
-        return RidgelinesInfo(own, layer, tuple(names), np.array([0.0, 1.0]), [], left_out)
+        return RidgelinesInfo(strengths, layer, tuple(names), np.array([0.0, 1.0]), [], left_out)
     counts = np.array([pool.counts for pool in pooled.values()])
-    first, last = _drawn(counts, edges)
-    every = max(1, math.ceil((last - first) / MOST_BINS))
-    kept = [*range(first, last, every), last]
-    coarse = np.array([edges[0], *edges[kept], edges[-1]])
-    inner = rebinned(counts, edges, coarse)[:, 1:-1]
-    drawn = edges[kept]
+    first, last = _drawn_bins(counts, edges)
+    bins_per_bar = max(1, math.ceil((last - first) / MOST_BINS))
+    drawn = edges[[*range(first, last, bins_per_bar), last]]
+    inner = rebinned(counts, edges, np.array([edges[0], *drawn, edges[-1]]))[:, 1:-1]
     densities = inner / (counts.sum(axis=1, keepdims=True) * np.diff(drawn))
     ridges = [
         Ridge(level, pool.counts, pool.runs, edges, density, pool.near_zero / float(pool.counts.sum()))
         for (level, pool), density in zip(pooled.items(), densities, strict=True)
     ]
-    return RidgelinesInfo(own, layer, tuple(names), drawn, ridges, left_out)
+    return RidgelinesInfo(strengths, layer, tuple(names), drawn, ridges, left_out)
 
 
 def _heights(info: RidgelinesInfo, scale: str) -> Mapping[int, np.ndarray]:
-    """Strength -> (D,) from 0 to 1, 1 where the density of all ridges is highest."""
+    """The heights of each ridge, (D,), by its strength: from 0 to 1, which is the highest density of all ridges."""
     top = max(float(ridge.density.max()) for ridge in info.ridges) or 1.0
-    found = {}
+    heights = {}
     for ridge in info.ridges:
         share = ridge.density / top
         if scale == "square root":
             share = np.sqrt(share)
         elif scale == "log":
             share = np.clip(1 + np.log10(np.maximum(share, 10**-_DECADES)) / _DECADES, 0, 1)
-        found[ridge.strength] = share
-    return found
+        heights[ridge.strength] = share
+    return heights
 
 
 def plot_ridgelines(

@@ -1,6 +1,6 @@
 """Arguments that only some choices have: `momentum` of one optimizer, `beta1` of another.
 
-Runs without such an argument have another choice, and not a weaker strength of it: along it they compare nothing.
+Runs without such an argument have another choice, not a weaker strength of it: over it they cannot be compared.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from tracking.labels import is_name
 
 
 def choice_of(runs: pd.DataFrame, key: str, keys: Sequence[str]) -> str:
-    """The param (`optimizer`) of which only some values have the argument; nothing where there is none.
+    """The param (`optimizer`) of which only some values have the argument; empty where there is none.
 
     Args:
-        runs: A column a param.
+        runs: One column per param.
         key: The argument.
         keys: The params in which the runs differ.
     """
@@ -34,10 +34,10 @@ def choice_of(runs: pd.DataFrame, key: str, keys: Sequence[str]) -> str:
 
 
 def having(runs: pd.DataFrame, key: str, keys: Sequence[str]) -> pd.DataFrame:
-    """The runs that can be compared along a param: those that have it, where only some choices do; else all.
+    """The runs that can be compared over a param: those that have it, where only some choices do; else all.
 
     Args:
-        runs: A column a param.
+        runs: One column per param.
         key: The param.
         keys: The params in which the runs differ.
     """

@@ -1,4 +1,4 @@
-"""What a lab claims, and what the runs say of it: supported, refuted, undecided, or too early to tell.
+"""The claims of a sweep and whether its runs support them: supported, refuted, undecided, or too early to tell.
 
 A claim says that the runs with some values of the configuration have a better metric than those with others. Several
 groups may have these values, since other keys were searched too: each side then stands at its best group, that with the
@@ -24,11 +24,11 @@ from analysis.statistics.verdicts import Decision, Question, Verdict, answers
 from analysis.words import joined
 from tracking.configurations import identities, identity
 from tracking.labels import label
-from tracking.schema import MAXIMIZE, MINIMIZE, Outcome
+from tracking.schema import MAXIMIZE, Outcome
 
 
 class Status(StrEnum):
-    """What is known of a claim."""
+    """Whether the runs support a claim."""
 
     SUPPORTED = "supported"
     REFUTED = "refuted"
@@ -49,7 +49,7 @@ _STATUS: Final = {
 
 
 class Claimed(Protocol):
-    """A claim as a sweep states it."""
+    """A claim as a sweep states it (`sweeps.spec.model.Claim`)."""
 
     @property
     def text(self) -> str: ...
@@ -66,45 +66,34 @@ class Claimed(Protocol):
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A claim by itself."""
-
-    text: str
-    better: Mapping[str, Any]
-    than: Mapping[str, Any]
-    metric: str
-    direction: str = MINIMIZE
-    margin: float | None = None
-
-
-@dataclass(frozen=True)
 class Side:
-    """What has the values that a claim names: its best group."""
+    """One side of a claim: the best of the groups that have the values which the claim names."""
 
     name: str
     sample: Sample
-    """The results that it is judged by; none before there is one."""
+    """The results that it is judged by; empty before there is one."""
     params: Mapping[str, Any]
-    """What the best group has of the searched keys."""
+    """The values of the searched keys in the best group."""
     free: tuple[str, ...]
-    """The keys beside the claim's in which its groups differ, so that one of them had to be chosen."""
+    """The keys beside the claim's in which the side's groups differ, so that one group had to be chosen."""
     fresh: bool
     """Whether it is judged by seeds that did not choose it."""
 
 
 @dataclass(frozen=True)
 class ClaimInfo:
-    """A claim and what the runs say of it."""
+    """A claim, whether the runs support it, and the verdict behind that."""
 
     text: str
     status: Status
     sentence: str
-    """Why, with its figures: plain text."""
+    """Why it has that status, with its figures: plain text."""
     metric: str
     direction: str
     better: Side
     """The side that is claimed to be better, at the group that it is judged by."""
     than: Side
+    """The side that it is compared with."""
     verdict: Verdict
 
     @property
@@ -114,76 +103,78 @@ class ClaimInfo:
 
 
 def matches(runs: pd.DataFrame, values: Mapping[str, Any]) -> pd.Series[bool]:
-    """Which of the runs have these values; none where the runs have no such param.
+    """Whether each run has these values; no run has where there is no such param.
 
     Args:
-        runs: One row a run, a column a param.
-        values: Dotted key -> value.
+        runs: One row per run, one column per param.
+        values: The value of each dotted key.
     """
-    known = all(key in runs.columns for key in values)
-    found = pd.Series(known, index=runs.index, dtype=bool)
-    for key, wanted in values.items() if known else ():
-        named = identity(wanted)
-        found &= pd.Series([text == named for text in identities(runs[key].tolist())], index=runs.index, dtype=bool)
-    return found
+    has_keys = all(key in runs.columns for key in values)
+    matching = pd.Series(has_keys, index=runs.index, dtype=bool)
+    for key, value in values.items() if has_keys else ():
+        named = identity(value)
+        matching &= pd.Series([text == named for text in identities(runs[key].tolist())], index=runs.index, dtype=bool)
+    return matching
 
 
 def _side(name: str, runs: pd.DataFrame, keys: Sequence[str], sign: float) -> Side:
-    """The side of a claim that these runs are of.
+    """One side of a claim, at its best group.
 
     Args:
-        name: What it is called.
-        runs: Those that have its values, with what they are judged by as their objective.
-        keys: What tells the trials apart.
-        sign: -1 where more is better: methods are chosen by what is lower.
+        name: What the side is called.
+        runs: The runs that have the side's values, with the claim's metric as their objective.
+        keys: The params that tell trials apart.
+        sign: -1 where more is better, since methods are chosen by the lowest results.
     """
-    made = methods_of(runs.assign(side=name, objective=sign * runs["objective"]), "side", keys)
-    if not made or not made[0].judged:
-        return Side(name, Sample(name, {}), {}, (), False)
-    side, best = made[0], made[0].judged
-    own = side.sample
-    result = replace(own, values={seed: sign * value for seed, value in own.values.items()})
-    tried = dict.fromkeys(key for trial in side.trials for key in trial.params)
-    free = [key for key in tried if len({shown(trial.params.get(key)) for trial in side.trials}) > 1]
-    return Side(name, result, best.params, tuple(free), side.fresh)
+    # The side is one method, whose trials are its groups.
+    methods = methods_of(runs.assign(side=name, objective=sign * runs["objective"]), "side", keys)
+    if not methods or not methods[0].judged:
+        return Side(name, Sample(name, {}), params={}, free=(), fresh=False)
+    side, best = methods[0], methods[0].judged
+    sample = replace(side.sample, values={seed: sign * value for seed, value in side.sample.values.items()})
+    trial_keys = dict.fromkeys(key for trial in side.trials for key in trial.params)
+    free = [key for key in trial_keys if len({shown(trial.params.get(key)) for trial in side.trials}) > 1]
+    return Side(name, sample, best.params, tuple(free), side.fresh)
 
 
 def _sides(runs: pd.DataFrame, claim: Claimed, keys: Sequence[str]) -> tuple[Side, Side]:
-    """What is claimed to be better, and what it is compared with; runs that are both are neither."""
+    """The side that is claimed to be better and the one it is compared with; runs on both sides are left out."""
     first, second = matches(runs, claim.better), matches(runs, claim.than)
     names = [label(claim.better), label(claim.than)]
     if names[0] == names[1]:
         names = [f"{name} ({which})" for name, which in zip(names, ("claimed", "compared"), strict=True)]
-    own = runs
     if claim.metric in runs:
         # A run that ended well and never logged the metric has no result by it, and did not diverge.
-        silent = runs[claim.metric].isna() & (runs["outcome"] == Outcome.OK)
-        own = runs.assign(objective=runs[claim.metric], outcome=runs["outcome"].mask(silent, NO_RESULT))
+        not_logged = runs[claim.metric].isna() & (runs["outcome"] == Outcome.OK)
+        runs = runs.assign(objective=runs[claim.metric], outcome=runs["outcome"].mask(not_logged, NO_RESULT))
     sign = -1.0 if claim.direction == MAXIMIZE else 1.0
     return (
-        _side(names[0], own[first & ~second], keys, sign),
-        _side(names[1], own[second & ~first], keys, sign),
+        _side(names[0], runs[first & ~second], keys, sign),
+        _side(names[1], runs[second & ~first], keys, sign),
     )
 
 
-def _word(key: str) -> str:
+def _key_words(key: str) -> str:
+    """`learning rate` for `optimizer.lr`, `batch size` for `data.batch_size`."""
     last = key.rpartition(".")[2]
     return "learning rate" if last == "lr" else (key if last == "name" else last).replace("_", " ")
 
 
 def _selection(sides: Sequence[Side]) -> str:
-    """At which of its groups a side stands, how that was chosen, and what follows; nothing if neither had a choice."""
+    """Which of its groups stands for a side, how it was chosen, and what follows; empty if no side had a choice."""
     choosing = [side for side in sides if side.free]
     if not choosing:
         return ""
     values = [", ".join(shown(side.params.get(key)) for key in side.free) for side in choosing]
-    words = [joined([_word(key) for key in side.free]) for side in choosing]
+    words = [joined([_key_words(key) for key in side.free]) for side in choosing]
     if len(choosing) == 2 and words[0] == words[1]:
         places = "; ".join(f"{side.name} at {value}" for side, value in zip(choosing, values, strict=True))
         where = f"Each at its own best {words[0]}: {places}"
     else:
-        each = zip(choosing, words, values, strict=True)
-        where = "At its best: " + "; ".join(f"{side.name} with {what} {value}" for side, what, value in each)
+        places = "; ".join(
+            f"{side.name} with {key} {value}" for side, key, value in zip(choosing, words, values, strict=True)
+        )
+        where = f"At its best: {places}"
     flattered = [side.name for side in choosing if not side.fresh]
     if not flattered:
         return f"{where}, chosen by the search and judged by fresh seeds."
@@ -191,7 +182,7 @@ def _selection(sides: Sequence[Side]) -> str:
     return f"{where}, chosen in this search on the same runs, which flatters {whom}."
 
 
-def _said(verdict: Verdict, sides: Sequence[Side]) -> str:
+def _sentence(verdict: Verdict, sides: Sequence[Side]) -> str:
     without = [side.name for side in sides if not side.sample.n]
     if without:
         return f"There is no result yet with {' nor with '.join(without)}."
@@ -199,35 +190,45 @@ def _said(verdict: Verdict, sides: Sequence[Side]) -> str:
 
 
 def claims_info(runs: pd.DataFrame, claims: Iterable[Claimed], keys: Sequence[str]) -> list[ClaimInfo]:
-    """What the runs say of the claims of one sweep, corrected for each other (Holm).
+    """Whether the runs support the claims of one sweep, with verdicts corrected for each other (Holm).
 
     Args:
-        runs: One row a run that counts: group, trial, seed, phase, outcome, where it is known seed_data, a column a
-            param with typed values, and the results in a column named by the claim's metric, or in `objective` where
-            there is none.
-        claims: In the order in which they are stated.
-        keys: The params that tell the sweep's trials apart: what it searched.
+        runs: One row per run that counts: group, trial, seed, phase, outcome, where it is known seed_data, one column
+            per param with typed values, and the results in a column named by the claim's metric, or in `objective`
+            where there is none.
+        claims: The claims, in the order in which they are stated.
+        keys: The params that tell the sweep's trials apart: those that it searched.
     """
-    asked = list(claims)
-    sides = [_sides(runs, claim, keys) for claim in asked]
+    claims = list(claims)
+    sides = [_sides(runs, claim, keys) for claim in claims]
     questions = [
         Question(better.sample, than.sample, claim.direction, claim.margin, claim.metric)
-        for claim, (better, than) in zip(asked, sides, strict=True)
+        for claim, (better, than) in zip(claims, sides, strict=True)
     ]
-    found = []
-    for claim, own, verdict in zip(asked, sides, answers(questions), strict=True):
-        known = all(side.sample.n for side in own)
-        status = _STATUS[verdict.decision] if known else Status.NOT_YET
-        found.append(ClaimInfo(claim.text, status, _said(verdict, own), claim.metric, claim.direction, *own, verdict))
-    return found
+    infos = []
+    for claim, (better, than), verdict in zip(claims, sides, answers(questions), strict=True):
+        have_results = better.sample.n and than.sample.n
+        infos.append(
+            ClaimInfo(
+                claim.text,
+                _STATUS[verdict.decision] if have_results else Status.NOT_YET,
+                _sentence(verdict, (better, than)),
+                claim.metric,
+                claim.direction,
+                better,
+                than,
+                verdict,
+            )
+        )
+    return infos
 
 
 def _last(metric: str, runs: pd.DataFrame, histories: Callable[[tuple[str, ...], str], pd.DataFrame]) -> pd.Series[Any]:
-    """The last value of a metric of each run, nan where it logged none."""
-    found = histories(tuple(runs["run_id"]), metric) if len(runs) else pd.DataFrame()
-    if not len(found):
+    """Each run's last value of a metric; nan where it logged none."""
+    logged = histories(tuple(runs["run_id"]), metric) if len(runs) else pd.DataFrame()
+    if not len(logged):
         return pd.Series(math.nan, index=runs.index, dtype=float)
-    last = found.sort_values("step", kind="stable").drop_duplicates("run_id", keep="last")
+    last = logged.sort_values("step", kind="stable").drop_duplicates("run_id", keep="last")
     by_run = pd.Series(last["value"].to_numpy(dtype=float), index=last["run_id"].array)
     return pd.Series(by_run.reindex(runs["run_id"].array).to_numpy(), index=runs.index)
 
@@ -240,80 +241,41 @@ def sweep_claims(
     objective: str,
     histories: Callable[[tuple[str, ...], str], pd.DataFrame],
 ) -> list[ClaimInfo]:
-    """Judge the claims of one sweep by all its runs: see `claims_info`.
+    """Whether the runs of one sweep support its claims, from all its runs: see `claims_info`.
 
     Args:
-        runs: All of them, those that do not count as well, with the objective and a column a searched key.
-        claims: What the sweep claims.
-        keys: What it searched.
+        runs: All the sweep's runs, those that do not count as well, with the objective and one column per searched key.
+        claims: The sweep's claims.
+        keys: The keys that it searched.
         objective: The metric that it ranks by.
         histories: Reads every logged value [run_id, key, step, time, value] of some runs' metric.
     """
-    own = runs[runs["counts"].astype(bool)].reset_index(drop=True) if len(runs) else runs
+    counting = runs[runs["counts"].astype(bool)].reset_index(drop=True) if len(runs) else runs
     metrics = {claim.metric for claim in claims} - {objective}
-    own = own.assign(**{metric: _last(metric, own, histories) for metric in metrics})
-    return claims_info(own, claims, keys)
+    counting = counting.assign(**{metric: _last(metric, counting, histories) for metric in metrics})
+    return claims_info(counting, claims, keys)
 
 
 def compared(
-    found: Comparison,
+    comparison: Comparison,
     sweep: str,
     claims: Sequence[Claimed],
     keys: Sequence[str],
     *,
     objective: str,
 ) -> list[ClaimInfo]:
-    """What the runs of one sweep say of its claims: see `claims_info`.
+    """Whether the runs of one sweep support its claims, from runs that are compared: see `claims_info`.
 
     Args:
-        found: Its runs, search and confirm runs alike, maybe among others.
-        sweep: Its id.
-        claims: What it claims.
-        keys: What it searched.
+        comparison: The sweep's runs, search and confirm runs alike, maybe among others.
+        sweep: The sweep's id.
+        claims: The sweep's claims.
+        keys: The keys that it searched.
         objective: The metric that it ranks by.
     """
-    params = found.params[[key for key in keys if key in found.params]].set_axis(found.runs.index)
+    params = comparison.params[[key for key in keys if key in comparison.params]].set_axis(comparison.runs.index)
     metrics = {claim.metric for claim in claims} - {objective}
-    runs = pd.concat([found.runs, params], axis=1).assign(**{metric: found.last(metric) for metric in metrics})
-    own = runs[runs["counts"].astype(bool) & (runs["parent"] == sweep)].reset_index(drop=True)
-    return claims_info(own, claims, keys)
-
-
-def claim_info(
-    runs: pd.DataFrame,
-    keys: Sequence[str],
-    *,
-    better: Mapping[str, Any],
-    than: Mapping[str, Any],
-    metric: str,
-    direction: str = MINIMIZE,
-    margin: float | None = None,
-    text: str = "",
-) -> ClaimInfo:
-    """What the runs say of one claim: see `claims_info`.
-
-    Args:
-        runs: As there.
-        keys: As there.
-        better: Dotted key -> value of what is claimed to be better.
-        than: The same of what it is compared with.
-        metric: What is better.
-        direction: "minimize" or "maximize".
-        margin: A difference that would not matter.
-        text: The claim in words.
-    """
-    return claims_info(runs, [Statement(text, better, than, metric, direction, margin)], keys)[0]
-
-
-def frame(infos: Sequence[ClaimInfo]) -> pd.DataFrame:
-    """One row a claim: text, status, sentence, metric, difference (first minus second), low, high, p, n."""
-    return pd.DataFrame(
-        [
-            {
-                "claim": info.text, "status": str(info.status), "sentence": info.sentence, "metric": info.metric,
-                "difference": info.verdict.difference.interval.mean, "low": info.verdict.difference.interval.low,
-                "high": info.verdict.difference.interval.high, "p": info.verdict.p, "n": info.verdict.n,
-            }
-            for info in infos
-        ]
-    )  # fmt: skip
+    runs = pd.concat([comparison.runs, params], axis=1)
+    runs = runs.assign(**{metric: comparison.last(metric) for metric in metrics})
+    counting = runs[runs["counts"].astype(bool) & (runs["parent"] == sweep)].reset_index(drop=True)
+    return claims_info(counting, claims, keys)

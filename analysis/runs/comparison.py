@@ -1,7 +1,8 @@
-"""Any runs as one frame that can be compared: who belongs to which group, what differs, what the result is.
+"""Any runs as one frame that can be compared: the group, the seed and the result of each, and what differs.
 
-Our runs carry their group, seed and outcome as tags. A stranger's do not: its runs are grouped by everything but the
-seed (`tracking.configurations`), a param that names a seed is its seed, and MLflow's status stands for the outcome.
+Runs of Sweepboard carry their group, seed and outcome as tags. Runs of other programs do not: they are grouped by all
+params but the seed (`tracking.configurations`), a param that names a seed is the seed, and MLflow's status stands for
+the outcome.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 """The columns of `Comparison.runs`."""
 TAKEN: Final = frozenset({*COLUMNS, "label", "side", "level", "place", *SLOTS, *TRUTH})
-"""What pages and figures call columns of their own beside the params; no param may be called so."""
+"""The names of columns that pages and figures add beside the params; no param may have one of them."""
 _STATUS: Final = {"FINISHED": Outcome.OK.value, "FAILED": Outcome.CRASHED.value, "KILLED": Outcome.STOPPED.value}
 
 
@@ -41,23 +42,24 @@ class Comparison:
     """run_id, name, experiment_id, parent, trial, seed, seed_data and seed_init (-1: unknown), group, phase, outcome,
     counts, start_time, end_time, objective (nan where there is none)."""
     params: pd.DataFrame
-    """Dotted key -> Python value (see `tracking.configurations`), None where a run has no such param.
+    """One column per dotted key: Python values (see `tracking.configurations`), None where a run has no such param.
 
-    A param that is called like one of TAKEN has `param ` before its key.
+    A param whose name is one of TAKEN has `param ` before its key.
     """
     metrics: pd.DataFrame
-    """Metric -> its last value."""
+    """One column per metric: its last values."""
     objective: str
-    """The metric that the runs' sweeps rank by; nothing if they have none, or different ones."""
+    """The metric that the runs' sweeps rank by; empty if they have none, or different ones."""
     direction: str
+    """What is better of the objective: "minimize" or "maximize"."""
     searched: list[str]
     """The keys that the runs' sweeps search, where they differ among these runs."""
     logged: frozenset[tuple[str, str]] = frozenset()
     """(run, metric) of all that was logged, values that are not finite included."""
     commit: str = ""
-    """Of the code that trained them all; nothing if it is unknown or not one."""
+    """The commit of the code that trained all the runs; empty if it is unknown or not one."""
     left_out: int = 0
-    """Runs that are not compared, since they only sum up their child runs."""
+    """How many runs are not compared, since they only sum up their child runs."""
 
     @property
     def goals(self) -> list[tuple[str, str]]:
@@ -71,7 +73,7 @@ class Comparison:
 
     @cached_property
     def configurations(self) -> dict[str, dict[str, Any]]:
-        """Group -> what its runs have of the params that differ."""
+        """For each group, the values of the params that differ."""
         first = ~self.runs["group"].duplicated().to_numpy(dtype=bool)
         rows = self.params.loc[first, self.differing].to_dict("records")
         return dict(zip(self.runs.loc[first, "group"], rows, strict=True))
@@ -89,7 +91,7 @@ class Comparison:
         return self.searched or labels.meant(list(self.configurations.values()))
 
     def values(self, metric: str) -> pd.Series[Any]:
-        """What the runs are judged by: the objective itself if `metric` is that of the sweeps, else its last value."""
+        """The results by a metric: the objective itself if it is that of the sweeps, else the metric's last value."""
         if metric == self.objective:
             return self.runs["objective"].fillna(self.last(metric))
         return self.last(metric)
@@ -109,15 +111,15 @@ class Comparison:
         return pd.concat([frame, self.params[self.differing].set_axis(frame.index)], axis=1)
 
     def only(self, run_ids: Sequence[str]) -> Comparison:
-        """The same of these runs alone."""
+        """The comparison of these runs alone."""
         keep = self.runs["run_id"].isin(list(run_ids)).to_numpy()
         runs, params = self.runs[keep].reset_index(drop=True), self.params[keep].reset_index(drop=True)
-        found = replace(self, runs=runs, params=params, metrics=self.metrics[keep].reset_index(drop=True))
-        return replace(found, searched=[key for key in self.searched if key in found.differing])
+        part = replace(self, runs=runs, params=params, metrics=self.metrics[keep].reset_index(drop=True))
+        return replace(part, searched=[key for key in self.searched if key in part.differing])
 
 
 def shown(value: Any) -> str:
-    """A value of a param, as a cell or a tick shows it."""
+    """The text of a param's value in a table's cell or at a tick."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool):
@@ -128,7 +130,7 @@ def shown(value: Any) -> str:
 
 
 def _wide(long: pd.DataFrame, run_ids: Sequence[str]) -> pd.DataFrame:
-    """One column a key, one row a run, in their order."""
+    """One column per key, one row per run, in the order of `run_ids`."""
     if not len(long):
         return pd.DataFrame(index=range(len(run_ids)))
     cells = long.drop_duplicates(["run_id", "key"], keep="last").pivot(index="run_id", columns="key", values="value")
@@ -136,6 +138,7 @@ def _wide(long: pd.DataFrame, run_ids: Sequence[str]) -> pd.DataFrame:
 
 
 def _seeds(tags: pd.DataFrame, params: pd.DataFrame) -> list[int]:
+    """The seed of each run by its tag, or by its first param that names a seed; -1 where it has none."""
     named = [key for key in map(str, params) if is_seed(key)] if schema.SEED not in tags else []
     column = (
         tags[schema.SEED] if schema.SEED in tags else params[named[0]] if named else pd.Series([None] * len(params))
@@ -144,17 +147,15 @@ def _seeds(tags: pd.DataFrame, params: pd.DataFrame) -> list[int]:
 
 
 def _values(texts: pd.DataFrame, ours: Sequence[bool]) -> pd.DataFrame:
-    """The params as what their texts stand for; one that is called like a column of the runs gets another name."""
+    """The params as the values that their texts stand for; those that are named like a column get another name."""
     keys = [str(key) for key in texts]
     names = dict(zip(keys, _free_names(keys), strict=True))
-    columns = {
-        names[key]: pd.Series(values_of(key, texts[key].tolist(), ours), dtype=object) for key in keys
-    }  # fmt: skip
+    columns = {names[key]: pd.Series(values_of(key, texts[key].tolist(), ours), dtype=object) for key in keys}
     return pd.DataFrame(columns, index=range(len(texts)))
 
 
 def _free_names(keys: Sequence[str]) -> list[str]:
-    """The names of params beside the columns of runs: XGBoost's `objective` is `param objective`."""
+    """Names of params that no column of the runs has: XGBoost's `objective` becomes `param objective`."""
     taken = {*keys} | TAKEN
     names = []
     for key in keys:
@@ -170,9 +171,57 @@ def _differs(key: str, params: pd.DataFrame) -> bool:
     return not is_seed(key) and len(set(identities(params[key].tolist()))) > 1
 
 
-def _one(values: Sequence[str]) -> str:
-    known = sorted({value for value in values if value})
-    return known[0] if len(known) == 1 else ""
+def _only_value(values: Sequence[str]) -> str:
+    """The one value that occurs; empty if there are several or none."""
+    different = {value for value in values if value}
+    return different.pop() if len(different) == 1 else ""
+
+
+class _Tags:
+    """The tags of runs, one row per run."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    def text(self, name: str, missing: str = "") -> pd.Series[Any]:
+        if name in self.frame:
+            return self.frame[name].fillna(missing).astype(str)
+        return pd.Series([missing] * len(self.frame), dtype=str)
+
+    def whole(self, name: str) -> pd.Series[Any]:
+        """A whole number; -1 where there is none."""
+        return pd.to_numeric(self.text(name, "-1"), errors="coerce").fillna(-1).astype(int)
+
+
+def _outcomes(runs: pd.DataFrame, tags: _Tags) -> pd.Series[Any]:
+    """What became of each run: by its tag; else MLflow's status, but a run of Sweepboard without one still runs."""
+    status = runs["status"].map(_STATUS).fillna(RUNNING).astype(str)
+    untagged = status.where(tags.text(schema.KIND) != schema.RUN_KIND, RUNNING)
+    return tags.text(schema.OUTCOME).where(tags.text(schema.OUTCOME) != "", untagged)
+
+
+def _trials(tags: _Tags, parents: pd.Series[Any], groups: pd.Series[Any]) -> list[int]:
+    """The number of each run's trial; that of its group where some have no trial, or trials are of several sweeps."""
+    trials = tags.whole(schema.TRIAL).tolist()
+    if min(trials, default=0) < 0 or parents.nunique() > 1:
+        return [int(place) for place in pd.factorize(groups)[0]]
+    return [int(trial) for trial in trials]
+
+
+def _goal(sweeps: Sequence[Mapping[Any, Any]], parents: set[str]) -> tuple[str, str]:
+    """The metric and the direction by which all these sweeps rank; no metric if they differ or one is unknown."""
+    goals = {(row["metric"], row["direction"]) for row in sweeps}
+    if len(goals) == 1 and parents <= {row["sweep"] for row in sweeps}:
+        return goals.pop()
+    return "", schema.MINIMIZE
+
+
+def _searched(sweeps: Sequence[Mapping[Any, Any]], params: pd.DataFrame) -> list[str]:
+    """The keys that these sweeps search and in which the runs differ."""
+    searched = dict.fromkeys(key for row in sweeps for key in row["searched"])
+    differing = [key for key in searched if key in params and _differs(key, params)]
+    # The name of a choice leads: "adam, lr 0.01".
+    return sorted(differing, key=lambda key: not key.endswith(".name"))
 
 
 def comparison(
@@ -182,88 +231,90 @@ def comparison(
 
     Args:
         runs: run_id, name, experiment_id, status, start_time, end_time, parent.
-        params: Long: run_id, key, value.
-        tags: The same.
-        metrics: The same, of the last values.
-        sweeps: One row a sweep: sweep, name, metric, direction, searched.
+        params: In long form: run_id, key, value.
+        tags: In long form: run_id, key, value.
+        metrics: The last values in long form: run_id, key, value.
+        sweeps: One row per sweep: sweep, name, metric, direction, searched.
     """
     ids = list(runs["run_id"])
-    own = _wide(tags, ids)
-    kind = own[schema.KIND] if schema.KIND in own else pd.Series([None] * len(ids))
+    wide_tags = _wide(tags, ids)
+    kind = wide_tags[schema.KIND] if schema.KIND in wide_tags else pd.Series([None] * len(ids))
     keep = (kind != schema.SWEEP_KIND).to_numpy(dtype=bool)
-    runs, own = runs[keep].reset_index(drop=True), own[keep].reset_index(drop=True)
+    runs, wide_tags = runs[keep].reset_index(drop=True), wide_tags[keep].reset_index(drop=True)
     ids, parents = list(runs["run_id"]), runs["parent"].fillna("").astype(str).tolist()
-    ours = (own[schema.KIND] == schema.RUN_KIND if schema.KIND in own else pd.Series(False, index=own.index)).tolist()
+    ours = (_Tags(wide_tags).text(schema.KIND) == schema.RUN_KIND).tolist()
     values, last = _values(_wide(params[params["run_id"].isin(ids)], ids), ours), _wide(metrics, ids)
     sums = np.array(summaries(ids, parents, values, last), dtype=bool)
-    runs, own, values, last = (frame[~sums].reset_index(drop=True) for frame in (runs, own, values, last))
-    ids = list(runs["run_id"])
+    runs, wide_tags, values, last = (frame[~sums].reset_index(drop=True) for frame in (runs, wide_tags, values, last))
 
-    def tag(name: str, missing: str = "") -> pd.Series[Any]:
-        return own[name].fillna(missing).astype(str) if name in own else pd.Series([missing] * len(ids), dtype=str)
-
-    def whole(name: str) -> pd.Series[Any]:
-        return pd.to_numeric(tag(name, "-1"), errors="coerce").fillna(-1).astype(int)
-
-    status = runs["status"].map(_STATUS).fillna(RUNNING).astype(str)
-    outcome = tag(schema.OUTCOME).where(
-        tag(schema.OUTCOME) != "", status.where(tag(schema.KIND) != schema.RUN_KIND, RUNNING)
-    )
+    tagged = _Tags(wide_tags)
     parent = runs["parent"].fillna("").astype(str) if len(runs) else pd.Series([], dtype=str)
-    group = pd.Series(group_names(values, tag(schema.GROUP).tolist(), parent.tolist()), dtype=str)
-    trials = [int(value) for value in pd.to_numeric(tag(schema.TRIAL, "-1"), errors="coerce").fillna(-1)]
-    if min(trials, default=0) < 0 or parent.nunique() > 1:
-        trials = [int(place) for place in pd.factorize(group)[0]]
-    missing = [math.nan] * len(ids)
-    logged = frozenset(zip(metrics["run_id"], metrics["key"], strict=True))
-    objective = last[schema.OBJECTIVE].tolist() if schema.OBJECTIVE in last else missing
+    group = pd.Series(group_names(values, tagged.text(schema.GROUP).tolist(), parent.tolist()), dtype=str)
+    objective = last[schema.OBJECTIVE].tolist() if schema.OBJECTIVE in last else [math.nan] * len(runs)
     frame = pd.DataFrame(
         {
-            "run_id": runs["run_id"].astype(str), "name": runs["name"].fillna("").astype(str),
-            "experiment_id": runs["experiment_id"].astype(str), "parent": parent, "trial": trials,
-            "seed": pd.Series(_seeds(own, values), dtype=int), "seed_data": whole(schema.SEED_DATA),
-            "seed_init": whole(schema.SEED_INIT), "group": group, "phase": tag(schema.PHASE),
-            "outcome": outcome, "counts": tag(schema.SUPERSEDED_BY) == "", "start_time": runs["start_time"],
-            "end_time": runs["end_time"], "objective": pd.Series(objective, dtype=float),
+            "run_id": runs["run_id"].astype(str),
+            "name": runs["name"].fillna("").astype(str),
+            "experiment_id": runs["experiment_id"].astype(str),
+            "parent": parent,
+            "trial": _trials(tagged, parent, group),
+            "seed": pd.Series(_seeds(wide_tags, values), dtype=int),
+            "seed_data": tagged.whole(schema.SEED_DATA),
+            "seed_init": tagged.whole(schema.SEED_INIT),
+            "group": group,
+            "phase": tagged.text(schema.PHASE),
+            "outcome": _outcomes(runs, tagged),
+            "counts": tagged.text(schema.SUPERSEDED_BY) == "",
+            "start_time": runs["start_time"],
+            "end_time": runs["end_time"],
+            "objective": pd.Series(objective, dtype=float),
         }
-    )  # fmt: skip
-    about = sweeps[sweeps["sweep"].isin(set(parent))] if len(sweeps) else pd.DataFrame()
-    goals = {(row["metric"], row["direction"]) for row in about.to_dict("records")}
-    known = len(goals) == 1 and set(parent) <= set(about["sweep"])
-    metric, direction = next(iter(goals)) if known else ("", schema.MINIMIZE)
-    commit, left_out = _one(tag(schema.COMMIT).tolist()), int(sums.sum())
-    searched = dict.fromkeys(key for row in about.to_dict("records") for key in row["searched"])
-    differing = [key for key in searched if key in values and _differs(key, values)]
-    # What a choice is called leads: "adam, lr 0.01".
-    ordered = sorted(differing, key=lambda key: not key.endswith(".name"))
-    return Comparison(frame, values, last, metric, direction, ordered, logged, commit, left_out)
+    )
+    rows = sweeps[sweeps["sweep"].isin(set(parent))].to_dict("records") if len(sweeps) else []
+    metric, direction = _goal(rows, set(parent))
+    return Comparison(
+        frame,
+        values,
+        last,
+        objective=metric,
+        direction=direction,
+        searched=_searched(rows, values),
+        logged=frozenset(zip(metrics["run_id"], metrics["key"], strict=True)),
+        commit=_only_value(tagged.text(schema.COMMIT).tolist()),
+        left_out=int(sums.sum()),
+    )
 
 
 def _distinct(groups: Sequence[Group], names: Mapping[str, str]) -> list[Group]:
-    """The groups with labels that differ, since they are chosen by their labels."""
-    seen: dict[str, int] = {}
-    found = []
+    """The groups with labels that differ, since the user chooses groups by their labels."""
+    counts: Counter[str] = Counter()
+    labelled = []
     for group in groups:
         label = names[group.group]
-        seen[label] = seen.get(label, 0) + 1
-        found.append(replace(group, label=label if seen[label] == 1 else f"{label} ({seen[label]})"))
-    return found
+        counts[label] += 1
+        labelled.append(replace(group, label=label if counts[label] == 1 else f"{label} ({counts[label]})"))
+    return labelled
 
 
 def groups_of(
-    found: Comparison, metric: str, direction: str, *, single: bool = False, sweeps: Mapping[str, str] | None = None
+    comparison: Comparison,
+    metric: str,
+    direction: str,
+    *,
+    single: bool = False,
+    sweeps: Mapping[str, str] | None = None,
 ) -> tuple[list[Group], pd.DataFrame]:
     """The groups, best first, with labels that tell them apart; and the runs, with the metric as their objective.
 
     Args:
-        found: What is compared.
-        metric: What they are judged by.
+        comparison: The runs that are compared.
+        metric: The metric that they are judged by.
         direction: "minimize" or "maximize".
-        single: Each run is a group of its own.
-        sweeps: What the sweeps are called, for groups that nothing else tells apart.
+        single: Whether each run is a separate group.
+        sweeps: The name of each sweep, for groups that nothing else tells apart.
     """
-    runs = found.judged_by(metric)
-    keys, named = found.named_by, dict(sweeps or {})
+    runs = comparison.judged_by(metric)
+    keys, named = comparison.named_by, dict(sweeps or {})
     if single:
         runs = runs.assign(group=runs["run_id"], trial=range(len(runs)))
     first = runs.drop_duplicates("group").set_index("group")

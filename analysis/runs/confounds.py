@@ -1,8 +1,8 @@
 """The confound guard: what else differs between groups that are compared in one thing.
 
-A comparison varies one or a few keys. Whatever else differs between its groups could as well be the cause of what is
-seen, and is named above the figure. Seeds do not count. A key that only some groups have, because what is varied brings
-it along (momentum has a field that plain gradient descent has not), belongs to what is varied.
+A comparison varies one or a few keys. Whatever else differs between its groups could as well be the cause of the
+result, and is named above the figure. Seeds do not count. A key that only some groups have because a varied choice
+brings it along (SGD with momentum has a field that plain gradient descent does not have) belongs to what is varied.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tracking.configurations import canonical, identity, is_seed, words_of
 from tracking.labels import NOT_SET
 
 NAMED: Final = 4
-"""A sentence names so many keys, and counts the others."""
+"""How many keys a sentence names; it counts the others."""
 _OWN_MEANING: Final = {"schedule.gamma"}
-"""Keys that mean another thing with each choice of their section: a factor of each step, and of each epoch."""
+"""Keys that mean another thing with each choice of their section: a factor per step, or a factor per epoch."""
 _OF_OPTIMIZERS: Final = frozenset(
     {"momentum", "nesterov", "dampening", "beta", "betas", "eps", "epsilon", "rho", "alpha", "amsgrad", "centered"}
 )
-"""Words of params that one optimizer has and another has not."""
+"""Words of params that one optimizer has and another does not have."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Confound:
 
     key: str
     values: Mapping[str, tuple[str, ...]]
-    """Group -> its values as they are shown, NOT_SET among them."""
+    """Each group's values as they are shown, NOT_SET among them."""
 
 
 def _shown(value: Any) -> str:
@@ -58,7 +58,8 @@ def _configurations(group: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> l
 def _brought_along(key: str, varied: Collection[str]) -> bool:
     """Whether a varied choice may bring the key along.
 
-    It is one of its section (`optimizer.name` for `optimizer.momentum`), or an optimizer for what only optimizers have.
+    Such a choice is the name in the key's section (`optimizer.name` for `optimizer.momentum`), or any optimizer for a
+    param that only optimizers have.
     """
     section = key.rpartition(".")[0]
     if any(choice.rpartition(".")[0] == section and choice.rpartition(".")[2] == "name" for choice in varied):
@@ -78,41 +79,40 @@ def confounds(
     the sets of their values differ.
 
     Args:
-        groups: Name -> its configuration, or those of all its runs: dotted key -> value, read from its text already.
+        groups: For each name the group's configuration, or those of all its runs: values (not texts) by dotted key.
         varied: The dotted keys that the comparison varies.
         ignored: Keys that may differ beside the seeds.
     """
-    listed = {name: _configurations(group) for name, group in groups.items()}
-    listed = {name: configurations for name, configurations in listed.items() if configurations}
-    keys = dict.fromkeys(key for configurations in listed.values() for each in configurations for key in each)
-    found = []
+    by_group = {name: _configurations(group) for name, group in groups.items()}
+    by_group = {name: configurations for name, configurations in by_group.items() if configurations}
+    keys = dict.fromkeys(key for rows in by_group.values() for row in rows for key in row)
+    differing = []
     for key in keys:
         if key in varied or key in ignored or is_seed(key):
             continue
         values = {
-            name: dict.fromkeys(_shown(canonical(row.get(key))) for row in configurations)
-            for name, configurations in listed.items()
+            name: dict.fromkeys(_shown(canonical(row.get(key))) for row in rows) for name, rows in by_group.items()
         }
-        compared = {frozenset(own) for own in values.values()}
+        compared = {frozenset(texts) for texts in values.values()}
         if _brought_along(key, varied):
             if key in _OWN_MEANING:
                 continue
-            # With what is varied the key comes and goes; where it exists its values must still agree.
-            compared = {own - {NOT_SET} for own in compared} - {frozenset()}
+            # The key comes and goes with the varied choice; where it exists its values must still agree.
+            compared = {texts - {NOT_SET} for texts in compared} - {frozenset()}
         if len(compared) > 1:
-            found.append(Confound(key, {name: tuple(own) for name, own in values.items()}))
-    return found
+            differing.append(Confound(key, {name: tuple(texts) for name, texts in values.items()}))
+    return differing
 
 
-def confound_sentence(found: Sequence[Confound], varied: Collection[str]) -> str:
-    """What differs beside what is compared, in one sentence of plain text for above the figure; "" if nothing does.
+def confound_sentence(confounds: Sequence[Confound], varied: Collection[str]) -> str:
+    """One sentence of plain text, for above the figure, on what else differs; empty if nothing does.
 
     `Not only optimizer.name differs, but also data.batch_size: ...`. The values stand in the table of params.
     """
-    if not found:
+    if not confounds:
         return ""
     what = some(sorted(varied), NAMED)
-    others = some([confound.key for confound in found], NAMED)
+    others = some([confound.key for confound in confounds], NAMED)
     if not what:
         return f"The groups differ in {others}: any of it may be the cause."
     verb = "differ" if len(varied) > 1 else "differs"
@@ -120,24 +120,24 @@ def confound_sentence(found: Sequence[Confound], varied: Collection[str]) -> str
 
 
 def configurations_of(frame: pd.DataFrame, by: str, prefix: str = "params.") -> dict[str, list[dict[str, Any]]]:
-    """The configurations of a wide frame's runs, for `confounds`: value of `by` -> its different ones.
+    """The configurations of a wide frame's runs, for `confounds`: the different ones of each value of `by`.
 
     Params that are the same in every run are left out: they cannot differ between groups.
 
     Args:
-        frame: One row a run, values of params in columns named `params.<key>`.
+        frame: One row per run, values of params in columns named `params.<key>`.
         by: The column that tells groups apart.
-        prefix: What the columns of params begin with.
+        prefix: The beginning of the names of the params' columns.
     """
     columns = [column for column in frame.columns if str(column).startswith(prefix)]
     params = frame[columns].astype(object)
     values = params.where(params.notna(), None).to_numpy()
     varying = [k for k in range(len(columns)) if any(value != values[0, k] for value in values[:, k])]
     keys = [str(columns[k]).removeprefix(prefix) for k in varying]
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_group: dict[str, list[dict[str, Any]]] = {}
     for name, row in zip(frame[by], values, strict=True):
         configuration = dict(zip(keys, row[varying], strict=True))
-        own = found.setdefault(str(name), [])
-        if configuration not in own[-1:]:  # neighbours are mostly equal
-            own.append(configuration)
-    return found
+        configurations = by_group.setdefault(str(name), [])
+        if configuration not in configurations[-1:]:  # neighbours are mostly equal
+            configurations.append(configuration)
+    return by_group

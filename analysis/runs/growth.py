@@ -1,7 +1,8 @@
-"""Runs of a stranger whose training loss ended far above where it began: they may have diverged.
+"""Runs of other programs whose training loss ended far above where it began: they may have diverged.
 
-Our own runs say themselves when they diverged (`sweeps.training.measuring`). Of a stranger's only a loss that is no
-number is certain, for a loss may have another scale, or may be negative. One that grew is named and counts as it is.
+Runs of Sweepboard say themselves that they diverged (`sweeps.training.measuring`). For other programs' runs only a loss
+that is not a number is certain, for a loss may have another scale, or may be negative. A run whose loss grew is named,
+and counts as it is.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from analysis.runs.metric_roles import TRAIN, Role, ordered, words
 from analysis.words import counted, some
 
 GREW: Final = 10.0
-"""So many times its first value."""
+"""A training loss grew if it ended above so many times its first value."""
 MOST_NAMED: Final = 3
+"""How many runs a sentence names."""
 
 
 def training_loss(chosen: Mapping[str, Role]) -> str:
-    """The metric that is the loss on training data; nothing where there is none."""
+    """The metric that is the loss on training data; empty where there is none."""
     losses = [name for name in ordered(chosen) if chosen[name].part == TRAIN and "loss" in words(name)]
     return next(iter(losses), "")
 
@@ -37,10 +39,10 @@ def grown(histories: pd.DataFrame) -> list[str]:
 
 
 def sentence(names: list[str], metric: str) -> str:
-    """Which runs grew; nothing of none.
+    """The sentence that names the runs whose loss grew; empty without any.
 
     Args:
-        names: What the runs are called.
+        names: The names of the runs.
         metric: The training loss.
     """
     if not names:

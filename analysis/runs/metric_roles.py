@@ -1,9 +1,10 @@
-"""Which metric is which, and by which one runs are judged.
+"""What each metric measures on which data, and by which metric runs are judged.
 
 A metric is of the training, the validation or the test data, more or less of it is better, and it measures how good a
-model is or something else, such as seconds or the learning rate. Our own metrics are known, and what a sweep minimizes
-or maximizes is known from its spec. A stranger's are guessed from their names (`val_acc`, `eval/f1`, `trainLoss`),
-shown, and changed by a person who knows better. What they say is kept with the experiment as JSON.
+model is or something else, such as seconds or the learning rate. The metrics of Sweepboard's runs are known, and what a
+sweep minimizes or maximizes is known from its spec. Other programs' metrics are guessed from their names (`val_acc`,
+`eval/f1`, `trainLoss`), shown, and corrected by the user who knows better. What the user says is kept with the
+experiment as JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ HIGHER, LOWER = "higher", "lower"
 BETTER: Final = (HIGHER, LOWER, "")
 
 GUESSED, SAID, KNOWN = "guessed", "said", "known"
-"""Where a role comes from: the metric's name, a person, or the sweep and the program that logged it."""
+"""Where a role comes from: the metric's name, the user, or the sweep and the program that logged it."""
 
 _PARTS: Final = {
     **dict.fromkeys(("train", "training", "trn", "fit"), TRAIN),
@@ -58,14 +59,14 @@ _NO_QUALITY: Final = frozenset(
     )
 )
 _PER_SECOND: Final = frozenset(("per", "samples", "examples", "tokens", "batches", "steps", "iterations", "it"))
-"""With one of these, seconds may be what is divided by, as in `samples_per_second`: more of it is better, or less."""
+"""Beside one of these, seconds may be the divisor, as in `samples_per_second`: it is not known which way is better."""
 _RESOURCES: Final = _SLOW | _FAST
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
 
 
 @dataclass(frozen=True)
 class Role:
-    """What a metric is."""
+    """The role of a metric: of which data it is, which direction is better, and whether it measures quality."""
 
     part: str = UNKNOWN
     better: str = ""
@@ -77,7 +78,7 @@ class Role:
 
     @property
     def guessed(self) -> bool:
-        """Whether nobody has said so."""
+        """Whether it is only guessed from the metric's name."""
         return self.source == GUESSED
 
     @property
@@ -89,7 +90,7 @@ class Role:
 
     @property
     def direction(self) -> str:
-        """As a sweep's objective names it; lower is assumed where nobody knows."""
+        """The direction in the words of a sweep's objective; lower is assumed to be better where nobody knows."""
         return schema.MAXIMIZE if self.better == HIGHER else schema.MINIMIZE
 
 
@@ -117,7 +118,7 @@ _OURS: Final = {
         Role(TRAIN, "", KNOWN, quality=False),
     ),
 }
-"""The metrics that our own runs log."""
+"""The metrics that runs of Sweepboard log."""
 
 
 def words(name: str) -> list[str]:
@@ -126,7 +127,7 @@ def words(name: str) -> list[str]:
 
 
 def is_part(word: str) -> bool:
-    """Whether a word of a name says of which data a metric is."""
+    """Whether a word of a name says which data a metric is of."""
     return word.lower() in _PARTS
 
 
@@ -149,7 +150,7 @@ def _better(name_words: list[str]) -> tuple[str, bool]:
 
 
 def guess(name: str) -> Role:
-    """What the words of a name say: the first word that names a part, the last that names a quantity."""
+    """The role by the words of a name: its first word that names a part, its last that names a quantity."""
     name_words = words(name)
     part = next((_PARTS[word] for word in name_words if word in _PARTS), UNKNOWN)
     better, quality = _better(name_words)
@@ -157,43 +158,46 @@ def guess(name: str) -> Role:
 
 
 def roles(names: Iterable[str], said: str = "", goals: Iterable[tuple[str, str]] = ()) -> dict[str, Role]:
-    """The role of each metric: from the sweeps' specs, else as a person said, else known or guessed by its name.
+    """The role of each metric: from the sweeps' specs, else as the user said, else known or guessed by its name.
 
     Args:
         names: The metrics.
-        said: What `remembered` made; anything else counts as nothing.
+        said: The user's words, as `remembered` returns them; anything else counts as nothing.
         goals: (metric, direction) of the sweeps that the runs belong to. It is the objective if all agree on one.
     """
-    names, by_person = list(names), _read(said)
-    found = {name: by_person.get(name) or _OURS.get(name) or guess(name) for name in names}
+    names, by_user = list(names), _read(said)
+    by_name = {name: by_user.get(name) or _OURS.get(name) or guess(name) for name in names}
     # Keras logs `loss` beside `val_loss`: the one that names no part is of the training data.
-    for name, role in found.items():
-        if role == Role(UNKNOWN, role.better) and f"val_{name}" in found:
-            found[name] = replace(role, part=TRAIN)
+    for name, role in by_name.items():
+        if role == Role(UNKNOWN, role.better) and f"val_{name}" in by_name:
+            by_name[name] = replace(role, part=TRAIN)
     stated = sorted(set(goals))
-    if len(stated) == 1 and stated[0][0] in found:
+    if len(stated) == 1 and stated[0][0] in by_name:
         metric, direction = stated[0]
+        role = by_name[metric]
         better = HIGHER if direction == schema.MAXIMIZE else LOWER
-        source = SAID if found[metric].source == SAID else KNOWN
-        found[metric] = replace(found[metric], better=better, source=source, quality=True, objective=True)
-    return found
+        source = SAID if role.source == SAID else KNOWN
+        by_name[metric] = replace(role, better=better, source=source, quality=True, objective=True)
+    return by_name
 
 
 def _read(said: str) -> dict[str, Role]:
+    """The roles that the user gave to metrics, from the JSON that `remembered` returns."""
     try:
         content = json.loads(said or "{}")
     except ValueError:
         return {}
-    found = {}
+    by_name = {}
     for name, pair in content.items() if isinstance(content, dict) else ():
         if isinstance(pair, list) and len(pair) == 2 and pair[0] in PARTS and pair[1] in BETTER:
-            # What a person gives a direction counts as a quality, were it the seconds of an epoch.
-            found[str(name)] = Role(pair[0], pair[1], SAID, bool(pair[1]) or guess(str(name)).quality)
-    return found
+            part, better = pair
+            # A metric to which the user gives a direction counts as a quality, even the seconds of an epoch.
+            by_name[str(name)] = Role(part, better, SAID, quality=bool(better) or guess(str(name)).quality)
+    return by_name
 
 
 def remembered(chosen: Mapping[str, Role]) -> str:
-    """What a person said, as JSON, without what is known or guessed, so that better guesses may follow."""
+    """What the user said, as JSON: without known and guessed roles, so that guesses can get better."""
     return json.dumps(
         {name: [role.part, role.better] for name, role in sorted(chosen.items()) if role.source == SAID},
         ensure_ascii=False,
@@ -209,7 +213,7 @@ def _judges(role: Role) -> bool:
 
 
 def ordered(chosen: Mapping[str, Role]) -> list[str]:
-    """Metrics by how much a person wants to see them: those of `judges` first, in the same order."""
+    """Metrics by how much the user wants to see them: those of `judges` first, in the same order."""
 
     def key(name: str) -> tuple[bool, bool, bool, bool, int, bool, str]:
         role = chosen[name]
@@ -223,19 +227,19 @@ def judges(chosen: Mapping[str, Role]) -> list[str]:
     """The metrics that runs may be judged by as long as nobody names one; the first is the one to take.
 
     Every page asks here. The objective of the runs' sweeps comes first, then validation, then test data, then metrics
-    that do not say of which data they are; of equals the loss. Those of the training data say little of new data, and
-    seconds or a learning rate nothing: they are only taken where a sweep or a person names them.
+    that do not say which data they are of; of equals the loss. Metrics of the training data say little about new data,
+    and seconds or a learning rate nothing: they are only taken where a sweep or the user names them.
     """
     return [name for name in ordered(chosen) if _judges(chosen[name])]
 
 
 def assumption(name: str, role: Role) -> str:
-    """A sentence on a direction that nobody has said and that the name does not tell; nothing where it is known."""
+    """A sentence on a direction that nobody has said and the name does not show; empty where it is known."""
     return "" if role.better else f"It is assumed that lower {name} is better."
 
 
 def judged_on(role: Role) -> str:
-    """A sentence on what a choice by this metric is worth; nothing for validation data."""
+    """A sentence on what a choice by this metric is worth; empty for validation data."""
     return {
         TEST: "Judged on test data: if you choose by them, no data are left to test the choice.",
         TRAIN: "Judged on training data: this says little about new data.",

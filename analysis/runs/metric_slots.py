@@ -1,7 +1,8 @@
 """Which metric stands where in figures of bias and variance: error on validation data, on training data, and so on.
 
-Runs of Sweepboard say so by their names. A stranger's are guessed from the words of their metrics (`val_acc` belongs to
-`train_acc`), shown, and chosen by a person who knows better; what they say is kept with the experiment as JSON.
+The metrics of Sweepboard's runs are known by their names. Other programs' are guessed from the words of their names
+(`val_acc` belongs to `train_acc`), shown, and corrected by the user who knows better; the user's choice is kept with
+the experiment as JSON.
 
 Figures speak of errors, of which less is better. A metric of which more is better is turned into one: 1 minus it where
 it is a share, else its negative.
@@ -28,14 +29,14 @@ SLOTS: Final[dict[str, str]] = {
     TRAIN_DEV: "The same on held-out data that are like the training data, where validation data are not.",
     TRAINING: "Loss on training data in training mode, as dropout and batch norm make it.",
 }
-"""Slot -> what it holds."""
+"""What each slot holds, as pages explain it."""
 CLEAN, MEMORISED, DEV_CLEAN = "train_clean", "memorised", "dev_clean"
 TRUTH: Final[dict[str, str]] = {
     CLEAN: schema.TRAIN_EVAL_CLEAN_ERROR,
     MEMORISED: schema.MEMORISED,
     DEV_CLEAN: schema.VAL_CLEAN_ERROR,
 }
-"""Slot -> its metric, of what only our runs can measure: errors on the true labels of noisy data."""
+"""The metrics that only Sweepboard's runs can measure, by slot: errors on the true labels of noisy data."""
 _ON_NOISY_LABELS: Final = (
     (schema.VAL_ERROR, schema.TRAIN_EVAL_ERROR),
     (schema.VAL_CLEAN_ERROR, schema.TRAIN_EVAL_CLEAN_ERROR),
@@ -57,11 +58,11 @@ class Slots:
     train_dev: str = ""
     training: str = ""
     turned: Mapping[str, str] = field(default_factory=dict)
-    """Metric -> COMPLEMENT or NEGATIVE, of those of which more is better."""
+    """COMPLEMENT or NEGATIVE for each metric of which more is better."""
     part: str = roles.UNKNOWN
-    """Of which data `dev` is: a part of `analysis.runs.metric_roles`."""
+    """The data that `dev` is of: a part of `analysis.runs.metric_roles`."""
     assumption: str = ""
-    """A sentence where nobody said whether less of `dev` is better; nothing where it is known."""
+    """A sentence where nobody said whether less of `dev` is better; empty where it is known."""
     train_clean: str = ""
     memorised: str = ""
     dev_clean: str = ""
@@ -70,7 +71,7 @@ class Slots:
         return str(getattr(self, slot))
 
     def label(self, slot: str) -> str:
-        """What the slot is called on an axis: `val/error`, `1 − val_acc`; nothing where it is empty."""
+        """The slot's name on an axis: `val/error`, `1 − val_acc`; empty where the slot is empty."""
         metric = self[slot]
         return f"{self.turned.get(metric, PLAIN)}{metric}" if metric else ""
 
@@ -81,17 +82,17 @@ class Slots:
 
 
 _WHEN: Final = frozenset(("epoch", "step", "mean", "avg"))
-"""How a metric was gathered: Lightning logs `train_loss_epoch` beside `val_loss`."""
+"""Words that say how a metric was gathered: Lightning logs `train_loss_epoch` beside `val_loss`."""
 
 
 def _quantity(name: str) -> frozenset[str]:
-    """The words of a name without those that say of which data it is and how it was gathered."""
+    """The words of a name without those that say which data it is of and how it was gathered."""
     return frozenset(word for word in roles.words(name) if not roles.is_part(word)) - _WHEN
 
 
 def _is_train_dev(name: str) -> bool:
-    found = set(roles.words(name))
-    return "traindev" in found or {"train", "dev"} <= found
+    words = set(roles.words(name))
+    return "traindev" in words or {"train", "dev"} <= words
 
 
 def _partners(dev: str, chosen: Mapping[str, Role]) -> dict[str, str]:
@@ -100,16 +101,16 @@ def _partners(dev: str, chosen: Mapping[str, Role]) -> dict[str, str]:
         return {slot: name for slot, name in _OURS[dev].items() if name in chosen}
     same = [name for name in roles.ordered(chosen) if _quantity(name) == _quantity(dev) and name != dev]
     train = [name for name in same if chosen[name].part == roles.TRAIN and not _is_train_dev(name)]
-    # Of two, the one in evaluation mode: train_eval_loss before train_loss; of an epoch rather than of a batch.
+    # Rather in evaluation mode (train_eval_loss before train_loss), rather of an epoch than of a batch.
     train.sort(key=lambda name: ("eval" not in roles.words(name), "step" in roles.words(name)))
-    apart = [name for name in same if _is_train_dev(name)]
+    train_dev = [name for name in same if _is_train_dev(name)]
     losses = [name for name in train if "eval" not in roles.words(name) and "loss" in roles.words(name)]
-    first = {TRAIN: train, TRAIN_DEV: apart, TRAINING: losses}
-    return {slot: names[0] for slot, names in first.items() if names}
+    candidates = {TRAIN: train, TRAIN_DEV: train_dev, TRAINING: losses}
+    return {slot: names[0] for slot, names in candidates.items() if names}
 
 
 def read(said: str) -> dict[str, str]:
-    """What `remembered` made; anything else counts as nothing."""
+    """The metric of each slot, from the JSON that `remembered` returns; anything else counts as nothing."""
     try:
         content = json.loads(said or "{}")
     except ValueError:
@@ -119,7 +120,7 @@ def read(said: str) -> dict[str, str]:
 
 
 def remembered(slots: Slots) -> str:
-    """What a person chose, as JSON."""
+    """The user's choice as JSON."""
     return json.dumps({slot: slots[slot] for slot in SLOTS}, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -129,30 +130,38 @@ def slots_of(
     """The metric of each slot: as asked for, else as said for the experiment, else guessed.
 
     Args:
-        chosen: Metric -> what it is, from `analysis.runs.metric_roles.roles`.
-        last: Metric -> its last values, by which shares are told from other numbers.
-        said: What `remembered` made.
+        chosen: The role of each metric, from `analysis.runs.metric_roles.roles`.
+        last: The last values of each metric, which show whether it is a share.
+        said: The user's choice, as `remembered` returns it.
         dev: The metric that is asked for as the error on validation data; the others are those that go with it.
     """
-    known = {slot: name if name in chosen else "" for slot, name in read(said).items()}
-    if not known.get(DEV) or dev not in ("", known[DEV]):
-        known = {}  # it was said of other metrics
-    first = dev or known.get(DEV) or next(iter(roles.judges(chosen)), "")
-    named = {DEV: first} | _partners(first, chosen) | known if first else {}
-    first, train, train_dev, training = (named.get(slot, "") for slot in SLOTS)
-    both = (first, train) in _ON_NOISY_LABELS
-    truth = {slot: name if both and name in chosen else "" for slot, name in TRUTH.items()}
-    judged = chosen.get(first, Role())
-    found = Slots(
-        first, train, train_dev, training, train_clean=truth[CLEAN], memorised=truth[MEMORISED],
-        dev_clean=truth[DEV_CLEAN], part=judged.part, assumption=roles.assumption(first, judged) if first else "",
-    )  # fmt: skip
-    return replace(found, turned=_turned(found, chosen, last))
+    by_user = {slot: name if name in chosen else "" for slot, name in read(said).items()}
+    if not by_user.get(DEV) or dev not in ("", by_user[DEV]):
+        by_user = {}  # the user spoke of other metrics
+    dev = dev or by_user.get(DEV) or next(iter(roles.judges(chosen)), "")
+    named = {DEV: dev} | _partners(dev, chosen) | by_user if dev else {}
+    dev, train, train_dev, training = (named.get(slot, "") for slot in SLOTS)
+    beside_truth = (dev, train) in _ON_NOISY_LABELS
+    truth = {slot: name if beside_truth and name in chosen else "" for slot, name in TRUTH.items()}
+    role = chosen.get(dev, Role())
+    slots = Slots(
+        dev,
+        train,
+        train_dev,
+        training,
+        train_clean=truth[CLEAN],
+        memorised=truth[MEMORISED],
+        dev_clean=truth[DEV_CLEAN],
+        part=role.part,
+        assumption=roles.assumption(dev, role) if dev else "",
+    )
+    return replace(slots, turned=_turned(slots, chosen, last))
 
 
 def _turned(slots: Slots, chosen: Mapping[str, Role], last: Mapping[str, Iterable[float]]) -> dict[str, str]:
-    more = [name for name in (slots[slot] for slot in SLOTS) if name and chosen[name].better == roles.HIGHER]
-    values = [np.asarray(list(last.get(name, ())), dtype=float) for name in more]
+    """COMPLEMENT or NEGATIVE for each metric of which more is better."""
+    higher = [name for name in (slots[slot] for slot in SLOTS) if name and chosen[name].better == roles.HIGHER]
+    values = [np.asarray(list(last.get(name, ())), dtype=float) for name in higher]
     # One way for all of them, or their differences would mean nothing.
-    shares = all(((each >= 0) & (each <= 1) | ~np.isfinite(each)).all() for each in values)
-    return dict.fromkeys(more, COMPLEMENT if shares else NEGATIVE)
+    are_shares = all(((x >= 0) & (x <= 1) | ~np.isfinite(x)).all() for x in values)
+    return dict.fromkeys(higher, COMPLEMENT if are_shares else NEGATIVE)

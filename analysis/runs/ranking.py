@@ -1,8 +1,8 @@
-"""Which group is best: runs in, groups in their order out.
+"""Which group is best: from runs to groups in their order.
 
 A group's runs differ in the seed alone. Groups rank by their share of diverged runs, then by the mean objective of the
-finite ones, those of one seed behind those of several (`tracking.order`). Nothing is dropped: what diverged is counted
-("2 of 3"), what crashed, was stopped or still runs is named.
+finite ones, groups of one seed behind those of several (`tracking.order`). Nothing is dropped: diverged runs are
+counted ("2 of 3"), runs that crashed, were stopped or still run are named.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Any
 import pandas as pd
 
 from analysis.statistics import Interval, interval, plus_minus
-from analysis.statistics.exact import all_same, level_ties, resolution
 from analysis.statistics.independent import independent
+from analysis.statistics.rounding import all_same, level_ties, resolution
 from analysis.statistics.standings import Standings, same_words
 from tracking.labels import labels
 from tracking.order import order_key, replicated
 from tracking.schema import Outcome
 
 RUNNING = "running"
-"""What a run is called whose outcome is not known yet."""
+"""The outcome of a run that has not ended yet."""
 
 
 @dataclass(frozen=True)
 class Group:
     """One configuration with all its seeds.
 
-    `interval` is over the finite runs, those on one training set as one; `judged` counts those that ended ok or
-    diverged; `others` names the rest.
+    `interval` is over the finite runs, with runs that share a training set as one value; `judged` counts the runs that
+    ended ok or diverged; `others` counts the rest by what became of them.
     """
 
     group: str
@@ -50,7 +50,7 @@ class Group:
 
     @property
     def share_diverged(self) -> float:
-        """Of the runs that were judged; nan before there is one."""
+        """The share of the judged runs that diverged; nan before there is one."""
         return self.diverged / self.judged if self.judged else math.nan
 
     @property
@@ -60,7 +60,7 @@ class Group:
 
     @property
     def remarks(self) -> str:
-        """What else became of its runs, in words."""
+        """What became of its other runs, in words."""
         if self.pruned:
             return "pruned"
         words = ["one seed"] if self.single else []
@@ -74,7 +74,7 @@ class Group:
 
 
 def _method(params: Mapping[str, Any], trial: int) -> str:
-    """What colours a group: its first searched word; without one, itself."""
+    """The method that gives a group its colour: its first searched word; without one, its trial."""
     for value in params.values():
         if isinstance(value, str):
             return value
@@ -87,50 +87,55 @@ def _independent(ended: Sequence[Mapping[Any, Any]]) -> list[float]:
     return independent([float(row["objective"]) for row in ended], sets, seeds)
 
 
+def _members(runs: pd.DataFrame, searched: Sequence[str]) -> dict[str, list[dict[Any, Any]]]:
+    """The rows of each group's runs that count."""
+    members: dict[str, list[dict[Any, Any]]] = {}
+    if len(runs):
+        optional = [key for key in ("seed", "seed_data", *searched) if key in runs]
+        columns = dict.fromkeys(["group", "trial", "outcome", "objective", *optional])
+        for row in runs.loc[runs["counts"].astype(bool), list(columns)].to_dict("records"):
+            members.setdefault(str(row["group"]), []).append(row)
+    return members
+
+
+def _group(name: str, rows: Sequence[Mapping[Any, Any]], label: str, params: Mapping[str, Any]) -> Group:
+    """The group of these runs, without a rank."""
+    outcomes = Counter(str(row["outcome"]) for row in rows)
+    ended = [row for row in rows if row["outcome"] == Outcome.OK]
+    finite = sum(math.isfinite(float(row["objective"])) for row in ended)
+    # An objective that is not finite has diverged, whatever its outcome says.
+    diverged = outcomes.pop(str(Outcome.DIVERGED), 0) + len(ended) - finite
+    outcomes.pop(str(Outcome.OK), None)
+    trial = int(rows[0]["trial"])
+    return Group(
+        group=name,
+        trial=trial,
+        label=label,
+        params=params,
+        method=_method(params, trial),
+        rank=None,
+        interval=interval(_independent(ended)),
+        judged=finite + diverged,
+        diverged=diverged,
+        others=dict(outcomes),
+    )
+
+
 def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minimize") -> list[Group]:
-    """The groups, best first; then what diverged wholly, then what has no result yet, then what was pruned.
+    """The groups, best first; then those that wholly diverged, then those without a result, then the pruned ones.
 
     Args:
-        runs: One row a run: group, trial, outcome, counts, objective and one column a searched key.
+        runs: One row per run: group, trial, outcome, counts, objective and one column per searched key.
         searched: The dotted keys that tell the groups apart, in the order in which they are named.
         direction: "minimize" or "maximize".
     """
     sign = -1.0 if direction == "maximize" else 1.0
-    members: dict[str, list[dict[Any, Any]]] = {}
-    if len(runs):
-        optional = [key for key in ("seed", "seed_data", *searched) if key in runs]
-        wanted = dict.fromkeys(["group", "trial", "outcome", "objective", *optional])
-        for row in runs.loc[runs["counts"].astype(bool), list(wanted)].to_dict("records"):
-            members.setdefault(str(row["group"]), []).append(row)
+    members = _members(runs, searched)
     keys = [key for key in searched if key in runs]
     configurations = {name: {key: rows[0][key] for key in keys} for name, rows in members.items()}
-    named = labels(configurations, keys)
-    groups: list[Group] = []
-    results: list[float] = []
-    for name, rows in members.items():
-        outcomes = Counter(str(row["outcome"]) for row in rows)
-        ended = [row for row in rows if row["outcome"] == Outcome.OK]
-        ok = [float(row["objective"]) for row in ended]
-        finite = [value for value in ok if math.isfinite(value)]
-        results += finite
-        # An objective that is not finite has diverged, whatever its outcome says.
-        diverged = outcomes.pop(str(Outcome.DIVERGED), 0) + len(ok) - len(finite)
-        outcomes.pop(str(Outcome.OK), None)
-        params, trial = configurations[name], int(rows[0]["trial"])
-        groups.append(
-            Group(
-                group=name,
-                trial=trial,
-                label=named[name],
-                params=params,
-                method=_method(params, trial),
-                rank=None,
-                interval=interval(_independent(ended)),
-                judged=len(finite) + diverged,
-                diverged=diverged,
-                others=dict(outcomes),
-            )
-        )
+    names = labels(configurations, keys)
+    groups = [_group(name, rows, names[name], configurations[name]) for name, rows in members.items()]
+    results = [float(row["objective"]) for rows in members.values() for row in rows if row["outcome"] == Outcome.OK]
 
     several = replicated((group.judged - group.diverged, group.judged) for group in groups)
     means = level_ties([group.interval.mean for group in groups], resolution(results))
@@ -140,11 +145,10 @@ def ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = "minim
         key = order_key(group.judged - group.diverged, group.judged, sign * means[place], several)
         return (*key, group.pruned, group.trial)
 
+    ordered = [groups[place] for place in sorted(range(len(groups)), key=order)]
     return [
-        replace(
-            groups[place], rank=rank if groups[place].judged else None, single=several and groups[place].judged == 1
-        )
-        for rank, place in enumerate(sorted(range(len(groups)), key=order), start=1)
+        replace(group, rank=rank if group.judged else None, single=several and group.judged == 1)
+        for rank, group in enumerate(ordered, start=1)
     ]
 
 
@@ -152,7 +156,7 @@ def sweep_ranking(runs: pd.DataFrame, searched: Sequence[str], direction: str = 
     """The groups of one sweep, best first; those of one label, such as a configuration drawn twice, name their trial.
 
     Args:
-        runs: As for `ranking`.
+        runs: The runs, as `ranking` takes them.
         searched: The dotted keys that tell the groups apart.
         direction: "minimize" or "maximize".
     """
@@ -173,10 +177,10 @@ def alike(groups: Sequence[Group]) -> bool:
 
 
 def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:
-    """Who leads so far, in one sentence of plain text; whether it is a difference `standings` says.
+    """Which group leads so far, in one sentence of plain text; whether the difference is real `standings` says.
 
     Args:
-        groups: In their order, from `ranking`.
+        groups: The groups in their order, from `ranking`.
         metric: The objective's metric.
         over: Whether no more runs will come.
     """
@@ -192,20 +196,20 @@ def answer(groups: Sequence[Group], metric: str, *, over: bool) -> str:
         return f"{best.label}: {shown}{basis}."
     if alike(judged):
         return same_words(metric, best.interval.mean, f"{len(judged)} configurations")
-    some = f", though {best.diverged} of its {best.judged} runs diverged" if best.diverged else ""
+    though = f", though {best.diverged} of its {best.judged} runs diverged" if best.diverged else ""
     so_far = "" if over else " so far"
-    return f"{best.label} leads {len(judged)} configurations{so_far} with {shown}{basis}{some}."
+    return f"{best.label} leads {len(judged)} configurations{so_far} with {shown}{basis}{though}."
 
 
-def places(groups: Sequence[Group], found: Standings | None) -> list[str]:
+def places(groups: Sequence[Group], standings: Standings | None) -> list[str]:
     """The place of each group as a table shows it: `1–3` where verdicts do not tell the first three apart.
 
     Args:
-        groups: With labels that differ, by which the verdicts name them.
-        found: The verdicts on them. Without any, the rank of each; where some were tested, the others have no place,
-            since beside places that verdicts carry a mere rank would say too much.
+        groups: The groups, with labels that differ, by which the verdicts name them.
+        standings: The verdicts on them. Without any, each place is the group's rank. Where only some groups were
+            tested, the others have no place, since a mere rank beside places that verdicts carry would say too much.
     """
-    if found is None:
+    if standings is None:
         return ["–" if group.rank is None else f"{group.rank}" for group in groups]
-    known = {row.name: row.place for row in found.rows}
-    return [known.get(group.label, "–") for group in groups]
+    by_name = {row.name: row.place for row in standings.rows}
+    return [by_name.get(group.label, "–") for group in groups]

@@ -1,9 +1,10 @@
-"""What misleads in how a run was logged: steps logged twice, steps that count other things, times that are no times.
+"""What misleads in how a run was logged: steps logged twice, steps that count different things, wrong times.
 
 A job that was resumed logs some steps again: the latest value of a step stands, as in MLflow, and a sentence says so.
 Runs of different programs may count epochs or batches as their steps: nothing in a store says which, so they are only
 suspected, by two signs together. Both the distance between two logged steps and the last step have to be ten times
-another run's. Runs that are merely longer have the same distance; runs that are merely logged less often end alike.
+those of another run. Runs that are merely longer have the same distance; runs that are merely logged less often end at
+the same step.
 A program that logs seconds, or its steps, as milliseconds dates its values to 1970: such a run has no clock.
 """
 
@@ -22,14 +23,15 @@ from analysis.words import joined, some
 
 SINCE_START: Final = "seconds since the run's start"
 FACTOR: Final = 10.0
-"""Steps are suspected to count other things from this ratio on."""
+"""From this ratio on, steps are suspected to count different things."""
 FEWEST_STEPS: Final = 3
-"""Fewer logged steps than this have no usual distance."""
+"""Below this many logged steps a history has no usual distance between them."""
 EARLY_MS: Final = 60_000
-"""Clocks of two machines may differ by so much."""
+"""How much the clocks of two machines may differ."""
 LATE_MS: Final = 2 * 365 * 86_400_000
-"""Values are not logged so long after a run's end."""
+"""How long after a run's end its values cannot have been logged."""
 MOST_NAMED: Final = 3
+"""How many runs a sentence names."""
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -38,10 +40,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def latest(history: pd.DataFrame) -> pd.DataFrame:
-    """The latest value of each step, by step.
+    """The latest value of each step, in the order of the steps.
 
     Args:
-        history: One metric of one run [step, ...], by time within a step.
+        history: One metric of one run [step, ...], the values of a step in the order of their times.
     """
     return history.drop_duplicates("step", keep="last").sort_values("step")
 
@@ -54,7 +56,7 @@ class Repeats:
     """The steps of one history that were logged more than once, with different values."""
 
     name: str
-    """Whose history it is: a run's or a metric's name."""
+    """The name of the run or the metric whose history it is."""
     steps: str
     """`steps 5 to 9`"""
     times: int
@@ -65,7 +67,7 @@ def repeats(name: str, history: pd.DataFrame) -> Repeats | None:
     """The repeated steps of a history; None where each step has one value.
 
     Args:
-        name: Whose history it is.
+        name: The name of the run or the metric whose history it is.
         history: One metric of one run [step, value].
     """
     if not history["step"].duplicated().any():
@@ -87,33 +89,33 @@ def repeats(name: str, history: pd.DataFrame) -> Repeats | None:
 
 
 def repeats_of(histories: pd.DataFrame, names: Mapping[str, str]) -> list[Repeats]:
-    """The repeated steps of several runs, those of one metric.
+    """The repeated steps of several runs in one metric.
 
     Args:
-        histories: Long: run_id, step, value.
-        names: Run id -> its name.
+        histories: The metric in long form: run_id, step, value.
+        names: The name of each run by its id.
     """
-    found = [repeats(names[str(run)], history) for run, history in histories.groupby("run_id", sort=False)]
-    return [each for each in found if each is not None]
+    of_runs = [repeats(names[str(run)], history) for run, history in histories.groupby("run_id", sort=False)]
+    return [repeated for repeated in of_runs if repeated is not None]
 
 
 def repeats_sentence(repeated: Sequence[Repeats], what: str = "runs") -> str:
-    """Says which steps were logged more than once and which value is shown; nothing where there are none.
+    """The sentence on which steps were logged more than once and which value is shown; empty where none were.
 
     Args:
         repeated: The histories that repeat steps.
-        what: What their names are names of.
+        what: The plural of what their names name.
     """
     if not repeated:
         return ""
     # By name, so that pages with other orders of runs say the same.
-    repeated = sorted(repeated, key=lambda each: each.name)
+    repeated = sorted(repeated, key=lambda history: history.name)
     shown = "the latest value of each step is shown"
-    if len({(each.steps, each.times) for each in repeated}) == 1 and len(repeated) <= MOST_NAMED:
+    if len({(history.steps, history.times) for history in repeated}) == 1 and len(repeated) <= MOST_NAMED:
         often = "twice" if repeated[0].times == 2 else "more than twice"
         steps = repeated[0].steps[0].upper() + repeated[0].steps[1:]
         were = "was" if steps.startswith("Step ") else "were"
-        return f"{steps} of {joined([each.name for each in repeated])} {were} logged {often}: {shown}."
+        return f"{steps} of {joined([history.name for history in repeated])} {were} logged {often}: {shown}."
     first = repeated[0]
     many = f"{len(repeated):,} {what} logged some steps" if len(repeated) > 1 else f"{first.name} logged some steps"
     return f"{many} more than once, such as {first.steps} of {first.name}: {shown}."
@@ -123,7 +125,7 @@ def repeats_sentence(repeated: Sequence[Repeats], what: str = "runs") -> str:
 
 
 def mixed_steps_sentence(histories: Iterable[tuple[str, np.ndarray]]) -> str:
-    """Says that the steps of one history seem to count something else than another's; nothing where none do.
+    """The sentence that one history's steps seem to count something else than another's; empty where none do.
 
     Args:
         histories: The name of each history, a run's or a metric's, and its logged steps, ascending.
@@ -133,7 +135,7 @@ def mixed_steps_sentence(histories: Iterable[tuple[str, np.ndarray]]) -> str:
         return ""
     strides = np.array([float(np.median(np.diff(steps))) for _, steps in usual])
     ends = np.array([float(steps[-1]) for _, steps in usual])
-    # Of those that are coarser than a history, sorted by their strides, how far the furthest goes.
+    # For each history sorted by its stride: how far the furthest of the histories that are as coarse or coarser goes.
     order = np.argsort(strides)
     furthest = np.append(np.maximum.accumulate(ends[order][::-1])[::-1], -np.inf)
     reached = furthest[np.searchsorted(strides[order], FACTOR * strides)]
@@ -154,7 +156,7 @@ def _steps_words(stride: float) -> str:
 
 
 def foreign_steps_sentence(names: Sequence[str]) -> str:
-    """Says that the steps of some runs beside ours need not be epochs; nothing where there are none.
+    """The sentence that the steps of some runs beside Sweepboard's need not be epochs; empty where there are none.
 
     Args:
         names: The runs that other programs trained.
@@ -165,11 +167,11 @@ def foreign_steps_sentence(names: Sequence[str]) -> str:
 
 
 def unplaced_sentence(names: Sequence[str], axis: str) -> str:
-    """Says which runs have no place on an axis; nothing where all have one.
+    """The sentence on which runs have no place on an axis; empty where all have one.
 
     Args:
-        names: The runs that did not log where they stand on it.
-        axis: What it shows.
+        names: The runs that did not log their values on it.
+        axis: What the axis shows.
     """
     if not names:
         return ""
@@ -186,15 +188,15 @@ def in_time(first: float, last: float, start: float, end: float) -> bool:
     Args:
         first: The earliest time, in milliseconds, as all times here.
         last: The latest time.
-        start: When the run started; 0 where that is not known, and nothing can be told.
-        end: When it ended; nan while it trains.
+        start: When the run started; 0 where that is not known.
+        end: When the run ended; nan while it trains.
     """
     known_end = max(start, end if math.isfinite(end) else first)
     return start > 0 and first >= start - EARLY_MS and last <= known_end + LATE_MS
 
 
 def clock_sentence(dated: Sequence[tuple[str, float]]) -> str:
-    """Says what is not drawn over time, and why; nothing where all is drawn.
+    """The sentence on what is not drawn over time, and why; empty where all is drawn.
 
     Args:
         dated: The name of each run or metric that is not drawn, and a time of it that is not `in_time`.
@@ -209,7 +211,7 @@ def clock_sentence(dated: Sequence[tuple[str, float]]) -> str:
 
 
 def _day(milliseconds: float) -> str:
-    """The date of a time; nothing where the calendar does not reach so far."""
+    """The date of a time; empty where the calendar does not reach so far."""
     try:
         return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d}"
     except (ValueError, OverflowError, OSError):
@@ -217,11 +219,11 @@ def _day(milliseconds: float) -> str:
 
 
 def since_start(histories: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The seconds from each run's start to each of its values, without the runs whose times are none.
+    """The seconds from each run's start to each of its values, without the runs whose times are wrong.
 
     Args:
-        histories: Long: run_id, key, step, time (milliseconds), value.
-        runs: One row a run: run_id, name, start_time, end_time (milliseconds, missing while it trains).
+        histories: In long form: run_id, key, step, time (milliseconds), value.
+        runs: One row per run: run_id, name, start_time, end_time (milliseconds, missing while it trains).
 
     Returns:
         The same rows as if the seconds had been logged as SINCE_START, and a sentence that names the runs left out.
@@ -245,8 +247,8 @@ def duration_seconds(starts: pd.Series[Any], ends: pd.Series[Any]) -> pd.Series[
     """How long runs took; nan where a run has no end, or one before its start.
 
     Args:
-        starts: In milliseconds.
-        ends: The same, missing while a run trains.
+        starts: The starts in milliseconds.
+        ends: The ends in milliseconds, missing while a run trains.
     """
     seconds = (pd.to_numeric(ends, errors="coerce").astype(float) - starts.astype(float)) / 1000
     return seconds.where(seconds >= 0)

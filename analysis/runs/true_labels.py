@@ -30,7 +30,7 @@ LABEL_NOISE: Final = "data.label_noise"
 GIVEN: Final = "train_given"
 """The column of the training error on the labels that the network was trained on."""
 UNTOLD: Final = "untold"
-"""The column that says whether a run's training labels are noisy and its error on the true ones is not known."""
+"""The column that says whether a run's training labels are noisy and its error on the true labels is not known."""
 _NOT_SAID: Final = (
     "These runs do not say whether some of their labels are wrong, nor which error the task allows: both look like"
     " avoidable bias here. Enter a reference error if you know it."
@@ -55,7 +55,7 @@ def label_noise(runs: pd.DataFrame) -> float:
 
 
 def _of_noisy_curves(runs: pd.DataFrame) -> pd.Series[bool]:
-    """Which runs have noisy targets in validation too."""
+    """Whether each run has noisy targets in validation too."""
     if "data.name" not in runs:
         return pd.Series(False, index=runs.index)
     return (runs["data.name"].map(str) == "noisy_curve") & (_numbers(runs, "data.noise") > 0)
@@ -68,9 +68,9 @@ def validated_on_curves(runs: pd.DataFrame) -> bool:
 
 
 def _measured(runs: pd.DataFrame) -> pd.Series[bool]:
-    """Of which runs the error on the true training labels is known, and can be set beside that of validation."""
-    known = _finite(_numbers(runs, CLEAN))
-    return known if validated_on_curves(runs) else known & ~_of_noisy_curves(runs)
+    """Whether each run's error on the true training labels is known, and on the same scale as that of validation."""
+    measured = _finite(_numbers(runs, CLEAN))
+    return measured if validated_on_curves(runs) else measured & ~_of_noisy_curves(runs)
 
 
 def true_errors(runs: pd.DataFrame) -> pd.DataFrame:
@@ -81,8 +81,8 @@ def true_errors(runs: pd.DataFrame) -> pd.DataFrame:
             `analysis.runs.metric_slots`), data.name, data.noise, data.label_noise.
 
     Returns:
-        The same with other values in `dev`; in `train`, less what comes from memorised labels; in `memorised`, 0 where
-        nothing is known of it. New are GIVEN and UNTOLD.
+        The runs with other values in `dev`; in `train`, without the part that comes from memorised labels; in
+        `memorised`, 0 where it is not known. New columns are GIVEN and UNTOLD.
     """
     measured, given = _measured(runs), _numbers(runs, TRAIN)
     dev, on_curves = _numbers(runs, DEV), _numbers(runs, DEV_CLEAN)
@@ -97,11 +97,11 @@ def true_errors(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def noise_floor(runs: pd.DataFrame, metric: str) -> float:
-    """The error that noisy validation targets leave to the best of all functions; 0 where it is none or not known.
+    """The error that noisy validation targets leave to the best possible function; 0 where there is none or unknown.
 
     Args:
-        runs: As `true_errors` takes them.
-        metric: The one in `dev`.
+        runs: The runs, as `true_errors` takes them.
+        metric: The metric in `dev`.
     """
     deviations = _numbers(runs, "data.noise").dropna().unique().tolist()
     curves = "data.name" in runs and set(runs["data.name"].map(str)) == {"noisy_curve"}
@@ -111,30 +111,30 @@ def noise_floor(runs: pd.DataFrame, metric: str) -> float:
 
 
 def names(slots: Slots, runs: pd.DataFrame) -> dict[str, str]:
-    """What the errors of `true_errors` are called, by slot.
+    """The names of the errors of `true_errors`, by slot.
 
     Args:
-        slots: The metrics.
-        runs: As `true_errors` takes them.
+        slots: The metric in each slot.
+        runs: The runs, as `true_errors` takes them.
     """
-    called = {slot: slots.label(slot) for slot in (DEV, TRAIN, TRAIN_DEV)}
+    by_slot = {slot: slots.label(slot) for slot in (DEV, TRAIN, TRAIN_DEV)}
     if not _measured(runs).any():
-        return called
-    dev = slots.label(DEV_CLEAN) if validated_on_curves(runs) else called[DEV]
+        return by_slot
+    dev = slots.label(DEV_CLEAN) if validated_on_curves(runs) else by_slot[DEV]
     memorised = (true_errors(runs)[MEMORISED] > 0).any()
-    return {**called, DEV: dev, TRAIN: "clean_error − memorised" if memorised else slots.label(CLEAN)}
+    return {**by_slot, DEV: dev, TRAIN: "clean_error − memorised" if memorised else slots.label(CLEAN)}
 
 
 def note(runs: pd.DataFrame, *, judge: str = "") -> str:
-    """What is to be known of the labels before bias and variance are believed, in plain text; often nothing.
+    """What to know about the labels before believing bias and variance, in plain text; often empty.
 
     Args:
-        runs: As `true_errors` takes them.
+        runs: The runs, as `true_errors` takes them.
         judge: The metric by which the runs would have to be judged for their errors on the true labels to be known.
     """
     errors = true_errors(runs)
     if not (_finite(_numbers(errors, TRAIN)) & _finite(_numbers(errors, DEV))).any():
-        return ""  # Nothing is judged.
+        return ""  # no run is judged
     if "data.name" not in runs or runs["data.name"].isna().any():
         return _NOT_SAID
     untold = errors[UNTOLD].any()
@@ -146,5 +146,5 @@ def note(runs: pd.DataFrame, *, judge: str = "") -> str:
     lead = f"Training labels were made noisy (data.label_noise up to {number(most)}), validation labels were not."
     if not untold:
         return f"{lead} Bias and variance are read from the errors on the true labels."
-    cure = f"Judged by {judge}, it is." if judge else "Built-in models measure it when they are trained again."
-    return f"{lead} The error on the true training labels is not known. {cure}"
+    remedy = f"Judged by {judge}, it is." if judge else "Built-in models measure it when they are trained again."
+    return f"{lead} The error on the true training labels is not known. {remedy}"

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.marks import row_title
+from analysis.figures.traces import error_bars, halves, mean_dots, seed_dots
 from analysis.figures.value_axis import log_range
 from analysis.runs.comparison import Comparison, shown
 from analysis.runs.ranking import Group, alike, sweep_ranking
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Difference, Interval, difference, number, plus_minus
-from analysis.statistics.samples import Sample, key_words, samples
+from analysis.statistics.samples import Sample, samples, seed_name
 from analysis.statistics.seeds import too_many, too_many_words
 from analysis.statistics.standings import Standings, same_words, standings
 from tracking.schema import CONFIRM_PHASE, MAXIMIZE, Outcome
@@ -37,24 +39,24 @@ def confirms(runs: pd.DataFrame) -> pd.Series[bool]:
     """Which of the runs confirm a winner.
 
     Args:
-        runs: One row a run: phase.
+        runs: One row per run: phase.
     """
     return pd.Series(
         [phase == CONFIRM_PHASE for phase in runs["phase"]] if len(runs) else [], index=runs.index, dtype=bool
     )
 
 
-def judged_by_confirm(found: Comparison) -> Comparison:
+def judged_by_confirm(comparison: Comparison) -> Comparison:
     """The comparison without the search runs of sweeps that have confirm runs with a result.
 
     Beside a winner's honest score the search scores of the others would look better than they are, theirs included
     that it had beaten: what the search chose among is left out, not only the runs of the winners.
     """
-    runs = found.runs
+    runs = comparison.runs
     fresh = confirms(runs)
     ended = fresh & runs["counts"].astype(bool) & runs["outcome"].isin([Outcome.OK, Outcome.DIVERGED])
     searched = runs["parent"].isin(runs.loc[ended, "parent"]) & ~fresh
-    return found.only(runs.loc[~searched, "run_id"].tolist()) if searched.any() else found
+    return comparison.only(runs.loc[~searched, "run_id"].tolist()) if searched.any() else comparison
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Winner:
     group: Group
     """Its confirm runs, ranked among those of all winners."""
     value: str
-    """What it has of the key whose values have winners of their own; nothing without such a key."""
+    """Its value of the key each of whose values has its own winners; nothing without such a key."""
     place: int | None
     """Its rank among the winners of that value; None before it has a result."""
     search: Sample
@@ -95,7 +97,7 @@ class ConfirmedInfo:
 
     @property
     def samples(self) -> list[Sample]:
-        """The same as they are compared: paired on their fresh seeds."""
+        """The winners' confirm runs as they are compared: paired on their fresh seeds."""
         return [winner.confirm for winner in self.winners]
 
     @property
@@ -146,11 +148,11 @@ def _shrinkage(search: Sample, confirm: Sample, direction: str) -> Difference | 
 
 def _places(groups: Sequence[Group], values: Sequence[str]) -> list[int | None]:
     """The rank of each group among those with its value; the groups are in their order."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     places: list[int | None] = []
     for group, value in zip(groups, values, strict=True):
-        seen[value] = seen.get(value, 0) + bool(group.judged)
-        places.append(seen[value] if group.judged else None)
+        counts[value] = counts.get(value, 0) + bool(group.judged)
+        places.append(counts[value] if group.judged else None)
     return places
 
 
@@ -160,11 +162,11 @@ def confirmed_info(
     """The winners of a sweep with their search and their confirm runs.
 
     Args:
-        runs: One row a run: group, trial, seed, phase, outcome, counts, objective and one column a searched key.
+        runs: One row per run: group, trial, seed, phase, outcome, counts, objective and one column per searched key.
         searched: The dotted keys that tell the trials apart.
         metric: What the objective is called.
         direction: "minimize" or "maximize".
-        per: The searched key each of whose values has winners of its own.
+        per: The searched key each of whose values has its own winners.
     """
     fresh = runs[confirms(runs)] if len(runs) else runs
     groups = sweep_ranking(fresh, searched, direction) if len(fresh) else []
@@ -204,7 +206,7 @@ def not_compared(groups: Sequence[Group], info: ConfirmedInfo) -> str:
     """Why no pairs of a sweep's winners, or of all that it tried, are compared: too many; else nothing.
 
     Args:
-        groups: Of the search, from `sweep_ranking`.
+        groups: The groups of the search, from `sweep_ranking`.
         info: The winners.
     """
     compared = info.groups if info.judged else groups
@@ -218,7 +220,7 @@ def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: Confirm
 
     Args:
         search: The runs of the search.
-        groups: Of the search, from `sweep_ranking`.
+        groups: The groups of the search, from `sweep_ranking`.
         info: The winners.
     """
     finite_winners = sum(group.interval.n > 0 for group in info.groups) if info.judged else 0
@@ -231,7 +233,7 @@ def sweep_standings(search: pd.DataFrame, groups: Sequence[Group], info: Confirm
 
 
 def table(info: ConfirmedInfo) -> pd.DataFrame:
-    """One row a winner, the best first: what a page and a CSV show.
+    """One row per winner, the best first: what a page and a CSV show.
 
     Columns: rank, value (of `per`), place (among those of that value), configuration, confirm, confirm_half, seeds
     ("9 of 10"), search, search_half, search_seeds, shrinkage, shrinkage_half; halves are nan below three seeds.
@@ -263,54 +265,55 @@ def _half(interval: Interval) -> float:
 
 
 def plot_confirmed(info: ConfirmedInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A row a winner: search grey above, confirm in colour below, seeds as dots, the mean with its interval."""
+    """One row per winner: search grey above, confirm in colour below, seeds as dots, the mean with its interval."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    grey, accent = "#8a929e" if dark else "#7b838f", theme.palette(dark)[0]
     looks = (
-        ("search", grey, -0.16, "circle-open", [winner.search for winner in info.winners]),
-        ("confirm, fresh seeds", accent, 0.16, "circle", info.samples),
+        ("search", theme.grey(dark), -0.16, False, [winner.search for winner in info.winners]),
+        ("confirm, fresh seeds", theme.palette(dark)[0], 0.16, True, info.samples),
     )
-    values = [value for *_, own in looks for each in own for value in each.values.values()]
+    values = [value for *_, parts in looks for sample in parts for value in sample.values.values()]
     log = log_range(values)
-    for name, colour, offset, symbol, own_samples in looks:
-        parts = list(enumerate(own_samples))
-        dots = [(value, place + offset, seed) for place, own in parts for seed, value in own.values.items()]
-        figure.add_scatter(
-            x=[dot[0] for dot in dots], y=[dot[1] for dot in dots], mode="markers", showlegend=False,
-            marker={"symbol": "circle", "size": 5, "color": theme.translucent(colour, 0.45)},
-            customdata=[key_words(dot[2]) for dot in dots],
-            hovertemplate=f"{name}<br>seed %{{customdata}}: %{{x:.4g}}<extra></extra>", legendgroup=name,
-        )  # fmt: skip
-        means = [(place, own.interval) for place, own in parts if own.values]
-        halves = [0.0 if math.isnan(_half(own)) else own.half for _, own in means]
-        # A bound at or below zero has no place on a logarithmic axis: the interval ends at the smallest value seen.
+    for name, colour, offset, filled, parts in looks:
+        rows = [(place + offset, sample) for place, sample in enumerate(parts)]
+        dots = [(value, y, seed) for y, sample in rows for seed, value in sample.values.items()]
+        seed_dots(
+            figure,
+            [value for value, _, _ in dots],
+            [y for _, y, _ in dots],
+            colour,
+            customdata=[seed_name(seed) for *_, seed in dots],
+            hovertemplate=f"{name}<br>seed %{{customdata}}: %{{x:.4g}}<extra></extra>",
+            legendgroup=name,
+        )
+        means = [sample.interval for _, sample in rows if sample.values]
+        above = halves(means)
+        # A bound at or below zero has no place on a logarithmic axis: the interval ends at the smallest value drawn.
         below = [
-            own.mean - min(own.mean, min(values)) if log and half >= own.mean else half
-            for (_, own), half in zip(means, halves, strict=True)
+            mean.mean - min(mean.mean, min(values)) if log and half >= mean.mean else half
+            for mean, half in zip(means, above, strict=True)
         ]
-        figure.add_scatter(
-            x=[own.mean for _, own in means], y=[place + offset for place, _ in means], mode="markers", name=name,
-            marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-            error_x={
-                "type": "data", "array": halves, "arrayminus": below, "symmetric": False, "color": colour,
-                "thickness": 2, "width": 0,
-            },
-            text=[f"{plus_minus(own)} (n={own.n})" for _, own in means],
-            hovertemplate=f"{name}: %{{text}}<extra></extra>", legendgroup=name,
-        )  # fmt: skip
-    rows = len(info.winners)
-    figure.update_layout(**theme.layout(dark, x=info.metric, y="", height=height or 110 + 74 * rows))
+        mean_dots(
+            figure,
+            [mean.mean for mean in means],
+            [y for y, sample in rows if sample.values],
+            colour,
+            filled=filled,
+            size=11,
+            error_x=error_bars(above, below, colour=colour, thickness=2),
+            name=name,
+            legendgroup=name,
+            text=[f"{plus_minus(mean)} (n={mean.n})" for mean in means],
+            hovertemplate=f"{name}: %{{text}}<extra></extra>",
+        )
+    count = len(info.winners)
+    figure.update_layout(**theme.layout(dark, x=info.metric, y="", height=height or 110 + 74 * count))
     for place, winner in enumerate(info.winners):
-        # Above its rows and not beside them: on a phone names would leave the figure no room.
-        figure.add_annotation(
-            text=theme.plain(theme.shortened(winner.group.label, 46)), x=0, xref="paper", xanchor="left",
-            y=place - 0.42, yanchor="middle", showarrow=False, align="left",
-        )  # fmt: skip
-    figure.update_yaxes(visible=False, range=[rows - 0.5, -0.7])
+        row_title(figure, place - 0.42, theme.shortened(winner.group.label, 46))
+    figure.update_yaxes(visible=False, range=[count - 0.5, -0.7])
     figure.update_xaxes(showgrid=True)
     if log:
         figure.update_xaxes(type="log", **theme.log_ticks(min(values), max(values)))
-    figure.update_layout(legend={"y": -0.3 if rows < 3 else -0.16})
+    figure.update_layout(legend={"y": -0.3 if count < 3 else -0.16})
     return figure

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.figures import theme
-from analysis.figures.value_axis import Scale, cross, log_range, scale
+from analysis.figures.traces import crosses
+from analysis.figures.value_axis import Scale, log_range, scale
 from analysis.search.history import TrialResult, hover
 from analysis.search.relations import Column, apart, axis, column
 from analysis.statistics import number
@@ -34,7 +35,7 @@ LABELLED: Final = 60
 
 @dataclass(frozen=True)
 class Cells:
-    """A table of means: a row a value of the second key."""
+    """A table of means: one row per value of the second key."""
 
     x: tuple[Any, ...]
     y: tuple[Any, ...]
@@ -96,7 +97,7 @@ class ContourInfo:
 
     @property
     def sentence(self) -> str:
-        """How to read it, in plain text."""
+        """How to read the figure, in plain text."""
         better = "higher" if self.maximize else "lower"
         how = ", on a logarithmic scale" if self.log else ""
         if self.cells is not None:
@@ -113,42 +114,42 @@ class ContourInfo:
 def _levels(values: Column) -> tuple[list[Any], np.ndarray] | None:
     """The distinct values and each trial's place among them; None if there are too many."""
     if values.words:
-        known = list(values.words)
-        return (known, values.values.astype(int)) if len(known) <= FEW else None
+        words = list(values.words)
+        return (words, values.values.astype(int)) if len(words) <= FEW else None
     distinct, places = np.unique(values.values, return_inverse=True)
     return (distinct.tolist(), places) if len(distinct) <= FEW else None
 
 
 def _cells(x: Column, y: Column, trials: Sequence[TrialResult]) -> Cells | None:
-    across, up = _levels(x), _levels(y)
-    if across is None or up is None:
+    columns, rows = _levels(x), _levels(y)
+    if columns is None or rows is None:
         return None
-    shape = (len(up[0]), len(across[0]))
+    shape = (len(rows[0]), len(columns[0]))
     sums, counts, diverged = np.zeros(shape), np.zeros(shape, dtype=int), np.zeros(shape, dtype=int)
-    for column_, row, trial in zip(across[1], up[1], trials, strict=True):
+    for place, trial in zip(zip(rows[1], columns[1], strict=True), trials, strict=True):
         if trial.told:
-            sums[row, column_] += trial.mean
-            counts[row, column_] += 1
-        diverged[row, column_] += trial.outcome == Outcome.DIVERGED
+            sums[place] += trial.mean
+            counts[place] += 1
+        diverged[place] += trial.outcome == Outcome.DIVERGED
     means = np.where(counts > 0, sums / np.maximum(counts, 1), math.nan)
-    return Cells(tuple(across[0]), tuple(up[0]), means, counts, diverged)
+    return Cells(tuple(columns[0]), tuple(rows[0]), means, counts, diverged)
 
 
 def _surface(x: Column, y: Column, trials: Sequence[TrialResult], log: bool) -> Surface | None:
-    told = [place for place, trial in enumerate(trials) if trial.told]
-    if x.words or y.words or len(told) < 3:
+    finished = [place for place, trial in enumerate(trials) if trial.told]
+    if x.words or y.words or len(finished) < 3:
         return None
     from scipy.interpolate import LinearNDInterpolator
     from scipy.spatial import QhullError
 
-    places = np.column_stack([x.drawn[told], y.drawn[told]])
+    places = np.column_stack([x.drawn[finished], y.drawn[finished]])
     low, high = places.min(axis=0), places.max(axis=0)
     if (low == high).any():
         return None
     scaled = (places - low) / (high - low)
-    heights = np.array([trials[place].mean for place in told])
-    distinct, where = np.unique(scaled, axis=0, return_inverse=True)
-    means = np.bincount(where.ravel(), weights=np.log10(heights) if log else heights) / np.bincount(where.ravel())
+    heights = np.array([trials[place].mean for place in finished])
+    distinct, group = np.unique(scaled, axis=0, return_inverse=True)
+    means = np.bincount(group.ravel(), weights=np.log10(heights) if log else heights) / np.bincount(group.ravel())
     try:
         surface = LinearNDInterpolator(distinct, means)
     except QhullError:
@@ -168,7 +169,7 @@ def contour_info(trials: Sequence[TrialResult], x: str, y: str, metric: str, dir
     Args:
         trials: From `trial_results`.
         x: The dotted key of the horizontal axis.
-        y: That of the vertical axis.
+        y: The dotted key of the vertical axis.
         metric: What the objective is called.
         direction: "minimize" or "maximize".
     """
@@ -177,12 +178,12 @@ def contour_info(trials: Sequence[TrialResult], x: str, y: str, metric: str, dir
         value = trial.params.get(key)
         return value is not None and not (isinstance(value, float) and math.isnan(value))
 
-    own = [trial for trial in trials if has(trial, x) and has(trial, y)]
-    across, up = (column(key, [trial.params[key] for trial in own]) for key in (x, y))
-    cells = _cells(across, up, own) if own else None
-    log = log_range([trial.mean for trial in own if trial.told])
-    surface = None if cells is not None else _surface(across, up, own, log)
-    return ContourInfo(across, up, own, metric, direction == MAXIMIZE, cells, surface)
+    complete = [trial for trial in trials if has(trial, x) and has(trial, y)]
+    horizontal, vertical = (column(key, [trial.params[key] for trial in complete]) for key in (x, y))
+    cells = _cells(horizontal, vertical, complete) if complete else None
+    log = log_range([trial.mean for trial in complete if trial.told])
+    surface = None if cells is not None else _surface(horizontal, vertical, complete, log)
+    return ContourInfo(horizontal, vertical, complete, metric, direction == MAXIMIZE, cells, surface)
 
 
 def _colours(info: ContourInfo, dark: bool) -> dict[str, Any]:
@@ -193,82 +194,126 @@ def _colours(info: ContourInfo, dark: bool) -> dict[str, Any]:
     shades = [[0, accent], [0.5, middle], [1, far]]
     low, high = info.scale.low, info.scale.high
     bar: dict[str, Any] = {
-        "thickness": 9, "len": 1.0, "x": 1.01, "outlinewidth": 0, "tickfont": {"size": 11},
+        "thickness": 9,
+        "len": 1.0,
+        "x": 1.01,
+        "outlinewidth": 0,
+        "tickfont": {"size": 11},
         "title": {"text": theme.plain(theme.shortened(info.metric, 30)), "side": "right", "font": {"size": 12}},
-    }  # fmt: skip
+    }
     if info.log:
         ticks = theme.log_ticks(low, high)
-        kept = [value for value in ticks["tickvals"] if low * 0.99 <= value <= high * 1.01]
-        if len(kept) < 3:  # too short a range for round numbers: its ends and its middle
-            kept = [low, math.sqrt(low * high), high]
-        bar |= {"tickvals": [math.log10(value) for value in kept], "ticktext": [f"{value:.2g}" for value in kept]}
+        values = [value for value in ticks["tickvals"] if low * 0.99 <= value <= high * 1.01]
+        if len(values) < 3:  # too short a range for round numbers: its ends and its middle
+            values = [low, math.sqrt(low * high), high]
+        bar |= {"tickvals": [math.log10(value) for value in values], "ticktext": [f"{value:.2g}" for value in values]}
         low, high = math.log10(low), math.log10(high)
     return {"colorscale": shades, "reversescale": info.maximize, "colorbar": bar, "low": low, "high": high}
 
 
+def _level_words(levels: Sequence[Any]) -> list[str]:
+    return [theme.plain(level if isinstance(level, str) else number(level)) for level in levels]
+
+
 def _draw_cells(figure: go.Figure, info: ContourInfo, cells: Cells, dark: bool) -> None:
     look = _colours(info, dark)
-    words_x, words_y = ([str(value) if isinstance(value, str) else number(value) for value in own]
-                        for own in (cells.x, cells.y))  # fmt: skip
-    words_x, words_y = [theme.plain(word) for word in words_x], [theme.plain(word) for word in words_y]
-    lost = [[f"<br>{int(count)} diverged" if count else "" for count in row] for row in cells.diverged]
+    words_x, words_y = _level_words(cells.x), _level_words(cells.y)
+    failures = [[f"<br>{int(count)} diverged" if count else "" for count in row] for row in cells.diverged]
     notes = [
         [
             f"{theme.plain(info.x.name)} {across}<br>{theme.plain(info.y.name)} {up}<br>"
             + (f"{number(cells.means[j, i])} (mean of {cells.counts[j, i]})" if cells.counts[j, i] else "no result")
-            + lost[j][i]
+            + failures[j][i]
             for i, across in enumerate(words_x)
         ]
         for j, up in enumerate(words_y)
     ]
     labelled = cells.means.size <= LABELLED
     figure.add_heatmap(
-        x=list(range(len(words_x))), y=list(range(len(words_y))), z=np.log10(cells.means) if info.log else cells.means,
+        x=list(range(len(words_x))),
+        y=list(range(len(words_y))),
+        z=np.log10(cells.means) if info.log else cells.means,
         text=[[number(value, 3) if math.isfinite(value) else "" for value in row] for row in cells.means],
-        texttemplate="%{text}" if labelled else None, customdata=notes, hovertemplate="%{customdata}<extra></extra>",
-        xgap=2, ygap=2, zmin=look["low"], zmax=look["high"], colorscale=look["colorscale"],
-        reversescale=look["reversescale"], colorbar=look["colorbar"],
-    )  # fmt: skip
+        texttemplate="%{text}" if labelled else None,
+        customdata=notes,
+        hovertemplate="%{customdata}<extra></extra>",
+        xgap=2,
+        ygap=2,
+        zmin=look["low"],
+        zmax=look["high"],
+        colorscale=look["colorscale"],
+        reversescale=look["reversescale"],
+        colorbar=look["colorbar"],
+    )
     failed = np.argwhere((cells.counts == 0) & (cells.diverged > 0))
     if len(failed):
-        figure.add_scatter(
-            x=failed[:, 1], y=failed[:, 0], mode="markers", marker=cross(dark), name="all diverged",
-            text=[notes[j][i] for j, i in failed], hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+        crosses(
+            figure,
+            failed[:, 1],
+            failed[:, 0],
+            dark,
+            name="all diverged",
+            text=[notes[j][i] for j, i in failed],
+            hovertemplate="%{text}<extra></extra>",
+        )
     figure.update_xaxes(tickvals=list(range(len(words_x))), ticktext=words_x, showgrid=False)
     figure.update_yaxes(tickvals=list(range(len(words_y))), ticktext=words_y, showgrid=False)
 
 
 def _draw_points(figure: go.Figure, info: ContourInfo, dark: bool) -> None:
-    told = info.told
-    heights = np.array([info.trials[place].mean for place in told])
+    finished = info.told
+    heights = np.array([info.trials[place].mean for place in finished])
     look = _colours(info, dark)
     shade = np.log10(heights) if info.log else heights
     if info.surface is not None:
         z = np.log10(info.surface.z) if info.log else info.surface.z
         figure.add_contour(
-            x=info.surface.x, y=info.surface.y, z=z, zmin=look["low"], zmax=look["high"], hoverinfo="skip",
-            colorscale=look["colorscale"], reversescale=look["reversescale"], colorbar=look["colorbar"],
-            line={"width": 0.5, "color": "rgba(128,136,148,0.5)"}, ncontours=14, connectgaps=False,
-        )  # fmt: skip
+            x=info.surface.x,
+            y=info.surface.y,
+            z=z,
+            zmin=look["low"],
+            zmax=look["high"],
+            hoverinfo="skip",
+            colorscale=look["colorscale"],
+            reversescale=look["reversescale"],
+            colorbar=look["colorbar"],
+            line={"width": 0.5, "color": "rgba(128,136,148,0.5)"},
+            ncontours=14,
+            connectgaps=False,
+        )
     x, y = apart(info.x), apart(info.y)
-    ink, ground = theme.palette(dark)[6], theme.BACKGROUND["dark" if dark else "light"]
+    ink, ground = theme.ink(dark), theme.background(dark)
     marker: dict[str, Any] = {"size": 8, "color": ink, "line": {"width": 1.2, "color": ground}}
     if info.surface is None:
         marker |= {
-            "color": shade, "cmin": look["low"], "cmax": look["high"], "colorscale": look["colorscale"],
-            "reversescale": look["reversescale"], "colorbar": look["colorbar"], "line": {"width": 1, "color": ink},
-        }  # fmt: skip
+            "color": shade,
+            "cmin": look["low"],
+            "cmax": look["high"],
+            "colorscale": look["colorscale"],
+            "reversescale": look["reversescale"],
+            "colorbar": look["colorbar"],
+            "line": {"width": 1, "color": ink},
+        }
     figure.add_scatter(
-        x=x[told], y=y[told], mode="markers", marker=marker, text=[hover(info.trials[place]) for place in told],
-        hovertemplate="%{text}<extra></extra>", showlegend=False,
-    )  # fmt: skip
-    lost = [place for place, trial in enumerate(info.trials) if trial.outcome == Outcome.DIVERGED]
-    if lost:
-        figure.add_scatter(
-            x=x[lost], y=y[lost], mode="markers", marker=cross(dark), name="diverged",
-            text=[hover(info.trials[place]) for place in lost], hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+        x=x[finished],
+        y=y[finished],
+        mode="markers",
+        marker=marker,
+        text=[hover(info.trials[place]) for place in finished],
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+    )
+    diverged = [place for place, trial in enumerate(info.trials) if trial.outcome == Outcome.DIVERGED]
+    if diverged:
+        crosses(
+            figure,
+            x[diverged],
+            y[diverged],
+            dark,
+            name="diverged",
+            text=[hover(info.trials[place]) for place in diverged],
+            hovertemplate="%{text}<extra></extra>",
+        )
     figure.update_xaxes(**axis(info.x))
     figure.update_yaxes(**axis(info.y))
 

@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import EDGE, Scale, cross, grey, scale, value_axis
+from analysis.figures.marks import EDGE, at_edge
+from analysis.figures.traces import cross, mean_line, seed_dots, seed_line
+from analysis.figures.value_axis import Scale, scale, value_axis
 from analysis.runs.ranking import RUNNING
 from analysis.statistics import number
-from analysis.statistics.exact import resolution
+from analysis.statistics.rounding import resolution
 from tracking.labels import labels
 from tracking.schema import MAXIMIZE, Outcome
 
@@ -45,7 +47,7 @@ class TrialResult:
 
     @property
     def mean(self) -> float:
-        """Over its finite seeds; nan without one."""
+        """The mean of its finite seeds; nan without one."""
         return float(np.mean(self.values)) if self.values else math.nan
 
     @property
@@ -87,7 +89,7 @@ def trial_results(
     """The trials in the order in which they were asked for.
 
     Args:
-        runs: The search runs, one row each: run_id, trial, outcome, counts, objective and one column a searched key.
+        runs: The search runs, one row each: run_id, trial, outcome, counts, objective and one column per searched key.
         searched: The dotted keys that are searched.
         judged: Pruned run -> (epoch, objective) when it was judged.
     """
@@ -98,17 +100,20 @@ def trial_results(
         trials.setdefault(int(row["trial"]), []).append(row)
     keys = [key for key in searched if key in runs]
     configurations = {str(number): {key: trials[number][0][key] for key in keys} for number in sorted(trials)}
-    named = labels(configurations, keys)
+    names = labels(configurations, keys)
     return [
-        _result(int(number), named[number], params, trials[int(number)], judged or {})
+        _result(int(number), names[number], params, trials[int(number)], judged or {})
         for number, params in configurations.items()
     ]
 
 
 def _result(
-    number: int, label: str, params: Mapping[str, Any], rows: list[dict[Any, Any]],
+    number: int,
+    label: str,
+    params: Mapping[str, Any],
+    rows: list[dict[Any, Any]],
     judged: Mapping[str, tuple[int, float]],
-) -> TrialResult:  # fmt: skip
+) -> TrialResult:
     outcomes = [str(row["outcome"]) for row in rows]
     ok = [float(row["objective"]) for row in rows if row["outcome"] == Outcome.OK]
     finite = tuple(value for value in ok if math.isfinite(value))
@@ -118,7 +123,7 @@ def _result(
 
 
 def last_seen(histories: pd.DataFrame) -> dict[str, tuple[int, float]]:
-    """Run -> its last step and the value there: of a pruned run, those at which it was judged.
+    """Each run's last step and the value there: for a pruned run, those at which it was judged.
 
     Args:
         histories: Long, of one metric: run_id, step, value.
@@ -150,22 +155,22 @@ class HistoryInfo:
     @property
     def winner(self) -> TrialResult | None:
         """The trial with the best result; the first of equals."""
-        told = [trial for trial in self.trials if trial.told]
-        if not told:
+        finished = [trial for trial in self.trials if trial.told]
+        if not finished:
             return None
-        return (max if self.direction == MAXIMIZE else min)(told, key=lambda trial: trial.mean)
+        return (max if self.direction == MAXIMIZE else min)(finished, key=lambda trial: trial.mean)
 
     @property
     def sentence(self) -> str:
         """When the best was found, and what else became of the trials: plain text."""
-        told = sum(trial.told for trial in self.trials)
+        finished = sum(trial.told for trial in self.trials)
         if self.winner is None:
             return "No trial has a result yet."
         last = max(trial.number for trial in self.trials)
-        words = [f"The best of {told} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
+        words = [f"The best of {finished} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
         values = [value for trial in self.trials if trial.told for value in trial.values]
-        if told > 1 and max(values) - min(values) <= resolution(values):
-            words = [f"All results are the same: {self.metric} {number(self.winner.mean)} in each of {told} trials"]
+        if finished > 1 and max(values) - min(values) <= resolution(values):
+            words = [f"All results are the same: {self.metric} {number(self.winner.mean)} in each of {finished} trials"]
         for outcome in (Outcome.PRUNED, Outcome.DIVERGED):
             count = sum(trial.outcome == outcome for trial in self.trials)
             words += [f"{count} {'were' if count > 1 else 'was'} pruned"] if count and outcome == Outcome.PRUNED else []
@@ -182,9 +187,10 @@ def history_info(trials: Sequence[TrialResult], metric: str, direction: str) -> 
         direction: "minimize" or "maximize".
     """
     better = np.fmax if direction == MAXIMIZE else np.fmin
-    told = [trial for trial in trials if trial.told]
-    best = better.accumulate([trial.mean for trial in told]).tolist() if told else []
-    return HistoryInfo(list(trials), metric, direction, list(zip([trial.number for trial in told], best, strict=True)))
+    finished = [trial for trial in trials if trial.told]
+    best = better.accumulate([trial.mean for trial in finished]).tolist() if finished else []
+    numbers = [trial.number for trial in finished]
+    return HistoryInfo(list(trials), metric, direction, list(zip(numbers, best, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -196,7 +202,7 @@ class Saved:
     spared: int
     """Further seeds of their trials, which were not trained."""
     seconds: float
-    """Of training, by the mean of the runs that were trained to their end; nan before there is one."""
+    """Seconds of training, by the mean of the runs that were trained to their end; nan before there is one."""
 
 
 def pruning_saved(runs: pd.DataFrame, seeds: int) -> Saved:
@@ -204,48 +210,51 @@ def pruning_saved(runs: pd.DataFrame, seeds: int) -> Saved:
 
     Args:
         runs: The search runs: outcome, counts, start_time, end_time (milliseconds).
-        seeds: Runs of a trial that is not pruned.
+        seeds: How many runs a trial has that is not pruned.
     """
     if not len(runs):
         return Saved(0, 0, math.nan)
-    own = runs[runs["counts"].astype(bool)]
-    took = (pd.to_numeric(own["end_time"], errors="coerce") - own["start_time"]).astype(float) / 1000
-    pruned, whole = took[own["outcome"] == Outcome.PRUNED], took[own["outcome"] == Outcome.OK]
+    counted = runs[runs["counts"].astype(bool)]
+    seconds = (pd.to_numeric(counted["end_time"], errors="coerce") - counted["start_time"]).astype(float) / 1000
+    pruned, whole = seconds[counted["outcome"] == Outcome.PRUNED], seconds[counted["outcome"] == Outcome.OK]
     typical = float(whole.mean()) if len(whole) else math.nan
     spared = len(pruned) * (seeds - 1)
-    seconds = spared * typical + float((typical - pruned).clip(lower=0).sum()) if len(whole) else math.nan
-    return Saved(len(pruned), spared, seconds)
+    saved = spared * typical + float((typical - pruned).clip(lower=0).sum()) if len(whole) else math.nan
+    return Saved(len(pruned), spared, saved)
 
 
-def at_edge(
-    figure: go.Figure, points: Sequence[tuple[TrialResult, Any]], own: Scale, direction: str, *, dark: bool
+def off_scale(
+    figure: go.Figure, points: Sequence[tuple[TrialResult, Any]], scale: Scale, direction: str, *, dark: bool
 ) -> None:
-    """What has no place on the scale, at the figure's edge: red crosses diverged, triangles are worse than it holds.
+    """Marks at the figure's edge what has no place on the scale: red crosses diverged, triangles are worse than it.
 
     Args:
         figure: To draw in.
         points: Trials, each with its place on the horizontal axis.
-        own: The scale.
-        direction: "minimize" or "maximize": the worse end.
+        scale: The scale.
+        direction: "minimize" or "maximize": which end is the worse.
         dark: Whether the page is dark.
     """
-    lost = [(trial, x) for trial, x in points if trial.outcome == Outcome.DIVERGED]
-    far = [
-        (trial, x) for trial, x in points
-        if trial.outcome != Outcome.DIVERGED and math.isfinite(trial.height) and not own.holds(trial.height)
-    ]  # fmt: skip
+    diverged = [(trial, x) for trial, x in points if trial.outcome == Outcome.DIVERGED]
+    worse = [
+        (trial, x)
+        for trial, x in points
+        if trial.outcome != Outcome.DIVERGED and math.isfinite(trial.height) and not scale.holds(trial.height)
+    ]
     down = direction == MAXIMIZE
-    triangle = {"symbol": f"triangle-{'down' if down else 'up'}-open", "size": 8, "color": grey(dark)}
-    looks = (("diverged", lost, cross(dark)), ("worse than the scale", far, triangle))
-    for name, own_points, marker in looks:
-        if own_points:
-            figure.add_scatter(
-                x=[x for _, x in own_points], y=[1 - EDGE if down else EDGE] * len(own_points), yaxis="y2",
-                mode="markers", name=name, marker=marker, text=[hover(trial) for trial, _ in own_points],
+    triangle = {"symbol": f"triangle-{'down' if down else 'up'}-open", "size": 8, "color": theme.grey(dark)}
+    looks = (("diverged", diverged, cross(dark)), ("worse than the scale", worse, triangle))
+    for name, marked, marker in looks:
+        if marked:
+            at_edge(
+                figure,
+                [x for _, x in marked],
+                marker,
+                y=1 - EDGE if down else EDGE,
+                name=name,
+                text=[hover(trial) for trial, _ in marked],
                 hovertemplate="%{text}<extra></extra>",
-            )  # fmt: skip
-    if lost or far:
-        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+            )
 
 
 def heights_of(trials: Sequence[TrialResult]) -> list[float]:
@@ -272,40 +281,51 @@ def hover(trial: TrialResult) -> str:
 
 
 def plot_history(info: HistoryInfo, *, dark: bool = False, height: int = 340) -> go.Figure:
-    """A dot a trial with the range of its seeds, the best so far as a line; pruned hollow, diverged red crosses."""
+    """One dot per trial with the range of its seeds, the best so far as a line; pruned hollow, diverged red crosses."""
     import plotly.graph_objects as go
 
-    figure, accent, faint = go.Figure(), theme.palette(dark)[0], grey(dark)
-    own = scale(heights_of(info.trials), info.direction)
-    told = [trial for trial in info.trials if trial.told and own.holds(trial.mean)]
-    xs, ys = spread(told, [trial.number for trial in told])
+    figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)
+    vertical = scale(heights_of(info.trials), info.direction)
+    finished = [trial for trial in info.trials if trial.told and vertical.holds(trial.mean)]
+    xs, ys = spread(finished, [trial.number for trial in finished])
     if xs:
-        figure.add_scatter(
-            x=xs, y=ys, mode="lines", line={"width": 1.4, "color": theme.translucent(faint, 0.55)}, hoverinfo="skip",
-            showlegend=False,
-        )  # fmt: skip
-    if told:
-        figure.add_scatter(
-            x=[trial.number for trial in told], y=[trial.mean for trial in told], mode="markers", name="trial",
-            marker={"size": 7, "color": theme.translucent(accent, 0.75)}, text=[hover(trial) for trial in told],
+        seed_line(figure, xs, ys, faint, width=1.4, opacity=0.55, hoverinfo="skip")
+    if finished:
+        seed_dots(
+            figure,
+            [trial.number for trial in finished],
+            [trial.mean for trial in finished],
+            accent,
+            size=7,
+            opacity=0.75,
+            name="trial",
+            text=[hover(trial) for trial in finished],
             hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
-    pruned = [trial for trial in info.trials if trial.outcome == Outcome.PRUNED and own.holds(trial.seen)]
+        )
+    pruned = [trial for trial in info.trials if trial.outcome == Outcome.PRUNED and vertical.holds(trial.seen)]
     if pruned:
         figure.add_scatter(
-            x=[trial.number for trial in pruned], y=[trial.seen for trial in pruned], mode="markers", name="pruned",
+            x=[trial.number for trial in pruned],
+            y=[trial.seen for trial in pruned],
+            mode="markers",
+            name="pruned",
             marker={"size": 7, "symbol": "circle-open", "color": faint, "line": {"width": 1.5}},
-            text=[hover(trial) for trial in pruned], hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+            text=[hover(trial) for trial in pruned],
+            hovertemplate="%{text}<extra></extra>",
+        )
     if info.best:
         last = max(trial.number for trial in info.trials)
         line = [*info.best, (last, info.best[-1][1])] if last > info.best[-1][0] else info.best
-        figure.add_scatter(
-            x=[place for place, _ in line], y=[value for _, value in line], mode="lines", name="best so far",
-            line={"color": accent, "width": 2.2, "shape": "hv"},
+        mean_line(
+            figure,
+            [place for place, _ in line],
+            [value for _, value in line],
+            accent,
+            shape="hv",
+            name="best so far",
             hovertemplate="best up to trial %{x}: %{y:.4g}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(**theme.layout(dark, x="trial, in the order asked", y=info.metric, height=height))
-    value_axis(figure, own)
-    at_edge(figure, [(trial, trial.number) for trial in info.trials], own, info.direction, dark=dark)
+    value_axis(figure, vertical)
+    off_scale(figure, [(trial, trial.number) for trial in info.trials], vertical, info.direction, dark=dark)
     return figure

@@ -5,7 +5,7 @@ runs and among all; it goes by ranks alone, so a diverged run counts as worse th
 Leyton-Brown 2014) fits a random forest to the values and splits up its variance: diverged runs have no value and are
 left out. Both describe the runs that there are; neither is a test.
 
-Numbers of which a few values were tried, as in a grid, are categories: along a hardly sampled axis PED-ANOVA's
+Numbers of which a few values were tried, as in a grid, are categories: on an axis with few samples PED-ANOVA's
 density estimate would credit a rate for being tried often.
 """
 
@@ -88,6 +88,46 @@ def _distribution(values: Sequence[Any]) -> tuple[Any, list[Any]]:
     return distributions.CategoricalDistribution(different), words
 
 
+def _varying(params: pd.DataFrame) -> dict[str, list[Any]]:
+    """Param -> its values, of the params that all rows have and that differ between them."""
+    values = {str(key): params[key].tolist() for key in params}
+    complete = {key: column for key, column in values.items() if not any(map(_missing, column))}
+    return {key: column for key, column in complete.items() if len(set(map(shown, column))) > 1}
+
+
+def _importances(params: Mapping[str, list[Any]], results: np.ndarray, evaluator: str, seed: int) -> dict[str, float]:
+    """Optuna's importance of each param for the results, of which lower ones are better."""
+    import optuna
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
+
+    distributions = {key: _distribution(values) for key, values in params.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        try:
+            study = optuna.create_study(direction="minimize")
+            space = {key: distribution for key, (distribution, _) in distributions.items()}
+            study.add_trials(
+                [
+                    optuna.create_trial(
+                        params={key: values[place] for key, (_, values) in distributions.items()},
+                        distributions=space,
+                        value=float(result),
+                    )
+                    for place, result in enumerate(results)
+                ]
+            )
+            judge = (
+                PedAnovaImportanceEvaluator(target_quantile=_BEST)
+                if evaluator == PED_ANOVA
+                else FanovaImportanceEvaluator(seed=seed)
+            )
+            return dict(get_param_importances(study, evaluator=judge, params=list(params)))
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+
+
 def importance_info(
     runs: pd.DataFrame,
     params: pd.DataFrame,
@@ -100,11 +140,11 @@ def importance_info(
     """How important each param is for the objective.
 
     Args:
-        runs: One row a run: outcome, counts, objective.
+        runs: One row per run: outcome, counts, objective.
         params: The params, the same rows; those that do not vary and those that some runs have not are left out.
         direction: "minimize" or "maximize".
         evaluator: One of EVALUATORS.
-        seed: Of fANOVA's forest.
+        seed: The seed of fANOVA's forest.
         of: What a row is: "runs", or "trials" where each is the mean of its seeds.
     """
     if evaluator not in EVALUATORS:
@@ -113,8 +153,8 @@ def importance_info(
     values = runs["objective"].to_numpy(dtype=float)
     ok = (runs["outcome"] == Outcome.OK).to_numpy()
     finite = ok & np.isfinite(values)
-    lost = (runs["outcome"] == Outcome.DIVERGED).to_numpy() | (ok & ~np.isfinite(values))
-    keep = counts & (finite | (lost & (evaluator == PED_ANOVA)))
+    failed = (runs["outcome"] == Outcome.DIVERGED).to_numpy() | (ok & ~np.isfinite(values))
+    keep = counts & (finite | (failed & (evaluator == PED_ANOVA)))
     n, left_out = int(keep.sum()), int(counts.sum() - keep.sum())
     if n < ENOUGH:
         return _nothing(
@@ -124,49 +164,19 @@ def importance_info(
     results = sign * values
     # Ranks alone matter to PED-ANOVA: any value above all others says "worse than any".
     worst = float(results[counts & finite].max()) + 1.0 if (counts & finite).any() else 0.0
-    results = np.where(lost, worst, results)[keep]
+    results = np.where(failed, worst, results)[keep]
     if len(np.unique(results)) < 2:
         return _nothing(evaluator, n, left_out, f"All of these {of} have the same result: nothing can matter for it.")
-    listed = {str(key): [value for value, kept in zip(params[key], keep, strict=True) if kept] for key in params}
-    whole = {key: own for key, own in listed.items() if not any(map(_missing, own))}
-    varying = {key: own for key, own in whole.items() if len({shown(value) for value in own}) > 1}
+    varying = _varying(params[keep])
     if not varying:
         return _nothing(evaluator, n, left_out, f"No param varies in all of these {of}.")
-    import optuna
-    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
-
-    made = {key: _distribution(own) for key, own in varying.items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        try:
-            study = optuna.create_study(direction="minimize")
-            space = {key: distribution for key, (distribution, _) in made.items()}
-            study.add_trials(
-                [
-                    optuna.create_trial(
-                        params={key: own[place] for key, (_, own) in made.items()},
-                        distributions=space,
-                        value=float(value),
-                    )
-                    for place, value in enumerate(results)
-                ]
-            )
-            judge = (
-                PedAnovaImportanceEvaluator(target_quantile=_BEST)
-                if evaluator == PED_ANOVA
-                else FanovaImportanceEvaluator(seed=seed)
-            )
-            found = get_param_importances(study, evaluator=judge, params=list(varying))
-        finally:
-            optuna.logging.set_verbosity(verbosity)
-    shares = {key: float(value) for key, value in sorted(found.items(), key=lambda item: -item[1])}
+    importances = _importances(varying, results, evaluator, seed)
+    shares = {key: float(value) for key, value in sorted(importances.items(), key=lambda item: -item[1])}
     return ImportanceInfo(shares, evaluator, n, left_out, of=of)
 
 
 def plot_importance(info: ImportanceInfo, *, dark: bool = False, height: int | None = None) -> go.Figure:
-    """A bar a param, the most important on top."""
+    """One bar per param, the most important on top."""
     import plotly.graph_objects as go
 
     keys = list(info.shares)[:20]

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.marks import at_edge
+from analysis.figures.traces import cross
 from analysis.runs.comparison import shown
 from analysis.statistics import number
 from tracking.schema import Outcome
@@ -45,8 +47,8 @@ class Column:
     @property
     def range(self) -> tuple[float, float]:
         """Its smallest and largest value."""
-        known = self.values[np.isfinite(self.values)]
-        return (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+        finite = self.values[np.isfinite(self.values)]
+        return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
 
     @property
     def drawn(self) -> np.ndarray:
@@ -63,14 +65,14 @@ class Column:
 
 def column(name: str, values: Iterable[Any]) -> Column:
     """A column of numbers, or of words where anything in it is no number."""
-    listed = [None if isinstance(value, float) and not math.isfinite(value) else value for value in values]
-    known = [value for value in listed if value is not None]
-    if all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in known):
-        numbers = np.array([math.nan if value is None else float(value) for value in listed], dtype=float)
+    cleaned = [None if isinstance(value, float) and not math.isfinite(value) else value for value in values]
+    present = [value for value in cleaned if value is not None]
+    if all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in present):
+        numbers = np.array([math.nan if value is None else float(value) for value in cleaned], dtype=float)
         finite = numbers[np.isfinite(numbers)]
         log = len(finite) > 1 and finite.min() > 0 and finite.max() / finite.min() >= LOG_FROM
         return Column(name, numbers, log=bool(log))
-    texts = [shown(value) for value in listed]
+    texts = [shown(value) for value in cleaned]
     words = tuple(sorted(set(texts)))
     places = {word: float(place) for place, word in enumerate(words)}
     return Column(name, np.array([places[text] for text in texts]), words)
@@ -78,7 +80,7 @@ def column(name: str, values: Iterable[Any]) -> Column:
 
 @dataclass(frozen=True)
 class ParallelInfo:
-    """What `plot_parallel` draws: a line a run."""
+    """What `plot_parallel` draws: one line per run."""
 
     columns: list[Column]
     result: Column
@@ -90,7 +92,7 @@ class ParallelInfo:
 
     @property
     def n(self) -> int:
-        """Lines."""
+        """How many lines are drawn."""
         return len(self.diverged)
 
 
@@ -98,8 +100,8 @@ def parallel_info(runs: pd.DataFrame, columns: pd.DataFrame, metric: str, *, max
     """Parallel coordinates of runs.
 
     Args:
-        runs: One row a run: outcome, counts, objective.
-        columns: What the axes show, in their order: the same rows.
+        runs: One row per run: outcome, counts, objective.
+        columns: What the axes show, in their order, for the same rows.
         metric: What the objective is called.
         maximize: Whether more of it is better.
     """
@@ -109,42 +111,42 @@ def parallel_info(runs: pd.DataFrame, columns: pd.DataFrame, metric: str, *, max
     diverged = (runs["outcome"] == Outcome.DIVERGED).to_numpy() | (ok & ~np.isfinite(result))
     keep = counts & (diverged | np.isfinite(result))
     part = columns[keep]
-    made = [column(str(name), part[name]) for name in list(part)[:MOST_DIMENSIONS]]
+    drawn = [column(str(name), part[name]) for name in list(part)[:MOST_DIMENSIONS]]
     values = np.where(diverged, math.nan, result)[keep]
-    return ParallelInfo(made, column(metric, values), diverged[keep], maximize, int((counts & ~keep).sum()))
+    return ParallelInfo(drawn, column(metric, values), diverged[keep], maximize, int((counts & ~keep).sum()))
 
 
-def _ticks(each: Column) -> dict[str, Any]:
-    if each.words:
-        if len(each.words) > MOST_WORDS:
+def _ticks(column: Column) -> dict[str, Any]:
+    if column.words:
+        if len(column.words) > MOST_WORDS:
             return {"tickvals": [], "ticktext": []}
-        texts = [theme.plain(theme.shortened(word, 18)) for word in each.words]
+        texts = [theme.plain(theme.shortened(word, 18)) for word in column.words]
         return {"tickvals": list(range(len(texts))), "ticktext": texts}
-    distinct = np.unique(each.values[np.isfinite(each.values)])
-    low, high = each.range
-    if each.log and len(distinct) > MOST_TICKS:
+    distinct = np.unique(column.values[np.isfinite(column.values)])
+    low, high = column.range
+    if column.log and len(distinct) > MOST_TICKS:
         ticks = theme.log_ticks(low, high)
         inside = [k for k, value in enumerate(ticks["tickvals"]) if low * 0.999 <= value <= high * 1.001]
         values = [ticks["tickvals"][k] for k in inside]
         return {"tickvals": np.log10(values).tolist(), "ticktext": [ticks["ticktext"][k] for k in inside]}
     if len(distinct) <= MOST_TICKS:
-        places = np.log10(distinct) if each.log else distinct
+        places = np.log10(distinct) if column.log else distinct
         return {"tickvals": places.tolist(), "ticktext": [number(value) for value in distinct.tolist()]}
     return {}
 
 
 def plot_parallel(info: ParallelInfo, *, dark: bool = False, height: int = 420) -> go.Figure:
-    """An axis a column, the result last; lines from the best (blue) to the worst (grey), diverged ones red."""
+    """One axis per column, the result last; lines from the best (blue) to the worst (grey), diverged ones red."""
     import plotly.graph_objects as go
 
     dimensions = []
-    for each in info.columns:
-        values = np.where(np.isfinite(each.drawn), each.drawn, np.nanmin(each.drawn, initial=0.0))
-        name = theme.plain(theme.shortened(each.name.rpartition(".")[2] if "name" not in each.name else each.name, 22))
-        dimensions.append({"label": name, "values": values, **_ticks(each)})
+    for column in info.columns:
+        values = np.where(np.isfinite(column.drawn), column.drawn, np.nanmin(column.drawn, initial=0.0))
+        name = column.name if "name" in column.name else column.name.rpartition(".")[2]
+        dimensions.append({"label": theme.plain(theme.shortened(name, 22)), "values": values, **_ticks(column)})
     result = info.result
-    known = result.drawn[np.isfinite(result.drawn)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    finite = result.drawn[np.isfinite(result.drawn)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     span = (high - low) or 1.0
     worst = low - 0.12 * span if info.maximize else high + 0.12 * span
     places = np.where(info.diverged, worst, result.drawn)
@@ -160,7 +162,7 @@ def plot_parallel(info: ParallelInfo, *, dark: bool = False, height: int = 420) 
     name = theme.plain(theme.shortened(result.name, 22))
     dimensions.append({"label": name, "values": places, "range": bounds, **ticks})
     best, worse = theme.palette(dark)[0], "#3a4048" if dark else "#cfd4da"
-    red = theme.DIVERGED["dark" if dark else "light"]
+    red = theme.diverged(dark)
     # Colours go by rank: one run that is far off would make all others look alike.
     order = pd.Series(np.where(info.diverged, math.nan, -places if info.maximize else places)).rank(pct=True)
     shade = np.where(info.diverged, 1.0, 0.8 * order.fillna(1.0).to_numpy())
@@ -183,20 +185,20 @@ def plot_parallel(info: ParallelInfo, *, dark: bool = False, height: int = 420) 
 
 @dataclass(frozen=True)
 class ScatterInfo:
-    """What `plot_scatter` draws: a point a run."""
+    """What `plot_scatter` draws: one point per run."""
 
     x: Column
     y: Column
     colour: Column
     labels: list[str]
     diverged: np.ndarray
-    """Those that diverged and have no value of y."""
+    """Which of the runs diverged and have no value of y."""
     left_out: int
     """Runs that have no value on one of the axes and did not diverge."""
 
     @property
     def n(self) -> int:
-        """Points, crosses included."""
+        """How many points are drawn, crosses included."""
         return int((np.isfinite(self.x.values) & (np.isfinite(self.y.values) | self.diverged)).sum())
 
 
@@ -206,92 +208,89 @@ def scatter_info(
     """Two columns against each other.
 
     Args:
-        runs: One row a run: outcome, counts.
+        runs: One row per run: outcome, counts.
         columns: The columns, the same rows.
         x: The column of the horizontal axis.
-        y: That of the vertical axis.
-        colour: That of the colours.
+        y: The column of the vertical axis.
+        colour: The column of the colours.
         labels: What each run is called.
     """
     keep = runs["counts"].to_numpy(dtype=bool)
     part = columns[keep]
-    made = [column(name, part[name]) for name in (x, y, colour)]
-    lost = (runs["outcome"] == Outcome.DIVERGED).to_numpy()[keep] & ~np.isfinite(made[1].values)
-    out = ~np.isfinite(made[0].values) | (~np.isfinite(made[1].values) & ~lost)
-    own = [label for label, kept in zip(labels, keep, strict=True) if kept]
-    return ScatterInfo(made[0], made[1], made[2], own, lost, int(out.sum()))
+    drawn = [column(name, part[name]) for name in (x, y, colour)]
+    diverged = (runs["outcome"] == Outcome.DIVERGED).to_numpy()[keep] & ~np.isfinite(drawn[1].values)
+    missing = ~np.isfinite(drawn[0].values) | (~np.isfinite(drawn[1].values) & ~diverged)
+    names = [label for label, chosen in zip(labels, keep, strict=True) if chosen]
+    return ScatterInfo(drawn[0], drawn[1], drawn[2], names, diverged, int(missing.sum()))
 
 
-def axis(each: Column) -> dict[str, Any]:
+def axis(column: Column) -> dict[str, Any]:
     """The plotly axis of a column: its words, or a logarithmic one where its range asks for it."""
-    if each.words:
-        return _ticks(each) | {"range": [-0.5, len(each.words) - 0.5]}
-    return {"type": "log", **theme.log_ticks(*each.range)} if each.log else {}
+    if column.words:
+        return _ticks(column) | {"range": [-0.5, len(column.words) - 0.5]}
+    return {"type": "log", **theme.log_ticks(*column.range)} if column.log else {}
 
 
-def apart(each: Column) -> np.ndarray:
-    """Words stand a little apart, so that equal ones do not hide each other; the same way each time."""
-    if not each.words:
-        return each.values
-    return np.asarray(each.values + (np.arange(len(each.values)) * 0.618 % 1 - 0.5) * 0.3)
+def apart(column: Column) -> np.ndarray:
+    """The values of a column, with words a little apart so that equal ones do not hide each other; always the same."""
+    if not column.words:
+        return column.values
+    return np.asarray(column.values + (np.arange(len(column.values)) * 0.618 % 1 - 0.5) * 0.3)
 
 
 def plot_scatter(info: ScatterInfo, *, dark: bool = False, height: int = 420) -> go.Figure:
-    """A point a run, coloured by the third column; red crosses at the upper edge are runs that diverged."""
+    """One point per run, coloured by the third column; red crosses at the upper edge are runs that diverged."""
     import plotly.graph_objects as go
 
     figure, palette = go.Figure(), theme.palette(dark)
-    ground = theme.BACKGROUND["dark" if dark else "light"]
     x, y = apart(info.x), apart(info.y)
-    there = np.isfinite(x) & np.isfinite(y)
+    present = np.isfinite(x) & np.isfinite(y)
     hover = [
         f"<b>{theme.plain(label)}</b><br>"
         + "<br>".join(
-            f"{theme.plain(theme.shortened(each.name))} {theme.plain(theme.shortened(each.text(place)))}"
-            for each in (info.x, info.y, info.colour)
+            f"{theme.plain(theme.shortened(column.name))} {theme.plain(theme.shortened(column.text(place)))}"
+            for column in (info.x, info.y, info.colour)
         )
         for place, label in enumerate(info.labels)
     ]
 
     def points(which: np.ndarray, marker: dict[str, Any], **more: Any) -> None:
-        texts = [text for text, kept in zip(hover, which, strict=True) if kept]
+        texts = [text for text, chosen in zip(hover, which, strict=True) if chosen]
         figure.add_scatter(
-            x=x[which], y=y[which], mode="markers", marker={"size": 9, "line": {"width": 1, "color": ground}} | marker,
-            text=texts, hovertemplate="%{text}<extra></extra>", **more,
-        )  # fmt: skip
+            x=x[which],
+            y=y[which],
+            mode="markers",
+            marker={"size": 9, "line": {"width": 1, "color": theme.background(dark)}} | marker,
+            text=texts,
+            hovertemplate="%{text}<extra></extra>",
+            **more,
+        )
 
     if info.colour.words:
         places = theme.colour_indices(info.colour.words)
         for place, word in enumerate(info.colour.words):
-            points(
-                there & (info.colour.values == place), {"color": palette[places[word]]},
-                name=theme.plain(theme.shortened(word)),
-            )  # fmt: skip
+            name = theme.plain(theme.shortened(word))
+            points(present & (info.colour.values == place), {"color": palette[places[word]]}, name=name)
     else:
         shade = info.colour.drawn
         ticks = _ticks(info.colour) if info.colour.log else {}
         bar = {"title": {"text": theme.plain(theme.shortened(info.colour.name, 24))}, "thickness": 10, **ticks}
         scale = [[0, palette[0]], [0.5, "#8a8f98"], [1, palette[1]]]
-        known = there & np.isfinite(shade)
-        points(
-            known, {"color": shade[known], "colorscale": scale, "colorbar": bar | {"outlinewidth": 0}}, showlegend=False
-        )
-        points(there & ~np.isfinite(shade), {"color": palette[6]}, showlegend=False)
-    lost = info.diverged & np.isfinite(x)
-    if lost.any():
-        figure.add_scatter(
-            x=x[lost], y=[0.985] * int(lost.sum()), yaxis="y2", mode="markers", name="diverged",
-            marker={
-                "symbol": "x-thin", "size": 9,
-                "line": {"width": 2.5, "color": theme.DIVERGED["dark" if dark else "light"]},
-            },
-            text=[text for text, kept in zip(hover, lost, strict=True) if kept],
+        coloured = present & np.isfinite(shade)
+        marker = {"color": shade[coloured], "colorscale": scale, "colorbar": bar | {"outlinewidth": 0}}
+        points(coloured, marker, showlegend=False)
+        points(present & ~np.isfinite(shade), {"color": theme.ink(dark)}, showlegend=False)
+    diverged = info.diverged & np.isfinite(x)
+    if diverged.any():
+        at_edge(
+            figure,
+            x[diverged],
+            cross(dark),
+            name="diverged",
+            text=[text for text, chosen in zip(hover, diverged, strict=True) if chosen],
             hovertemplate="%{text}<br>diverged<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(**theme.layout(dark, x=info.x.name, y=info.y.name, height=height))
     figure.update_xaxes(**axis(info.x))
-    figure.update_yaxes(**axis(info.y))
-    if lost.any():
-        # The crosses stand at the edge of the frame, whatever the scale below them.
-        figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+    figure.update_layout(yaxis=axis(info.y))
     return figure

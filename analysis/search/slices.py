@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.figures import theme
-from analysis.figures.value_axis import Scale, grey, scale, value_axis
-from analysis.search.history import TrialResult, at_edge, heights_of, hover, spread
+from analysis.figures.traces import seed_line
+from analysis.figures.value_axis import Scale, scale, value_axis
+from analysis.search.history import TrialResult, heights_of, hover, off_scale, spread
 from analysis.search.relations import Column, apart, axis, column
 from analysis.statistics import number
 from tracking.schema import MAXIMIZE, Outcome
@@ -31,27 +32,27 @@ class SliceInfo:
 
     key: str
     values: Column
-    """What each trial has of it."""
+    """The value of each trial."""
     trials: list[TrialResult]
     best: int | None
     """Position of the best of them."""
     metric: str
     direction: str
     scale: Scale
-    """Of all trials: the slices of a sweep share their vertical axis."""
+    """The scale of all trials: the slices of a sweep share their vertical axis."""
 
     @property
     def edge(self) -> str:
         """`lowest` or `highest` if the best trial has the outermost value of those tried; else nothing."""
-        known = np.unique(self.values.values[np.isfinite(self.values.values)])
-        if self.best is None or self.values.words or len(known) < ENOUGH_VALUES:
+        tried = np.unique(self.values.values[np.isfinite(self.values.values)])
+        if self.best is None or self.values.words or len(tried) < ENOUGH_VALUES:
             return ""
         value = self.values.values[self.best]
-        return "lowest" if value == known[0] else "highest" if value == known[-1] else ""
+        return "lowest" if value == tried[0] else "highest" if value == tried[-1] else ""
 
     @property
     def warning(self) -> str:
-        """That the best lies at the edge of what was tried: plain text, or nothing."""
+        """A sentence where the best lies at the edge of what was tried; nothing where it does not."""
         if not self.edge:
             return ""
         value = number(float(self.values.values[self.best or 0]))
@@ -71,16 +72,16 @@ def slice_info(trials: Sequence[TrialResult], key: str, metric: str, direction: 
         metric: What the objective is called.
         direction: "minimize" or "maximize".
     """
-    own = [trial for trial in trials if _present(trial.params.get(key))]
-    told = [place for place, trial in enumerate(own) if trial.told]
+    present = [trial for trial in trials if _present(trial.params.get(key))]
+    finished = [place for place, trial in enumerate(present) if trial.told]
     better = max if direction == MAXIMIZE else min
-    best = better(told, key=lambda place: own[place].mean) if told else None
-    values = column(key, [trial.params[key] for trial in own])
-    return SliceInfo(key, values, own, best, metric, direction, scale(heights_of(trials), direction))
+    best = better(finished, key=lambda place: present[place].mean) if finished else None
+    values = column(key, [trial.params[key] for trial in present])
+    return SliceInfo(key, values, present, best, metric, direction, scale(heights_of(trials), direction))
 
 
 def _level(values: Column) -> dict[str, Any]:
-    """Of a panel's logarithmic ticks only the powers of ten get a number if all of them would have to be slanted."""
+    """Level ticks: only powers of ten get a number if all numbers of a logarithmic axis would have to be slanted."""
     if values.words or not values.log:
         return {}
     ticks = theme.log_ticks(*values.range)
@@ -94,35 +95,36 @@ def _level(values: Column) -> dict[str, Any]:
 
 
 def plot_slice(info: SliceInfo, *, dark: bool = False, height: int = 250) -> go.Figure:
-    """A dot a trial with the range of its seeds; the best ringed, pruned ones hollow, diverged ones red crosses."""
+    """One dot per trial with the range of its seeds; the best ringed, pruned ones hollow, diverged ones red crosses."""
     import plotly.graph_objects as go
 
-    figure, accent, faint = go.Figure(), theme.palette(dark)[0], grey(dark)
+    figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)
     x = apart(info.values)
-    held = [place for place, trial in enumerate(info.trials) if info.scale.holds(trial.height)]
-    told = [place for place in held if info.trials[place].told]
-    xs, ys = spread([info.trials[place] for place in told], x[told].tolist())
+    shown = [place for place, trial in enumerate(info.trials) if info.scale.holds(trial.height)]
+    finished = [place for place in shown if info.trials[place].told]
+    xs, ys = spread([info.trials[place] for place in finished], x[finished].tolist())
     if xs:
-        figure.add_scatter(
-            x=xs, y=ys, mode="lines", line={"width": 1.2, "color": theme.translucent(faint, 0.6)}, hoverinfo="skip",
-        )  # fmt: skip
+        seed_line(figure, xs, ys, faint, width=1.2, opacity=0.6, hoverinfo="skip")
 
     def dots(places: list[int], marker: dict[str, object]) -> None:
         if places:
             figure.add_scatter(
-                x=x[places], y=[info.trials[place].height for place in places], mode="markers", marker=marker,
-                text=[hover(info.trials[place]) for place in places], hovertemplate="%{text}<extra></extra>",
-            )  # fmt: skip
+                x=x[places],
+                y=[info.trials[place].height for place in places],
+                mode="markers",
+                marker=marker,
+                text=[hover(info.trials[place]) for place in places],
+                hovertemplate="%{text}<extra></extra>",
+            )
 
-    pruned = [place for place in held if info.trials[place].outcome == Outcome.PRUNED]
+    pruned = [place for place in shown if info.trials[place].outcome == Outcome.PRUNED]
     dots(pruned, {"size": 6, "symbol": "circle-open", "color": faint, "line": {"width": 1.4}})
-    dots(told, {"size": 7, "color": theme.translucent(accent, 0.7)})
+    dots(finished, {"size": 7, "color": theme.translucent(accent, 0.7)})
     if info.best is not None:
-        ink = theme.palette(dark)[6]
-        dots([info.best], {"size": 10, "color": accent, "line": {"width": 2, "color": ink}})
+        dots([info.best], {"size": 10, "color": accent, "line": {"width": 2, "color": theme.ink(dark)}})
     figure.update_layout(**theme.layout(dark, x=theme.shortened(info.key, 40), y=info.metric, height=height))
     figure.update_xaxes(**axis(info.values) | _level(info.values))
     value_axis(figure, info.scale)
-    at_edge(figure, list(zip(info.trials, x.tolist(), strict=True)), info.scale, info.direction, dark=dark)
+    off_scale(figure, list(zip(info.trials, x.tolist(), strict=True)), info.scale, info.direction, dark=dark)
     figure.update_layout(showlegend=False)
     return figure

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from analysis.figures import theme
-from analysis.figures.value_axis import grey
 from analysis.runs.ranking import RUNNING
 from analysis.statistics import number
 from tracking.schema import CONFIRM_PHASE, Outcome
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST: Final = 3000
-"""Bars drawn at most, the latest: more are no figure."""
+"""The latest so many bars are drawn: with more nothing could be made out."""
 SHORT: Final = {"hours": "h", "minutes": "min", "seconds": "s"}
 LABELLED_CUTS: Final = 4
 LONG_IDLE: Final = 0.05
@@ -34,7 +33,7 @@ UNITS: Final = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 
 
 @dataclass(frozen=True)
-class Span:
+class RunSpan:
     """One run on the timeline, in seconds since the first run began."""
 
     run_id: str
@@ -63,10 +62,10 @@ class Span:
 class TimelineInfo:
     """What `plot_timeline` draws."""
 
-    spans: list[Span]
-    """In the order in which they began."""
+    spans: list[RunSpan]
+    """The runs in the order in which they began."""
     lanes: int
-    """Runs trained at one time, at most."""
+    """The largest number of runs that were trained at one time."""
     cuts: list[tuple[float, float]]
     """(where it lies in the figure, how many seconds are cut out there)."""
 
@@ -94,13 +93,14 @@ class TimelineInfo:
         text = f"At most {many}; over {number(self.length / seconds, 2)} {name} the lanes were busy {self.busy:.0%}"
         if self.cuts:
             text += f", without {_time(sum(seconds for _, seconds in self.cuts))} in which nothing ran"
-        again = sum(not span.counts for span in self.spans)
-        return f"{text}; {again} pale {'runs were' if again > 1 else 'run was'} trained again." if again else f"{text}."
+        if repeated := sum(not span.counts for span in self.spans):
+            text += f"; {repeated} pale {'runs were' if repeated > 1 else 'run was'} trained again"
+        return f"{text}."
 
 
 def _time(seconds: float) -> str:
     """`35 minutes`."""
-    name, unit = next((each for each in UNITS if seconds >= 2 * each[1]), UNITS[-1])
+    name, unit = next((candidate for candidate in UNITS if seconds >= 2 * candidate[1]), UNITS[-1])
     return f"{number(seconds / unit, 2)} {name}"
 
 
@@ -128,9 +128,9 @@ def cuts_of(starts: Sequence[float], ends: Sequence[float]) -> tuple[list[float]
     cut, before, marks = 0.0, [], []
     for start, gap in zip(starts, gaps, strict=True):
         if gap > LONG_IDLE * trained > 0:
-            kept = LONG_IDLE / 2 * trained
-            cut += gap - kept
-            marks.append((start - cut - kept / 2, gap - kept))
+            shown = LONG_IDLE / 2 * trained
+            cut += gap - shown
+            marks.append((start - cut - shown / 2, gap - shown))
         before.append(cut)
     return before, marks
 
@@ -144,14 +144,14 @@ def lanes_of(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
     """
     busy: list[tuple[float, int]] = []
     free: list[int] = []
-    lanes, made = [], 0
+    lanes, count = [], 0
     for start, end in zip(starts, ends, strict=True):
         while busy and busy[0][0] <= start:
             heapq.heappush(free, heapq.heappop(busy)[1])
         if free:
             lane = heapq.heappop(free)
         else:
-            lane, made = made, made + 1
+            lane, count = count, count + 1
         heapq.heappush(busy, (end, lane))
         lanes.append(lane)
     return lanes
@@ -161,7 +161,7 @@ def timeline_info(runs: pd.DataFrame, now_ms: float) -> TimelineInfo:
     """When each run was trained.
 
     Args:
-        runs: One row a run, those that do not count too: run_id, name, outcome, counts, phase, start_time, end_time
+        runs: One row per run, those that do not count too: run_id, name, outcome, counts, phase, start_time, end_time
             (milliseconds, missing while it runs).
         now_ms: The present: where runs end that have not ended.
     """
@@ -176,22 +176,29 @@ def timeline_info(runs: pd.DataFrame, now_ms: float) -> TimelineInfo:
     lanes = lanes_of(starts, stops)
     before, cuts = cuts_of(starts, stops)
     spans = [
-        Span(
-            str(row["run_id"]), str(row["name"]), str(row["outcome"]), row["phase"] == CONFIRM_PHASE,
-            bool(row["counts"]), start, stop, lane, cut,
+        RunSpan(
+            run_id=str(row["run_id"]),
+            name=str(row["name"]),
+            outcome=str(row["outcome"]),
+            confirms=row["phase"] == CONFIRM_PHASE,
+            counts=bool(row["counts"]),
+            start=start,
+            end=stop,
+            lane=lane,
+            cut=cut,
         )
         for row, start, stop, lane, cut in zip(frame.to_dict("records"), starts, stops, lanes, before, strict=True)
-    ]  # fmt: skip
+    ]
     return TimelineInfo(spans, max(lanes) + 1, cuts)
 
 
 def _looks(dark: bool) -> dict[str, dict[str, Any]]:
     """Outcome -> its bar. Each differs from the others in lightness or pattern, not in hue alone."""
-    palette, faint = theme.palette(dark), grey(dark)
+    palette, faint = theme.palette(dark), theme.grey(dark)
     return {
         Outcome.OK.value: {"color": theme.translucent(palette[0], 0.8)},
         Outcome.PRUNED.value: {"color": theme.translucent(faint, 0.55)},
-        Outcome.DIVERGED.value: {"color": theme.DIVERGED["dark" if dark else "light"]},
+        Outcome.DIVERGED.value: {"color": theme.diverged(dark)},
         Outcome.STOPPED.value: {"color": faint, "pattern": {"shape": "/", "size": 5, "solidity": 0.35}},
         Outcome.CRASHED.value: {"color": palette[1], "pattern": {"shape": "x", "size": 5, "solidity": 0.4}},
         RUNNING: {"color": theme.translucent(palette[0], 0.35)},
@@ -199,31 +206,37 @@ def _looks(dark: bool) -> dict[str, dict[str, Any]]:
 
 
 def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
-    """A bar a run, a row a lane, by what became of it; runs that do not count are pale, confirm runs outlined."""
+    """One bar per run, one row per lane, coloured by outcome; runs that do not count pale, confirm runs outlined."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     name, seconds = info.unit
     drawn = info.spans[-MOST:]
-    ground = theme.BACKGROUND["dark" if dark else "light"]
-    ink = theme.translucent(theme.palette(dark)[6], 0.75)
+    ground = theme.background(dark)
+    ink = theme.translucent(theme.ink(dark), 0.75)
     for outcome, look in _looks(dark).items():
-        own = [span for span in drawn if span.outcome == outcome]
-        if not own:
+        group = [span for span in drawn if span.outcome == outcome]
+        if not group:
             continue
         figure.add_bar(
-            x=[span.seconds / seconds for span in own], base=[span.drawn / seconds for span in own],
-            y=[span.lane for span in own], orientation="h", width=0.72, name=outcome,
-            marker=look | {
-                "opacity": [1.0 if span.counts else 0.35 for span in own],
+            x=[span.seconds / seconds for span in group],
+            base=[span.drawn / seconds for span in group],
+            y=[span.lane for span in group],
+            orientation="h",
+            width=0.72,
+            name=outcome,
+            marker=look
+            | {
+                "opacity": [1.0 if span.counts else 0.35 for span in group],
                 "line": {
-                    "width": [1.2 if span.confirms else 0.6 for span in own],
-                    "color": [ink if span.confirms else ground for span in own],
+                    "width": [1.2 if span.confirms else 0.6 for span in group],
+                    "color": [ink if span.confirms else ground for span in group],
                 },
             },
-            text=[f"<b>{theme.plain(theme.shortened(span.name, 60))}</b><br>{_said(span)}" for span in own],
-            textposition="none", hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+            text=[f"<b>{theme.plain(theme.shortened(span.name, 60))}</b><br>{_said(span)}" for span in group],
+            textposition="none",
+            hovertemplate="%{text}<extra></extra>",
+        )
     figure.update_layout(
         **theme.layout(
             dark,
@@ -234,22 +247,29 @@ def plot_timeline(info: TimelineInfo, *, dark: bool = False) -> go.Figure:
     )
     figure.update_layout(barmode="overlay", bargap=0.2, legend={"y": -0.3 if info.lanes < 4 else -0.16})
     figure.update_yaxes(
-        tickvals=list(range(info.lanes)), ticktext=[str(lane + 1) for lane in range(info.lanes)], showgrid=False,
+        tickvals=list(range(info.lanes)),
+        ticktext=[str(lane + 1) for lane in range(info.lanes)],
+        showgrid=False,
         range=[info.lanes - 0.5, -0.5],
-    )  # fmt: skip
+    )
     figure.update_xaxes(showgrid=True, rangemode="tozero")
     for place, idle in info.cuts:
-        figure.add_vline(x=place / seconds, line={"width": 1, "dash": "dot", "color": grey(dark)})
+        figure.add_vline(x=place / seconds, line={"width": 1, "dash": "dot", "color": theme.grey(dark)})
         if len(info.cuts) <= LABELLED_CUTS:
             figure.add_annotation(
-                x=place / seconds, y=1, yref="paper", yanchor="bottom", text=_short(idle), showarrow=False,
-                font={"size": 11, "color": grey(dark)},
-            )  # fmt: skip
+                x=place / seconds,
+                y=1,
+                yref="paper",
+                yanchor="bottom",
+                text=_short(idle),
+                showarrow=False,
+                font={"size": 11, "color": theme.grey(dark)},
+            )
     if info.cuts:
         figure.update_layout(margin={"t": 24})
     return figure
 
 
-def _said(span: Span) -> str:
+def _said(span: RunSpan) -> str:
     words = ["confirm" if span.confirms else "", span.outcome, "" if span.counts else "superseded"]
     return f"{', '.join(filter(None, words))}, {number(span.seconds, 3)} s"

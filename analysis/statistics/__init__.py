@@ -1,6 +1,9 @@
 """The statistics under every comparison: differences, intervals, exact tests, corrected p-values.
 
-Verdicts, standings and seeds stand on them, in files of their own.
+A verdict's p takes this path, each file calling the next: `verdicts` corrects the p-values of all questions for each
+other and decides, `evidence` pairs two groups and counts their diverged runs, `differences` subtracts their finite
+results, `exact` counts the deals of chance. `standings` rank many groups by verdicts; `seeds` says how many more seeds
+make a verdict possible.
 """
 
 from analysis.statistics.best_of import best_weights, expected_best

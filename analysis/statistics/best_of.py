@@ -32,13 +32,13 @@ def expected_best(
     which is biased; subsets are not (Tang et al. 2020, Showing your work doesn't always work).
 
     Args:
-        values: Finite results, one a trial: N with those that diverged.
-        budget: How many trials, 1 to N; several budgets give several answers.
+        values: Finite results, one per trial: N with those that diverged.
+        budget: How many trials, 1 to N; several budgets give several expectations.
         direction: What is best: "minimize" or "maximize".
         diverged: How many more trials diverged. A budget that they alone could use up has no best: nan.
 
     Returns:
-        One number a budget, an array of no dimension for one budget.
+        One number per budget, an array of no dimension for one budget.
     """
     check_direction(direction)
     if diverged < 0:
@@ -47,12 +47,12 @@ def expected_best(
     x = x if direction == MINIMIZE else x[::-1]
     total = len(x) + diverged
     budgets = np.asarray(budget)
-    found = np.empty(budgets.shape)
+    expected = np.empty(budgets.shape)
     for place, k in np.ndenumerate(budgets):
         if not 1 <= k <= total or k != int(k):
             raise ValueError(f"budget: {k} is not allowed; allowed: 1 to {total}, the number of trials")
         if k <= diverged:
-            found[place] = math.nan
+            expected[place] = math.nan
             continue
-        found[place] = float(best_weights(len(x), total, int(k)) @ x)
-    return found
+        expected[place] = float(best_weights(len(x), total, int(k)) @ x)
+    return expected

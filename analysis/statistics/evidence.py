@@ -1,6 +1,9 @@
-"""What the runs of two groups say about which is better: the evidence, and the rule that decides on it.
+"""The evidence on which of two groups is better, before any correction, and the rule that decides on it.
 
-The rule is told in analysis.statistics.verdicts, which puts it into words.
+On the way of a verdict's p, this file pairs and counts: it pairs two groups on their seeds, counts the runs that
+diverged, hands the finite results to `analysis.statistics.differences`, and takes that exact test, or one of ranks
+where runs of one group alone diverged (`analysis.statistics.worst_rank`). `analysis.statistics.verdicts` states the
+rule, corrects p for all the questions asked together, and calls `decide`.
 """
 
 from __future__ import annotations
@@ -10,12 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analysis.statistics import exact
+import numpy as np
+
 from analysis.statistics.differences import Difference, difference
-from analysis.statistics.exact import Test
+from analysis.statistics.exact import (
+    Test,
+    one_sided_binomial,
+    one_sided_hypergeometric,
+    permutation,
+    sign_flip,
+)
 from analysis.statistics.intervals import ENOUGH_FOR_AN_INTERVAL
 from analysis.statistics.samples import Sample, shared_precision
 from analysis.statistics.seeds import Prospect, Ranks
+from analysis.statistics.worst_rank import shared_ranks, signed_ranks, worst_rank_flip, worst_rank_permutation
 
 
 class Decision(StrEnum):
@@ -32,18 +43,25 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the runs of two groups say before any correction."""
+    """What the runs of two groups say before any correction.
+
+    A side is 1 if it is that of `a` (`a` is better), -1 if it is that of `b`, 0 if it is neither's.
+    """
 
     a: Sample
     b: Sample
     finite: Difference
+    """The difference of the finite results (of the pairs in which both are finite), a minus b."""
     test: Test
+    """The exact test of which is better: that of the difference, or of the ranks where runs of one alone diverged."""
     ranks: Ranks
-    """What it tests if these are ranks: where runs of one group alone diverged."""
-    side: int
-    """Which the test points at: 1 if `a` is better, -1 if `b` is, 0 if neither."""
-    first: int
-    """Which ranks first: by share of diverged runs, then by mean."""
+    """The ranks that it tests; empty where it tests the difference."""
+    test_side: int
+    """The side that the test points at."""
+    ranked_side: int
+    """The side that ranks first: by the share of diverged runs, then by the mean."""
+    interval_side: int
+    """The side for which the interval of the finite differences speaks; 0 if the interval holds zero."""
     n_a: int
     n_b: int
     diverged_a: int
@@ -53,11 +71,10 @@ class Evidence:
     """Whether the interval of the diverged shares excludes that they are equal."""
     equivalence: Test
     """The two one-sided tests against the margin as one; its p is 1 where there is no margin, or runs diverged."""
-    alone: int
-    """Runs of a seed that the other group has not."""
+    without_partner: int
+    """How many runs have a seed that the other group does not have."""
     level: float
-    points: int
-    """Which the interval of the finite differences says is better; 0 if it holds zero."""
+    """The level of the interval."""
 
     @property
     def alpha(self) -> float:
@@ -71,12 +88,12 @@ class Evidence:
 
     @property
     def one_diverged(self) -> bool:
-        """Whether there is a pair (a run of independent groups) in which one alone diverged."""
+        """Whether one group alone diverged in some pair; of independent groups, whether any run diverged."""
         return self.diverged_a != self.diverged_both or self.diverged_b != self.diverged_both
 
     @property
-    def telling(self) -> int:
-        """Pairs that could tell which is better; the smaller group's runs where there are no pairs."""
+    def informative(self) -> int:
+        """How many pairs could show which is better; the smaller group's runs where there are no pairs."""
         return self.n_a - self.diverged_both if self.paired else min(self.n_a, self.n_b)
 
     @property
@@ -85,19 +102,19 @@ class Evidence:
         return min(self.test.smallest_p, self.equivalence.smallest_p)
 
     @property
-    def better(self) -> Prospect:
-        """What the test of which is better could come to with more seeds."""
+    def better_prospect(self) -> Prospect:
+        """The least p of the test of which is better, with more seeds."""
         return Prospect(self.test, self.n_a, None if self.paired else self.n_b, self.ranks)
 
     @property
-    def same(self) -> Prospect:
-        """What the tests against the margin could come to with more seeds."""
+    def equivalence_prospect(self) -> Prospect:
+        """The least p of the tests against the margin, with more seeds."""
         return Prospect(self.equivalence, self.n_a, None if self.paired else self.n_b)
 
     @property
     def hopeless(self) -> bool:
-        """Whether all results are the same and there is no margin: nothing tells how many seeds would differ."""
-        return self.better.alike and self.same.alike
+        """Whether all results are the same and there is no margin: no number of seeds can be named."""
+        return self.better_prospect.alike and self.equivalence_prospect.alike
 
 
 def _side(value: float) -> int:
@@ -105,7 +122,7 @@ def _side(value: float) -> int:
 
 
 def _paired_on(a: Sample, b: Sample) -> str | None:
-    """What to pair on: the seeds, if the smaller group shares more than half of its own."""
+    """What to pair on: the seeds, if the other group has more than half of the smaller group's; None if not."""
     if a.paired_on is None or a.paired_on != b.paired_on:
         return None
     shared = len(a.keys & b.keys)
@@ -120,123 +137,189 @@ def _equivalence(a: Sequence[float], b: Sequence[float], between: Difference, ma
     if between.paired_on is not None:
         x = [left - right for left, right in zip(a, b, strict=True)]
         tests = [
-            exact.sign_flip((value + margin for value in x), resolution=least),
-            exact.sign_flip((margin - value for value in x), resolution=least),
+            sign_flip((value + margin for value in x), resolution=least),
+            sign_flip((margin - value for value in x), resolution=least),
         ]
     else:
         tests = [
-            exact.permutation([value + margin for value in a], b, resolution=least),
-            exact.permutation([value + margin for value in b], a, resolution=least),
+            permutation([value + margin for value in a], b, resolution=least),
+            permutation([value + margin for value in b], a, resolution=least),
         ]
     upper = max(test.upper for test in tests)
     smallest_p = max(test.smallest_p for test in tests)
     return Test(min(1.0, 2 * upper), upper, 1.0, smallest_p, tests[0].size, f"{tests[0].name}s against the margin")
 
 
-def _tested_pairs(worse: Sequence[float], only_a: int, only_b: int, between: Difference) -> tuple[Test, Ranks]:
-    """The test of pairs, and the ranks that it is of.
+def _test_of_pairs(worse: Sequence[float], only_a: int, only_b: int, finite: Difference) -> tuple[Test, Ranks]:
+    """The test of which is better in pairs, and the ranks that it tests.
 
     Args:
         worse: How much worse `a` is in each pair in which both are finite.
         only_a: Pairs in which `a` alone diverged.
         only_b: Pairs in which `b` alone diverged.
-        between: The difference where both are finite.
+        finite: The difference where both are finite.
     """
     if not only_a + only_b:
-        return between.test, ()
+        return finite.test, ()
     lost = [*[math.inf] * only_a, *[-math.inf] * only_b]
-    signed = exact.signed_ranks(worse, between.resolution).tolist()
-    return exact.worst_rank_flip([*worse, *lost], between.resolution), (tuple(sorted([*signed, *lost])),)
+    signed = signed_ranks(worse, finite.resolution).tolist()
+    return worst_rank_flip([*worse, *lost], finite.resolution), (tuple(sorted([*signed, *lost])),)
 
 
-def _tested_groups(a: Sequence[float], b: Sequence[float], between: Difference) -> tuple[Test, Ranks]:
-    """The test of independent groups, and the ranks that it is of.
+def _test_of_groups(a: Sequence[float], b: Sequence[float], finite: Difference) -> tuple[Test, Ranks]:
+    """The test of which of two independent groups is better, and the ranks that it tests.
 
     Args:
         a: Results of one group: low is good, and inf has diverged.
-        b: Those of the other.
-        between: The difference of those that are finite.
+        b: Results of the other group.
+        finite: The difference of those that are finite.
     """
     if math.inf not in a and math.inf not in b:
-        return between.test, ()
+        return finite.test, ()
     ranks = tuple(
-        tuple(sorted(math.inf if math.isinf(value) else rank for value, rank in zip(values, own.tolist(), strict=True)))
-        for values, own in zip((a, b), exact.shared_ranks(a, b, between.resolution), strict=True)
+        tuple(sorted(np.where(np.isinf(values), math.inf, ranked).tolist()))
+        for values, ranked in zip((a, b), shared_ranks(a, b, finite.resolution), strict=True)
     )
-    return exact.worst_rank_permutation(a, b, between.resolution), ranks
+    return worst_rank_permutation(a, b, finite.resolution), ranks
 
 
-def weigh(a: Sample, b: Sample, sign: int, margin: float | None, level: float, comparisons: int) -> Evidence:
-    """The evidence of two groups.
+@dataclass(frozen=True)
+class _Comparison:
+    """The runs of two groups set against each other, paired or not."""
+
+    left: list[float]
+    """The finite results of `a` that are compared: of the pairs in which both are finite, or all."""
+    right: list[float]
+    finite: Difference
+    test: Test
+    ranks: Ranks
+    n_a: int
+    n_b: int
+    diverged_a: int
+    diverged_b: int
+    diverged_both: int
+    shares_p: float
+    """The one-sided p of the exact test that the shares of diverged runs are equal."""
+    without_partner: int
+
+
+def _paired(a: Sample, b: Sample, paired_on: str, sign: int, level: float, comparisons: int) -> _Comparison:
+    keys = [key for key in [*a.values, *a.diverged] if key in b.keys]
+    both = [key for key in keys if key in a.values and key in b.values]
+    only_a = sum(key in a.diverged and key in b.values for key in keys)
+    only_b = sum(key in b.diverged and key in a.values for key in keys)
+    diverged_both = len(keys) - len(both) - only_a - only_b
+    left, right = [a.values[key] for key in both], [b.values[key] for key in both]
+    finite = difference(
+        dict(zip(both, left, strict=True)),
+        dict(zip(both, right, strict=True)),
+        paired_on,
+        level=level,
+        comparisons=comparisons,
+        precision=shared_precision(a, b),
+    )
+    worse = [sign * (x - y) for x, y in zip(left, right, strict=True)]
+    test, ranks = _test_of_pairs(worse, only_a, only_b, finite)
+    return _Comparison(
+        left,
+        right,
+        finite,
+        test,
+        ranks,
+        n_a=len(keys),
+        n_b=len(keys),
+        diverged_a=only_a + diverged_both,
+        diverged_b=only_b + diverged_both,
+        diverged_both=diverged_both,
+        shares_p=one_sided_binomial(max(only_a, only_b), only_a + only_b),
+        without_partner=len(a.keys ^ b.keys),
+    )
+
+
+def _independent(a: Sample, b: Sample, sign: int, level: float, comparisons: int) -> _Comparison:
+    left, right = list(a.values.values()), list(b.values.values())
+    diverged_a, diverged_b = len(a.diverged), len(b.diverged)
+    finite = difference(left, right, level=level, comparisons=comparisons, precision=shared_precision(a, b))
+    test, ranks = _test_of_groups(
+        [*(sign * x for x in left), *[math.inf] * diverged_a],
+        [*(sign * x for x in right), *[math.inf] * diverged_b],
+        finite,
+    )
+    return _Comparison(
+        left,
+        right,
+        finite,
+        test,
+        ranks,
+        n_a=a.n,
+        n_b=b.n,
+        diverged_a=diverged_a,
+        diverged_b=diverged_b,
+        diverged_both=0,
+        shares_p=min(
+            one_sided_hypergeometric(diverged, drawn, diverged_a + diverged_b, a.n + b.n)
+            for diverged, drawn in ((diverged_a, a.n), (diverged_b, b.n))
+        ),
+        without_partner=0,
+    )
+
+
+def gather_evidence(a: Sample, b: Sample, sign: int, margin: float | None, level: float, comparisons: int) -> Evidence:
+    """The evidence on which of two groups is better.
 
     Args:
         a: The group that is judged.
         b: The group that it is compared with.
         sign: 1 if lower is better, -1 if higher is.
         margin: A difference that would not matter, or None.
-        level: Of the interval.
+        level: The level of the interval.
         comparisons: How many pairs of groups are compared.
     """
-    on, precision = _paired_on(a, b), shared_precision(a, b)
-    alpha = round(1 - level, 12)
-    if on is not None:
-        keys = [key for key in [*a.values, *a.diverged] if key in b.keys]
-        both = [key for key in keys if key in a.values and key in b.values]
-        only_a = sum(key in a.diverged and key in b.values for key in keys)
-        only_b = sum(key in b.diverged and key in a.values for key in keys)
-        n_a = n_b = len(keys)
-        diverged_both = len(keys) - len(both) - only_a - only_b
-        diverged_a, diverged_b = only_a + diverged_both, only_b + diverged_both
-        left, right = [a.values[key] for key in both], [b.values[key] for key in both]
-        found = difference(
-            dict(zip(both, left, strict=True)), dict(zip(both, right, strict=True)), on, level=level,
-            comparisons=comparisons, precision=precision,
-        )  # fmt: skip
-        tail = exact.one_sided_binomial(max(only_a, only_b), only_a + only_b)
-        worse = [sign * (x - y) for x, y in zip(left, right, strict=True)]
-        test, ranks = _tested_pairs(worse, only_a, only_b, found)
-        alone = len(a.keys ^ b.keys)
+    on = _paired_on(a, b)
+    if on is None:
+        compared = _independent(a, b, sign, level, comparisons)
     else:
-        left, right = list(a.values.values()), list(b.values.values())
-        n_a, n_b, diverged_a, diverged_b, diverged_both = a.n, b.n, len(a.diverged), len(b.diverged), 0
-        found = difference(left, right, level=level, comparisons=comparisons, precision=precision)
-        tail = min(
-            exact.one_sided_hypergeometric(more, drawn, diverged_a + diverged_b, n_a + n_b)
-            for more, drawn in ((diverged_a, n_a), (diverged_b, n_b))
-        )
-        test, ranks = _tested_groups(
-            [*(sign * x for x in left), *[math.inf] * diverged_a],
-            [*(sign * x for x in right), *[math.inf] * diverged_b],
-            found,
-        )
-        alone = 0
-    by_mean = -sign * _side(found.interval.mean)
-    shares = _side(diverged_b * n_a - diverged_a * n_b)
+        compared = _paired(a, b, on, sign, level, comparisons)
+    finite, test, ranks = compared.finite, compared.test, compared.ranks
+    by_mean = -sign * _side(finite.interval.mean)
+    by_rank_test = 0 if test.p == 1 else 1 if test.upper > 0.5 else -1
+    by_share = _side(compared.diverged_b * compared.n_a - compared.diverged_a * compared.n_b)
     return Evidence(
-        a, b, found, test, ranks,
-        side=(0 if test.p == 1 else 1 if test.upper > 0.5 else -1) if ranks else by_mean,
-        first=shares or by_mean,
-        n_a=n_a, n_b=n_b, diverged_a=diverged_a, diverged_b=diverged_b, diverged_both=diverged_both,
-        shares_differ=bool(shares) and tail <= alpha / 2,
-        equivalence=_equivalence(left, right, found, None if ranks else margin),
-        alone=alone, level=level, points=by_mean if found.excludes_zero else 0,
-    )  # fmt: skip
+        a,
+        b,
+        finite,
+        test,
+        ranks,
+        test_side=by_rank_test if ranks else by_mean,
+        ranked_side=by_share or by_mean,
+        interval_side=by_mean if finite.excludes_zero else 0,
+        n_a=compared.n_a,
+        n_b=compared.n_b,
+        diverged_a=compared.diverged_a,
+        diverged_b=compared.diverged_b,
+        diverged_both=compared.diverged_both,
+        shares_differ=bool(by_share) and compared.shares_p <= round(1 - level, 12) / 2,
+        equivalence=_equivalence(compared.left, compared.right, finite, None if ranks else margin),
+        without_partner=compared.without_partner,
+        level=level,
+    )
 
 
 def decide(e: Evidence, p: float, equivalent_p: float, margin: float | None, *, possible: bool) -> Decision:
-    """What can be said of a pair.
+    """The decision on a pair of groups, by the rule that `analysis.statistics.verdicts` states.
 
     Args:
-        e: Its evidence.
-        p: Of its test, as Holm corrected it.
-        equivalent_p: Of its tests against the margin, as Holm corrected it.
+        e: The evidence on the pair.
+        p: The p-value of its test, as Holm corrected it.
+        equivalent_p: The p-value of its tests against the margin, as Holm corrected it.
         margin: A difference that would not matter, or None.
         possible: Whether so many results could have decided.
     """
-    found = e.finite.interval
-    if margin is not None and -margin < found.low and found.high < margin and equivalent_p <= e.alpha:
+    gap = e.finite.interval
+    if margin is not None and -margin < gap.low and gap.high < margin and equivalent_p <= e.alpha:
         return Decision.NO_DIFFERENCE
-    supported = e.points == e.side or (e.one_diverged and e.shares_differ)
-    if p <= e.alpha and e.side and e.side == e.first and supported and e.telling >= ENOUGH_FOR_AN_INTERVAL:
-        return Decision.BETTER if e.side > 0 else Decision.WORSE
+    supported = e.interval_side == e.test_side or (e.one_diverged and e.shares_differ)
+    agree = e.test_side and e.test_side == e.ranked_side
+    if p <= e.alpha and agree and supported and e.informative >= ENOUGH_FOR_AN_INTERVAL:
+        return Decision.BETTER if e.test_side > 0 else Decision.WORSE
     return Decision.UNDECIDED if possible else Decision.TOO_FEW

@@ -19,7 +19,7 @@ def _short(value: float) -> str:
 
 @dataclass(frozen=True)
 class GeometricMean:
-    """A positive quantity over seeds: the geometric mean with the t-interval of its logarithms."""
+    """The geometric mean of a positive quantity over seeds, with the t-interval of its logarithms."""
 
     mean: float
     low: float
@@ -48,19 +48,21 @@ def geometric_mean(values: Iterable[float], sets: Sequence[int] | None = None) -
     """The geometric mean of values that are not negative, and its interval; nan are left out.
 
     Args:
-        values: One a run.
-        sets: Each run's training set, by its seed, -1 where it is not known: runs on one are one value.
+        values: One per run.
+        sets: Each run's training set, by its seed, -1 where it is not known: runs that share one are one value.
     """
     x = np.asarray(list(values), dtype=float)
     logarithms = np.log(x, out=np.full(len(x), math.nan), where=np.isfinite(x) & (x > 0))
-    found = interval(independent(logarithms.tolist(), [-1] * len(x) if sets is None else sets))
-    mean, low, high = (math.exp(value) for value in (found.mean, found.low, found.high))
-    return GeometricMean(mean, low, high, found.n, int((x == 0).sum()), int(np.isposinf(x).sum()))
+    of_logarithms = interval(independent(logarithms.tolist(), [-1] * len(x) if sets is None else sets))
+    mean, low, high = (math.exp(value) for value in (of_logarithms.mean, of_logarithms.low, of_logarithms.high))
+    return GeometricMean(
+        mean, low, high, of_logarithms.n, zeros=int((x == 0).sum()), infinite=int(np.isposinf(x).sum())
+    )
 
 
-def band(found: Iterable[GeometricMean], what: str = "the logarithms") -> str:
-    """How the intervals are named on a figure; nothing where there is none."""
-    sizes = {each.n for each in found if each.shown}
+def band(means: Iterable[GeometricMean], what: str = "the logarithms") -> str:
+    """`95% t-interval of the logarithms, n=3 to 5`: the intervals as a figure names them; empty where none is shown."""
+    sizes = {mean.n for mean in means if mean.shown}
     if not sizes:
         return ""
     n = f"n={min(sizes)}" + (f" to {max(sizes)}" if len(sizes) > 1 else "")

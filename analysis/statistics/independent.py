@@ -1,8 +1,8 @@
 """The independent values behind a mean: one per run, or one per training set or seed where several runs share one.
 
-Runs that differ in their initialisation alone are no independent draws of what a training set makes of a network: an
-interval over them would be too short. Their mean is one value. So is that of runs that repeat a seed, as where one rate
-was written in three ways: they say the same thing several times.
+Runs that differ only in their initialisation are not independent draws of what a training set makes of a network: an
+interval over them would be too short. So their mean is one value. The mean of runs that repeat a seed is one value too,
+as where one learning rate was written in three ways: such runs say the same thing several times.
 """
 
 from __future__ import annotations
@@ -17,47 +17,48 @@ from analysis.statistics.differences import Difference, difference
 from analysis.words import some
 
 SEEDS, DATASETS = "seeds", "training sets"
+"""The units of independent values: what has one value each."""
 
 
-def share(sets: Sequence[int]) -> bool:
-    """Whether several of a group's runs have one training set, or one seed.
+def any_shared(seeds: Sequence[int]) -> bool:
+    """Whether several of a group's runs share a training set, or a seed.
 
-    Runs that all have the same are no repeats of several values, but all that is known of one: they remain apart.
+    Runs that all share one are not repeats of several values, but the only knowledge of one value: they stay apart.
 
     Args:
-        sets: Each run's training set by its seed, or its seed; -1 where it is not known.
+        seeds: The seed of each run's training set, or each run's seed; -1 where it is not known.
     """
-    return 1 < len(set(sets)) < len(sets) and min(sets) >= 0
+    return 1 < len(set(seeds)) < len(seeds) and min(seeds) >= 0
 
 
 def shared_by(sets: Sequence[int], seeds: Sequence[int]) -> Sequence[int] | None:
-    """What the runs with one independent value have in common, per run; None where each run is a value of its own.
+    """For each run, the key that it shares with the runs of its independent value; None where no run shares one.
 
     Args:
         sets: Each run's training set, by its seed; -1 where it is not known.
         seeds: Each run's seed; -1 where it is not known.
     """
-    return next((keys for keys in (sets, seeds) if share(keys)), None)
+    return next((keys for keys in (sets, seeds) if any_shared(keys)), None)
 
 
 def means(values: Iterable[tuple[Hashable, float]]) -> dict[Hashable, float]:
-    """Key -> the mean of its values, in the order in which keys first appear."""
-    found: dict[Hashable, list[float]] = {}
+    """The mean of the values of each key, in the order in which keys first appear."""
+    by_key: dict[Hashable, list[float]] = {}
     for key, value in values:
-        found.setdefault(key, []).append(value)
-    return {key: sum(own) / len(own) for key, own in found.items()}
+        by_key.setdefault(key, []).append(value)
+    return {key: sum(numbers) / len(numbers) for key, numbers in by_key.items()}
 
 
-def kind(sets: Sequence[int]) -> str:
-    """Says what gives a group one independent value each: SEEDS or DATASETS."""
-    return DATASETS if share(sets) else SEEDS
+def unit_name(sets: Sequence[int]) -> str:
+    """What has one independent value each, SEEDS or DATASETS, by each run's training set."""
+    return DATASETS if any_shared(sets) else SEEDS
 
 
 def independent(values: Iterable[float], sets: Sequence[int], seeds: Sequence[int] = ()) -> list[float]:
-    """The independent values of a group, those of one training set or seed being one, their mean.
+    """The independent values of a group: those of runs that share a training set or a seed are one, their mean.
 
     Args:
-        values: One a run; what is not finite is left out.
+        values: One per run; what is not finite is left out.
         sets: Each run's training set, by its seed; -1 where it is not known.
         seeds: Each run's seed; -1 where it is not known.
     """
@@ -68,17 +69,17 @@ def independent(values: Iterable[float], sets: Sequence[int], seeds: Sequence[in
 
 
 def repeat_words(repeats: Mapping[int, int]) -> str:
-    """`seeds 0 to 4 come 3 times each: their mean counts once`; nothing where no seed is repeated.
+    """`seeds 0 to 4 come 3 times each: their mean counts once`; empty where no seed is repeated.
 
     Args:
-        repeats: Seed -> how many runs of the group have it.
+        repeats: For each seed, how many runs of the group have it.
     """
     several = {seed: count for seed, count in sorted(repeats.items()) if count > 1}
     if not several:
         return ""
     first, last, counts = min(several), max(several), set(several.values())
-    row = len(several) > 2 and last - first == len(several) - 1
-    which = f"{first} to {last}" if row else some([str(seed) for seed in several], 4)
+    consecutive = len(several) > 2 and last - first == len(several) - 1
+    which = f"{first} to {last}" if consecutive else some([str(seed) for seed in several], 4)
     often = f"{min(counts)} times" if len(counts) == 1 else f"{min(counts)} to {max(counts)} times"
     if len(several) == 1:
         return f"seed {which} comes {often}: its mean counts once"
@@ -86,13 +87,13 @@ def repeat_words(repeats: Mapping[int, int]) -> str:
 
 
 def gap(after: Mapping[Any, float], before: Mapping[Any, float], paired: bool) -> Difference:
-    """The mean of one group minus that of another.
+    """The mean of one group minus that of another, with its interval.
 
     Args:
-        after: The first one's values.
-        before: Those of the other.
-        paired: Whether a key means the same in both; they are paired then if the smaller shares more than half of its
-            own.
+        after: The values of the first group by key.
+        before: The values of the other group by key.
+        paired: Whether a key means the same in both; they are then paired if more than half of the smaller group's keys
+            are shared.
     """
     if paired and 2 * len(after.keys() & before.keys()) > min(len(after), len(before)):
         return difference(after, before, "seed")
@@ -100,26 +101,25 @@ def gap(after: Mapping[Any, float], before: Mapping[Any, float], paired: bool) -
 
 
 def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:
-    plain = pd.api.types.is_float_dtype(column)
-    return column if plain else pd.to_numeric(column, errors="coerce").astype(float)
+    return column if pd.api.types.is_float_dtype(column) else pd.to_numeric(column, errors="coerce").astype(float)
 
 
-def units(runs: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str, bool]:
-    """The values of one group.
+def independent_rows(runs: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str, bool]:
+    """The independent values of a group in several columns.
 
     Args:
-        runs: Its runs: `columns`, and where they exist seed and seed_data (-1: unknown).
+        runs: The group's runs: `columns`, and where they exist seed and seed_data (-1: unknown).
         columns: What is averaged.
 
     Returns:
-        One row an independent value, indexed by what runs of other groups share with it; what these rows are of, SEEDS
-        or DATASETS; whether the index can be shared, which positions cannot.
+        The values, one row per training set or seed; what the rows are, SEEDS or DATASETS; whether their index (the
+        training set or the seed) can pair them with rows of other groups, which mere positions cannot.
     """
     numbers = pd.DataFrame({name: _numbers(runs[name]) for name in columns})
-    if "seed_data" in runs and share(runs["seed_data"].tolist()):
+    if "seed_data" in runs and any_shared(runs["seed_data"].tolist()):
         return numbers.groupby(runs["seed_data"]).mean(), DATASETS, True
     seeds = runs["seed"] if "seed" in runs else pd.Series(-1, index=runs.index)
-    if share(seeds.tolist()):
+    if any_shared(seeds.tolist()):
         return numbers.groupby(seeds).mean(), SEEDS, True
     if len(runs) and seeds.is_unique and (seeds >= 0).all():
         return numbers.set_axis(seeds.tolist()), SEEDS, True

@@ -1,8 +1,8 @@
-"""Means with their intervals, and numbers as a reader wants them.
+"""Means with their t-intervals, and numbers as they are written in sentences and tables.
 
 A mean carries Student's t-interval at every n: mean +- t(1 - alpha/2, n - 1) s / sqrt(n), s the standard deviation with
 ddof 1. At the sizes that seeds come in (3, 5, 10) the percentile bootstrap covers 74, 83 and 89 % instead of 95 %.
-Rounding is no spread: a half-width at or below the resolution of the values (`analysis.statistics.exact`) is 0.
+Rounding is no spread: a half-width at or below the resolution of the values (`analysis.statistics.rounding`) is 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.statistics.exact import resolution
+from analysis.statistics.rounding import resolution
 
 ENOUGH_FOR_AN_INTERVAL: Final = 3
 """Below this many seeds a figure shows the dots only."""
@@ -37,7 +37,7 @@ class Interval:
 
     @property
     def size(self) -> Interval:
-        """The interval without the sign of its mean: how far two means lie apart, where words say which way."""
+        """The interval without the sign of its mean: how far two means lie apart, where words say the direction."""
         return replace(self, mean=abs(self.mean), low=abs(self.mean) - self.half, high=abs(self.mean) + self.half)
 
     @property
@@ -57,7 +57,7 @@ class Interval:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number with at most `digits` significant digits, `-` where there is none."""
+    """A number with at most `digits` significant digits, `–` where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     if value == 0:
@@ -101,13 +101,13 @@ def finite(name: str, values: Iterable[float]) -> np.ndarray:
 
 
 def check_share(name: str, value: float) -> None:
-    """Refuses what is no share strictly between 0 and 1."""
+    """Refuses a value that is not strictly between 0 and 1."""
     if not 0 < value < 1:
         raise ValueError(f"{name}: {value} is not allowed; allowed: more than 0 and less than 1")
 
 
 def _around(estimate: float, low: float, high: float, rounding: float) -> tuple[float, float]:
-    """The bounds of an interval; both the estimate itself where it is no wider than rounding."""
+    """The bounds of an interval; both are the estimate itself where the interval is no wider than rounding."""
     return (estimate, estimate) if (high - low) / 2 <= rounding else (low, high)
 
 
@@ -115,10 +115,10 @@ def interval(values: Iterable[float], level: float = 0.95, *, rounding: float | 
     """The mean of `values` and its t-interval.
 
     Args:
-        values: Finite numbers, one a seed. What diverged is counted by the caller, not averaged here.
+        values: Finite numbers, one per seed. What diverged is counted by the caller, not averaged here.
         level: The share of repetitions in which such an interval holds the true value.
-        rounding: The `analysis.statistics.exact.resolution` of the results where `values` are differences or means of
-            results; by default that of `values`.
+        rounding: The resolution of the results (`analysis.statistics.rounding`) where `values` are differences or means
+            of results; by default that of `values`.
     """
     check_share("level", level)
     x = finite("values", values)

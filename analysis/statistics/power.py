@@ -21,25 +21,23 @@ from typing import Final
 import numpy as np
 
 from analysis.statistics.exact import enough_each, enough_pairs
+from analysis.statistics.intervals import check_share, t_quantile
 
 SIMULATED_PAIRS: Final = 13
 """The largest number of pairs whose power is simulated; a few more where so many are needed at all."""
 SIMULATED_EACH: Final = 7
-"""The same for the size of each of two independent groups."""
+"""The largest size of each of two independent groups whose power is simulated."""
 AT_MOST: Final = 100_000
 """More seeds than this are not advised."""
 DRAWS: Final = 4_000
+"""Samples that are drawn to find the power."""
 _AT_ONCE: Final = 4_000_000
+"""Numbers that are held in memory at a time."""
 
 
 def _blocks(draws: np.ndarray, width: int) -> Iterator[np.ndarray]:
+    """The rows of `draws` in blocks, each of which takes `width` numbers per row in memory."""
     yield from np.array_split(draws, max(1, math.ceil(len(draws) * width / _AT_ONCE)))
-
-
-def _quantile_t(p: float, df: np.ndarray | float) -> np.ndarray:
-    from scipy.special import stdtrit
-
-    return np.asarray(stdtrit(df, p), dtype=float)
 
 
 def _kth_largest(rows: np.ndarray, k: int) -> np.ndarray:
@@ -47,37 +45,41 @@ def _kth_largest(rows: np.ndarray, k: int) -> np.ndarray:
 
 
 def decided_pairs(n: int, alpha: float) -> np.ndarray:
-    """For each drawn sample of n differences: the effect from which on both interval and sign flips decide."""
+    """For each drawn sample of n paired differences: the effect from which on both interval and sign flips decide."""
     members = ((np.arange(1, 2**n)[:, None] >> np.arange(n)) & 1).astype(float)
     weights = (members / members.sum(axis=1, keepdims=True)).T  # (n, subsets): a subset's mean
     k = math.floor(alpha * 2**n / 2)
-    t = _quantile_t(1 - alpha / 2, n - 1)
-    found = []
+    t = t_quantile(1 - alpha / 2, n - 1)
+    effects = []
     for z in _blocks(np.random.default_rng(n).normal(size=(DRAWS, n)), 2**n):
         by_interval = t * z.std(axis=1, ddof=1) / math.sqrt(n) - z.mean(axis=1)
-        found.append(np.maximum(by_interval, _kth_largest(-z @ weights, k)))
-    return np.concatenate(found)
+        effects.append(np.maximum(by_interval, _kth_largest(-z @ weights, k)))
+    return np.concatenate(effects)
 
 
 def decided_each(n: int, alpha: float) -> np.ndarray:
-    """The same for two independent groups of n results each, and Welch's interval."""
-    deals = np.array([np.isin(np.arange(2 * n), own) for own in itertools.combinations(range(2 * n), n)], dtype=float)
+    """For each drawn sample of two groups of n results: the effect from which on Welch's interval and deals decide."""
+    deals = np.array(
+        [np.isin(np.arange(2 * n), chosen) for chosen in itertools.combinations(range(2 * n), n)], dtype=float
+    )
     moved = n - deals[:, :n].sum(axis=1)
     deals, moved = deals[moved > 0], moved[moved > 0]
     weights = np.concatenate([-(1 - deals[:, :n]), deals[:, n:]], axis=1).T / moved  # (2 n, deals)
     k = math.floor(alpha * math.comb(2 * n, n) / 2)
-    found = []
+    effects = []
     for z in _blocks(np.random.default_rng(n).normal(size=(DRAWS, 2 * n)), math.comb(2 * n, n)):
         a, b = z[:, :n], z[:, n:]
-        own = np.stack([a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)]) / n
-        df = own.sum(axis=0) ** 2 * (n - 1) / (own**2).sum(axis=0)
-        by_interval = _quantile_t(1 - alpha / 2, df) * np.sqrt(own.sum(axis=0)) - (a.mean(axis=1) - b.mean(axis=1))
-        found.append(np.maximum(by_interval, _kth_largest(z @ weights, k)))
-    return np.concatenate(found)
+        of_means = np.stack([a.var(axis=1, ddof=1), b.var(axis=1, ddof=1)]) / n  # (2, draws)
+        df = of_means.sum(axis=0) ** 2 * (n - 1) / (of_means**2).sum(axis=0)
+        half = t_quantile(1 - alpha / 2, df) * np.sqrt(of_means.sum(axis=0))
+        by_interval = half - (a.mean(axis=1) - b.mean(axis=1))
+        effects.append(np.maximum(by_interval, _kth_largest(z @ weights, k)))
+    return np.concatenate(effects)
 
 
 @lru_cache(maxsize=4096)
 def _detectable(n: int, alpha: float, power: float, paired: bool) -> float:
+    """The least effect that a verdict finds with this power."""
     decided = decided_pairs(n, alpha) if paired else decided_each(n, alpha)
     return float(np.quantile(decided, power))
 
@@ -90,7 +92,7 @@ def _by_t(effect: float, alpha: float, power: float, paired: bool) -> int | None
         df = n - 1 if paired else 2 * n - 2
         shift = effect * math.sqrt(n if paired else n / 2)
         # Beyond 30 standard errors the test is certain, and the distribution function no longer converges.
-        return shift > 30 or float(nctdtr(df, shift, _quantile_t(1 - alpha / 2, df))) <= 1 - power
+        return shift > 30 or float(nctdtr(df, shift, t_quantile(1 - alpha / 2, df))) <= 1 - power
 
     low, high = 1, 2
     while not reached(high):
@@ -129,9 +131,8 @@ def seeds_needed(effect: float, *, alpha: float = 0.05, power: float = 0.8, pair
     Returns:
         None where there is no effect, or AT_MOST seeds would not do.
     """
-    for name, value in (("alpha", alpha), ("power", power)):
-        if not 0 < value < 1:
-            raise ValueError(f"{name}: {value} is not allowed; allowed: more than 0 and less than 1")
+    check_share("alpha", alpha)
+    check_share("power", power)
     if math.isnan(effect) or effect == 0:
         return None
     # Three digits are more than an effect is ever known to, and let the answers be remembered.

@@ -11,7 +11,7 @@ Pairs of groups that are compared together get the same number of further seeds,
 least p-value of each: the smallest is held against alpha / pairs, the next against alpha / (pairs - 1), and so on.
 
 So many seeds make a verdict possible and no fewer do, but they need not bring one: how many would find a difference of
-the size that was seen is told by `analysis.statistics.power`. The interval that a verdict needs too rarely asks for
+the size that was seen is computed by `analysis.statistics.power`. The interval that a verdict needs too rarely asks for
 more.
 """
 
@@ -24,15 +24,9 @@ from functools import lru_cache
 from typing import Final
 
 from analysis.statistics.differences import holm
-from analysis.statistics.exact import (
-    EXACT_UP_TO,
-    LEAST_DRAWN,
-    Test,
-    enough_pairs,
-    worst_rank_flip,
-    worst_rank_permutation,
-)
+from analysis.statistics.exact import EXACT_UP_TO, LEAST_DRAWN, Test, enough_pairs
 from analysis.statistics.intervals import ENOUGH_FOR_AN_INTERVAL
+from analysis.statistics.worst_rank import worst_rank_flip, worst_rank_permutation
 
 ALPHA: Final = 0.05
 """The chance of any wrong verdict where groups do not differ."""
@@ -59,7 +53,7 @@ def _least_p_of_ranks(ranks: Ranks, more: int, a_behind: bool) -> float:
 
 @dataclass(frozen=True)
 class Prospect:
-    """The exact test of two groups, and what it could come to with more seeds."""
+    """The exact test of two groups, and the least p that it could have with more seeds."""
 
     test: Test
     n_a: int
@@ -67,7 +61,7 @@ class Prospect:
     n_b: int | None = None
     """Results of the second group; None where the two are paired."""
     ranks: Ranks = ()
-    """What is tested if these are ranks; nothing elsewhere."""
+    """The ranks that are tested where runs of one group alone diverged; else empty."""
 
     @property
     def n(self) -> int:
@@ -96,8 +90,8 @@ class Prospect:
         drawn = self.drawn(more)
         if self.ranks and not drawn:
             tails = {True: self.test.upper, False: self.test.lower}  # by whether it is the first group that is behind
-            behind = [which for which, tail in tails.items() if tail == min(tails.values())]
-            return min(_least_p_of_ranks(self.ranks, more, which) for which in behind)
+            smaller = [a_behind for a_behind, tail in tails.items() if tail == min(tails.values())]
+            return min(_least_p_of_ranks(self.ranks, more, a_behind) for a_behind in smaller)
         least = min(1.0, 2 * min(self.test.upper, self.test.lower) * self.deals(0) / self.deals(more))
         return max(least, LEAST_DRAWN) if drawn else least
 
@@ -107,7 +101,7 @@ def seeds_missing(prospects: Sequence[Prospect], alpha: float = ALPHA) -> list[i
 
     Args:
         prospects: All the tests that are corrected for each other.
-        alpha: What the corrected p-values are held against.
+        alpha: A test decides if its corrected p-value is at most this.
 
     Returns:
         For each test: 0 where it decides already, None where no number can be named.
@@ -122,11 +116,11 @@ def seeds_missing(prospects: Sequence[Prospect], alpha: float = ALPHA) -> list[i
         if all(2 * len(prospects) > alpha * prospect.deals(more) for prospect in prospects):
             continue  # not even one deal of all is as rare as Holm's correction asks of the first
         least = holm(prospect.least_p(more) for prospect in prospects)
-        enough = {
+        decidable = {
             place for place in waiting if least[place] <= alpha and prospects[place].n + more >= ENOUGH_FOR_AN_INTERVAL
         }
-        missing = [more if place in enough else number for place, number in enumerate(missing)]
-        waiting -= enough
+        missing = [more if place in decidable else number for place, number in enumerate(missing)]
+        waiting -= decidable
     return missing
 
 
@@ -135,7 +129,7 @@ def possible_words(more: int, of: str = "") -> str:
 
     Args:
         more: From `seeds_missing`; 1 or more.
-        of: Of what so many more, if the sentence does not say it before: "paired seeds", "a group".
+        of: What the seeds are called ("paired seeds", "a group"), if the sentence does not say it before.
     """
     of = of.removesuffix("s") if more == 1 else of
     return f"at least {more:,} more{f' {of}' if of else ''} make{'s' if more == 1 else ''} a verdict possible"
@@ -152,7 +146,7 @@ def too_many_words(groups: int, of: str = "configurations", instead: str = "") -
     Args:
         groups: How many there are.
         of: What they are called.
-        instead: What the reader can do; by default what can be done from any page.
+        instead: What the user can do; by default what can be done from any page.
     """
     instead = instead or f"state a claim, or name up to {MOST_COMPARED} of them on Compare"
     return f"{groups:,} {of} are too many to compare all pairs: {instead}."
@@ -163,13 +157,13 @@ class Plan:
     """What a sweep is to decide, and with how many seeds, before there is a result."""
 
     seeds: int
-    """Seeds, or training sets, of each configuration."""
+    """How many seeds, or training sets, each configuration has."""
     units: str
     """Which of the two: `seeds` or `training sets`."""
     claims: int
-    """Claims that the sweep states."""
+    """How many claims the sweep states."""
     groups: int
-    """Configurations of which every pair is compared where it states none."""
+    """How many configurations it has; every pair of them is compared where it states no claim."""
 
     @property
     def too_many(self) -> bool:
@@ -193,7 +187,7 @@ class Plan:
 
     @property
     def sentence(self) -> str:
-        """Whether its seeds can decide, in plain text; nothing where there is nothing to compare."""
+        """Whether its seeds can decide, in plain text; empty where there is nothing to compare."""
         if self.too_many:
             return too_many_words(self.groups)
         if not self.comparisons:

@@ -1,4 +1,4 @@
-"""Many groups: who leads, who cannot be told from whom.
+"""The ranked table of many groups: which one leads, and which ones cannot be told apart.
 
 Every pair of groups gets its verdict, corrected by Holm for all pairs. Groups stand in the order of the ranking rule
 (`tracking.order`: share of diverged runs, then mean of the finite ones), but a place is claimed only as far as verdicts
@@ -17,24 +17,26 @@ import pandas as pd
 from analysis.statistics.intervals import number, plus_minus
 from analysis.statistics.samples import Sample, alike, ordering_means
 from analysis.statistics.seeds import possible_words
+from analysis.statistics.verdict_words import p_words
 from analysis.statistics.verdicts import Decision, Verdict, fewest_more, verdicts
 from analysis.words import listed, some
 from tracking.order import order_key, replicated
 from tracking.schema import MINIMIZE
 
 NAMED = 3
-"""A sentence names so many groups, and counts the others."""
+"""How many groups a sentence names; it counts the others."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One group's row."""
+    """One group's row of the ranked table."""
 
     name: str
     sample: Sample
     best_place: int | None
     """1 + the number of groups that are better; None without a result."""
     worst_place: int | None
+    """The number of groups that it is not better than, itself included; None without a result."""
     tied: tuple[str, ...]
     """The groups that it cannot be told from, for want of a difference or of seeds."""
 
@@ -56,18 +58,17 @@ class Standings:
     """By positions in `rows`: the first of a pair ranks before the second."""
 
     def frame(self) -> pd.DataFrame:
-        """One row a group, best first: place, name, mean, low, high, runs ("2 of 3"), diverged, tied (names)."""
+        """One row per group, best first, with place, name, mean, low, high, runs ("2 of 3"), diverged, tied (names)."""
         columns = ["place", "name", "mean", "low", "high", "runs", "diverged", "tied"]
         rows = []
         for row in self.rows:
-            found, own = row.sample.interval, row.sample
-            seeds = (own.runs, len(own.diverged))
-            rows.append((row.place, row.name, found.mean, found.low, found.high, *seeds, listed(row.tied)))
+            mean, runs, diverged = row.sample.interval, row.sample.runs, len(row.sample.diverged)
+            rows.append((row.place, row.name, mean.mean, mean.low, mean.high, runs, diverged, listed(row.tied)))
         return pd.DataFrame(rows, columns=columns)
 
 
 def same_words(metric: str, mean: float, groups: str) -> str:
-    """Says that no group leads, since nothing but rounding tells their results apart.
+    """The sentence that no group leads, since nothing but rounding tells their results apart.
 
     Args:
         metric: What the results are called.
@@ -77,7 +78,7 @@ def same_words(metric: str, mean: float, groups: str) -> str:
     return f"All results are the same: {metric} {number(mean)} in each of {groups}."
 
 
-def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], metric: str, level: float) -> str:
+def _sentence(rows: Sequence[Standing], verdicts: dict[tuple[int, int], Verdict], metric: str, level: float) -> str:
     judged = [row for row in rows if row.sample.n]
     if not judged:
         return "No group has a result yet."
@@ -95,25 +96,25 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
     if alike([row.sample for row in judged]):
         return same_words(metric, mean.mean, f"{len(judged)} groups")
     if len(rows) == 2:
-        return found[0, 1].sentence
-    own = [found[0, j] for j in range(1, len(rows)) if rows[j].sample.n]
-    m = own[0].comparisons
-    if more := fewest_more(found.values()):
-        asked = number(round(1 - level, 12) / m, 2)
+        return verdicts[0, 1].sentence
+    of_leader = [verdicts[0, j] for j in range(1, len(rows)) if rows[j].sample.n]
+    others = f"the other {len(of_leader)} groups"
+    m = of_leader[0].comparisons
+    if more := fewest_more(verdicts.values()):
+        least_p = number(round(1 - level, 12) / m, 2)
         return (
             f"Too few {leader.sample.units}: {possible_words(more, 'a group')} on at least one of {m} pairs"
-            f" (Holm's correction asks for an exact p of {asked}); so far {leader.name} leads with"
+            f" (Holm's correction asks for an exact p of {least_p}); so far {leader.name} leads with"
             f" {value}{though}."
         )
-    better = [verdict for verdict in own if verdict.decision is Decision.BETTER]
-    if len(better) == len(own):
-        p = max(verdict.p for verdict in own)
-        worst = f"p={number(p, 2)}" if p >= 0.0001 else "p<0.0001"
+    better = [verdict for verdict in of_leader if verdict.decision is Decision.BETTER]
+    if len(better) == len(of_leader):
+        largest = p_words(max(verdict.p for verdict in of_leader))
         return (
-            f"{leader.name} is better than each of the other {len(own)} groups: {value}, the largest p of its"
-            f" exact tests {worst} after Holm's correction for {m} pairs{though}."
+            f"{leader.name} is better than each of {others}: {value}, the largest p of its"
+            f" exact tests {largest} after Holm's correction for {m} pairs{though}."
         )
-    beaten = f", is better than {len(better)} of the other {len(own)} groups" if better else ""
+    beaten = f", is better than {len(better)} of {others}" if better else ""
     return (
         f"{leader.name} leads with {value}{though}{beaten}{' and' if better else ', but'} cannot be told from"
         f" {some(leader.tied, NAMED)} (exact tests, Holm's correction for {m} pairs)."
@@ -121,7 +122,7 @@ def _sentence(rows: Sequence[Standing], found: dict[tuple[int, int], Verdict], m
 
 
 def _better_but_diverged(rows: Sequence[Standing], sign: float, metric: str) -> str:
-    """Name the group with a better mean than the one that leads, and why it does not lead; nothing where none has."""
+    """The group with a better mean than the leader, and why it does not lead; empty where there is none."""
     finite = [row.sample for row in rows if row.sample.values]
     if not finite:
         return ""
@@ -133,6 +134,26 @@ def _better_but_diverged(rows: Sequence[Standing], sign: float, metric: str) -> 
         f" {best.name} has the better mean, {metric} {number(best.interval.mean)}, but"
         f" {len(best.diverged)} of its {best.n} runs diverged, and those count first."
     )
+
+
+def _standing(ordered: Sequence[Sample], place: int, judged: int, by_pair: dict[tuple[int, int], Verdict]) -> Standing:
+    """The row of the group at `place` of `ordered`, of which the first `judged` have a result."""
+    group = ordered[place]
+    if not group.n:
+        return Standing(group.name, group, None, None, ())
+    better = worse = 0
+    tied = []
+    for other in range(judged):
+        if other == place:
+            continue
+        verdict = by_pair[min(place, other), max(place, other)]
+        if not verdict.decided:
+            tied.append(ordered[other].name)
+        elif (verdict.decision is Decision.BETTER) == (place < other):
+            worse += 1
+        else:
+            better += 1
+    return Standing(group.name, group, 1 + better, judged - worse, tuple(tied))
 
 
 def standings(
@@ -149,7 +170,7 @@ def standings(
         groups: The groups, from `analysis.statistics.samples`; those without a result come last.
         direction: What is better: "minimize" or "maximize".
         margin: A difference that would not matter: groups that differ by less are tied.
-        level: Of the intervals; 1 - level is the chance of any wrong verdict where groups do not differ.
+        level: The level of the intervals; 1 - level is the chance of any wrong verdict where groups do not differ.
         metric: What the results are called.
     """
     sign = 1.0 if direction == MINIMIZE else -1.0
@@ -162,25 +183,8 @@ def standings(
         return order_key(len(group.values), group.n, sign * means[place], several)
 
     ordered = [groups[place] for place in sorted(range(len(groups)), key=order)]
-    found = verdicts(ordered, direction=direction, margin=margin, level=level, metric=metric)
+    by_pair = verdicts(ordered, direction=direction, margin=margin, level=level, metric=metric)
     judged = sum(group.n > 0 for group in ordered)
-    rows = []
-    for place, group in enumerate(ordered):
-        if not group.n:
-            rows.append(Standing(group.name, group, None, None, ()))
-            continue
-        behind = before = 0
-        tied = []
-        for other in range(judged):
-            if other == place:
-                continue
-            verdict = found[min(place, other), max(place, other)]
-            if not verdict.decided:
-                tied.append(ordered[other].name)
-            elif (verdict.decision is Decision.BETTER) == (place < other):
-                before += 1
-            else:
-                behind += 1
-        rows.append(Standing(group.name, group, 1 + behind, judged - before, tuple(tied)))
-    sentence = _sentence(rows, found, metric, level) + _better_but_diverged(rows, sign, metric)
-    return Standings(rows, sentence, found)
+    rows = [_standing(ordered, place, judged, by_pair) for place in range(len(ordered))]
+    sentence = _sentence(rows, by_pair, metric, level) + _better_but_diverged(rows, sign, metric)
+    return Standings(rows, sentence, by_pair)

@@ -20,7 +20,8 @@ TITLES: Final = {
     "data": "Data", "model": "Model", "optimizer": "Optimizer", "schedule": "Learning-rate schedule",
     "regularization": "Regularization", "trainer": "Training",
 }  # fmt: skip
-TASKS: Final = {"regression": "a regression", "binary": "two classes", "multiclass": "many classes"}
+TASK_LABELS: Final = {"regression": "a regression", "binary": "two classes", "multiclass": "many classes"}
+"""Each of `learning_tasks.TASKS`, which the app cannot import, in words."""
 
 
 def _names(section: str) -> list[str]:
@@ -192,5 +193,5 @@ def not_offered(catalogue: Catalogue) -> str:
         return ""
     sets = _names("data")
     entries = [catalogue.datasets[name] for name in sets if name in catalogue.datasets]
-    tasks = dict.fromkeys(" or ".join(TASKS[task] for task in entry.asks) for entry in entries)
+    tasks = dict.fromkeys(" or ".join(TASK_LABELS[task] for task in entry.asks) for entry in entries)
     return ui.text(f"Not offered for {', '.join(map(str, sets))} ({' and '.join(tasks)}): {', '.join(missing)}.")

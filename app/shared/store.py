@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from sweeps import spec as specs
 from sweeps.client import Client, CommandError
 from tracking import reader as tracking_reader
 from tracking import schema
-from tracking.frames import Keys, Records, Selection
+from tracking.frames import Keys, Reader, Records, Selection
 from tracking.legible_reader import LegibleReader
 from tracking.schema import SPEC_FILE
 from tracking.store import default_uri, read_only_because, sqlite_path
 
-ROLES_TAG = "sweepboard.roles"  # the tag of an experiment that holds what a person said of its metrics
+ROLES_TAG = "sweepboard.roles"  # the tag of an experiment that holds what the user said of its metrics
 LABS = Path(__file__).resolve().parents[2] / "labs"
 ENTRIES = 64
 """Frames kept at a time, each until newer ones push it out."""
@@ -49,8 +49,8 @@ def _reader(uri: str) -> Any:
 
 
 def _version(uri: str) -> str:
-    found = _reader(uri)
-    return "" if found is None else str(found.version())
+    reader = _reader(uri)
+    return "" if reader is None else str(reader.version())
 
 
 def version() -> str:
@@ -58,64 +58,76 @@ def version() -> str:
     return _version(uri())
 
 
-_cached = functools.partial(st.cache_data, show_spinner=False, max_entries=ENTRIES)
+def cached(
+    cache: Callable[..., Any] = st.cache_data, entries: int = ENTRIES, without_store: Callable[[], Any] | None = None
+) -> Callable[[Callable[..., Any]], Any]:
+    """Decorates a function that reads from the store: what it returns is kept until the store changes.
+
+    The function takes the reader first; it is called without it. `clear()` forgets what is kept.
+
+    Args:
+        cache: `st.cache_resource` for what is too large to be copied; nobody may change it then.
+        entries: Results that are kept at a time, each until newer ones push it out.
+        without_store: Makes the result while there is no store yet.
+    """
+
+    def decorated(read: Callable[..., Any]) -> Any:
+        # `wraps` hands on the name and the source, by which Streamlit tells functions apart.
+        @cache(show_spinner=False, max_entries=entries)
+        @functools.wraps(read)
+        def kept(store: str, version: str, *arguments: Any, **named: Any) -> Any:
+            reader = _reader(store)
+            return without_store() if reader is None and without_store else read(reader, *arguments, **named)
+
+        @functools.wraps(read)
+        def current(*arguments: Any, **named: Any) -> Any:
+            store = uri()
+            return kept(store, _version(store), *arguments, **named)
+
+        current.clear = kept.clear  # type: ignore[attr-defined]
+        return current
+
+    return decorated
 
 
-@_cached
-def _sweeps(uri: str, version: str) -> pd.DataFrame:
-    found = _reader(uri)
-    return pd.DataFrame() if found is None else tracking_reader.sweeps(found)
-
-
-@_cached
-def _runs(uri: str, version: str, sweep: str) -> pd.DataFrame:
-    return tracking_reader.sweep_runs(_reader(uri), sweep)
-
-
-@_cached
-def _events(uri: str, version: str, sweep: str) -> pd.DataFrame:
-    return tracking_reader.events(_reader(uri), sweep)
-
-
-@_cached
-def _histories(uri: str, version: str, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
-    return _reader(uri).histories(list(run_ids), [metric])
-
-
-@st.cache_data(show_spinner=False, max_entries=ENTRIES, ttl=10)
-def _spec_text(uri: str, sweep: str) -> str:
-    return bytes(_reader(uri).artifact(sweep, SPEC_FILE)).decode()
-
-
-def sweeps() -> pd.DataFrame:
-    """One row a sweep, newest first; empty before there is a store.
+@cached(without_store=pd.DataFrame)
+def sweeps(reader: Reader) -> pd.DataFrame:
+    """One row per sweep, newest first; empty before there is a store.
 
     Raises:
         StoreError: The store cannot be read, in one sentence.
     """
-    return _sweeps(uri(), _version(uri()))
+    return tracking_reader.sweeps(reader)
 
 
 def sweep(sweep_id: str) -> pd.Series | None:
     """The row of one sweep, or nothing where there is none of that id."""
     frame = sweeps()
-    found = frame[frame["sweep"] == sweep_id] if len(frame) else frame
-    return found.iloc[0] if len(found) else None
+    rows = frame[frame["sweep"] == sweep_id] if len(frame) else frame
+    return rows.iloc[0] if len(rows) else None
 
 
-def runs(sweep_id: str) -> pd.DataFrame:
-    """One row a run of the sweep, whether it counts or not."""
-    return _runs(uri(), _version(uri()), sweep_id)
+@cached()
+def runs(reader: Reader, sweep_id: str) -> pd.DataFrame:
+    """One row per run of the sweep, whether it counts or not."""
+    return tracking_reader.sweep_runs(reader, sweep_id)
 
 
-def events(sweep_id: str) -> pd.DataFrame:
-    """What happened, newest first."""
-    return _events(uri(), _version(uri()), sweep_id)
+@cached()
+def events(reader: Reader, sweep_id: str) -> pd.DataFrame:
+    """What happened in the sweep, newest first."""
+    return tracking_reader.events(reader, sweep_id)
 
 
-def histories(run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
+@cached()
+def histories(reader: Reader, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
     """Every logged value of one metric of these runs."""
-    return _histories(uri(), _version(uri()), run_ids, metric)
+    return reader.histories(list(run_ids), [metric])
+
+
+@st.cache_data(show_spinner=False, max_entries=ENTRIES, ttl=10)
+def _spec_text(uri: str, sweep: str) -> str:
+    return bytes(_reader(uri).artifact(sweep, SPEC_FILE)).decode()
 
 
 def spec_text(sweep_id: str) -> str:
@@ -131,36 +143,29 @@ def forget_specs() -> None:
     _spec_text.clear()
 
 
-@_cached
-def _deleted_sweeps(uri: str, version: str) -> pd.DataFrame:
-    found = _reader(uri)
-    if found is None:
-        return pd.DataFrame({"run_id": [], "name": [], "start_time": [], "lifecycle": []})
-    whole = Selection(tag=(schema.KIND, schema.SWEEP_KIND), deleted=True)
-    runs = found.records(whole, Keys((), (), ())).runs
+def _no_sweeps() -> pd.DataFrame:
+    return pd.DataFrame({"run_id": [], "name": [], "start_time": [], "lifecycle": []})
+
+
+@cached(without_store=_no_sweeps)
+def deleted_sweeps(reader: Reader) -> pd.DataFrame:
+    """[run_id, name, start_time, ...] of the sweeps that were deleted and can be restored, newest first."""
+    every_sweep = Selection(tag=(schema.KIND, schema.SWEEP_KIND), deleted=True)
+    runs = reader.records(every_sweep, Keys((), (), ())).runs
     return runs[runs["lifecycle"] == "deleted"].sort_values("start_time", ascending=False, ignore_index=True)
 
 
-def deleted_sweeps() -> pd.DataFrame:
-    """[run_id, name, start_time, ...] of the sweeps that were deleted and can be restored, newest first."""
-    return _deleted_sweeps(uri(), _version(uri()))
-
-
-@_cached
-def _disk(uri: str, version: str, sweep: str) -> pd.DataFrame | None:
+@cached()
+def disk(reader: Reader, sweep_id: str) -> pd.DataFrame | None:
+    """[run_id, path, size] of the sweep's files; None where they lie elsewhere than on this machine."""
     from tracking.artifacts import usage
 
-    return usage(_reader(uri), sweep)
-
-
-def disk(sweep_id: str) -> pd.DataFrame | None:
-    """[run_id, path, size] of the sweep's files; None where they lie elsewhere than on this machine."""
-    return _disk(uri(), _version(uri()), sweep_id)
+    return usage(reader, sweep_id)
 
 
 def forget_files() -> None:
     """Look at files afresh: some were deleted."""
-    _disk.clear()
+    disk.clear()
 
 
 def mlflow_page(seconds: float = 60.0) -> str:
@@ -188,7 +193,7 @@ def labs() -> dict[str, dict[str, Any]]:
 def _labs(folder: str, files: tuple[tuple[str, int], ...]) -> dict[str, dict[str, Any]]:
     from sweeps import search, spec
 
-    found = {}
+    ready_made = {}
     for name, _ in files:
         text = (Path(folder) / name).read_text(encoding="utf-8")
         try:
@@ -196,14 +201,14 @@ def _labs(folder: str, files: tuple[tuple[str, int], ...]) -> dict[str, dict[str
             trials, runs = search.count(parsed)
         except ValueError:
             continue
-        found[Path(name).stem] = {
+        ready_made[Path(name).stem] = {
             "text": text,
             "name": parsed.name,
             "question": parsed.question,
             "trials": trials,
             "runs": runs,
         }
-    return found
+    return ready_made
 
 
 def mlflow_url() -> str | None:
@@ -211,25 +216,20 @@ def mlflow_url() -> str | None:
     return st.session_state.get("_mlflow")
 
 
-def experiments() -> pd.DataFrame:
+def _no_experiments() -> pd.DataFrame:
+    return pd.DataFrame({"experiment_id": [], "name": [], "lifecycle": []})
+
+
+@cached(without_store=_no_experiments)
+def experiments(reader: Reader) -> pd.DataFrame:
     """[experiment_id, name, lifecycle] of every experiment; empty before there is a store."""
-    return _experiments(uri(), _version(uri()))
+    return reader.experiments()
 
 
-@_cached
-def _experiments(uri: str, version: str) -> pd.DataFrame:
-    found = _reader(uri)
-    return pd.DataFrame({"experiment_id": [], "name": [], "lifecycle": []}) if found is None else found.experiments()
-
-
-@_cached
-def _experiment_tags(uri: str, version: str, experiment_id: str) -> dict[str, str]:
-    return dict(_reader(uri).experiment_tags(experiment_id))
-
-
-def experiment_tags(experiment_id: str) -> dict[str, str]:
+@cached()
+def experiment_tags(reader: Reader, experiment_id: str) -> dict[str, str]:
     """The tags of an experiment."""
-    return _experiment_tags(uri(), _version(uri()), experiment_id)
+    return dict(reader.experiment_tags(experiment_id))
 
 
 def roles(
@@ -242,8 +242,8 @@ def roles(
         experiment_ids: Whose they are.
         goals: (metric, direction) of the sweeps that the runs belong to.
     """
-    said = (experiment_tags(experiment_id).get(ROLES_TAG, "") for experiment_id in experiment_ids)
-    return metric_roles.roles(names, next(filter(None, said), ""), goals)
+    tags = (experiment_tags(experiment_id).get(ROLES_TAG, "") for experiment_id in experiment_ids)
+    return metric_roles.roles(names, next(filter(None, tags), ""), goals)
 
 
 def goals(parents: Iterable[str | None]) -> list[tuple[str, str]]:
@@ -276,22 +276,20 @@ def read_only() -> str | None:
     return _read_only(uri())
 
 
-@_cached
-def _records(uri: str, version: str, sweeps: tuple[str, ...], runs: tuple[str, ...], groups: tuple[str, ...]) -> Any:
-    found = _reader(uri)
-    chosen = [Selection(sweep=each) for each in sweeps] + [Selection(tag=(schema.GROUP, each)) for each in groups]
-    chosen += [Selection(run_ids=runs)] if runs else []
-    if found is None or not chosen:
-        return None
-    parts = [found.records(each) for each in chosen]
-    joined = [pd.concat(same, ignore_index=True) for same in zip(*parts, strict=True)]
-    keys = [["run_id"], *[["run_id", "key"]] * 3]
-    return Records(*(part.drop_duplicates(key) for part, key in zip(joined, keys, strict=True)))
-
-
-def records(sweeps: tuple[str, ...] = (), runs: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> Records | None:
+@cached(without_store=lambda: None)
+def records(
+    reader: Reader, sweeps: tuple[str, ...] = (), runs: tuple[str, ...] = (), groups: tuple[str, ...] = ()
+) -> Records | None:
     """The runs of these sweeps, these runs and those of these groups, with all that was logged; or None."""
-    return _records(uri(), _version(uri()), sweeps, runs, groups)
+    selections = [Selection(sweep=sweep) for sweep in sweeps]
+    selections += [Selection(tag=(schema.GROUP, group)) for group in groups]
+    selections += [Selection(run_ids=runs)] if runs else []
+    if not selections:
+        return None
+    parts = [reader.records(selection) for selection in selections]
+    joined = [pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True)]
+    keys = [["run_id"], *[["run_id", "key"]] * 3]
+    return Records(*(frame.drop_duplicates(key) for frame, key in zip(joined, keys, strict=True)))
 
 
 def spec_of(sweep: str) -> specs.Spec | None:

@@ -1,8 +1,8 @@
-"""Tables of the user's own in text files (CSV, TSV): one for a number to predict, one for classes.
+"""User tables in text files (CSV, TSV): one data set for a number to predict, one for classes.
 
-Columns of numbers become one input each, columns of categories one input a category, 1 where the example has it and 0
-elsewhere. The test part is a share of the rows, chosen once and the same in every run, or a file of its own, whose
-columns are read as those of the first file; a category that occurs in it alone is 0 throughout.
+Columns of numbers become one input each, columns of categories one input for each category, 1 where the example has it
+and 0 elsewhere. The test part is a share of the rows, chosen once and the same in every run, or a separate file, whose
+columns are read as those of the first file; a category that occurs in that file alone is 0 throughout.
 """
 
 import csv
@@ -16,11 +16,21 @@ import numpy as np
 from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
-from data.base import DataModule, Examples, require
-from data.files.common import KEPT, Loaded, OwnClasses, divided, enough, limit, numbered, two_or_more
+from data.base import DataModule, Examples
+from data.files.common import (
+    CACHE_SIZE,
+    FileClassification,
+    Loaded,
+    divided,
+    numbered,
+    require_enough,
+    require_limit,
+    require_two_classes,
+)
 from data.files.delimited import DELIMITERS, MOST_CLASSES, Column, Layout, Source, Table
 from data.files.numerals import DECIMALS, THOUSANDS, Notation
 from data.files.roots import Stamp, find, listed, quoted, refused, stamp
+from learning_tasks.refusals import require
 
 TO_CATEGORIES = "; list the column in categories if its values are kinds of something"
 TO_REGRESSION = "; for a number to predict use data csv_regression"
@@ -40,7 +50,7 @@ class Reading:
 
 
 def _listed_columns(key: str, text: str) -> tuple[str, ...]:
-    """Names of columns that were written with commas between them, in quotes where they hold one."""
+    """The names of columns in a text that divides them by commas; a name that holds a comma is in quotes."""
     try:
         names = next(csv.reader([text], skipinitialspace=True, strict=True), [])
     except csv.Error:
@@ -49,14 +59,14 @@ def _listed_columns(key: str, text: str) -> tuple[str, ...]:
 
 
 def _columns(source: Source, reading: Reading) -> dict[str, Column]:
-    """The columns to be read from the file, empty as yet; refuses names that it does not have."""
-    there = f"a column of {source.file} ({listed(source.names)})"
+    """The columns to be read from the file, still empty; refuses names that it does not have."""
+    allowed = f"a column of {source.file} ({listed(source.names)})"
     if reading.target not in source.names:
-        raise refused("target", reading.target, there, source.names)
+        raise refused("target", reading.target, allowed, source.names)
     for key, names in (("leave_out", reading.leave_out), ("categories", reading.categories)):
         for name in names:
             if name not in source.names:
-                raise refused(key, name, there, source.names)
+                raise refused(key, name, allowed, source.names)
     if reading.target in reading.leave_out:
         raise refused("leave_out", reading.target, "columns other than the target")
     for name in source.unnamed:
@@ -89,8 +99,8 @@ def _columns_like(source: Source, first: Table) -> dict[str, Column]:
     """The columns of the file with the test part, to be read as those of the first one."""
     for name in first.columns:
         if name not in source.names:
-            has = listed(source.names)
-            raise ValueError(f"{source.file}: it has no column {quoted(name)}, as {first.file} has; it has: {has}.")
+            names = listed(source.names)
+            raise ValueError(f"{source.file}: it has no column {quoted(name)}, as {first.file} has; it has: {names}.")
     return {
         name: Column(source.file, name, column.kind, column.notation, column.most)
         for name, column in first.columns.items()
@@ -98,7 +108,7 @@ def _columns_like(source: Source, first: Table) -> dict[str, Column]:
 
 
 def _complete(table: Table, reading: Reading) -> NDArray[np.bool_]:
-    """Which rows stay; refuses missing values where nothing was said about them."""
+    """Which rows stay (rows,); refuses missing values unless the user chose what is done about them."""
     gaps = {name: np.isnan(column.values) for name, column in table.columns.items()}
     rows: NDArray[np.bool_] = np.logical_or.reduce(list(gaps.values()))
     if reading.missing == "drop":
@@ -115,14 +125,14 @@ def _complete(table: Table, reading: Reading) -> NDArray[np.bool_]:
 
 def _one_hot(column: Column, categories: list[str]) -> NDArray[np.float64]:
     """(rows, categories): 1 where the row has the category; NaN where its value is missing."""
-    place = {name: number for number, name in enumerate(categories)}
-    places = np.array([place.get(name, -1) for name in column.codes], dtype=np.int64)
-    there = ~np.isnan(column.values)
-    result = np.zeros((len(there), len(categories)))
-    result[~there] = np.nan
-    rows, own = np.flatnonzero(there), places[column.values[there].astype(np.int64)]
-    result[rows[own >= 0], own[own >= 0]] = 1.0
-    return result
+    numbers = {name: number for number, name in enumerate(categories)}
+    places = np.array([numbers.get(name, -1) for name in column.codes], dtype=np.int64)  # of each code
+    present = ~np.isnan(column.values)
+    inputs = np.zeros((len(present), len(categories)))
+    inputs[~present] = np.nan
+    rows, positions = np.flatnonzero(present), places[column.values[present].astype(np.int64)]
+    inputs[rows[positions >= 0], positions[positions >= 0]] = 1.0
+    return inputs
 
 
 def _inputs(table: Table, first: Table, target: str, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -130,7 +140,7 @@ def _inputs(table: Table, first: Table, target: str, keep: NDArray[np.bool_]) ->
     blocks = []
     categories = {name: sorted(first.columns[name].codes) for name in first.columns}
     width = sum(len(categories[name]) or 1 for name in first.columns if name != target)
-    limit(table.file, len(table), width)
+    require_limit(table.file, len(table), width)
     for name, column in table.columns.items():
         if name == target:
             continue
@@ -140,14 +150,14 @@ def _inputs(table: Table, first: Table, target: str, keep: NDArray[np.bool_]) ->
 
 
 def _classes(table: Table, target: str, keep: NDArray[np.bool_]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The names of the classes that occur in these rows, and each row's class."""
+    """The names of the classes that occur in these rows, and the class of each row."""
     column = table.columns[target]
     codes, inverse = np.unique(column.values[keep].astype(np.int64), return_inverse=True)
     names = list(column.codes)
     classes, of_code = numbered([names[code] for code in codes])
     targets = of_code[inverse]
     where = f"{table.file}, column {quoted(target)}"
-    two_or_more(where, classes)
+    require_two_classes(where, classes)
     counts = np.bincount(targets)
     if counts.min() < 2:
         rare = int(counts.argmin())
@@ -158,12 +168,12 @@ def _classes(table: Table, target: str, keep: NDArray[np.bool_]) -> tuple[tuple[
 
 
 def _classes_like(table: Table, target: str, keep: NDArray[np.bool_], classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """Each row's class of the file with the test part; refuses one that is not among those of the first file."""
+    """The class of each row of the file with the test part; refuses one that the first file does not have."""
     column = table.columns[target]
     values, of_code = column.values[keep].astype(np.int64), np.zeros(len(column.codes), dtype=np.int64)
     for name, code in column.codes.items():
-        together, numbers = numbered([*classes, name])
-        if len(together) == len(classes):
+        with_name, numbers = numbered([*classes, name])
+        if len(with_name) == len(classes):
             of_code[code] = numbers[-1]
         elif (values == code).any():
             line = int(table.lines[keep][values == code][0])
@@ -172,12 +182,12 @@ def _classes_like(table: Table, target: str, keep: NDArray[np.bool_], classes: t
     return of_code[values]
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def _load(file: Stamp, test_file: Stamp | None, reading: Reading) -> Loaded:
     source = Source(Path(file[0]), reading.layout)
     table = source.table(_columns(source, reading))
     keep = _complete(table, reading)
-    enough(table.file, int(keep.sum()), "rows" if keep.all() else "rows without a missing value")
+    require_enough(table.file, int(keep.sum()), "rows" if keep.all() else "rows without a missing value")
     inputs = _inputs(table, table, reading.target, keep)
     classes: tuple[str, ...] = ()
     targets: NDArray[Any] = table.columns[reading.target].values[keep]
@@ -189,14 +199,15 @@ def _load(file: Stamp, test_file: Stamp | None, reading: Reading) -> Loaded:
     if test_file is None:
         return Loaded(*divided(inputs, targets, reading.test_fraction, len(classes)), classes)
     source = Source(Path(test_file[0]), reading.layout)
-    other = source.table(_columns_like(source, table))
-    keep = _complete(other, reading)
+    test_table = source.table(_columns_like(source, table))
+    keep = _complete(test_table, reading)
     if not keep.any():
-        raise ValueError(f"{other.file}: every row has a missing value; expected: at least one without.")
-    tested: NDArray[Any] = other.columns[reading.target].values[keep]
+        raise ValueError(f"{test_table.file}: every row has a missing value; expected: at least one without.")
+    test_targets: NDArray[Any] = test_table.columns[reading.target].values[keep]
     if reading.classification:
-        tested = _classes_like(other, reading.target, keep, classes)
-    return Loaded(Examples(inputs, targets), Examples(_inputs(other, table, reading.target, keep), tested), classes)
+        test_targets = _classes_like(test_table, reading.target, keep, classes)
+    test_inputs = _inputs(test_table, table, reading.target, keep)
+    return Loaded(Examples(inputs, targets), Examples(test_inputs, test_targets), classes)
 
 
 class CsvTable(DataModule):
@@ -299,11 +310,11 @@ class CsvRegression(CsvTable, Scaled):
         return Examples(examples.inputs, (examples.targets - self.origin) / self.unit)
 
 
-class CsvClassification(CsvTable, OwnClasses):
+class CsvClassification(CsvTable, FileClassification):
     """Classes to predict from the columns of a CSV or TSV file of your own."""
 
     classification = True
 
     def __init__(self, **common: Any) -> None:
         super().__init__(**common)
-        self.take(self.loaded, self.source)
+        self.use(self.loaded, self.source)

@@ -1,8 +1,8 @@
-"""Text files of rows and columns (CSV, TSV), read strictly: what does not fit is said with its line and column.
+"""Text files of rows and columns (CSV, TSV), read strictly: what does not fit is refused with its line and column.
 
 A column is of numbers if its first value is one; a text further down is then an error and not a reason to take the
 whole column for something else. A column whose first value is no number holds categories. Empty fields and the words of
-`MISSING` are missing values; they are kept as such (NaN, or code -1), for the reader of the table to decide about.
+`MISSING` are missing values; they are kept as NaN, for the reader of the table to decide about.
 """
 
 import csv
@@ -21,15 +21,15 @@ from data.files.roots import listed, quoted, read
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
-"""In lower case."""
+"""What stands for a missing value, in lower case."""
 MOST_BYTES = 256 << 20
 MOST_COLUMNS = 20_000
 MOST_CATEGORIES = 100
 MOST_CLASSES = 1000
 LARGEST = 1e30
-"""The largest number; well within what 32 bits can hold."""
+"""The largest number allowed; well within what 32 bits can hold."""
 CHUNK = 200_000
-"""Fields that are turned into numbers at one time."""
+"""The number of fields that are turned into numbers at one time."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Layout:
 
 @dataclass
 class Column:
-    """One column, as it grows and when it is whole."""
+    """One column of a table, to which rows are added until it is complete."""
 
     file: str
     name: str
@@ -54,11 +54,11 @@ class Column:
     """auto (until its first value has been seen), number or category."""
     notation: Notation = DECIMAL_POINT
     most: int = MOST_CATEGORIES
-    """Different values of categories."""
+    """The most different values that a column of categories may have."""
     otherwise: str = ""
-    """What to do where a text was meant, said when one stands in a column of numbers."""
+    """The advice in the refusal of a text in a column of numbers."""
     too_many: str = ""
-    """What to do where no categories were meant, said when there are too many of them."""
+    """The advice in the refusal of too many categories."""
     codes: dict[str, int] = field(default_factory=dict)
     """Each category and its code, in the order of their appearance."""
     pieces: list[NDArray[np.float64]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Column:
         return np.concatenate(self.pieces)
 
     def add(self, texts: Sequence[str], lines: Sequence[int]) -> None:
-        """The column's fields of some more rows, and the lines of the file that they stand in."""
+        """Add the fields of some more rows, given the lines of the file that they stand in."""
         if self.kind == "auto":
             self._decide(texts, lines)
         if self.kind == "auto":
@@ -95,12 +95,12 @@ class Column:
     def _numbers(self, texts: Sequence[str], lines: Sequence[int]) -> NDArray[np.float64]:
         if self.notation.decimal == "point":
             try:  # all at once, which is right where all are plain numbers
-                fast = np.array(texts, dtype=np.float64)
+                numbers = np.array(texts, dtype=np.float64)
             except ValueError:
                 pass
             else:
-                if (np.abs(fast) <= LARGEST).all() and not any("_" in text for text in texts):
-                    return fast
+                if (np.abs(numbers) <= LARGEST).all() and not any("_" in text for text in texts):
+                    return numbers
         numbers = np.empty(len(texts))
         for row, (text, line) in enumerate(zip(texts, lines, strict=True)):
             number = np.nan if text.strip().lower() in MISSING else self.notation.number(text)
@@ -120,20 +120,20 @@ class Column:
             return np.nan
         code = self.codes.setdefault(text, len(self.codes))
         if code >= self.most:
+            problem = f"{quoted(text)} is one more than {self.most:,} different texts"
             raise self.error(
-                line, f"{quoted(text)} is one more than {self.most:,} different texts; allowed in a column of "
-                f"categories: at most {self.most:,}{self.too_many}"
-            )  # fmt: skip
+                line, f"{problem}; allowed in a column of categories: at most {self.most:,}{self.too_many}"
+            )
         return code
 
-    def error(self, line: int, what: str) -> ValueError:
-        """A sentence about one field."""
-        return ValueError(f"{self.file}, line {line}, column {quoted(self.name)}: {what}.")
+    def error(self, line: int, problem: str) -> ValueError:
+        """The error that names the file, the line and this column before the problem."""
+        return ValueError(f"{self.file}, line {line}, column {quoted(self.name)}: {problem}.")
 
 
 @dataclass(frozen=True)
 class Table:
-    """The columns that were asked for, by their names in the order of the file."""
+    """The columns that were read, by their names."""
 
     file: str
     columns: dict[str, Column]
@@ -145,7 +145,7 @@ class Table:
 
 
 def _records(raw: bytes, file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(the line that it begins in, its fields) of each record in which anything is written."""
+    """The line that each record begins in and its fields; empty records are left out."""
     reader = csv.reader(io.TextIOWrapper(io.BytesIO(raw), "utf-8-sig", newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
@@ -163,6 +163,7 @@ def _records(raw: bytes, file: str, delimiter: str) -> Iterator[tuple[int, list[
 
 
 def _undecodable(raw: bytes) -> int:
+    """The first line that is not UTF-8."""
     for number, line in enumerate(raw.split(b"\n"), 1):
         try:
             line.decode("utf-8")
@@ -177,8 +178,8 @@ def _empty(file: str) -> ValueError:
 
 
 def _delimiter(raw: bytes, file: str) -> str:
-    """Of the delimiters, the one that divides the first records into equally many fields, the more the better."""
-    found: dict[str, tuple[bool, int]] = {}
+    """The delimiter that divides the first records into equally many fields, the more the better."""
+    scores: dict[str, tuple[bool, int]] = {}
     problem = None
     for candidate in DELIMITERS.values():
         counts: list[int] = []
@@ -188,14 +189,14 @@ def _delimiter(raw: bytes, file: str) -> str:
         except ValueError as error:
             problem = error
         if counts:
-            found[candidate] = (len(set(counts)) == 1 and counts[0] > 1, counts[0])
-    if not found:
+            scores[candidate] = (len(set(counts)) == 1 and counts[0] > 1, counts[0])
+    if not scores:
         raise problem or _empty(file)
-    return max(found, key=lambda candidate: found[candidate])
+    return max(scores, key=lambda candidate: scores[candidate])
 
 
 class Source:
-    """A file of columns whose head has been read.
+    """A file of columns whose first line has been read.
 
     Raises:
         ValueError: It is no such file; the sentence names the file and, where there is one, the line.
@@ -223,10 +224,10 @@ class Source:
             raise ValueError(f"{where}: only one column was found; expected: {expected}.")
         self.unnamed = [str(number) for number, name in enumerate(first, 1) if layout.header and not name.strip()]
         """The numbers, counted from 1, of columns without a name."""
-        self.names = self._named(where, first)
+        self.names = self._column_names(where, first)
         """What the columns are called; those without a name by their number."""
 
-    def _named(self, where: str, first: list[str]) -> list[str]:
+    def _column_names(self, where: str, first: list[str]) -> list[str]:
         if not self.layout.header:
             return [str(number) for number in range(1, len(first) + 1)]
         if all(self.layout.notation.number(name) is not None for name in first):
@@ -244,7 +245,7 @@ class Source:
         return names
 
     def table(self, columns: Mapping[str, Column]) -> Table:
-        """The rows of the file, read into these columns; those it has beside them are not looked at.
+        """The rows of the file, read into these columns; its other columns are ignored.
 
         Args:
             columns: Empty columns by their names, all of which the file has.
@@ -261,8 +262,8 @@ class Source:
         while chunk := list(itertools.islice(records, rows_at_once)):
             for line, fields in chunk:
                 if len(fields) != len(self.names):
-                    found, expected = f"{len(fields):,} fields", f"{len(self.names):,}, one a column"
-                    raise ValueError(f"{self.file}, line {line}: it has {found}; expected: {expected}.")
+                    expected = f"{len(self.names):,}, one a column"
+                    raise ValueError(f"{self.file}, line {line}: it has {len(fields):,} fields; expected: {expected}.")
             lines = [line for line, _ in chunk]
             by_column = list(zip(*(fields for _, fields in chunk), strict=True))
             for place, column in places:

@@ -1,6 +1,6 @@
-"""IDX files, the format of MNIST and its relatives (LeCun et al. 1998), as they are or packed with gzip.
+"""IDX files, the format of MNIST and its relatives (LeCun et al. 1998), plain or packed with gzip.
 
-A file begins with four bytes: 0, 0, the type of its numbers, how many axes they have. Each axis's length follows in
+A file begins with four bytes: 0, 0, the type of its numbers, the number of axes. The length of each axis follows in
 four bytes, then the numbers, all with the most significant byte first.
 """
 
@@ -14,18 +14,33 @@ import numpy as np
 from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
-from data.base import Examples, Images, require
-from data.files.common import KEPT, Loaded, OwnClasses, divided, enough, limit, numbered, two_or_more
+from data.base import Examples, Images
+from data.files.common import (
+    CACHE_SIZE,
+    FileClassification,
+    Loaded,
+    divided,
+    numbered,
+    require_enough,
+    require_limit,
+    require_two_classes,
+)
 from data.files.delimited import LARGEST, MOST_CLASSES
 from data.files.roots import Stamp, find, listed, opened, stamp
+from learning_tasks.refusals import require
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-"""The third byte, and the numbers it stands for."""
+"""The NumPy type of the numbers, by the third byte."""
 MOST_AXES = 4
 
 
+def _by_axis(shape: tuple[int, ...]) -> str:
+    """A shape in words, such as 100 x 28 x 28."""
+    return " x ".join(map(str, shape))
+
+
 def read_idx(path: Path) -> NDArray[Any]:
-    """The numbers of a file, in this machine's order of bytes.
+    """The numbers of a file, in the byte order of this machine.
 
     Raises:
         ValueError: It is no such file, too short, too long or too large; the sentence names the file.
@@ -34,8 +49,8 @@ def read_idx(path: Path) -> NDArray[Any]:
         magic = file.read(4)
         kind = TYPES.get(magic[2]) if len(magic) == 4 else None
         if magic[:2] != b"\0\0" or kind is None:
-            known = ", ".join(f"{number:02x}" for number in TYPES)
-            expected = f"00 00, a type ({known}) and the number of axes"
+            types = ", ".join(f"{number:02x}" for number in TYPES)
+            expected = f"00 00, a type ({types}) and the number of axes"
             raise ValueError(
                 f"{path.name}: it begins with {magic.hex(' ') or 'nothing'}; expected: the bytes {expected}."
             )
@@ -49,24 +64,23 @@ def read_idx(path: Path) -> NDArray[Any]:
                 f"{path.name}: the file ends after {size} bytes; expected: {4 + 4 * axes} bytes of lengths."
             )
         shape = struct.unpack(f">{axes}I", lengths)
-        limit(path.name, shape[0], math.prod(shape[1:]))
+        require_limit(path.name, shape[0], math.prod(shape[1:]))
         size = math.prod(shape) * np.dtype(kind).itemsize
         content = file.read(size + 1)
     if len(content) != size:
-        lengths_said = " x ".join(map(str, shape))
-        found = f"{len(content):,}" if len(content) < size else "more"
-        said = f"{size:,}, which is {lengths_said} numbers of {np.dtype(kind).itemsize * 8} bits"
-        raise ValueError(f"{path.name}: {found} bytes follow the first {4 + 4 * axes}; expected: {said}.")
+        bits = np.dtype(kind).itemsize * 8
+        expected = f"{size:,}, which is {_by_axis(shape)} numbers of {bits} bits"
+        length = f"{len(content):,}" if len(content) < size else "more"
+        raise ValueError(f"{path.name}: {length} bytes follow the first {4 + 4 * axes}; expected: {expected}.")
     numbers: NDArray[Any] = np.frombuffer(content, dtype=kind).reshape(shape)
     return numbers.astype(np.dtype(kind).newbyteorder("="))
 
 
 def _images(path: Path) -> NDArray[Any]:
-    """Inputs (n, ...) of a file: images get their channel."""
+    """The inputs of a file: (n, 1, rows, columns) for grey images."""
     images = read_idx(path)
     if images.ndim < 2 or 0 in images.shape:
-        shape = " x ".join(map(str, images.shape))
-        raise ValueError(f"{path.name}: it holds {shape} numbers; expected: images x rows x columns.")
+        raise ValueError(f"{path.name}: it holds {_by_axis(images.shape)} numbers; expected: images x rows x columns.")
     if images.dtype.kind == "f" and not (np.abs(images) <= LARGEST).all():
         image = int(np.argwhere(~(np.abs(images) <= LARGEST))[0][0]) + 1
         raise ValueError(
@@ -75,50 +89,56 @@ def _images(path: Path) -> NDArray[Any]:
     return images[:, None] if images.ndim == 3 else images
 
 
-def _labels(path: Path, images: NDArray[Any], of: Path) -> NDArray[np.int64]:
+def _labels(path: Path, images: NDArray[Any], images_path: Path) -> NDArray[np.int64]:
     labels = read_idx(path)
     if labels.ndim != 1 or labels.dtype.kind == "f":
-        kind = " x ".join(map(str, labels.shape)) + (" floating-point" if labels.dtype.kind == "f" else "")
+        kind = _by_axis(labels.shape) + (" floating-point" if labels.dtype.kind == "f" else "")
         raise ValueError(f"{path.name}: it holds {kind} numbers; expected: one whole number an image.")
     if len(labels) != len(images):
-        raise ValueError(
-            f"{path.name}: it holds {len(labels):,} labels; expected: {len(images):,}, one an image of {of.name}."
-        )
+        expected = f"{len(images):,}, one an image of {images_path.name}"
+        raise ValueError(f"{path.name}: it holds {len(labels):,} labels; expected: {expected}.")
     return labels.astype(np.int64)
 
 
-@lru_cache(maxsize=KEPT)
-def _load(images_file: Stamp, labels_file: Stamp, tests: tuple[Stamp, Stamp] | None, fraction: float) -> Loaded:
-    file, names = Path(images_file[0]), Path(labels_file[0])
-    images = _images(file)
-    labels = _labels(names, images, file)
-    enough(file.name, len(images), "images")
-    found, counts = np.unique(labels, return_counts=True)
-    if len(found) > MOST_CLASSES:
-        raise ValueError(f"{names.name}: it holds {len(found):,} different labels; allowed: at most {MOST_CLASSES:,}.")
+def _label_values(labels: NDArray[np.int64], path: Path) -> NDArray[np.int64]:
+    """The different labels, in their order; refuses too many, and one that occurs only once."""
+    values, counts = np.unique(labels, return_counts=True)
+    if len(values) > MOST_CLASSES:
+        raise ValueError(f"{path.name}: it holds {len(values):,} different labels; allowed: at most {MOST_CLASSES:,}.")
     if counts.min() < 2:
-        rare = found[counts.argmin()]
-        place = int(np.flatnonzero(labels == rare)[0]) + 1
-        raise ValueError(f"{names.name}: label {rare} occurs only once, as number {place}; expected: twice or more.")
-    classes, _ = numbered([str(label) for label in found])
-    two_or_more(names.name, classes)
-    targets = np.searchsorted(found, labels)
+        rare = values[counts.argmin()]
+        number = int(np.flatnonzero(labels == rare)[0]) + 1
+        raise ValueError(f"{path.name}: label {rare} occurs only once, as number {number}; expected: twice or more.")
+    return values
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _load(images_file: Stamp, labels_file: Stamp, tests: tuple[Stamp, Stamp] | None, fraction: float) -> Loaded:
+    images_path, labels_path = Path(images_file[0]), Path(labels_file[0])
+    images = _images(images_path)
+    labels = _labels(labels_path, images, images_path)
+    require_enough(images_path.name, len(images), "images")
+    values = _label_values(labels, labels_path)
+    classes, _ = numbered([str(value) for value in values])
+    require_two_classes(labels_path.name, classes)
+    targets = np.searchsorted(values, labels)
     if tests is None:
         return Loaded(*divided(images, targets, fraction, len(classes)), classes)
-    test_file, test_names = Path(tests[0][0]), Path(tests[1][0])
-    tested = _images(test_file)
-    if tested.shape[1:] != images.shape[1:]:
-        sizes = [" x ".join(map(str, each.shape[1:])) for each in (tested, images)]
-        raise ValueError(f"{test_file.name}: its images are {sizes[0]}; expected: {sizes[1]}, as in {file.name}.")
-    given = _labels(test_names, tested, test_file)
-    strange = np.flatnonzero(~np.isin(given, found))
-    if len(strange):
-        where = f"{test_names.name}: label {given[strange[0]]}, number {strange[0] + 1},"
-        raise ValueError(f"{where} does not occur in {names.name}; expected: {listed(classes)}.")
-    return Loaded(Examples(images, targets), Examples(tested, np.searchsorted(found, given)), classes)
+    test_images_path, test_labels_path = Path(tests[0][0]), Path(tests[1][0])
+    test_images = _images(test_images_path)
+    if test_images.shape[1:] != images.shape[1:]:
+        sizes = f"its images are {_by_axis(test_images.shape[1:])}; expected: {_by_axis(images.shape[1:])}"
+        raise ValueError(f"{test_images_path.name}: {sizes}, as in {images_path.name}.")
+    test_labels = _labels(test_labels_path, test_images, test_images_path)
+    unknown = np.flatnonzero(~np.isin(test_labels, values))
+    if len(unknown):
+        where = f"{test_labels_path.name}: label {test_labels[unknown[0]]}, number {unknown[0] + 1},"
+        raise ValueError(f"{where} does not occur in {labels_path.name}; expected: {listed(classes)}.")
+    test = Examples(test_images, np.searchsorted(values, test_labels))
+    return Loaded(Examples(images, targets), test, classes)
 
 
-class Idx(Images, OwnClasses):
+class Idx(Images, FileClassification):
     """Images and their labels in IDX files of your own, the format of MNIST; bytes from 0 to 255 become 0 to 1.
 
     Args:
@@ -147,4 +167,4 @@ class Idx(Images, OwnClasses):
             files += [find("test_images", test_images), find("test_labels", test_labels)]
             tests = (stamp(files[2]), stamp(files[3]))
         loaded = _load(stamp(files[0]), stamp(files[1]), tests, test_fraction)
-        self.take(loaded, " and ".join(file.name for file in files[::2]))
+        self.use(loaded, " and ".join(file.name for file in files[::2]))

@@ -1,8 +1,9 @@
-"""Image files as numbers: grey values, or red, green and blue, whatever the mode that Pillow opens a file in.
+"""Image files as numbers: grey values, or red, green and blue, in whatever mode Pillow opens them.
 
 Pixels of up to 8 bits a channel stay bytes. Grey values of 12 or 16 bits are divided by the largest one that their
 format can hold. Signed and 32-bit ones (Pillow's modes I and F) have no largest value that means white: they come as
-they are, and whoever reads a whole folder scales them. What is transparent, wholly or in part, is laid over one ground.
+they are, and whoever reads a whole folder scales them. What is transparent, wholly or in part, is laid over a
+background.
 """
 
 import struct
@@ -18,20 +19,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from data.files.delimited import LARGEST
-from data.files.roots import listed, shown
+from data.files.roots import listed, relative_name
 
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".webp": "WEBP", ".tif": "TIFF",
     ".tiff": "TIFF",
 }  # fmt: skip
-"""The ends of names that make a file an image, and the formats that are read; others are left alone."""
+"""The format by the suffix of a file; files with other suffixes are ignored."""
 MODES = {"grey": "L", "color": "RGB"}
-"""What the user asks for, and Pillow's mode for it."""
+"""Pillow's mode, by what the user chooses."""
 BACKGROUNDS = {"white": 255, "black": 0}
 UNBOUNDED = ("I", "F")
 """The modes of signed, 32-bit and floating-point numbers."""
 MOST_PIXELS = 50_000_000
-"""Of one image, before it is resized."""
+"""The most pixels of one image, before it is resized."""
 
 BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
 """Tags of TIFF 6.0: tuples of one number a channel, but for the second, a number."""
@@ -39,8 +40,8 @@ WHITE_IS_ZERO, UNSIGNED = 0, (1,)
 
 
 @dataclass(frozen=True)
-class Look:
-    """What images are turned into."""
+class Conversion:
+    """What images are converted to."""
 
     mode: str
     """Pillow's mode, one of the values of `MODES`."""
@@ -56,7 +57,7 @@ class Pixels(NamedTuple):
     values: NDArray[np.uint8] | NDArray[np.float32]
     """(channels, size, size): bytes; from 0 to 1 for 12 and 16 bits; the numbers of the file in all other cases."""
     bounded: bool
-    """Whether the format has a largest value, which the numbers are a share of; else they have to be scaled."""
+    """Whether the format has a largest value, so that the numbers are shares of it; else they have to be scaled."""
 
 
 def _opaque(image: Image.Image, background: str) -> Image.Image:
@@ -90,30 +91,30 @@ def _numbers(image: Image.Image, tags: Mapping[int, Any]) -> NDArray[np.float32]
     return values.astype(np.float32)
 
 
-def to_pixels(image: Image.Image, look: Look, tags: Mapping[int, Any] | None = None) -> Pixels:
-    """The numbers of an image that Pillow has opened, in any of its modes.
+def to_pixels(image: Image.Image, conversion: Conversion, tags: Mapping[int, Any] | None = None) -> Pixels:
+    """The numbers of an image that Pillow has opened in any of its modes.
 
     Args:
-        image: The image, turned as it should be seen.
-        look: What it is turned into.
-        tags: Those of a TIFF file, which say more of its values than Pillow's mode does.
+        image: The image, rotated as it should be seen.
+        conversion: What it is converted to.
+        tags: The tags of a TIFF file, which say more about its values than Pillow's mode does.
     """
     if image.mode in UNBOUNDED:
         opaque = Image.fromarray(_numbers(image, tags or {}))
     elif image.mode.startswith("I;16"):
-        opaque = Image.fromarray(_shares(image, look.background, tags or {}))
+        opaque = Image.fromarray(_shares(image, conversion.background, tags or {}))
     else:
-        opaque = _opaque(image, look.background).convert(look.mode)
-    values = np.asarray(opaque.resize((look.size, look.size), Image.Resampling.BILINEAR))
+        opaque = _opaque(image, conversion.background).convert(conversion.mode)
+    values = np.asarray(opaque.resize((conversion.size, conversion.size), Image.Resampling.BILINEAR))
     if values.ndim == 2:  # grey values, the same in each channel
-        channels = np.repeat(values[None], Image.getmodebands(look.mode), axis=0)
+        channels = np.repeat(values[None], Image.getmodebands(conversion.mode), axis=0)
     else:
         channels = np.ascontiguousarray(values.transpose(2, 0, 1))
     return Pixels(channels, image.mode not in UNBOUNDED)
 
 
 def _scale_transparency(file: ImageFile.ImageFile) -> None:
-    """Brings the transparent value of a PNG file to the depth that Pillow gives to its pixels."""
+    """Bring the transparent value of a PNG file to the depth that Pillow gives to its pixels."""
     if "transparency" not in file.info or not file.tile:
         return
     transparent, raw_mode = file.info["transparency"], file.tile[0].args
@@ -125,10 +126,10 @@ def _scale_transparency(file: ImageFile.ImageFile) -> None:
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turns what Pillow raises or warns of while it reads a file into one sentence, or into nothing."""
+    """Turn what Pillow raises while it reads a file into one sentence, and silence its warnings."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, at what it mends by itself
+            warnings.simplefilter("ignore")  # Pillow warns of what it mends by itself
             yield
     except UnidentifiedImageError:
         formats = listed(sorted(set(FORMATS.values())))
@@ -141,13 +142,13 @@ def _explained(name: str) -> Iterator[None]:
         raise ValueError(f"{name}: the image is damaged: {str(error).rstrip('.') or type(error).__name__}.") from None
 
 
-def read_image(path: Path, look: Look) -> Pixels:
-    """The numbers of an image file, turned as the camera noted; of several frames the first one.
+def read_image(path: Path, conversion: Conversion) -> Pixels:
+    """The numbers of an image file, rotated as the camera noted; those of the first frame if there are several.
 
     Raises:
         ValueError: It is no such file, too large, damaged, or holds a number that is not finite; the sentence names it.
     """
-    name = shown(path)
+    name = relative_name(path)
     with _explained(name):
         file = Image.open(path, formats=tuple(set(FORMATS.values())))
     with file:
@@ -162,4 +163,4 @@ def read_image(path: Path, look: Look) -> Pixels:
     if image.mode == "F" and not (np.abs(np.asarray(image)) <= LARGEST).all():
         raise ValueError(f"{name}: it holds a number that is not finite, or above {LARGEST:g}; expected: others.")
     with _explained(name):
-        return to_pixels(image, look, tags)
+        return to_pixels(image, conversion, tags)

@@ -1,7 +1,7 @@
 """Numbers as they are written in text files: what divides their decimals, and what divides their thousands.
 
-A text such as 1,012 can be read both ways, and is never guessed: `auto` takes for thousands only what can be nothing
-else, as in 1,234,567 and 1,234.5, and asks about the rest.
+A text such as 1,012 can be read both ways and is never guessed: `auto` takes as thousands only what can be nothing
+else, as in 1,234,567 and 1,234.5, and refuses the rest with advice.
 """
 
 import re
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 DECIMALS = {"point": ".", "comma": ","}
 """What divides the decimals of a number."""
 SEPARATORS = {"comma": ",", "point": ".", "space": " \u00a0\u2009\u202f", "apostrophe": "'\u2019"}
-"""What divides thousands, and the characters that are written for it."""
+"""What may divide thousands, and the characters that are written for it."""
 THOUSANDS = ("auto", *SEPARATORS)
 
 
 def plain_number(text: str) -> float | None:
-    """The number that a text is; None for anything else, also for NaN and what only Python takes for a number."""
+    """The number that a text is; None for anything else, also for NaN and for what only Python takes as a number."""
     try:
         number = float(text)
     except ValueError:
@@ -25,7 +25,7 @@ def plain_number(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Grouped:
-    """A number whose thousands are divided."""
+    """A text read as a number whose thousands are divided."""
 
     number: float
     separator: str
@@ -35,7 +35,7 @@ class Grouped:
 
     @property
     def reading(self) -> str:
-        """The number and what is taken for granted, in words."""
+        """The number and what it assumes, in words."""
         return f"is {self.number:.12g} if the {self.separator} divides thousands"
 
 
@@ -57,7 +57,7 @@ class Notation:
         return number
 
     def advice(self, text: str) -> str:
-        """What a text that is no number in this notation may be in another, and what to set; empty if nothing."""
+        """How a text that is no number in this notation can be read, and what to set for it; empty if in no way."""
         other = Notation("comma" if self.decimal == "point" else "point")
         ungrouped, grouped, grouped_otherwise = other._ungrouped(text), self._grouped(text), other._grouped(text)
         if grouped and ungrouped is not None:

@@ -1,4 +1,4 @@
-"""Files of the user's own: where they may lie, how large they may be, and the sentences when they do not fit.
+"""User files: where they may lie, how large they may be, and the sentences that refuse them.
 
 They are read only below the data folder, which the environment variable `SWEEPBOARD_DATA` names: paths are written as
 seen from there, and none leads out of it, neither by `..` nor by a link.
@@ -16,29 +16,29 @@ from typing import IO, cast
 
 ROOT = "SWEEPBOARD_DATA"
 MOST_VALUES = 100_000_000
-"""Examples x inputs of a data set."""
+"""The most examples x inputs of a data set."""
 MOST_LISTED = 5000
-"""Names of a folder among which the nearest one is looked for."""
+"""The most names of a folder among which the nearest one is looked for."""
 
 Stamp = tuple[str, int, int]
 """Path, time of the last change in ns, and size: equal stamps mean that a file need not be read again."""
 
 
-def quoted(text: object) -> str:
+def quoted(value: object) -> str:
     """The value in quotes, on one line and short."""
-    shown_text = json.dumps(text, ensure_ascii=False, default=str)
-    shown_text = "".join(character if character.isprintable() else " " for character in shown_text)
-    return shown_text if len(shown_text) <= 60 else f"{shown_text[:57]}..."
+    in_quotes = json.dumps(value, ensure_ascii=False, default=str)
+    printable = "".join(character if character.isprintable() else " " for character in in_quotes)
+    return printable if len(printable) <= 60 else f"{printable[:57]}..."
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
-    """The names divided by commas, the first ones of many."""
-    every = [" ".join(name.split()) if name.isprintable() else quoted(name) for name in names]
-    return ", ".join([*every[:most], *(["..."] if len(every) > most else [])])
+    """The names divided by commas; only the first `most` of them if there are more."""
+    texts = [" ".join(name.split()) if name.isprintable() else quoted(name) for name in names]
+    return ", ".join([*texts[:most], *(["..."] if len(texts) > most else [])])
 
 
 def refused(key: str, value: object, allowed: str, names: Iterable[str] = ()) -> ValueError:
-    """The sentence that refuses an argument, with the nearest of the names there are."""
+    """The error that refuses an argument, with the nearest of the possible names."""
     folded = {name.lower(): name for name in names}
     near = difflib.get_close_matches(str(value).lower(), folded, n=1, cutoff=0.55)
     end = f"; did you mean {folded[near[0]]}?" if near else "."
@@ -78,7 +78,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _resolved(path: Path) -> Path | None:
-    """The path without links; None where nothing can be asked about it."""
+    """The path with its links resolved; None where the system cannot follow it."""
     try:
         resolved = path.resolve()
         resolved.exists()
@@ -117,32 +117,32 @@ def find(key: str, written: str, *, folder: bool = False) -> Path:
     return path
 
 
-def shown(path: Path) -> str:
-    """What lies in the data folder, as seen from there."""
+def relative_name(path: Path) -> str:
+    """The path of what lies in the data folder, as seen from there."""
     return path.relative_to(root("path")).as_posix()
 
 
 def within(link: Path) -> Path:
-    """A link that lies somewhere in the data folder, resolved.
+    """The target of a link that lies somewhere in the data folder.
 
     Raises:
         ValueError: It leads out of the data folder, or nowhere.
     """
     target = _resolved(link)
     if target is None or not target.is_relative_to(root("path")):
-        raise ValueError(f"{shown(link)}: it is a link that leads out of the data folder, or nowhere.")
+        raise ValueError(f"{relative_name(link)}: it is a link that leads out of the data folder, or nowhere.")
     return target
 
 
 def stamp(path: Path) -> Stamp:
-    """What changes when the file changes."""
+    """The stamp of a file, which changes when the file does."""
     status = path.stat()
     return str(path), status.st_mtime_ns, status.st_size
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The content of a file, unpacked if it is a gzip file, whatever its name.
+    """Open a file, which is unpacked if it is a gzip file, whatever its name.
 
     Raises:
         ValueError: It cannot be read, here or while it is used.
@@ -163,7 +163,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read(path: Path, most: int) -> bytes:
-    """At most so many bytes of a file's content, unpacked.
+    """The content of a file, unpacked, of at most so many bytes.
 
     Raises:
         ValueError: It holds more, or cannot be read.

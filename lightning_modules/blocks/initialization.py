@@ -1,10 +1,10 @@
-"""Where weights start: zeros, normal, Xavier (Glorot and Bengio 2010, eq. 12), He (He et al. 2015, eq. 10)."""
+"""Initial weights: zeros, normal, Xavier (Glorot and Bengio 2010, eq. 12), He (He et al. 2015, eq. 10)."""
 
 from typing import Literal, get_args
 
 from torch import nn
 
-from lightning_modules.base import one_of
+from learning_tasks.refusals import one_of
 
 Initialization = Literal["zeros", "normal", "xavier", "he"]
 
@@ -12,8 +12,8 @@ Initialization = Literal["zeros", "normal", "xavier", "he"]
 def initialize(module: nn.Module, initialization: Initialization, std: float) -> None:
     """Set the weights of every linear and convolutional layer by name, and its biases to 0.
 
-    Xavier and He draw from a normal distribution, of variance 2 / (inputs + outputs) and 2 / inputs: the numbers of
-    values that one unit sees, and of units that one value reaches.
+    Xavier and He draw from normal distributions of variance 2 / (inputs + outputs) and 2 / inputs, where inputs are the
+    values that one unit sees and outputs the units that one value reaches.
     """
     one_of("initialization", initialization, get_args(Initialization))
     for layer in module.modules():

@@ -1,9 +1,9 @@
 """Builds the catalogue from typed constructor arguments and Google-style docstrings. Imports torch.
 
 An argument is a field if it is annotated `int`, `float`, `bool`, `str`, `Literal[...]`, a list or tuple of numbers, or
-one of these `| None` or `| Literal[...]`, can be given by name, and is no size that the data decides. Limits come from
-`Annotated[..., Ge(1)]` and the like (annotated_types), help from the docstring's `Args:`. A text that may not be empty
-and is so by default must be given by the user.
+one of these `| None` or `| Literal[...]`, can be given by name, and is not a size that the data decides. Limits come
+from `Annotated[..., Ge(1)]` and the like (annotated_types), help from the docstring's `Args:`. A text that may not be
+empty and is so by default must be given by the user.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ _SECTION_HEAD: Final = re.compile(r"(Args|Arguments|Attributes|Returns|Raises|Sh
 
 
 _UNDERLINE: Final = re.compile(r"\s*-{3,}\s*")
-"""What stands below the head of a section in NumPy's style."""
+"""The line below the head of a section in NumPy's style."""
 
 
 def _without_doctests(doc: str) -> list[str]:
-    """The lines of a docstring, but none from `>>>` to the next empty line, or to one that is indented less."""
+    """The lines of a docstring without those from `>>>` to the next empty line, or to one that is indented less."""
     lines: list[str] = []
     indent: int | None = None
     for line in doc.splitlines():
@@ -73,7 +73,7 @@ def _without_doctests(doc: str) -> list[str]:
 
 
 def argument_texts(doc: str) -> dict[str, str]:
-    """What a Google-style docstring (cleaned of its indentation) says about each argument."""
+    """By argument: its description in a Google-style docstring that is cleaned of its indentation."""
     texts: dict[str, str] = {}
     name, indent, inside = "", -1, False
     for line in _without_doctests(doc):
@@ -93,7 +93,7 @@ def argument_texts(doc: str) -> dict[str, str]:
 
 
 def summary_and_help(doc: str) -> tuple[str, str]:
-    """A docstring's first paragraph, and the others down to its first section; doctests are none of it."""
+    """(a docstring's first paragraph, the others down to its first section), without doctests."""
     lines = _without_doctests(doc)
     head: list[str] = []
     for line, below in itertools.pairwise([*lines, ""]):
@@ -104,58 +104,88 @@ def summary_and_help(doc: str) -> tuple[str, str]:
     return " ".join(first.split()), rest.strip()
 
 
+_LIMITS: Final = {
+    "ge": ("minimum", None),
+    "gt": ("minimum", "exclusive_minimum"),
+    "le": ("maximum", None),
+    "lt": ("maximum", "exclusive_maximum"),
+    "min_length": ("min_length", None),
+    "max_length": ("max_length", None),
+}
+"""Attributes of annotated_types' marks -> the limit of a field, and the flag that is set with it."""
+
+
+class _Annotation:
+    """Gathers what an annotation says about a field.
+
+    Args:
+        name: The name of the argument.
+        annotation: Its annotation.
+
+    Raises:
+        TypeError: The annotation is not one that a form could ask for.
+    """
+
+    def __init__(self, name: str, annotation: Any) -> None:
+        self.name = name
+        self.kinds: set[str] = set()
+        self.choices: list[Any] = []
+        self.limits: dict[str, Any] = {}
+        self._read(annotation)
+
+    def _read(self, hint: Any) -> None:
+        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        if origin is typing.Annotated:
+            self._read(arguments[0])
+            self._limit(arguments[1:])
+        elif origin in (typing.Union, types.UnionType):
+            for argument in arguments:
+                self._read(argument)
+        elif origin is typing.Literal:
+            self.choices.extend(argument for argument in arguments if argument is not None)
+            self.kinds.update({"none"} if None in arguments else ())
+        elif hint is None or hint is type(None):
+            self.kinds.add("none")
+        elif hint in (bool, int, float, str):
+            self.kinds.add(hint.__name__)
+        elif isinstance(origin, type) and issubclass(origin, Sequence):
+            self._read_list(hint)
+        else:
+            raise TypeError(f"argument {self.name}: {hint!r} is no type that a field can have")
+
+    def _read_list(self, hint: Any) -> None:
+        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        item = field_of(self.name, arguments[0], None)
+        if not item.numeric:
+            raise TypeError(f"argument {self.name}: {hint!r} is no type that a field can have")
+        self.kinds.add(f"{item.type}_list")
+        for limit in ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum"):
+            if (value := getattr(item, limit)) is not None and value is not False:
+                self.limits[limit] = value
+        if origin is tuple and Ellipsis not in arguments:
+            self.limits.update(min_length=len(arguments), max_length=len(arguments))
+
+    def _limit(self, marks: Iterable[Any]) -> None:
+        for mark in marks:
+            if isinstance(mark, Iterable):
+                if not isinstance(mark, str):  # Interval and Len hold others
+                    self._limit(mark)
+                continue
+            for attribute, (limit, exclusive) in _LIMITS.items():
+                if getattr(mark, attribute, None) is not None:
+                    self.limits[limit] = getattr(mark, attribute)
+                    if exclusive:
+                        self.limits[exclusive] = True
+
+
 def field_of(name: str, annotation: Any, default: Any, help: str = "") -> Field:
     """The field that an annotated argument describes.
 
     Raises:
-        TypeError: The annotation is none that a form could ask for.
+        TypeError: The annotation is not one that a form could ask for.
     """
-    kinds: set[str] = set()
-    choices: list[Any] = []
-    limits: dict[str, Any] = {}
-
-    def limit(marks: Iterable[Any]) -> None:
-        for mark in marks:
-            if isinstance(mark, Iterable) and not isinstance(mark, str):  # Interval and Len hold others
-                limit(mark)
-            for bound, field, exclusive in (
-                ("ge", "minimum", None), ("gt", "minimum", "exclusive_minimum"),
-                ("le", "maximum", None), ("lt", "maximum", "exclusive_maximum"),
-                ("min_length", "min_length", None), ("max_length", "max_length", None),
-            ):  # fmt: skip
-                if not isinstance(mark, Iterable) and getattr(mark, bound, None) is not None:
-                    limits[field] = getattr(mark, bound)
-                    if exclusive:
-                        limits[exclusive] = True
-
-    def read(hint: Any) -> None:
-        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-        if origin is typing.Annotated:
-            read(arguments[0])
-            limit(arguments[1:])
-        elif origin in (typing.Union, types.UnionType):
-            for argument in arguments:
-                read(argument)
-        elif origin is typing.Literal:
-            choices.extend(argument for argument in arguments if argument is not None)
-            kinds.update({"none"} if None in arguments else ())
-        elif hint is None or hint is type(None):
-            kinds.add("none")
-        elif hint in (bool, int, float, str):
-            kinds.add(hint.__name__)
-        elif isinstance(origin, type) and issubclass(origin, Sequence):
-            inner = field_of(name, arguments[0], None)
-            if not inner.numeric:
-                raise TypeError(f"argument {name}: {hint!r} is no type that a field can have")
-            kinds.add(f"{inner.type}_list")
-            limits.update({key: value for key in ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
-                           if (value := getattr(inner, key)) is not None and value is not False})  # fmt: skip
-            if origin is tuple and Ellipsis not in arguments:
-                limits.update(min_length=len(arguments), max_length=len(arguments))
-        else:
-            raise TypeError(f"argument {name}: {hint!r} is no type that a field can have")
-
-    read(annotation)
+    read = _Annotation(name, annotation)
+    kinds, choices, limits = read.kinds, read.choices, read.limits
     optional = "none" in kinds
     kinds.discard("none")
     if kinds == {"int", "float"}:
@@ -173,8 +203,10 @@ def field_of(name: str, annotation: Any, default: Any, help: str = "") -> Field:
 
 # Positional only is what the caller decides, such as an optimizer's parameters.
 _NEVER_FIELDS: Final = (
-    inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD,
-)  # fmt: skip
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
 
 
 def entry_of(name: str, factory: Callable[..., Any]) -> Entry:
@@ -204,7 +236,7 @@ def entry_of(name: str, factory: Callable[..., Any]) -> Entry:
 
 
 def build() -> dict[str, Any]:
-    """What the file should hold: reads the classes, and so imports torch."""
+    """The content that the catalogue's file should have; reads the classes, and so imports torch."""
     from data import DATASETS
     from lightning_modules import MODELS
     from lightning_modules.optimizers import OPTIMIZERS
@@ -218,5 +250,5 @@ def build() -> dict[str, Any]:
 
 
 def as_text(built: Mapping[str, Any]) -> str:
-    """The file's text: stable, a line a value, so that a change reads well in a diff."""
+    """The file's text: stable, one line per value, so that a change reads well in a diff."""
     return json.dumps(built, indent=1, ensure_ascii=False) + "\n"

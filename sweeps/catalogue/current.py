@@ -1,4 +1,4 @@
-"""All that can be chosen: what the program brings, and the user's models."""
+"""The whole catalogue: what is built in, and the user models."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sweeps.catalogue.entries import Catalogue, ours
 
 
 def load() -> Catalogue:
-    """All there is, the models of the user's own included; imports nothing that trains.
+    """The catalogue with the user models; imports nothing that trains.
 
-    It takes microseconds, but for the first call after a change of those modules: it waits until a process of its own
+    It takes microseconds, except the first call after a change of the user modules: that waits until a separate process
     has read them, some ten seconds.
     """
     from sweeps.catalogue import user_models

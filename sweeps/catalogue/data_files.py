@@ -35,7 +35,7 @@ MOST_OFFERED: Final = 500
 
 
 def offered(dataset: str, field: str, root: Path | None = None) -> list[str]:
-    """What may be given for a field of a data set: paths as seen from the data folder, sorted.
+    """The paths that may be given for a field of a data set, as seen from the data folder, sorted.
 
     Args:
         dataset: Its name in the catalogue.
@@ -46,8 +46,8 @@ def offered(dataset: str, field: str, root: Path | None = None) -> list[str]:
     root = root or settings().data
     if kind is None or root is None:
         return []
-    found = _image_folders(root) if kind == "images" else _files(root, ENDS[kind])
-    return sorted(found)[:MOST_OFFERED]
+    paths = _image_folders(root) if kind == "images" else _files(root, ENDS[kind])
+    return sorted(paths)[:MOST_OFFERED]
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
@@ -78,7 +78,7 @@ def _image_folders(root: Path) -> set[str]:
     for here, _, files in _walk(root):
         if here != root and any(name.lower().endswith(ENDS["images"]) for name in files):
             classes[here.parent] = classes.get(here.parent, 0) + 1
-    found = {folder for folder, count in classes.items() if count >= 2}
-    both = {folder.parent for folder in found if {folder.parent / "train", folder.parent / "test"} <= found}
-    found -= {folder / name for folder in both for name in ("train", "test")}
-    return {folder.relative_to(root).as_posix() for folder in found | both}
+    folders = {folder for folder, count in classes.items() if count >= 2}
+    both = {folder.parent for folder in folders if {folder.parent / "train", folder.parent / "test"} <= folders}
+    folders -= {folder / name for folder in both for name in ("train", "test")}
+    return {folder.relative_to(root).as_posix() for folder in folders | both}

@@ -12,12 +12,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sweeps.fields import Field, nearest, refusal
-
-if TYPE_CHECKING:
-    pass
 
 FILE: Final = Path(__file__).with_suffix(".json")
 
@@ -75,13 +72,13 @@ class Entry:
     fields: dict[str, Field]
     """In the order of the constructor's arguments, the common ones last."""
     tasks: tuple[str, ...] = ()
-    """What a model can be trained for: regression, binary, multiclass; what a data set may turn out to ask for."""
+    """The tasks that a model can be trained for (regression, binary, multiclass), or that a data set may ask for."""
     task: str = ""
-    """What a data set asks for, if that is known before its files are read."""
+    """The task that a data set asks for, if that is known before its files are read."""
     source: str = ""
-    """Of a model of the user's own: the file or package that defines it."""
+    """The file or package that defines a user model."""
     class_name: str = ""
-    """And the name of its class."""
+    """The name of the class of a user model."""
     foreign: bool = False
     """A plain LightningModule, which has a loss and metrics of its own."""
     own_optimizer: bool = False
@@ -93,7 +90,7 @@ class Entry:
         return self.tasks or (self.task,)
 
     def as_json(self) -> dict[str, Any]:
-        """As the file holds it."""
+        """The entry as the catalogue's file holds it."""
         kind = {"task": self.task} if self.task else {"tasks": list(self.tasks)} if self.tasks else {}
         fields = [field.as_json() for field in self.fields.values()]
         more = {name: getattr(self, name) for name in _OF_USERS if getattr(self, name)}
@@ -101,7 +98,7 @@ class Entry:
 
     @classmethod
     def from_json(cls, name: str, stored: Mapping[str, Any]) -> Entry:
-        """The inverse of `as_json`."""
+        """The entry that `as_json` was made from."""
         fields = {field["name"]: Field.from_json(field) for field in stored["fields"]}
         tasks, task = tuple(stored.get("tasks", ())), stored.get("task", "")
         more = {name: stored[name] for name in _OF_USERS if name in stored}
@@ -113,7 +110,7 @@ _OF_USERS: Final = ("source", "class_name", "foreign", "own_optimizer")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All there is to choose from."""
+    """All models, data sets, optimizers and schedules that can be chosen."""
 
     models: dict[str, Entry]
     datasets: dict[str, Entry]
@@ -124,14 +121,14 @@ class Catalogue:
 
     @property
     def named(self) -> dict[str, dict[str, Entry]]:
-        """The sections of a configuration that begin with a name, and what may be named there."""
+        """By section of a configuration that has a name: the entries that may be named there."""
         return {"model": self.models, "data": self.datasets, "optimizer": self.optimizers, "schedule": self.schedules}
 
     def entry(self, section: str, name: str) -> Entry:
-        """What is named so in a section.
+        """The entry of this name in a section.
 
         Raises:
-            SpecError: It is not there, or no more: a module of the user's own may be taken away.
+            SpecError: There is none, or no more: a user module may have been taken away.
         """
         entries = self.named[section]
         if name not in entries:
@@ -148,10 +145,7 @@ KINDS: Final = ("models", "datasets", "optimizers", "schedules")
 
 @functools.cache
 def ours(file: Path = FILE) -> Catalogue:
-    """What the program brings, from its file: imports nothing that trains."""
+    """The built-in catalogue, from its file; imports nothing that trains."""
     stored = json.loads(file.read_text(encoding="utf-8"))
     kinds = {kind: {name: Entry.from_json(name, entry) for name, entry in stored[kind].items()} for kind in KINDS}
     return Catalogue(**kinds, sections=SECTIONS)
-
-
-# Reading the classes

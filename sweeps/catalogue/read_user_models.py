@@ -1,4 +1,4 @@
-"""Reads user modules, in a process of its own.
+"""Reads user modules, in a separate process.
 
     python -m sweeps.catalogue.read_user_models ANSWERS PATH NAMED ...
 
@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import pytorch_lightning as pl
 
-from data.base import TASKS
+from learning_tasks import TASKS
 from lightning_modules import Module
 from sweeps.catalogue import user_files as modules
 from sweeps.catalogue.build import argument_texts, field_of, summary_and_help
@@ -47,7 +47,7 @@ REMOVED: Final = {
 }
 """Hooks that Lightning 2 does not call any more, and what takes their place."""
 ASKED: Final = "int, float, bool, str, a list of numbers, Literal"
-"""What a form can ask for."""
+"""The types that a form can ask for."""
 
 
 class Unusable(ValueError):
@@ -62,14 +62,14 @@ def snake_case(name: str) -> str:
 def model_classes(source: modules.Source) -> dict[str, type[pl.LightningModule]]:
     """The LightningModules that a module defines, by the name of their class.
 
-    Of a package it is those in its `__init__`; if there are none, those of the modules directly in it.
+    For a package they are those in its `__init__`; if there are none, those of the modules directly in it.
     """
     module = modules.load(source)
-    found = _defined(module, module.__name__)
-    if not found:
+    classes = _defined(module, module.__name__)
+    if not classes:
         for inner in modules.submodules(module, source):
-            found |= _defined(inner, module.__name__)
-    return found
+            classes |= _defined(inner, module.__name__)
+    return classes
 
 
 def _defined(module: types.ModuleType, package: str) -> dict[str, type[pl.LightningModule]]:
@@ -85,7 +85,7 @@ def _defined(module: types.ModuleType, package: str) -> dict[str, type[pl.Lightn
 
 
 def entry_of(name: str, model: type[pl.LightningModule], path: Path) -> Entry:
-    """The catalogue's entry of a class of the user's.
+    """The catalogue's entry of a user class.
 
     Raises:
         Unusable: It cannot be trained as it is.
@@ -93,23 +93,25 @@ def entry_of(name: str, model: type[pl.LightningModule], path: Path) -> Entry:
     foreign = not issubclass(model, Module)
     if foreign:
         _check_steps(model)
-    fields, left, asked = {}, [], []
+    fields, without_field, parameters = {}, [], []
     for parameter, annotation, help in arguments(model):
         field = _field(parameter, annotation, help)
-        asked.append(parameter)
+        parameters.append(parameter)
         if field is None:
-            left.append(parameter.name)
+            without_field.append(parameter.name)
         elif parameter.name not in FED:
             fields[field.name] = field
     summary, rest = summary_and_help(inspect.cleandoc(model.__doc__ or ""))
-    unshown = f"Left at their defaults: {', '.join(left)}." if left else ""
-    needs_classes = any(parameter.name == "num_classes" and parameter.default is parameter.empty for parameter in asked)
+    at_default = f"Left at their defaults: {', '.join(without_field)}." if without_field else ""
+    needs_classes = any(
+        parameter.name == "num_classes" and parameter.default is parameter.empty for parameter in parameters
+    )
     possible = [task for task in TASKS if task != "regression" or not needs_classes]
     tasks = tuple(task for task in possible if task in getattr(model, "tasks", TASKS))
     return Entry(
         name,
         summary or f"{model.__name__} of {path.name}.",
-        "\n\n".join(part for part in (rest, unshown) if part),
+        "\n\n".join(part for part in (rest, at_default) if part),
         fields,
         tasks or tuple(possible),
         source=str(path),
@@ -135,7 +137,7 @@ def _check_steps(model: type[pl.LightningModule]) -> None:
 
 
 def arguments(model: type[pl.LightningModule]) -> Iterator[tuple[inspect.Parameter, Any, str]]:
-    """(parameter, its annotation, its help) of the constructor, following `**kwargs` to the bases of the user's own."""
+    """(parameter, its annotation, its help) of the constructor, following `**kwargs` to the user's base classes."""
     bases = [base for base in model.__mro__ if issubclass(base, pl.LightningModule) and base is not pl.LightningModule]
     texts: dict[str, str] = {}
     for base in reversed(bases):
@@ -158,9 +160,9 @@ def arguments(model: type[pl.LightningModule]) -> Iterator[tuple[inspect.Paramet
 def _annotation(constructor: Any, parameter: inspect.Parameter) -> Any:
     """What the argument is annotated with, or what its default says; None if neither says anything."""
     if parameter.annotation is not parameter.empty:
-        own = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+        annotated = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
         try:
-            hints = typing.get_type_hints(own, getattr(constructor, "__globals__", {}), include_extras=True)
+            hints = typing.get_type_hints(annotated, getattr(constructor, "__globals__", {}), include_extras=True)
         except Exception:  # a name that exists for type checkers alone
             hints = {}
         if parameter.name in hints and hints[parameter.name] not in (list, tuple):
@@ -201,21 +203,21 @@ def _field(parameter: inspect.Parameter, annotation: Any, help: str) -> Field | 
     except (TypeError, SpecError):
         if not required:
             return None
-        said = getattr(annotation, "__name__", None) or str(annotation)
-        raise Unusable(f"{where} needs an object ({said}) and has no default; allowed: {ASKED}.") from None
+        type_name = getattr(annotation, "__name__", None) or str(annotation)
+        raise Unusable(f"{where} needs an object ({type_name}) and has no default; allowed: {ASKED}.") from None
 
 
 def read(source: modules.Source) -> dict[str, Any]:
-    """What is in one module: its entries as the catalogue holds them, and a sentence for each fault."""
+    """The answer for one module: its entries as the catalogue holds them, and a sentence for each fault."""
     entries: dict[str, Any] = {}
     problems: list[str] = []
     try:
-        found = model_classes(source)
+        classes = model_classes(source)
     except BaseException as error:  # whatever the module does, the others are read
         return {"entries": {}, "problems": [modules.sentence(source, error)]}
-    if not found:
+    if not classes:
         problems.append(f"{source.path}: it defines no LightningModule.")
-    for class_name, model in found.items():
+    for class_name, model in classes.items():
         name = snake_case(class_name)
         try:
             entry = entry_of(name, model, source.path).as_json()

@@ -1,4 +1,4 @@
-"""Modules of the user's own: which files there are, and how one is imported without touching anything of ours.
+"""User modules: which files there are, and how one is imported without touching anything of ours.
 
 A setting names files, packages, or folders; of a folder every `*.py` and every package directly in it counts, but for
 those whose name begins with an underscore or a dot. Each is imported under a private name that holds a hash of its
@@ -33,8 +33,8 @@ FED: Final = (
     "input_shape", "num_outputs", "task",
     "in_features", "input_dim", "num_features", "out_features", "output_dim", "num_classes",
 )  # fmt: skip
-"""Arguments of a constructor that the data decides: what `DataModule.dims` says, and other names for the same."""
-OURS: Final = ("analysis", "app", "data", "lightning_modules", "sweeps", "tracking")
+"""Arguments of a constructor that the data decides: those of `DataModule.dims`, and other names for the same."""
+OURS: Final = ("analysis", "app", "data", "learning_tasks", "lightning_modules", "sweeps", "tracking")
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,22 @@ class Source:
 
 
 def find(named: Iterable[Path]) -> tuple[list[Source], list[str]]:
-    """(what there is to import, a sentence for each path that holds nothing), in the order of the names."""
-    found: dict[Path, Source] = {}
+    """(what there is to import, a sentence for each path that holds nothing), in the order of the paths."""
+    sources: dict[Path, Source] = {}
     problems = []
     for path in named:
         if _is_package(path) or (path.suffix == ".py" and path.is_file()):
-            own = [path]
+            modules = [path]
         elif path.is_dir():
-            own = sorted(each for each in path.iterdir() if _counts(each))
+            modules = sorted(inner for inner in path.iterdir() if _counts(inner))
         else:
-            own = []
-        for each in own:
-            found.setdefault(each, Source(each, path))
-        if not own:
+            modules = []
+        for module in modules:
+            sources.setdefault(module, Source(module, path))
+        if not modules:
             what = "it holds no Python file and no package" if path.is_dir() else "it is not there"
             problems.append(f"{path}: {what}; allowed: a Python file, a package, or a folder of them.")
-    return list(found.values()), problems
+    return list(sources.values()), problems
 
 
 def _is_package(path: Path) -> bool:
@@ -77,7 +77,7 @@ def _counts(path: Path) -> bool:
 
 
 def files(named: Path) -> list[Path]:
-    """Every Python file that what is named may consist of, files beside it included."""
+    """Every Python file that a named path may consist of, files beside it included."""
     if _is_package(named):
         return sorted(named.rglob("*.py"))
     folder = named.parent if named.is_file() else named
@@ -93,15 +93,15 @@ def _can_be_imported(path: Path) -> bool:
 
 
 def stamp(named: Iterable[Path]) -> tuple[object, ...]:
-    """Changes when a file does, or when a package is installed: cheap, nothing is read."""
-    seen: list[object] = [_mtime(sysconfig.get_path("purelib"))]
+    """A value that changes when a file does, or when a package is installed; cheap, since no file is read."""
+    parts: list[object] = [_mtime(sysconfig.get_path("purelib"))]
     for path in named:
-        seen.append(str(path))
+        parts.append(str(path))
         for file in files(path):
             with contextlib.suppress(OSError):
                 stat = os.stat(file)
-                seen.append((str(file), stat.st_mtime_ns, stat.st_size))
-    return tuple(seen)
+                parts.append((str(file), stat.st_mtime_ns, stat.st_size))
+    return tuple(parts)
 
 
 def _mtime(path: str) -> int:
@@ -143,7 +143,7 @@ def load(source: Source) -> ModuleType:
         with _importing(source.path.parent):
             spec.loader.exec_module(module)
     except BaseException:
-        for loaded in [own for own in sys.modules if own == name or own.startswith(f"{name}.")]:
+        for loaded in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
             del sys.modules[loaded]
         raise
     return module
@@ -207,11 +207,11 @@ def _lightning() -> dict[str, ModuleType]:
         __path__=[], __getattr__=lambda name: getattr(pytorch_lightning, name),
         pytorch=pytorch_lightning, fabric=lightning_fabric,
     )  # fmt: skip
-    found = {"lightning": whole}
+    aliases = {"lightning": whole}
     for alias, real in (("lightning.pytorch", "pytorch_lightning"), ("lightning.fabric", "lightning_fabric")):
         inner = {name: module for name, module in sys.modules.items() if name == real or name.startswith(f"{real}.")}
-        found |= {alias + name.removeprefix(real): module for name, module in inner.items()}
-    return found
+        aliases |= {alias + name.removeprefix(real): module for name, module in inner.items()}
+    return aliases
 
 
 def _top(name: str) -> str:

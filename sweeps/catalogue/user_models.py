@@ -1,8 +1,7 @@
-"""The models of the user's own modules, as the catalogue has them, without importing a line of theirs.
+"""The models of the user modules, as the catalogue has them, without importing a line of them.
 
-A process of its own reads the modules (`sweeps.catalogue.read_user_models`); what it found is kept in the state folder
-under the hash of their sources, so that it is read once for each state of them. Whether something changed is seen from
-the files' times.
+A separate process reads the modules (`sweeps.catalogue.read_user_models`). Its answers are kept in the state folder
+under the hash of the sources, so that each state of them is read once. The files' times tell whether something changed.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _READERS: Final = (
 
 @dataclass(frozen=True, eq=False)
 class UserModels:
-    """What was found in the user's modules."""
+    """The models of the user modules."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -54,49 +53,49 @@ class UserModels:
 
 
 @dataclass
-class _Seen:
-    """The last look: of which settings, when, at which state of the files, and what was found."""
+class _Latest:
+    """The last look: at which settings, when, at which state of the files, and the models then."""
 
-    asked: tuple[str | None, ...] = ()
+    variables: tuple[str | None, ...] = ()
     named: tuple[Path, ...] = ()
     at: float = -math.inf
     stamp: tuple[object, ...] = ()
     models: UserModels = field(default_factory=UserModels)
 
 
-_seen = _Seen()
+_latest = _Latest()
 _reading = threading.Lock()
 background = False
-"""Set in a process that must not wait: a change is then read in the background, and what was found before holds."""
+"""Set in a process that must not wait: a change is then read in the background, and the earlier models hold."""
 
 
 def current() -> UserModels:
     """The models as they are now; waits for a change to be read, with `background` only the first time."""
-    asked = os.environ.get(SETTINGS), os.environ.get(MODULES)
-    if asked == _seen.asked and time.monotonic() - _seen.at < LOOK_AGAIN:
-        return _seen.models
-    if background and _seen.asked:
+    variables = os.environ.get(SETTINGS), os.environ.get(MODULES)
+    if variables == _latest.variables and time.monotonic() - _latest.at < LOOK_AGAIN:
+        return _latest.models
+    if background and _latest.variables:
         if not _reading.locked():
             if _known():
-                _look(asked)
+                _look(variables)
             else:
-                threading.Thread(target=_look, args=(asked,), daemon=True, name="modules").start()
-        return _seen.models
-    _look(asked)
-    return _seen.models
+                threading.Thread(target=_look, args=(variables,), daemon=True, name="modules").start()
+        return _latest.models
+    _look(variables)
+    return _latest.models
 
 
-def _look(asked: tuple[str | None, ...]) -> None:
+def _look(variables: tuple[str | None, ...]) -> None:
     with _reading:
         named = settings().modules
         stamp = modules.stamp(named) if named else ()
-        if named != _seen.named or stamp != _seen.stamp:
-            _seen.models = _read(named) if named else UserModels()
-        _seen.asked, _seen.named, _seen.stamp, _seen.at = asked, named, stamp, time.monotonic()
+        if named != _latest.named or stamp != _latest.stamp:
+            _latest.models = _read(named) if named else UserModels()
+        _latest.variables, _latest.named, _latest.stamp, _latest.at = variables, named, stamp, time.monotonic()
 
 
 def _known() -> bool:
-    """Whether looking takes no time: nothing has changed, or some process has read the change."""
+    """Whether a look takes no time: nothing has changed, or some process has read the change."""
     named = settings().modules
     if not pending():
         return True
@@ -109,16 +108,16 @@ def _known() -> bool:
 def pending() -> bool:
     """Whether `current` would have to wait: the modules have changed since they were last read."""
     named = settings().modules
-    return bool(named) and (named != _seen.named or modules.stamp(named) != _seen.stamp)
+    return bool(named) and (named != _latest.named or modules.stamp(named) != _latest.stamp)
 
 
 def paths() -> list[str]:
-    """The files and folders that modules of the user's are read from, in their order."""
+    """The files and folders that user modules are read from, in their order."""
     return [str(path) for path in settings().modules]
 
 
 def not_here(key: str, name: str) -> str:
-    """The sentence in which the service refuses a model that the process which launched a sweep reads and it does not.
+    """The sentence that refuses a model which the launching process reads, but the service does not.
 
     Args:
         key: The dotted key that names the model.
@@ -132,7 +131,7 @@ def not_here(key: str, name: str) -> str:
 
 
 def problems() -> tuple[str, ...]:
-    """One sentence for each fault of the settings file and of the user's modules."""
+    """One sentence for each fault of the settings file and of the user modules."""
     return (*settings().problems, *current().problems)
 
 
@@ -143,10 +142,10 @@ def _read(named: tuple[Path, ...]) -> UserModels:
         file = folder / f"{_key(sources)}.json"
         if not file.exists():
             _keep(file, _read_all(sources, folder))
-        found = json.loads(file.read_text(encoding="utf-8"))
+        answers = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, StateFolderError, ValueError) as error:
         return UserModels(problems=(*missing, f"The modules could not be read: {error}."))
-    entries, faults = _merged(found)
+    entries, faults = _merged(answers)
     return UserModels(entries, (*missing, *faults))
 
 
@@ -163,21 +162,21 @@ def _key(sources: Iterable[modules.Source]) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
-def _keep(file: Path, found: list[dict[str, Any]]) -> None:
+def _keep(file: Path, answers: list[dict[str, Any]]) -> None:
     part = file.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    part.write_text(json.dumps(answers, ensure_ascii=False), encoding="utf-8")
     part.replace(file)
     for old in sorted(file.parent.glob("*.json"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
         old.unlink(missing_ok=True)
 
 
-def _merged(found: Iterable[dict[str, Any]]) -> tuple[dict[str, Entry], list[str]]:
-    """The entries of all modules by their names; of two of one name the first stays."""
+def _merged(answers: Iterable[dict[str, Any]]) -> tuple[dict[str, Entry], list[str]]:
+    """The entries of all modules by name, and a sentence for each fault; of two with one name the first stays."""
     entries: dict[str, Entry] = {}
     faults: list[str] = []
-    for module in found:
-        faults += module["problems"]
-        for name, stored in module["entries"].items():
+    for answer in answers:
+        faults += answer["problems"]
+        for name, stored in answer["entries"].items():
             entry = Entry.from_json(name, stored)
             if name in catalogue.ours().models:
                 taken = "which is a model of Sweepboard's"
@@ -191,24 +190,24 @@ def _merged(found: Iterable[dict[str, Any]]) -> tuple[dict[str, Entry], list[str
 
 
 def _read_all(sources: list[modules.Source], folder: Path) -> list[dict[str, Any]]:
-    """What the reading process says of each module; it is started again after one that ends it or never ends."""
-    found: list[dict[str, Any]] = []
-    while len(found) < len(sources):
-        rest = sources[len(found) :]
+    """The answer of the reading process for each module; it is started again after one that ends it or never ends."""
+    answers: list[dict[str, Any]] = []
+    while len(answers) < len(sources):
+        rest = sources[len(answers) :]
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            answers = Path(scratch) / "answers"
-            answers.touch()
-            why = _run(rest, answers)
-            whole, _, _ = answers.read_text(encoding="utf-8").rpartition("\n")
-            found += [json.loads(line) for line in whole.split("\n") if line]
-        if why and len(found) < len(sources):
-            source = sources[len(found)]
-            found.append({"entries": {}, "problems": [f"{source.path}: importing it {why}."]})
-    return found
+            file = Path(scratch) / "answers"
+            file.touch()
+            why = _run(rest, file)
+            whole_lines, _, _ = file.read_text(encoding="utf-8").rpartition("\n")
+            answers += [json.loads(line) for line in whole_lines.split("\n") if line]
+        if why and len(answers) < len(sources):
+            source = sources[len(answers)]
+            answers.append({"entries": {}, "problems": [f"{source.path}: importing it {why}."]})
+    return answers
 
 
 def _run(sources: list[modules.Source], answers: Path) -> str:
-    """Have the modules read; why it ended too soon, or ""."""
+    """Let a process read the modules, and return how it ended."""
     paths = [str(path) for source in sources for path in (source.path, source.named)]
     process = subprocess.Popen(
         interpreter.command("sweeps.catalogue.read_user_models", str(answers), *paths),

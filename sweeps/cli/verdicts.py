@@ -1,4 +1,4 @@
-"""What a sweep's runs say of its claims, or of its configurations: the verdicts of its pages, for the command line."""
+"""What the runs of a sweep say about its claims, or its configurations: the verdicts of the pages, as plain data."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ if TYPE_CHECKING:
 
 
 def verdicts(reader: Reader, row: dict[str, Any], runs: pd.DataFrame, spec: Spec | None) -> list[dict[str, Any]]:
-    """One verdict per claim; of a sweep that claims nothing and is over, one on its configurations.
+    """One verdict per claim; for a sweep that claims nothing and has ended, one about its configurations.
 
     Args:
-        reader: Of the sweep's store.
-        row: The sweep.
+        reader: The reader of the sweep's store.
+        row: The sweep's row.
         runs: All its runs.
-        spec: What it is; None where that cannot be read.
+        spec: Its spec; None where that cannot be read.
 
     Returns:
-        For each: claim (its text, or nothing), status (or nothing), sentence.
+        For each verdict: claim (its text, or nothing), status (or nothing), sentence.
     """
     if spec is not None and spec.claim:
         infos = sweep_claims(
-            runs, spec.claim, list(spec.search), objective=row["metric"],
+            runs,
+            spec.claim,
+            list(spec.search),
+            objective=row["metric"],
             histories=lambda run_ids, metric: reader.histories(run_ids, [metric]),
-        )  # fmt: skip
+        )
         return [{"claim": info.text, "status": str(info.status), "sentence": info.sentence} for info in infos]
     if row["state"] in ACTIVE:
         return []
@@ -40,6 +43,6 @@ def verdicts(reader: Reader, row: dict[str, Any], runs: pd.DataFrame, spec: Spec
     search = runs[~confirms(runs)] if len(runs) else runs
     winners = confirmed_info(runs, searched, metric=row["metric"], direction=row["direction"])
     groups = sweep_ranking(search, searched, row["direction"])
-    found = sweep_standings(search, groups, winners)
-    sentence = not_compared(groups, winners) if found is None else found.sentence
+    standings = sweep_standings(search, groups, winners)
+    sentence = not_compared(groups, winners) if standings is None else standings.sentence
     return [{"claim": "", "status": "", "sentence": sentence}] if sentence else []

@@ -1,4 +1,4 @@
-"""Stay with a sweep until it ends: one line kept up to date on a terminal, a line every ten seconds elsewhere."""
+"""Waits until a sweep ends: one line that is kept up to date on a terminal, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final, TextIO
 
-from sweeps.cli import output as shown
+from sweeps.cli import output, rows
 from tracking.schema import State
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Progress:
     """Writes how far a sweep is.
 
     Args:
-        stream: Where to; if it is a terminal, in place.
+        stream: Where to write; on a terminal each line overwrites the last one.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -33,11 +33,11 @@ class Progress:
         self._began: tuple[float, int] | None = None
         self._last = -SAY_SECONDS
 
-    def show(self, row: shown.Row, now: float) -> None:
+    def show(self, row: rows.Row, now: float) -> None:
         """Write the state of the sweep, if it is time.
 
         Args:
-            row: The sweep.
+            row: The sweep's row.
             now: Seconds of a clock that never goes back.
         """
         if self._began is None and row["state"] != State.QUEUED.value:
@@ -45,7 +45,7 @@ class Progress:
         if not self._in_place and now - self._last < SAY_SECONDS:
             return
         self._last = now
-        line = shown.progress_line(row, self._seconds_left(row, now), bar=self._in_place)
+        line = output.progress_line(row, self._seconds_left(row, now), bar=self._in_place)
         if self._in_place:
             width = shutil.get_terminal_size().columns - 1
             self._stream.write(f"\r\x1b[2K{line[:width]}")
@@ -59,29 +59,29 @@ class Progress:
             self._stream.write("\n")
             self._stream.flush()
 
-    def _seconds_left(self, row: shown.Row, now: float) -> float | None:
+    def _seconds_left(self, row: rows.Row, now: float) -> float | None:
         if self._began is None or row["state"] != State.RUNNING.value:
             return None
         seconds, done = now - self._began[0], row["done"] - self._began[1]
         return seconds / done * (row["planned"] - row["done"]) if done > 0 else None
 
 
-def wait(client: Client, sweep: str, say: Callable[[str], None]) -> shown.Row:
+def wait(client: Client, sweep: str, say: Callable[[str], None]) -> rows.Row:
     """Return the sweep's row once it has ended. A service that ends in the meantime is started again.
 
     Args:
         client: The client of its store.
         sweep: Its id.
-        say: Told in a sentence what keeps the sweep from going on.
+        say: Called with a sentence when something keeps the sweep from going on.
     """
     progress = Progress(sys.stderr)
-    reader = shown.open_store(client.uri)
-    said, checked, version, row = "", monotonic(), None, None
+    reader = rows.open_store(client.uri)
+    last_problem, checked, version, row = "", monotonic(), None, None
     try:
         while True:
             now = monotonic()
             if row is None or (latest := reader.version()) != version:
-                version, row = reader.version() if row is None else latest, shown.sweep_row(reader, sweep)
+                version, row = reader.version() if row is None else latest, rows.sweep_row(reader, sweep)
             progress.show(row, now)
             if row["state"] in ENDED:
                 return row
@@ -90,10 +90,10 @@ def wait(client: Client, sweep: str, say: Callable[[str], None]) -> shown.Row:
                 status = client.status()
                 if not status.alive:
                     client.start_service()
-                if status.problem and status.problem != said:
+                if status.problem and status.problem != last_problem:
                     progress.close()
                     say(status.problem)
-                said = status.problem or ""
+                last_problem = status.problem or ""
             sleep(LOOK_SECONDS)
     finally:
         progress.close()

@@ -1,4 +1,4 @@
-"""Which configurations of a sweep differ in what they cost: its architectures, as points, and some that lie far apart.
+"""Finds the configurations of a sweep that differ in cost: its architectures, as points, and some that lie far apart.
 
 Many configurations of a sweep cost the same: a learning rate changes no time. What does change it is a configuration's
 *architecture*: model and data sections, the optimizer's name, device and precision.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from sweeps.spec import ADAPTIVE, Spec
 MOST_BUILT: Final = 64
 """Architectures that are built and try a step; of more, those that lie far apart."""
 MOST_TIMED: Final = 12
-"""And those of them that are timed."""
+"""Architectures of those that are timed."""
 MOST_LISTED: Final = 2000
 """Trials that are looked at one by one; a larger search is represented by as many random ones."""
 _WHETHER: Final = frozenset({"input_noise", "shift"})
@@ -32,8 +32,8 @@ _FREE: Final = frozenset({"label_noise", "noise", "turns", "standardize", "initi
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What there is to do in a sweep, as far as it matters for its cost."""
+class CostPlan:
+    """The work of a sweep, as far as it matters for its cost."""
 
     spec: Spec
     trials: int
@@ -52,15 +52,15 @@ class Plan:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """By key: what tells an architecture from the others, in words."""
+        """By key: the words that tell an architecture from the others."""
         return _names(self.architectures)
 
 
 def architecture(configuration: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a run's time depends on, as {section: {field: value}}.
+    """The part of a configuration that a run's time depends on, as {section: {field: value}}.
 
-    Of a penalty, or of a number below 1 in the model, it matters only whether it is 0: dropout costs the same at 0.1
-    and 0.5. Of `replicate` it is into how many parts the training data are cut.
+    For a penalty, or a number below 1 in the model, it matters only whether it is 0: dropout costs the same at 0.1 and
+    0.5. For `replicate` it matters into how many parts the training data are cut.
     """
     regularization, trainer = configuration.get("regularization", {}), configuration.get("trainer", {})
     model, data = (
@@ -84,12 +84,12 @@ def architecture(configuration: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def plan(spec: Spec) -> Plan:
+def cost_plan(spec: Spec) -> CostPlan:
     """The architectures of a sweep, and how often each is trained for how many epochs."""
     trials, runs = count(spec)
     listed = spec
     if trials > MOST_LISTED or spec.sampler in ADAPTIVE:
-        listed = spec.model_copy(update={"sampler": "random", "trials": min(trials, MOST_LISTED)})
+        listed = replace(spec, sampler="random", trials=min(trials, MOST_LISTED))
     work: list[tuple[str, int]] = []
     architectures: dict[str, dict[str, Any]] = {}
     for trial in enumerate_trials(listed):
@@ -97,29 +97,31 @@ def plan(spec: Spec) -> Plan:
         architectures.setdefault(key, trial.configuration)
         work.append((key, int(trial.configuration["trainer"]["max_epochs"])))
     keys = list(architectures)
-    places = spread_out(features([architecture(each) for each in architectures.values()]), MOST_BUILT)
-    return Plan(spec, trials, runs, tuple(work), architectures, tuple(keys[place] for place in places))
+    places = spread_out(features([architecture(configuration) for configuration in architectures.values()]), MOST_BUILT)
+    return CostPlan(spec, trials, runs, tuple(work), architectures, tuple(keys[place] for place in places))
 
 
-def _leaves(own: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    for section, fields in own.items():
+def _leaves(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for section, fields in sections.items():
         for name, value in fields.items():
             yield f"{section}.{name}", value
 
 
 def _names(architectures: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """What tells architectures apart: `optimizer adam`, or `mlp on digits` where there is only one."""
-    leaves = {key: dict(_leaves(architecture(own))) for key, own in architectures.items()}
+    """By key: words that tell architectures apart: `optimizer adam`, or `mlp on digits` where there is only one."""
+    leaves = {key: dict(_leaves(architecture(configuration))) for key, configuration in architectures.items()}
     fields = dict.fromkeys(itertools.chain.from_iterable(leaves.values()))
-    differing = [field for field in fields if len({_text(own[field]) for own in leaves.values() if field in own}) > 1]
-    named = {}
-    for key, own in leaves.items():
-        words = [_said(field.partition(".")[2], own[field]) for field in differing if field in own]
-        named[key] = " · ".join(words) or f"{own['model.name']} on {own['data.name']}"
-    return named
+    differing = [
+        field for field in fields if len({_text(values[field]) for values in leaves.values() if field in values}) > 1
+    ]
+    names = {}
+    for key, values in leaves.items():
+        words = [_words(field.partition(".")[2], values[field]) for field in differing if field in values]
+        names[key] = " · ".join(words) or f"{values['model.name']} on {values['data.name']}"
+    return names
 
 
-def _said(name: str, value: Any) -> str:
+def _words(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return name if value else f"no {name}"
     return _text(value) if name == "name" else f"{name} {_text(value)}"
@@ -130,19 +132,22 @@ def _text(value: Any) -> str:
 
 
 def features(architectures: Sequence[Mapping[str, Mapping[str, Any]]]) -> NDArray[np.float64]:
-    """Each architecture as a point (n, d): numbers by their logarithm from 0 to 1, lists by their sum and length,
-    anything else by a coordinate for each of its values."""
-    leaves = [dict(_leaves(own)) for own in architectures]
+    """Each architecture as a point (n, d).
+
+    Numbers become one coordinate, lists their sum and length, both as logarithms scaled from 0 to 1; anything else
+    becomes one coordinate for each of its values.
+    """
+    leaves = [dict(_leaves(sections)) for sections in architectures]
     columns: list[list[float]] = []
     for field in dict.fromkeys(itertools.chain.from_iterable(leaves)):
-        values = [own.get(field) for own in leaves]
+        values = [fields.get(field) for fields in leaves]
         if all(value is None or _is_number(value) for value in values):
             columns.append([float(value or 0) for value in values])
         elif all(value is None or (isinstance(value, list) and all(map(_is_number, value))) for value in values):
             columns += [[float(sum(value or ())) for value in values], [float(len(value or ())) for value in values]]
         else:
-            spelled = [_text(value) for value in values]
-            columns += [[float(one == each) for one in spelled] for each in dict.fromkeys(spelled)]
+            spellings = [_text(value) for value in values]
+            columns += [[float(text == choice) for text in spellings] for choice in dict.fromkeys(spellings)]
     table = np.log1p(np.abs(np.array(columns, dtype=np.float64))).T
     low, high = table.min(axis=0), table.max(axis=0)
     varied = high > low

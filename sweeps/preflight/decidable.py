@@ -1,4 +1,4 @@
-"""Whether the seeds of a sweep can decide what it asks, known before it starts."""
+"""Tells before a sweep starts whether its seeds can decide what it asks."""
 
 from __future__ import annotations
 

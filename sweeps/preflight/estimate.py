@@ -1,6 +1,6 @@
-"""How long a sweep will take and what it needs, from short trainings of what differs in cost. Numbers only.
+"""Estimates how long a sweep will take and what it needs, from short trainings of what differs in cost: numbers only.
 
-`timing` reads what the rehearsals of an architecture told, `complete` fills in the architectures that were not timed,
+`timing` reads the rehearsals of an architecture, `complete` fills in the architectures that were not timed,
 and `estimate` plays the sweep through: its runs in their order on its workers.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sweeps.preflight.cost_points import Plan, architecture, features
+from sweeps.preflight.cost_points import CostPlan, architecture, features
 from sweeps.preflight.rehearsal import Rehearsal
 from sweeps.search import confirm_runs
 from sweeps.spec import SEED_KINDS
@@ -40,7 +40,7 @@ MARGIN: Final = 0.2
 
 @dataclass(frozen=True)
 class Timing:
-    """What one architecture costs."""
+    """The cost of one architecture."""
 
     parameters: int
     epoch: float
@@ -52,14 +52,14 @@ class Timing:
     memory: int
     """Bytes that its process has for itself; 0 where that is not known."""
     spread: float = 0.0
-    """Of the repetitions of `epoch`: half of their range as a share of their median."""
+    """Half of the range of the repetitions of `epoch`, as a share of their median."""
     crowded: bool = False
     """Other programs took the cores from it."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a sweep will take."""
+    """The cost of a sweep."""
 
     seconds: float
     """From the start of the first run to the end of the last."""
@@ -71,7 +71,7 @@ class Estimate:
     memory: int
 
 
-# Rehearsals, and what they tell
+# Rehearsals, and what they measure
 
 
 def rehearsal_of(configuration: Mapping[str, Any], epochs: int, steps: int | None) -> dict[str, Any]:
@@ -115,114 +115,122 @@ def timing(configuration: Mapping[str, Any], rehearsals: Iterable[Rehearsal]) ->
 
     The first epoch counts as overhead where it took longer. An epoch that was cut short is continued by its steps.
     """
-    found = []
-    for one in rehearsals:
-        if len(one.epochs) < 2:
-            continue
-        (began, trained, steps), (ended, trained_too, steps_too) = one.epochs[0], one.epochs[-1]
-        counted = len(one.epochs) - 1
-        step = (trained_too - trained) / max(1.0, steps_too - steps)
-        measuring = max(0.0, (ended - began) - (trained_too - trained)) / counted
-        own = (steps_too - steps) / counted
-        epoch = steps_per_epoch(one.examples, configuration["data"].get("batch_size")) * step + measuring
-        found.append((epoch, max(0.0, one.seconds - len(one.epochs) * (own * step + measuring)), one))
-    if not found:
+    measured = [rehearsal for rehearsal in rehearsals if len(rehearsal.epochs) >= 2]
+    if not measured:
         return None
-    epochs = [epoch for epoch, _, _ in found]
-    whole = [one for _, _, one in found if one.outcome != Outcome.STOPPED] or [one for _, _, one in found]
+    epochs, overheads = zip(*(_epoch_and_overhead(configuration, rehearsal) for rehearsal in measured), strict=True)
+    complete_ones = [rehearsal for rehearsal in measured if rehearsal.outcome != Outcome.STOPPED] or measured
     typical = statistics.median(epochs)
     return Timing(
-        parameters=whole[0].parameters,
+        parameters=complete_ones[0].parameters,
         epoch=typical,
-        overhead=statistics.median(overhead for _, overhead, _ in found),
-        files=max(one.files for one in whole),
-        memory=max(one.memory or 0 for one in whole),
+        overhead=statistics.median(overheads),
+        files=max(rehearsal.files for rehearsal in complete_ones),
+        memory=max(rehearsal.memory or 0 for rehearsal in complete_ones),
         spread=(max(epochs) - min(epochs)) / 2 / typical if typical else 0.0,
-        crowded=any(one.share is not None and one.share < CROWDED for one in whole),
+        crowded=any(rehearsal.share is not None and rehearsal.share < CROWDED for rehearsal in complete_ones),
     )
 
 
+def _epoch_and_overhead(configuration: Mapping[str, Any], rehearsal: Rehearsal) -> tuple[float, float]:
+    """(seconds of a whole epoch, seconds of the run beside its epochs) from the first to the last epoch measured."""
+    first_end, first_trained, first_steps = rehearsal.epochs[0]
+    last_end, last_trained, last_steps = rehearsal.epochs[-1]
+    count = len(rehearsal.epochs) - 1
+    step = (last_trained - first_trained) / max(1.0, last_steps - first_steps)
+    measuring = max(0.0, (last_end - first_end) - (last_trained - first_trained)) / count
+    rehearsed_steps = (last_steps - first_steps) / count
+    epoch = steps_per_epoch(rehearsal.examples, configuration["data"].get("batch_size")) * step + measuring
+    overhead = max(0.0, rehearsal.seconds - len(rehearsal.epochs) * (rehearsed_steps * step + measuring))
+    return epoch, overhead
+
+
 def complete(architectures: Mapping[str, Mapping[str, Any]], timings: Mapping[str, Timing]) -> dict[str, Timing]:
-    """A timing for every architecture: those not timed by a line through the others, in logarithms.
+    """A timing for every architecture; those that were not timed lie on a line through the others, in logarithms.
 
     Raises:
-        ValueError: none has been timed
+        ValueError: None has been timed.
     """
-    known = [key for key in architectures if key in timings]
-    if not known:
+    timed = [key for key in architectures if key in timings]
+    if not timed:
         raise ValueError("none of the architectures has been timed")
-    if len(known) == len(architectures):
-        return {key: timings[key] for key in known}
+    if len(timed) == len(architectures):
+        return {key: timings[key] for key in timed}
     places = {key: place for place, key in enumerate(architectures)}
-    points = features([architecture(each) for each in architectures.values()])
-    x = points[[places[key] for key in known]]
-    y = np.log([[timings[key].epoch + 1e-6, timings[key].overhead + 1e-6, timings[key].files + 1.0] for key in known])
+    points = features([architecture(configuration) for configuration in architectures.values()])
+    x = points[[places[key] for key in timed]]
+    y = np.log([[timings[key].epoch + 1e-6, timings[key].overhead + 1e-6, timings[key].files + 1.0] for key in timed])
     center, level = x.mean(axis=0), y.mean(axis=0)
     # Ridge regression with a weak penalty, so that directions in which nothing was timed count for nothing.
     gram = (x - center).T @ (x - center) + 0.01 * np.eye(x.shape[1])
     slopes = np.linalg.solve(gram, (x - center).T @ (y - level))
     lines = np.exp(np.clip((points - center) @ slopes + level, y.min(axis=0) - np.log(3), y.max(axis=0) + np.log(3)))
-    memory = max(timings[key].memory for key in known)
-    spread = max(timings[key].spread for key in known)
-    guessed = {
+    memory = max(timings[key].memory for key in timed)
+    spread = max(timings[key].spread for key in timed)
+    inferred = {
         key: Timing(0, float(epoch), float(overhead), int(files), memory, spread)
         for key, (epoch, overhead, files) in zip(architectures, lines, strict=True)
     }
-    return {**guessed, **{key: timings[key] for key in known}}
+    return {**inferred, **{key: timings[key] for key in timed}}
 
 
 # The sweep as a whole
 
 
 def makespan(durations: Iterable[float], workers: int) -> float:
-    """Seconds until the last of these runs has ended, if each is taken in turn by the first worker that is free."""
+    """Seconds until the last run has ended, if each run in turn is taken by the first free worker."""
     free = [0.0] * workers
     for seconds in durations:
         heapq.heapreplace(free, free[0] + seconds)
     return max(free)
 
 
-def estimate(plan: Plan, timings: Mapping[str, Timing], cores: int) -> Estimate:
-    """What the sweep will take.
+def estimate(plan: CostPlan, timings: Mapping[str, Timing], cores: int) -> Estimate:
+    """The time, disk and memory that a sweep will take.
 
     Args:
-        plan: the sweep's
-        timings: of architectures, measured while as many were trained at one time as there are workers, or cores if
-            that is less
-        cores: of this machine
+        plan: The plan of the sweep.
+        timings: Timings of architectures, measured while as many were trained at one time as there are workers, or
+            cores if that is less.
+        cores: The cores of this machine.
 
     Raises:
-        ValueError: none of its architectures has been timed
+        ValueError: None of its architectures has been timed.
     """
     spec = plan.spec
-    each = complete(plan.architectures, timings)
+    complete_timings = complete(plan.architectures, timings)
     confirmed = confirm_runs(spec, plan.trials)
 
-    def lasts(fewest: Callable[[int], int], seeds: int) -> float:
-        """If a run of so many epochs lasts `fewest` of them, and a trial so many seeds."""
-        work = [(each[key].overhead + fewest(epochs) * each[key].epoch) for key, epochs in plan.work]
+    def duration_with(trained: Callable[[int], int], seeds: int) -> float:
+        """Seconds, if a run of n epochs trains `trained(n)` of them, and a trial has so many seeds."""
+        work = [
+            complete_timings[key].overhead + trained(epochs) * complete_timings[key].epoch for key, epochs in plan.work
+        ]
         mean = max(statistics.fmean(work), 1e-6)
-        written = SERVICE_RUN_SECONDS + SERVICE_EPOCH_SECONDS * statistics.fmean(fewest(own) for _, own in plan.work)
-        slower = max(1.0, spec.workers * (1 + written / mean) / cores)  # the workers and the service share the cores
+        mean_epochs = statistics.fmean(trained(epochs) for _, epochs in plan.work)
+        service = SERVICE_RUN_SECONDS + SERVICE_EPOCH_SECONDS * mean_epochs
+        slower = max(1.0, spec.workers * (1 + service / mean) / cores)  # the workers and the service share the cores
         search = list(itertools.islice(itertools.cycle(work), plan.trials)) * seeds
         return slower * (makespan(search, spec.workers) + makespan([mean] * confirmed, spec.workers))
 
     patience = int(spec.regularization.get("early_stopping_patience", 0) or 0)
-    seconds = low = lasts(lambda epochs: epochs, spec.seeds)
+    seconds = low = duration_with(lambda epochs: epochs, spec.seeds)
     if spec.pruner != "none":
-        low = lasts(lambda epochs: 1, 1)
+        low = duration_with(lambda epochs: 1, 1)
     elif patience:
-        low = lasts(lambda epochs: min(epochs, patience + 1), spec.seeds)
-    untimed = 1 - len(timings.keys() & each.keys()) / len(each)
-    margin = MARGIN + max(one.spread for one in each.values()) + MARGIN * untimed
-    a_run = statistics.fmean(RUN_BYTES + epochs * EPOCH_BYTES + each[key].files for key, epochs in plan.work)
+        low = duration_with(lambda epochs: min(epochs, patience + 1), spec.seeds)
+    untimed = 1 - len(timings.keys() & complete_timings.keys()) / len(complete_timings)
+    margin = MARGIN + max(timing.spread for timing in complete_timings.values()) + MARGIN * untimed
+    run_bytes = statistics.fmean(
+        RUN_BYTES + epochs * EPOCH_BYTES + complete_timings[key].files for key, epochs in plan.work
+    )
     return Estimate(
         seconds=seconds,
         low=low / (1 + margin),
         high=seconds * (1 + margin),
         at_most=spec.pruner != "none" or bool(patience),
-        disk=round(a_run * plan.runs),
-        memory=spec.workers * max(one.memory for one in each.values()),
+        disk=round(run_bytes * plan.runs),
+        memory=spec.workers * max(timing.memory for timing in complete_timings.values()),
     )
 
 
@@ -235,17 +243,17 @@ def size(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.2g} {unit}"
 
 
-def summary(found: Mapping[str, Any]) -> str:
-    """What a check found in one line: `about 2 min on 2 workers · 12 MB on disk · 90 MB of memory`.
+def summary(answer: Mapping[str, Any]) -> str:
+    """The answer of a check in one line: `about 2 min on 2 workers · 12 MB on disk · 90 MB of memory`.
 
     Args:
-        found: the answer of `sweeps.preflight.check.Checker.check`
+        answer: What `sweeps.preflight.check.Checker.check` returns.
     """
-    if found["seconds"] is None:
+    if answer["seconds"] is None:
         return ""
-    workers = f"{found['workers']} worker{'' if found['workers'] == 1 else 's'}"
-    parts = [f"{'at most' if found['at_most'] else 'about'} {duration(found['seconds'])} on {workers}"]
-    parts.append(f"{size(found['disk_bytes'])} on disk")
-    if found["memory_bytes"]:
-        parts.append(f"{size(found['memory_bytes'])} of memory")
+    workers = f"{answer['workers']} worker{'' if answer['workers'] == 1 else 's'}"
+    parts = [f"{'at most' if answer['at_most'] else 'about'} {duration(answer['seconds'])} on {workers}"]
+    parts.append(f"{size(answer['disk_bytes'])} on disk")
+    if answer["memory_bytes"]:
+        parts.append(f"{size(answer['memory_bytes'])} of memory")
     return " · ".join(parts)

@@ -1,4 +1,4 @@
-"""Short trainings in worker processes of their own: what they took, what they weigh, why they cannot run.
+"""Short trainings in separate worker processes: how long they take, what they need, why they cannot run.
 
 A rehearsal is a run like any other (same workers, same `train`), only with few steps an epoch and few epochs, and
 nothing of it is stored. As many are under way at one time as the sweep would have, since workers that share the cores
@@ -25,7 +25,7 @@ from tracking.schema import Outcome
 
 LOOK_SECONDS: Final = 0.05
 LEAST_SECONDS: Final = 0.2
-"""Of training, from which the share of a core can be told: the system counts in hundredths of a second."""
+"""Training that is shorter does not tell its share of a core: the system counts in hundredths of a second."""
 
 
 class AbandonedError(Exception):
@@ -34,7 +34,7 @@ class AbandonedError(Exception):
 
 @dataclass
 class Rehearsal:
-    """What one short training told."""
+    """The measurements of one short training."""
 
     outcome: str = ""
     """An Outcome; `stopped` if it took longer than it was given, empty if its process ended."""
@@ -52,7 +52,7 @@ class Rehearsal:
     memory: int | None = None
     """Bytes that its process had for itself at its peak; None where the system does not say."""
     share: float | None = None
-    """Of a core, that it got while it trained; None where the system does not say, or it was too short to tell."""
+    """Share of a core that it got while it trained; None where the system does not say, or it was too short."""
 
 
 def processor_seconds(pid: int) -> float | None:
@@ -68,8 +68,8 @@ def private_memory(pid: int) -> int | None:
     with suppress(OSError, ValueError, KeyError, IndexError):
         shares = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
         status = _kilobytes(Path(f"/proc/{pid}/status"))
-        own = shares["Private_Clean"] + shares["Private_Dirty"]
-        return 1024 * (own + max(0, status["VmHWM"] - status["VmRSS"]))
+        private = shares["Private_Clean"] + shares["Private_Dirty"]
+        return 1024 * (private + max(0, status["VmHWM"] - status["VmRSS"]))
     return None
 
 
@@ -82,44 +82,44 @@ def _kilobytes(path: Path) -> dict[str, int]:
 class _Running:
     name: str
     began: float
-    told: Rehearsal = field(default_factory=Rehearsal)
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
     stopped: bool = False
     trains_since: tuple[float, float] | None = None
     """When it began to train, and how long its process had computed by then (s)."""
 
     def watch(self, kind: str, pid: int) -> None:
-        """Look at its process, when it begins to train and when it is done."""
+        """Measure its process, when it begins to train and when it is done."""
         now, computed = time.monotonic(), processor_seconds(pid)
         if kind == "info" and computed is not None:
             self.trains_since = now, computed
         elif kind == "result":
-            self.told.memory = private_memory(pid)
+            self.rehearsal.memory = private_memory(pid)
             if self.trains_since and computed is not None and now - self.trains_since[0] > LEAST_SECONDS:
-                self.told.share = (computed - self.trains_since[1]) / (now - self.trains_since[0])
+                self.rehearsal.share = (computed - self.trains_since[1]) / (now - self.trains_since[0])
 
 
 class Rehearsals:
     """The processes that rehearse; begun when there is something to rehearse, and kept until `rest`.
 
     Args:
-        scratch: folder in which they leave files
+        scratch: The folder in which they leave files.
     """
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
-        self._made: LocalWorkers | None = None
+        self._started: LocalWorkers | None = None
         self._closed = False
 
     @property
     def _workers(self) -> LocalWorkers:
-        if self._made is None:
-            self._made = LocalWorkers(self._scratch, wake=lambda: None)
-        return self._made
+        if self._started is None:
+            self._started = LocalWorkers(self._scratch, wake=lambda: None)
+        return self._started
 
     @property
     def busy(self) -> int:
         """How many are being rehearsed now."""
-        return self._made.busy if self._made else 0
+        return self._started.busy if self._started else 0
 
     def run(
         self,
@@ -131,30 +131,30 @@ class Rehearsals:
         go_on: Callable[[], bool] = lambda: True,
         repeat: bool = False,
     ) -> dict[str, list[Rehearsal]]:
-        """Train each configuration.
+        """Train each configuration and return its rehearsals.
 
         Args:
-            configurations: by name
-            at_once: how many at one time
-            threads: of torch, each
-            seconds: after which one is stopped
-            go_on: asked again and again; once it says no, everything is stopped
-            repeat: have idle processes repeat what has been begun before, until all are done
+            configurations: The configurations by name.
+            at_once: How many are trained at one time.
+            threads: The torch threads of each.
+            seconds: The time after which one is stopped.
+            go_on: Called again and again; once it returns False, everything is stopped.
+            repeat: Have idle processes repeat what has been begun before, until all are done.
 
         Returns:
-            by name, what was told: several times with `repeat`
+            The rehearsals by name: several of each with `repeat`.
 
         Raises:
-            AbandonedError: `go_on` said no, or the processes have been ended for good
+            AbandonedError: `go_on` returned False, or the processes have been ended for good.
         """
         workers = self._workers
         workers.shrink(at_once)
         todo = deque(configurations.items())
         again = itertools.cycle(list(configurations.items())) if repeat else iter(())
         running: dict[str, _Running] = {}
-        told: dict[str, list[Rehearsal]] = {}
+        done: dict[str, list[Rehearsal]] = {}
         try:
-            while len(told) < len(configurations):
+            while len(done) < len(configurations):
                 if self._closed or not go_on():
                     raise AbandonedError
                 workers.grow(at_once)
@@ -167,17 +167,17 @@ class Rehearsals:
                         todo.appendleft(chosen)
                         break
                     running[key] = _Running(chosen[0], time.monotonic())
-                self._take(running, told, seconds)
+                self._take(running, done, seconds)
         finally:
             self._end(running)
-        return told
+        return done
 
-    def _take(self, running: dict[str, _Running], told: dict[str, list[Rehearsal]], seconds: float) -> None:
-        """What the processes say within a moment; those that took too long are stopped."""
+    def _take(self, running: dict[str, _Running], done: dict[str, list[Rehearsal]], seconds: float) -> None:
+        """Take the messages that arrive within a moment, and stop the rehearsals that took too long."""
         now = time.monotonic()
-        for key, one in running.items():
-            if now - one.began > seconds and not one.stopped:
-                one.stopped = True
+        for key, current in running.items():
+            if now - current.began > seconds and not current.stopped:
+                current.stopped = True
                 self._workers.stop(key)
         self._workers.enforce()
         pids = dict(zip(self._workers.pipes, self._workers.pids, strict=False))
@@ -191,7 +191,7 @@ class Rehearsals:
             if not _note(message, running[key]):
                 continue
             ended = running.pop(key)
-            told.setdefault(ended.name, []).append(ended.told)
+            done.setdefault(ended.name, []).append(ended.rehearsal)
 
     def _end(self, running: dict[str, _Running]) -> None:
         for key in running:
@@ -201,38 +201,38 @@ class Rehearsals:
 
     def rest(self) -> None:
         """End the processes; the next rehearsal begins others, whose memory has not grown yet."""
-        if self._made:
-            self._made.shrink(0)
+        if self._started:
+            self._started.shrink(0)
 
     def close(self) -> None:
         """End the processes at once and for good."""
         self._closed = True
-        if self._made:
-            self._made.close()
+        if self._started:
+            self._started.close()
 
 
-def _note(message: Message, one: _Running) -> bool:
-    """Writes down what a message tells; True if it was the last of its rehearsal."""
-    told, payload = one.told, message.payload
+def _note(message: Message, running: _Running) -> bool:
+    """Add what a message reports to its rehearsal; True if it was the last message."""
+    rehearsal, payload = running.rehearsal, message.payload
     if message.kind == "info":
-        told.parameters = int(payload["parameters"])
-        told.examples = int(payload["dataset"]["profile"]["train"])
+        rehearsal.parameters = int(payload["parameters"])
+        rehearsal.examples = int(payload["dataset"]["profile"]["train"])
     elif message.kind == "metrics":
-        measured = payload["metrics"]
-        if len(told.epochs) == payload["step"]:
-            told.epochs.pop()  # it is reported anew, with more
-        told.epochs.append((payload["time"] / 1000, measured[schema.TRAIN_SECONDS], measured[schema.STEPS]))
+        metrics = payload["metrics"]
+        if len(rehearsal.epochs) == payload["step"]:
+            rehearsal.epochs.pop()  # it is reported anew, with more
+        rehearsal.epochs.append((payload["time"] / 1000, metrics[schema.TRAIN_SECONDS], metrics[schema.STEPS]))
     elif message.kind == "file":
         path = Path(payload["path"])
         with suppress(OSError):
-            told.files += path.stat().st_size if payload["artifact"] != schema.TRACEBACK_FILE else 0
+            rehearsal.files += path.stat().st_size if payload["artifact"] != schema.TRACEBACK_FILE else 0
             path.unlink()
     elif message.kind == "result":
-        told.outcome, told.error = str(payload["outcome"]), payload["error"] or ""
-        told.seconds = float(payload["seconds"])
+        rehearsal.outcome, rehearsal.error = str(payload["outcome"]), payload["error"] or ""
+        rehearsal.seconds = float(payload["seconds"])
         return True
     elif message.kind == "died":
-        told.outcome = str(Outcome.STOPPED) if one.stopped else str(Outcome.CRASHED)
-        told.error = f"its process ended unexpectedly (exit code {payload['exitcode']})"
+        rehearsal.outcome = str(Outcome.STOPPED) if running.stopped else str(Outcome.CRASHED)
+        rehearsal.error = f"its process ended unexpectedly (exit code {payload['exitcode']})"
         return True
     return False

@@ -125,9 +125,9 @@ class Progress:
 
     @property
     def planned(self) -> int:
-        """How many runs the sweep will have, as far as is known: without those that the pruner has spared."""
-        again = self.winners is None  # those that confirmed earlier winners are counted with those to come
-        known = sum(not self._spared(slot) and not (again and slot.confirms) for slot in self.slots.values())
+        """How many runs the sweep will have, as far as is known, without those that the pruner has spared."""
+        unconfirmed = self.winners is None  # runs that confirmed earlier winners are counted with those to come
+        planned = sum(not self._spared(slot) and not (unconfirmed and slot.confirms) for slot in self.slots.values())
         to_choose = 0
         if self.spec.sampler in ADAPTIVE:
             chosen = sum(number < (self.spec.trials or 0) for number in self.trials)
@@ -135,7 +135,7 @@ class Progress:
         confirms = 0
         if self.winners is None:
             confirms = confirm_runs(self.spec, len(self.trials) + to_choose)
-        return known + to_choose * self.spec.seeds + confirms
+        return planned + to_choose * self.spec.seeds + confirms
 
     def take(self) -> Slot | None:
         """The next run to be trained, marked as running; None if there is none."""
@@ -202,20 +202,21 @@ class Progress:
         self.spec = spec
         if grown:
             self.choose_again()
-            known = enumerate_trials(spec) or list(self.trials.values())
-            for trial in known:
+            for trial in enumerate_trials(spec) or list(self.trials.values()):
                 self._add_trial(self.trials.get(trial.number, trial))
         self._plan()
 
     def choose_again(self) -> None:
-        """The search goes on: its winners are chosen when it is done. Runs that confirm the old ones are kept, but no
-        others of them are begun."""
+        """Go on with the search: its winners are chosen anew when it is done.
+
+        Runs that confirm the old winners are kept, but no more of them are begun.
+        """
         self.winners = None
         self.slots = {place: slot for place, slot in self.slots.items() if not slot.confirms or slot.key}
         self._plan()
 
     def told(self) -> list[Told]:
-        """What the sampler may know of every trial so far."""
+        """What the sampler may know about every trial so far."""
         return [self._told(trial) for trial in self.trials.values()]
 
     def results(self, number: int) -> tuple[list[float], int]:
@@ -227,7 +228,7 @@ class Progress:
     # From the store
 
     def restore(self, runs: Iterable[StoredRun], winners: Sequence[int] | None = None) -> list[tuple[str, str]]:
-        """Take over what the store holds of this sweep; every run in it must have ended.
+        """Take over the runs that the store holds of this sweep; every one must have ended.
 
         Args:
             runs: All runs of the sweep.
@@ -334,10 +335,10 @@ def winners(progress: Progress) -> list[int]:
         if finite and told.outcome is not Outcome.PRUNED:
             share = diverged / (diverged + len(finite))
             ranked.append((share, sign * sum(finite) / len(finite), told.number))
-    found: dict[str, list[int]] = {}
+    by_value: dict[str, list[int]] = {}
     for _, _, number in sorted(ranked):
         value = progress.trials[number].params.get(spec.confirm.per) if spec.confirm.per else None
-        own = found.setdefault(json.dumps(value), [])
-        if len(own) < spec.confirm.top:
-            own.append(number)
-    return sorted(number for own in found.values() for number in own)
+        best = by_value.setdefault(json.dumps(value), [])
+        if len(best) < spec.confirm.top:
+            best.append(number)
+    return sorted(number for best in by_value.values() for number in best)

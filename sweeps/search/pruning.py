@@ -1,7 +1,7 @@
 """Which trials are ended early: Optuna's median and Hyperband pruners, each trial judged by its first seed.
 
-The judge is told of every epoch of a first seed, in the order of the trials, and says at which one the trial is not
-worth going on with. Told the same in the same order it says the same, so after a crash it is rebuilt from the store.
+Every epoch of a first seed is reported to the judge, which says when a trial is not worth going on with. The same
+reports in the same order give the same answers, so that after a crash the judge is rebuilt from the store.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class Judge:
         self._open: set[int] = set()
 
     def begin(self, number: int, epochs: int) -> None:
-        """A trial's first seed begins; beginning it again changes nothing.
+        """Note that a trial's first seed begins; to begin it again changes nothing.
 
         Args:
-            number: The trial's.
+            number: The number of the trial.
             epochs: How many it trains if it is not ended: at the last one nothing is left to save.
         """
         if number not in self._trials:
@@ -75,7 +75,7 @@ class Judge:
         return epoch < self._last_epoch[number] and self._trials[number].should_prune()
 
     def end(self, number: int, outcome: Outcome, value: float | None) -> None:
-        """The first seed has ended; `value` is its objective if it ended ok."""
+        """Note that the first seed has ended; `value` is its objective if it ended ok."""
         if number not in self._open:
             return
         from optuna.trial import TrialState

@@ -46,13 +46,13 @@ def propose(spec: Spec, number: int, told: Sequence[Told]) -> dict[str, Any]:
 
     Args:
         spec: A sweep whose sampler learns.
-        number: The trial's.
+        number: The number of the trial.
         told: All other trials, in any order.
     """
-    told = sorted(told, key=lambda one: one.number)
-    tried = {canonical(dict(one.params)) for one in told}
+    trials = sorted(told, key=lambda trial: trial.number)
+    tried = {canonical(dict(trial.params)) for trial in trials}
     for attempt in range(ATTEMPTS):
-        params = _ask(spec, _seed(spec.seed, number, attempt), told)
+        params = _ask(spec, _seed(spec.seed, number, attempt), trials)
         if canonical(params) not in tried:
             return params
     return next((params for params in shuffled(spec) or () if canonical(params) not in tried), params)
@@ -74,7 +74,7 @@ def _ask(spec: Spec, seed: int, told: Sequence[Told]) -> dict[str, Any]:
         else:
             sampler = optuna.samplers.GPSampler(seed=seed)
         study = optuna.create_study(sampler=sampler, direction=spec.objective.direction)
-        study.add_trials([_frozen(spec, one) for one in told])
+        study.add_trials([_frozen(spec, record) for record in told])
         trial = study.ask()
         names = {section: _suggest(trial, spec, f"{section}.name", spec.names(section)[0]) for section in NAMED}
         return {key: names.get(key.removesuffix(".name")) or _suggest(trial, spec, key) for key in spec.axes(names)}
@@ -86,14 +86,14 @@ def _suggest(trial: optuna.Trial, spec: Spec, key: str, otherwise: Any = None) -
     axis = spec.search.get(key)
     if axis is None:
         return otherwise
-    how = _distribution(axis)
+    distribution = _distribution(axis)
     suggested: Any
-    if isinstance(how, CategoricalDistribution):
-        suggested = trial.suggest_categorical(key, how.choices)
-    elif isinstance(how, IntDistribution):
-        suggested = trial.suggest_int(key, how.low, how.high, log=how.log)
+    if isinstance(distribution, CategoricalDistribution):
+        suggested = trial.suggest_categorical(key, distribution.choices)
+    elif isinstance(distribution, IntDistribution):
+        suggested = trial.suggest_int(key, distribution.low, distribution.high, log=distribution.log)
     else:
-        suggested = trial.suggest_float(key, how.low, how.high, log=how.log)
+        suggested = trial.suggest_float(key, distribution.low, distribution.high, log=distribution.log)
     if axis.points is not None:
         return axis.points[int(suggested)]
     return axis.cast(suggested if axis.integer else float(f"{suggested:.12g}"))
@@ -115,20 +115,23 @@ def _distribution(axis: Axis) -> CategoricalDistribution | FloatDistribution | I
     return FloatDistribution(axis.low, axis.high, log=axis.log)
 
 
-def _frozen(spec: Spec, one: Told) -> optuna.trial.FrozenTrial:
+def _frozen(spec: Spec, record: Told) -> optuna.trial.FrozenTrial:
     """A trial as Optuna knows it."""
     from optuna.trial import TrialState, create_trial
 
-    axes = {key: spec.search[key] for key in one.params if key in spec.search}
+    axes = {key: spec.search[key] for key in record.params if key in spec.search}
     states = {None: TrialState.RUNNING, Outcome.OK: TrialState.COMPLETE, Outcome.PRUNED: TrialState.PRUNED}
-    state = states.get(one.outcome, TrialState.FAIL)
+    state = states.get(record.outcome, TrialState.FAIL)
+    judged = None
+    if record.outcome is Outcome.PRUNED and record.value is not None:
+        judged = {record.epoch: record.value}
     return create_trial(
         state=state,
-        value=one.value if state is TrialState.COMPLETE else None,
+        value=record.value if state is TrialState.COMPLETE else None,
         params={
-            key: one.params[key] if axis.points is None else axis.points.index(one.params[key])
+            key: record.params[key] if axis.points is None else axis.points.index(record.params[key])
             for key, axis in axes.items()
         },
         distributions={key: _distribution(axis) for key, axis in axes.items()},
-        intermediate_values={one.epoch: one.value} if one.outcome is Outcome.PRUNED and one.value is not None else None,
+        intermediate_values=judged,
     )

@@ -3,8 +3,9 @@
 The grid is the product of the searched keys in the order of the spec, the last one turning fastest; a key that does
 not exist for a trial's model, data set, optimizer or schedule is left out of it, and configurations that are equal
 without it are one trial. Random search draws each key independently, never the same configuration twice; the same seed
-draws the same trials, and more of them begin with the fewer. It draws from `random.Random`, whose sequence Python
-promises to keep. QMC does the same with the points of a scrambled Sobol sequence, one dimension a key (scipy's).
+draws the same trials, and a longer search begins with the trials of a shorter one. It draws from `random.Random`,
+whose sequence Python promises to keep. QMC does the same with the points of a scrambled Sobol sequence (scipy's), one
+dimension per key.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from sweeps.spec import ADAPTIVE, MOST_SEEDS, NAMED, SEED_KINDS, Axis, Spec, configuration, repeats
@@ -24,7 +26,7 @@ from tracking import schema
 LISTED: Final = 2 * 100_000
 """A search with at most so many configurations is listed and shuffled; in a larger one, repetitions are drawn again."""
 SOBOL_PATIENCE: Final = 16
-"""A finite search takes what is left in random order after so many points a configuration."""
+"""After so many points per configuration, a finite search takes what is left in random order."""
 CONFIRM_SEEDS: Final = MOST_SEEDS
 """The first seed of confirm runs: no sweep has so many seeds that one of them could have chosen a winner."""
 
@@ -96,52 +98,52 @@ def seeds_for(spec: Spec, k: int) -> dict[str, int]:
 
 
 def run_name(trial: Trial, seed: int) -> str:
-    """What a run is called: `adam · lr 0.01 · seed 2`."""
+    """The name of a run: `adam · lr 0.01 · seed 2`."""
     fields = [key.rpartition(".")[2] for key in trial.params]
     parts = []
     for (key, value), field in zip(trial.params.items(), fields, strict=True):
-        said = f"{value:.4g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+        text = f"{value:.4g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
         if field == "name":
-            parts.append(said)
+            parts.append(text)
         else:
-            parts.append(f"{field if fields.count(field) == 1 else key} {said}")
+            parts.append(f"{field if fields.count(field) == 1 else key} {text}")
     if not parts:
         parts.append(str(trial.configuration.get("model", {}).get("name", "run")))
     return " · ".join([*parts, f"seed {seed}"])
 
 
 def trials_to_json(trials: list[Trial]) -> str:
-    """The artifact that a sweep is rebuilt from, one trial a line."""
+    """The trials as the text of the artifact that a sweep is rebuilt from, one trial per line."""
     return "[\n" + ",\n".join(json.dumps(vars(trial), ensure_ascii=False) for trial in trials) + "\n]\n"
 
 
 def trials_text(spec: Spec) -> str:
-    """The artifact of a sweep's enumerated trials."""
+    """The text of the artifact that holds all trials of a sweep."""
     return trials_to_json(enumerate_trials(spec))
 
 
 def trials_from_json(text: str) -> list[Trial]:
-    """The inverse of `trials_to_json`."""
+    """The trials that `trials_to_json` wrote."""
     return [Trial(**stored) for stored in json.loads(text)]
 
 
 def trial_of(spec: Spec, number: int, params: dict[str, Any]) -> Trial:
     """The trial with these values of the searched keys."""
-    whole = configuration(spec, params)
-    return Trial(number, params, whole, group_of(whole))
+    complete = configuration(spec, params)
+    return Trial(number, params, complete, group_of(complete))
 
 
 def enumerate_trials(spec: Spec) -> list[Trial]:
     """All trials of a sweep, numbered from 0 in the order in which they are tried; none for a sampler that learns."""
     if spec.sampler in ADAPTIVE:
         return []
-    found = {"grid": _grid, "random": _random, "qmc": _sobol}[spec.sampler](spec)
-    return [trial_of(spec, number, params) for number, params in enumerate(found)]
+    searched = {"grid": _grid, "random": _random, "qmc": _sobol}[spec.sampler](spec)
+    return [trial_of(spec, number, params) for number, params in enumerate(searched)]
 
 
 def _grid(spec: Spec) -> Iterator[dict[str, Any]]:
     listed = [(places, params) for places, params, _ in _listed(spec)]
-    return (params for _, params in sorted(listed, key=lambda one: one[0]))
+    return (params for _, params in sorted(listed, key=itemgetter(0)))
 
 
 def _listed(spec: Spec) -> Iterator[tuple[tuple[int, ...], dict[str, Any], float]]:
@@ -152,7 +154,7 @@ def _listed(spec: Spec) -> Iterator[tuple[tuple[int, ...], dict[str, Any], float
     """
     axes = {key: _weighted(axis) for key, axis in spec.search.items()}
     for names in spec.combinations():
-        own = spec.axes(names)
+        keys = spec.axes(names)
         fixed = {f"{section}.name": name for section, name in names.items()}
         choices = [
             [
@@ -160,11 +162,11 @@ def _listed(spec: Spec) -> Iterator[tuple[tuple[int, ...], dict[str, Any], float
                 for place, (value, weight) in enumerate(axes[key])
                 if fixed.get(key, value) == value
             ]
-            for key in own
+            for key in keys
         ]
         for chosen in itertools.product(*choices):
-            places = dict(zip(own, (place for place, _, _ in chosen), strict=True))
-            params = dict(zip(own, (value for _, value, _ in chosen), strict=True))
+            places = dict(zip(keys, (place for place, _, _ in chosen), strict=True))
+            params = dict(zip(keys, (value for _, value, _ in chosen), strict=True))
             weight = math.prod(weight for _, _, weight in chosen)
             yield tuple(places.get(key, 0) for key in spec.search), params, weight
 
@@ -192,9 +194,9 @@ def shuffled(spec: Spec) -> list[dict[str, Any]] | None:
     # without repetition, in one pass however unlikely the last ones are.
     keyed = [
         (-math.log(1 - stream.random()) / weight, params)
-        for _, params, weight in sorted(_listed(spec), key=lambda one: one[0])
+        for _, params, weight in sorted(_listed(spec), key=itemgetter(0))
     ]
-    return [params for _, params in sorted(keyed, key=lambda one: one[0])]
+    return [params for _, params in sorted(keyed, key=itemgetter(0))]
 
 
 def _random(spec: Spec) -> list[dict[str, Any]]:
@@ -203,27 +205,27 @@ def _random(spec: Spec) -> list[dict[str, Any]]:
     if listed is not None:
         return listed[: spec.trials]
     stream = random.Random(spec.seed)
-    found: dict[str, dict[str, Any]] = {}
-    while len(found) < spec.trials:
+    distinct: dict[str, dict[str, Any]] = {}
+    while len(distinct) < spec.trials:
         params = existing(spec, {key: value_at(axis, stream.random()) for key, axis in spec.search.items()})
-        found.setdefault(canonical(params), params)
-    return list(found.values())
+        distinct.setdefault(canonical(params), params)
+    return list(distinct.values())
 
 
 def _sobol(spec: Spec) -> list[dict[str, Any]]:
     assert spec.trials is not None
-    found: dict[str, dict[str, Any]] = {}
+    distinct: dict[str, dict[str, Any]] = {}
     blocks = _sobol_blocks(len(spec.search), spec.seed) if spec.search else iter(())
     listed = shuffled(spec)
     for drawn, point in enumerate(itertools.chain.from_iterable(blocks)):
-        if len(found) == spec.trials or (listed is not None and drawn >= SOBOL_PATIENCE * len(listed)):
+        if len(distinct) == spec.trials or (listed is not None and drawn >= SOBOL_PATIENCE * len(listed)):
             break
         shares = zip(spec.search.items(), point, strict=True)
         params = existing(spec, {key: value_at(axis, share) for (key, axis), share in shares})
-        found.setdefault(canonical(params), params)
+        distinct.setdefault(canonical(params), params)
     for params in listed or ():
-        found.setdefault(canonical(params), params)  # the few that the sequence would take long to meet
-    return list(found.values())[: spec.trials]
+        distinct.setdefault(canonical(params), params)  # the few that the sequence would take long to meet
+    return list(distinct.values())[: spec.trials]
 
 
 def _sobol_blocks(dimensions: int, seed: int) -> Iterator[Any]:
@@ -239,7 +241,7 @@ def _sobol_blocks(dimensions: int, seed: int) -> Iterator[Any]:
 
 
 def existing(spec: Spec, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Of values for every searched key, those that exist for the model, data set, optimizer and schedule among them."""
+    """The drawn values of the keys that exist for the model, data set, optimizer and schedule among them."""
     names = {section: drawn.get(f"{section}.name", spec.names(section)[0]) for section in NAMED}
     return {key: drawn[key] for key in spec.axes(names)}
 

@@ -1,8 +1,8 @@
-"""Tells the world outside of a sweep that has finished, failed or begun to diverge.
+"""Alerts the user, by a command or a webhook, to a sweep that has finished, failed or begun to diverge.
 
 A command gets the event as JSON on its standard input, and as `SWEEPBOARD_ALERT_EVENT`, `SWEEPBOARD_ALERT_SWEEP`, ...
-in its environment; a webhook gets the same JSON by POST. Both are named in the settings file and nowhere else. They run
-in threads of their own: a slow or failing one keeps nobody waiting, and its failure is one sentence.
+in its environment; a webhook gets the same JSON by POST. Both are named in the settings file and nowhere else. Each
+runs in a separate thread: a slow or failing one delays nothing, and its failure is one sentence.
 """
 
 from __future__ import annotations
@@ -26,17 +26,21 @@ FEWEST_DIVERGED: Final = 3
 """Fewer diverged runs than this may be chance."""
 
 
+_Sender = Callable[[AlertSettings, dict[str, Any]], str]
+"""(settings, event) -> what went wrong, in a sentence, or ""."""
+
+
 def diverging(diverged: int, ended: int) -> bool:
-    """Whether a sweep is worth an alarm: three runs or more have diverged, and they are half of those that ended."""
+    """Whether so many runs diverged that the user is alerted: at least three, and at least half of those that ended."""
     return diverged >= FEWEST_DIVERGED and 2 * diverged >= ended
 
 
 class Alerts:
-    """Whom to tell.
+    """Sends events to the user's command and webhook.
 
     Args:
-        alerts: A command, a webhook, both or none, and of what they are told; or a function that says so now.
-        on_failure: Gets one sentence if one of them could not be told; called from another thread.
+        alerts: the command, the webhook and the events that they are sent; or a function that returns them
+        on_failure: called from another thread with one sentence if an event could not be sent
     """
 
     def __init__(
@@ -47,43 +51,49 @@ class Alerts:
         self._alerts = alerts
         self._on_failure = on_failure
 
-    def tell(self, event: Mapping[str, Any]) -> list[threading.Thread]:
-        """Tell of an event, if the settings ask for it. Returns at once.
+    def send(self, event: Mapping[str, Any]) -> list[threading.Thread]:
+        """Send an event, if the settings ask for it. Returns at once.
 
         Args:
-            event: What JSON can hold. `event` is finished, failed or diverging; `sweep`, `name` and `text` say of what.
+            event: values that JSON can hold: `event` is finished, failed or diverging; `sweep` and `name` are those of
+                the sweep, `text` is a sentence
 
         Returns:
-            The threads that do it.
+            the threads that send it
         """
         alerts = self._alerts() if callable(self._alerts) else self._alerts
         if event["event"] not in alerts.on:
             return []
-        told = dict(event)
-        started = []
-        for how, there in ((_call, bool(alerts.command)), (_post, alerts.webhook is not None)):
-            if there:
-                started.append(threading.Thread(target=self._try, args=(how, alerts, told), daemon=True, name="alert"))
-                started[-1].start()
-        return started
+        senders: list[_Sender] = []
+        if alerts.command:
+            senders.append(_call)
+        if alerts.webhook is not None:
+            senders.append(_post)
+        threads = [
+            threading.Thread(target=self._send_with, args=(sender, alerts, dict(event)), daemon=True, name="alert")
+            for sender in senders
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
 
-    def _try(self, how: Callable[[AlertSettings, dict[str, Any]], str], *about: Any) -> None:
-        problem = how(*about)
+    def _send_with(self, sender: _Sender, alerts: AlertSettings, event: dict[str, Any]) -> None:
+        problem = sender(alerts, event)
         if problem:
             self._on_failure(problem)
 
 
 def _call(alerts: AlertSettings, event: dict[str, Any]) -> str:
-    """Run the command; what went wrong, or ""."""
+    """Run the command with the event."""
     program = alerts.command[0]
-    words = {f"SWEEPBOARD_ALERT_{key.upper()}": str(value).replace("\0", "") for key, value in event.items()}
+    variables = {f"SWEEPBOARD_ALERT_{key.upper()}": str(value).replace("\0", "") for key, value in event.items()}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             alerts.command,
             input=as_json(event).encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, **words},
+            env={**os.environ, **variables},
             timeout=COMMAND_SECONDS,
             check=False,
         )
@@ -91,21 +101,22 @@ def _call(alerts: AlertSettings, event: dict[str, Any]) -> str:
         return f"The alert's command {program} took longer than {COMMAND_SECONDS:.0f} seconds and was ended."
     except OSError as error:
         return f"The alert's command {program} could not be started: {error.strerror}."
-    if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split())[:200]
-        return f"The alert's command {program} failed with exit code {done.returncode}{f': {said}' if said else '.'}"
+    if process.returncode:
+        message = " ".join(process.stderr.decode(errors="replace").split())[:200]
+        ending = f": {message}" if message else "."
+        return f"The alert's command {program} failed with exit code {process.returncode}{ending}"
     return ""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """What the settings name is told, and nobody whom its answer names."""
+    """Follows no redirect: events go to the address in the settings and to no other."""
 
     def redirect_request(self, *args: Any) -> None:
         return None
 
 
 def _post(alerts: AlertSettings, event: dict[str, Any]) -> str:
-    """Send it to the webhook; what went wrong, or ""."""
+    """Post the event to the webhook."""
     assert alerts.webhook is not None
     request = urllib.request.Request(
         alerts.webhook,
@@ -113,8 +124,8 @@ def _post(alerts: AlertSettings, event: dict[str, Any]) -> str:
         headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "sweepboard"},
         method="POST",
     )
-    shown = re.match(r"\w+://[^/?#]*", scrub(alerts.webhook))  # what follows the host is often a secret
-    where = f"The alert's webhook at {shown[0] if shown else 'its address'}"
+    host = re.match(r"\w+://[^/?#]*", scrub(alerts.webhook))  # what follows the host is often a secret
+    where = f"The alert's webhook at {host[0] if host else 'its address'}"
     try:
         with urllib.request.build_opener(_NoRedirects).open(request, timeout=WEBHOOK_SECONDS):
             return ""

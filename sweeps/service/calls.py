@@ -1,4 +1,4 @@
-"""What other threads have the service's loop do: it makes the calls in its own thread, one after the other."""
+"""Calls that other threads ask the service's loop to make: it makes them in its own thread, one after the other."""
 
 from __future__ import annotations
 
@@ -16,33 +16,43 @@ from tracking.store import StoreError
 PATIENCE_SECONDS = 20.0
 
 log = logging.getLogger("sweepboard.service")
-_Answer = queue.SimpleQueue[dict[str, Any]]
+
+Reply = dict[str, Any]
+"""What a client gets: what it asked for, or `error` and `kind` as `refusal` makes them."""
+
+
+def refusal(sentence: str) -> Reply:
+    """The reply to what cannot be done."""
+    return {"error": sentence, "kind": "refused"}
+
+
+_ReplyQueue = queue.SimpleQueue[Reply]
 
 
 class Calls:
     """The calls that wait for the loop.
 
-    The loop waits on `woken`, together with whatever else it waits for, and makes the calls by `make`. Everything else
-    may be used from any thread.
+    The loop waits on `woken`, together with its other sources, and makes the calls with `make`. All other methods may
+    be used from any thread.
     """
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[tuple[Callable[[], None], _Answer | None]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Callable[[], None], _ReplyQueue | None]] = queue.SimpleQueue()
         self.woken, self._wake_in = os.pipe()
-        """A file that can be read once the loop was woken, until it has made the calls."""
+        """A file descriptor that can be read from the moment the loop is woken until it has made the calls."""
         os.set_blocking(self.woken, False)
 
     def wake(self) -> None:
-        """Have the loop look around now."""
+        """Have the loop begin its next turn now."""
         with contextlib.suppress(OSError):
             os.write(self._wake_in, b".")
 
-    def call(self, function: Callable[[], None], answer: _Answer | None = None) -> None:
-        """Have the loop call a function, and put the reply into `answer`."""
-        self._waiting.put((function, answer))
+    def call(self, function: Callable[[], None], replies: _ReplyQueue | None = None) -> None:
+        """Have the loop call a function, and put the reply into `replies`."""
+        self._waiting.put((function, replies))
         self.wake()
 
-    def ask(self, function: Callable[[], None], timeout: float = PATIENCE_SECONDS) -> dict[str, Any]:
+    def ask(self, function: Callable[[], None], timeout: float = PATIENCE_SECONDS) -> Reply:
         """Have the loop call a function and wait until it has.
 
         Args:
@@ -50,39 +60,35 @@ class Calls:
             timeout: seconds after which the call is taken back if it has not begun
 
         Returns:
-            nothing, or error and kind: why it was refused
+            an empty reply, or the refusal
         """
-        answer: _Answer = queue.SimpleQueue()
-        turn = threading.Lock()  # whoever has it, the loop that begins or the client that gives up, has it for good
+        replies: _ReplyQueue = queue.SimpleQueue()
+        turn = threading.Lock()  # taken once: by the loop when it begins the call, or by the client when it gives up
 
         def begin() -> None:
             if turn.acquire(blocking=False):
                 function()
 
-        self.call(begin, answer)
+        self.call(begin, replies)
         with contextlib.suppress(queue.Empty):
-            return answer.get(timeout=timeout)
+            return replies.get(timeout=timeout)
         if turn.acquire(blocking=False):
-            return _refusal("the service is busy; try again")
-        return answer.get()
+            return refusal("the service is busy; try again")
+        return replies.get()
 
     def make(self) -> None:
-        """Make all calls that wait; only the loop does."""
+        """Make all calls that wait. Called in the loop only."""
         with contextlib.suppress(BlockingIOError):
             os.read(self.woken, 65536)
         while not self._waiting.empty():
-            function, answer = self._waiting.get()
-            reply: dict[str, Any] = {}
+            function, replies = self._waiting.get()
+            reply: Reply = {}
             try:
                 function()
             except (Refused, StoreError) as refused:
-                reply = _refusal(str(refused))
+                reply = refusal(str(refused))
             except Exception:
                 log.exception("a call failed")
-                reply = _refusal("the service could not do it; its log says why")
-            if answer:
-                answer.put(reply)
-
-
-def _refusal(sentence: str) -> dict[str, Any]:
-    return {"error": sentence, "kind": "refused"}
+                reply = refusal("the service could not do it; its log says why")
+            if replies:
+                replies.put(reply)

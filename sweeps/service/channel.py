@@ -1,7 +1,7 @@
 """The local socket between the service and its clients: one JSON request, one JSON reply.
 
-The socket lies in a folder that its user alone can enter, and both sides prove that they know a key that lies there
-too. What travels is JSON, never pickle.
+The socket lies in a folder that only its user can enter, and both sides prove that they know a key from that folder.
+Messages are JSON, never pickle.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ MAX_BYTES = 16 * 1024 * 1024
 
 
 class NoService(ConnectionError):
-    """Nobody answers on the socket."""
+    """No service answers on the socket."""
 
 
 class NoAnswer(NoService):
-    """The service has taken a request and has not answered: it may do it yet, or have done it."""
+    """The service has taken a request and has not answered: it may have done it, or do it later."""
 
 
 class Server:
-    """Answers requests, each in a thread of its own, until closed.
+    """Answers requests, each in a separate thread, until closed.
 
     Args:
-        hold: the held store, which names the socket and its key
-        handle: request -> reply, called from many threads at once
+        hold: of the store, with the address of the socket and its key
+        handle: request -> reply, called from several threads at once
     """
 
     def __init__(self, hold: Hold, handle: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -74,8 +74,8 @@ def request(folder: Path, content: dict[str, Any], timeout: float = 30.0) -> dic
     """Send one request to the service of a state folder and return its reply.
 
     Raises:
-        NoAnswer: it took the request, and has not answered it within `timeout` seconds
-        NoService: nobody answers there
+        NoAnswer: the service took the request, and has not answered it within `timeout` seconds
+        NoService: no service answers there
     """
     sent = False
     lease = read_lease(folder)

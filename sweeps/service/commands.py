@@ -1,7 +1,7 @@
-"""What a person can tell a sweep to do, and what follows: pause, resume, stop, retry, extend, change; stop for one run.
+"""The commands that the user can give to a sweep: pause, resume, stop, retry, extend, change; and stop for one run.
 
-Commands come over the socket, or as tags that a client without one left in the store. Each is recorded as a tag of its
-own on the sweep, `cmd.<uuid>`, together with the state that follows from it.
+Commands come over the socket, or as tags that a client without one left in the store. Each is recorded on the sweep as
+a tag `cmd.<uuid>`, together with the state that follows from it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sweeps.search import count, enumerate_trials, trials_to_json
-from sweeps.service.active_sweep import ActiveSweep, add_event, now_ms
+from sweeps.service.active_sweep import ActiveSweep
+from sweeps.service.events import add_event, now_ms
 from sweeps.service.stored import Refused, Stored
 from sweeps.spec import to_yaml
 from sweeps.spec.changes import CHANGING, said
@@ -26,14 +27,14 @@ NOTHING_CRASHED = "retry: none of the sweep's runs has crashed"
 
 
 class NotOurs(Refused):
-    """Another service trains this sweep: it is the one to obey."""
+    """Another service trains this sweep, and obeys its commands."""
 
 
 class Commands:
     """Obeys commands. Called in the service's loop only.
 
     Args:
-        stored, writer: of the service's store
+        stored, writer: the service's
         active: the sweep being trained, if any
     """
 
@@ -46,7 +47,7 @@ class Commands:
     def obey(
         self, action: str, target: str, command_id: str, at: int, arguments: Mapping[str, Any] | None = None
     ) -> None:
-        """Obey one command and record it.
+        """Obey one command and record it in the sweep's tags.
 
         Args:
             action: a key of COMMANDS, with a sweep's id as target, or STOP_RUN, with a run's
@@ -61,11 +62,11 @@ class Commands:
             command["run"] = target
             target = self._stop_run(target)
         elif action in CHANGING:
-            given = arguments or {}
-            if not isinstance(given, Mapping):
-                raise Refused(f"{action}: {given!r} is not allowed; allowed: names and their values")
-            command["arguments"] = dict(given)
-            self._change(action, target, self._checked(action, target), given)
+            values = arguments or {}
+            if not isinstance(values, Mapping):
+                raise Refused(f"{action}: {values!r} is not allowed; allowed: names and their values")
+            command["arguments"] = dict(values)
+            self._change(action, target, self._checked(action, target), values)
         elif action in COMMANDS:
             self._obey[action](target, self._checked(action, target))
         else:
@@ -81,21 +82,21 @@ class Commands:
                     continue
                 try:
                     target = str(command.get("run") or sweep)
-                    own = command.get("arguments")
-                    self.obey(str(command["action"]), target, key.removeprefix(schema.COMMAND), command["at"], own)
+                    command_id, arguments = key.removeprefix(schema.COMMAND), command.get("arguments")
+                    self.obey(str(command["action"]), target, command_id, command["at"], arguments)
                 except NotOurs:
                     continue
-                except Refused as refusal:
-                    done = {**command, "handled": now_ms(), "refused": str(refusal)}
-                    self._writer.set_tags(sweep, {key: json.dumps(done)})
+                except Refused as error:
+                    record = {**command, "handled": now_ms(), "refused": str(error)}
+                    self._writer.set_tags(sweep, {key: json.dumps(record)})
 
     def set_state(self, sweep: str, state: State, text: str) -> None:
-        """Move a sweep that is not being trained, and say so in its events."""
+        """Change the state of a sweep that is not being trained, and add a sentence to its events."""
         self._writer.set_state(sweep, state)
         add_event(self._writer, sweep, text)
 
     def _checked(self, action: str, sweep: str) -> ActiveSweep | None:
-        """The sweep, if it is the one being trained; refuses what its state does not allow."""
+        """The active sweep if this is the one, else None; refuses an action that the sweep's state does not allow."""
         active = self._active()
         if active is None or active.sweep != sweep:
             active = None
@@ -142,7 +143,7 @@ class Commands:
         for run in crashed:
             self._writer.set_tags(run.run_id, {schema.RERUN: schema.YES, schema.ATTEMPT: "1"})
         if any(run.tags.get(schema.PHASE) == schema.SEARCH_PHASE for run in crashed):
-            self._writer.remove_tag(sweep, schema.WINNERS)  # the search may have others when it is done again
+            self._writer.remove_tag(sweep, schema.WINNERS)  # the search may have other winners when it is done again
         self._enqueue(sweep, f"{len(crashed)} crashed runs are trained again.")
 
     def _change(self, action: str, sweep: str, active: ActiveSweep | None, arguments: Mapping[str, Any]) -> None:
@@ -151,11 +152,11 @@ class Commands:
         try:
             spec = active.spec if active else self._stored.spec(sweep)
             changed = CHANGING[action](spec, arguments)
-            trials = self._stored.trials(sweep)  # they stay what they are, whatever is the default of a field by now
+            trials = self._stored.trials(sweep)  # kept as they are: the defaults of fields may have changed since
         except (ValueError, OSError) as error:
             raise Refused(str(error)) from error
         text = said(spec, changed)
-        # The trials first: a service killed between the two finds as many as the spec says, and perhaps more.
+        # The trials first: a service that is killed before the spec is stored finds more trials than that, never fewer.
         trials += enumerate_trials(changed)[len(trials) :]
         self._writer.log_text(sweep, trials_to_json(trials), schema.TRIALS_FILE)
         self._writer.log_text(sweep, to_yaml(changed), schema.SPEC_FILE)
@@ -166,7 +167,7 @@ class Commands:
             self._writer.remove_tag(sweep, schema.WINNERS)
         if active:
             if changed.pruner != spec.pruner:
-                self._recall(active)
+                self._read_curves(active)
             active.change(changed)
             active.event(text)
         elif grown and self._stored.tags(sweep)[schema.STATE] == State.FINISHED:
@@ -174,12 +175,12 @@ class Commands:
         else:
             add_event(self._writer, sweep, text)
 
-    def _recall(self, active: ActiveSweep) -> None:
-        """Have it know what first seeds measured before this service began: without a pruner nobody asked."""
+    def _read_curves(self, active: ActiveSweep) -> None:
+        """Read from the store what first seeds measured before this service began: without a pruner it was not read."""
         slots = active.progress.slots.values()
-        unknown = {slot.run_id: slot for slot in slots if slot.judged and slot.run_id and not slot.curve}
-        for run_id, curve in self._stored.curves(list(unknown), active.spec.objective.metric).items():
-            unknown[run_id].curve = curve
+        without_curve = {slot.run_id: slot for slot in slots if slot.judged and slot.run_id and not slot.curve}
+        for run_id, curve in self._stored.curves(list(without_curve), active.spec.objective.metric).items():
+            without_curve[run_id].curve = curve
 
     def _stop_run(self, run_id: str) -> str:
         active = self._active()
@@ -194,7 +195,7 @@ class Commands:
 
 
 def _waiting(key: str, value: str) -> dict[str, Any] | None:
-    """A tag's command, if it is one that nobody has handled."""
+    """The command in a tag, if it is one that has not been handled yet."""
     if not key.startswith(schema.COMMAND):
         return None
     try:

@@ -1,16 +1,21 @@
-"""What a person may change of any run in the store, ours or a stranger's: its name, note and tags; delete and restore.
+"""What the user may change in any run of the store, whoever logged it: name, note and tags; delete, restore, clean.
 
-The tags by which the service knows its sweeps and runs, and MLflow's own, are not a person's to change.
+The tags by which the service knows its sweeps and runs, and those of MLflow, are not the user's to change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sweeps.service.stored import Refused
+from sweeps.service.calls import Reply, refusal
+from sweeps.service.resume_files import ResumeFiles
+from sweeps.service.stored import Refused, Stored
 from tracking import schema
-from tracking.writer import Writer
+from tracking.writer import Writer, set_experiment_tags
+
+if TYPE_CHECKING:  # the app reads RESERVED, and needs no workers for that
+    from sweeps.service.active_sweep import ActiveSweep
 
 EDITABLE_OF_MLFLOW = (schema.RUN_NAME, schema.NOTE)
 RESERVED = frozenset(
@@ -25,7 +30,7 @@ RESERVED = frozenset(
 LONGEST = 5000
 CHANGES = ("delete", "restore")
 CLEANED = {"weights": schema.WEIGHTS_FILE, "artifacts": ""}
-"""What can be cleaned of a sweep's runs, and the artifact that it is; all of them if empty."""
+"""What can be deleted of a sweep's runs, and the artifact that it is; "" for all artifacts."""
 
 
 def check(tags: Mapping[str, Any], removed: Sequence[str], change: str | None) -> None:
@@ -64,3 +69,82 @@ def apply(
             writer.remove_tag(run_id, key)
         if change == "delete":
             writer.delete(run_id)
+
+
+class Edits:
+    """Answers requests to edit runs and to delete their files, each in the thread of its client.
+
+    Args:
+        uri: the MLflow store
+        stored, writer, resume_files: the service's
+        active: the sweep being trained, if any
+        in_loop: has the service's loop call a function, and waits; the reply says why if it was refused
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        stored: Stored,
+        writer: Writer,
+        resume_files: ResumeFiles,
+        active: Callable[[], ActiveSweep | None],
+        in_loop: Callable[[Callable[[], None]], Reply],
+    ) -> None:
+        self._uri = uri
+        self._stored = stored
+        self._writer = writer
+        self._resume_files = resume_files
+        self._active = active
+        self._in_loop = in_loop
+
+    def edit(self, runs: Sequence[str], tags: Mapping[str, Any], removed: Sequence[str], change: str | None) -> Reply:
+        """Queue an edit of runs; sweeps among them are deleted and restored with their runs.
+
+        Args:
+            runs: their ids
+            tags, removed, change: as in `check`
+        """
+        if change in CHANGES:
+            runs = self._stored.with_runs(runs)
+
+        def edit() -> None:
+            check(tags, removed, change)
+            active = self._active()
+            if change == "delete" and active and any(active.trains(run) for run in runs):
+                raise Refused("delete: one of these runs is being trained; stop it first")
+            apply(self._writer, runs, tags, removed, change)
+            if change == "delete":
+                self._resume_files.remove(lambda sweep: sweep in runs)
+
+        return self._in_loop(edit)
+
+    def edit_experiment(self, experiment: str, tags: Mapping[str, Any]) -> Reply:
+        """Set tags of an experiment."""
+        try:
+            check(tags, (), None)
+        except Refused as refused:
+            return refusal(str(refused))
+        set_experiment_tags(self._uri, experiment, tags)
+        return {}
+
+    def clean(self, sweep: str, what: str) -> Reply:
+        """Delete the weights, or all artifacts, of a sweep's runs; its spec and its trials stay.
+
+        Args:
+            sweep: its id
+            what: a key of CLEANED
+
+        Returns:
+            freed: how many bytes
+        """
+        try:
+            self._stored.tags(sweep)
+            if what not in CLEANED:
+                raise Refused(f"clean: {what!r} is not allowed; allowed: {', '.join(CLEANED)}")
+            active = self._active()
+            if active and active.sweep == sweep:
+                raise Refused("clean: the sweep is being trained; pause or stop it first")
+            self._writer.flush(5.0)  # of a sweep that has just ended, files may still be on their way
+            return {"freed": self._stored.clean(sweep, CLEANED[what])}
+        except Refused as refused:
+            return refusal(str(refused))

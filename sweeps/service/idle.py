@@ -1,4 +1,4 @@
-"""When a service has been of no use for so long that it ends."""
+"""When a service ends by itself: after a time without clients and without work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from collections.abc import Callable
 
 
 class Idle:
-    """Counts the time since a client was last heard of, or there was last something to do, whichever came later."""
+    """Measures the time since the last client or the last work, whichever was later.
+
+    Args:
+        seconds: how long it may last
+        clock: the time in seconds
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -15,15 +20,15 @@ class Idle:
         self._since = clock()
 
     def used(self) -> None:
-        """A client was heard of."""
+        """Begin anew, because a client has made a request."""
         self._since = self._clock()
 
     def over(self, busy: bool) -> bool:
-        """Whether it has lasted too long.
+        """Whether the service has been idle for too long.
 
         Args:
-            busy: Whether there is something to do now. A sweep may train for hours while no client asks: what waits
-                behind it in the queue is begun before the time is up.
+            busy: whether there is work now. After a sweep that trained for hours without a client, the time begins
+                anew, and the next sweep of the queue begins before it is over.
         """
         if busy:
             self._since = self._clock()

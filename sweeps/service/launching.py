@@ -1,4 +1,4 @@
-"""Put a sweep into the store, queued: the whole act of launching."""
+"""The launch of a sweep: it is stored with its spec and its trials, and queued."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tracking.writer import create_sweep
 
 
 def store_sweep(uri: str, spec: Spec, seconds: float | None = None) -> str:
-    """Store a sweep with its spec and its trials, queued for whichever service owns the store.
+    """Store a sweep with its spec and its trials, queued for the service that owns the store.
 
     Args:
         uri: the MLflow store
         spec: the sweep
-        seconds: how long it will take, if that has been estimated
+        seconds: the estimated duration, if there is an estimate
 
     Returns:
         the sweep's id

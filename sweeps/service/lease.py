@@ -1,8 +1,8 @@
 """Who owns a store on this machine: one service at a time, by a lock file and a lease.
 
 The lock is a `flock` that the kernel drops when the holder dies. The lease says who holds it and until when: a holder
-that was stopped (SIGSTOP, a debugger) keeps its lock and lets its lease run out, and whoever finds that kills it first.
-All of it lies in a folder of the user's own, one a store, that nobody else can read.
+that was stopped (SIGSTOP, a debugger) keeps its lock while its lease runs out; the next process that wants the store
+kills it first. All of this lies in a private folder of the user, one per store.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from pathlib import Path
 
 DURATION = 10.0  # seconds that a lease lasts
 RENEWAL = 2.0  # seconds between renewals
-PROBLEM_FILE = "problem"  # the sentence with which a service that could not start ended
+PROBLEM_FILE = "problem"  # why the last service could not start, in a sentence
 
 
 @dataclass(frozen=True)
 class Lease:
-    """What the holder of a store says of itself. `expires` is in seconds since the epoch."""
+    """What the holder of a store reports of itself. `started` and `expires` are in seconds since the epoch."""
 
     pid: int
     born: str
@@ -39,11 +39,12 @@ class Lease:
 
     @property
     def stale(self) -> bool:
+        """Whether it has run out."""
         return time.time() > self.expires
 
 
 def born(pid: int) -> str:
-    """When a process was started, as its system says it; "" if there is none. Tells a process from a later namesake."""
+    """When a process was started, in the system's notation; "" if it is gone. With its pid it names one process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
         fields = stat.rpartition(")")[2].split()
@@ -55,6 +56,7 @@ def born(pid: int) -> str:
 
 
 def read_lease(folder: Path) -> Lease | None:
+    """The lease in a state folder; None if there is none."""
     try:
         return Lease(**json.loads((folder / "lease.json").read_text()))
     except (FileNotFoundError, ValueError, TypeError):
@@ -62,7 +64,7 @@ def read_lease(folder: Path) -> Lease | None:
 
 
 def evict(folder: Path) -> bool:
-    """Kill a holder whose lease has run out; True if one was killed."""
+    """Kill the holder if its lease has run out; True if it was killed."""
     lease = read_lease(folder)
     if lease is None or not lease.stale or not lease.born or born(lease.pid) != lease.born:
         return False
@@ -85,7 +87,7 @@ class Hold:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except BlockingIOError:  # perhaps only somebody looking, in `locked`
+            except BlockingIOError:  # perhaps only for a moment, by `locked`
                 if attempt == 19:
                     self._file.close()
                     raise
@@ -103,6 +105,7 @@ class Hold:
         threading.Thread(target=self._keep, daemon=True, name="lease").start()
 
     def release(self) -> None:
+        """Give up the lock and the lease."""
         self._ending.set()
         Path(self.address).unlink(missing_ok=True)
         (self.folder / "lease.json").unlink(missing_ok=True)
@@ -126,7 +129,7 @@ class Hold:
 
 
 def locked(folder: Path) -> bool:
-    """Whether some process holds the lock."""
+    """Whether a process holds the lock of a state folder."""
     with open(folder / "lock", "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""The background process that owns the sweeps of a store: takes them from the queue, has them trained, writes it down.
+"""The background process that owns the sweeps of a store: it has the queued ones trained, and stores their results.
 
-One loop, one thread: it waits for workers, clients and the clock, and everything that changes a sweep happens in it.
-What is slow happens beside it: the writer writes in a thread of its own, clients are answered in theirs. MLflow is the
-only state: whatever kills this process, the next one finds in the store what to do.
+One loop in one thread waits for workers, clients and the clock, and everything that changes a sweep happens in it.
+Slow work happens beside it: the writer runs in a thread, and each client is answered in one. MLflow is the only
+state: whatever kills this process, the next one finds in the store what to do.
 """
 
 from __future__ import annotations
@@ -21,39 +21,46 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.catalogue import user_models
+from sweeps.interpreter import ROOT
 from sweeps.preflight.check import Checker
-from sweeps.service import editing
-from sweeps.service.active_sweep import ActiveSweep, now_ms
+from sweeps.service.active_sweep import ActiveSweep, Resources
 from sweeps.service.alerts import Alerts
-from sweeps.service.calls import Calls
+from sweeps.service.calls import Calls, Reply
 from sweeps.service.channel import Server
-from sweeps.service.commands import STOP_RUN, UNDER_WAY, Commands
+from sweeps.service.commands import STOP_RUN, Commands
+from sweeps.service.editing import Edits
+from sweeps.service.events import now_ms
 from sweeps.service.idle import Idle
-from sweeps.service.landscape_queue import Landscapes
+from sweeps.service.landscape_queue import LandscapeQueue
 from sweeps.service.launching import store_sweep
 from sweeps.service.lease import PROBLEM_FILE, Hold
 from sweeps.service.mlflow_ui import MlflowUI
-from sweeps.service.stored import Refused, Stored
+from sweeps.service.recovery import Recovery
+from sweeps.service.resume_files import ResumeFiles
+from sweeps.service.stored import Stored
+from sweeps.service.sweep_lease import SweepLease
 from sweeps.settings import settings
 from sweeps.spec import parse
 from sweeps.state_folder import state_folder
 from sweeps.workers import LocalWorkers
 from tracking import schema
 from tracking.reader import open_reader
-from tracking.schema import COMMANDS, Outcome, State
+from tracking.schema import COMMANDS, State
 from tracking.store import StoreError, ensure_store, sqlite_path
-from tracking.writer import Writer, set_experiment_tags
+from tracking.writer import Writer
 
 WARM_WORKERS = min(2, os.cpu_count() or 1)  # kept while nothing is trained
-IDLE_SECONDS = 600.0  # with nothing to do and no client heard of, the service ends
+IDLE_SECONDS = 600.0  # the service ends when it has had nothing to do, and no client, for so long
 POLL_SECONDS = 1.0  # between looks at the store for queued sweeps and commands
-SWEEP_LEASE_SECONDS = 60.0  # how long a service of another host is believed alive after it was last heard of
 
 log = logging.getLogger("sweepboard.service")
 
+Request = dict[str, Any]
+"""What a client sends: `action`, and what that action takes."""
+
 
 class Service:
-    """Owns the sweeps of one store.
+    """The service of one store.
 
     Args:
         uri: the MLflow store
@@ -63,18 +70,19 @@ class Service:
     def __init__(self, uri: str, hold: Hold) -> None:
         self.uri = uri
         self._hold = hold
-        self._host = hold.token.split(":", 1)[0]
         self._scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=hold.folder))
-        self._resumable = hold.folder / "resumable"
-        self._resumable.mkdir(exist_ok=True)
+        self._resume_files = ResumeFiles(hold.folder / "resumable")
         self._calls = Calls()
         self._workers = LocalWorkers(self._scratch, self._calls.wake)
-        self._workers.grow(WARM_WORKERS)  # before anybody asks
+        self._workers.grow(WARM_WORKERS)  # before the first sweep asks for one
         ensure_store(uri)
         self._stored = Stored(open_reader(uri))
         self._writer = Writer(uri, self._on_created, self._on_refused)
         self._commands = Commands(self._stored, self._writer, lambda: self._active)
-        self._landscapes = Landscapes(self._stored, self._writer, self._workers, self._ask)
+        self._lease = SweepLease(uri, hold.token, self._writer)
+        self._recovery = Recovery(self._stored, self._writer, self._commands, self._resume_files, self._lease)
+        self._edits = Edits(uri, self._stored, self._writer, self._resume_files, lambda: self._active, self._ask)
+        self._landscapes = LandscapeQueue(self._stored, self._writer, self._workers, self._ask)
         self._ui = MlflowUI(uri, hold.folder)
         path = sqlite_path(uri)
         self._checker = Checker(self._scratch, lambda: self._active is not None, path.parent if path else None)
@@ -83,12 +91,18 @@ class Service:
         self._started = time.time()
         self._idle = Idle(IDLE_SECONDS)
         self._next_poll = 0.0
-        self._next_sweep_lease = 0.0
         self._seen_version = ""
         self._unreadable: str | None = None
-        self._recovered = False
         self._ending = False
-        self._commit = _git_commit()
+        self._resources = Resources(
+            writer=self._writer,
+            workers=self._workers,
+            wake=self._calls.wake,
+            owner=hold.token,
+            commit=_git_commit(),
+            alert=self._alerts.send,
+            resume_files=self._resume_files,
+        )
 
     def run(self) -> None:
         """Serve until asked to end, or until there has been nothing to do for IDLE_SECONDS."""
@@ -129,18 +143,18 @@ class Service:
                 self._active = None
                 self._workers.shrink(WARM_WORKERS)
                 self._next_poll = 0.0
-            elif time.monotonic() > self._next_sweep_lease:
-                self._write_lease(self._active.sweep)
+            else:
+                self._lease.renew(self._active.sweep)
         if self._idle.over(busy=bool(self._active) or self._landscapes.busy or bool(self._writer.problem)):
             log.info("nothing to do")
             self._ending = True
         self._landscapes.dispatch(self._active.dispatch if self._active else None)
 
-    def _ask(self, function: Callable[[], None]) -> dict[str, Any]:
-        """Have the loop do what changes a sweep, and wait for it; the reply says why if it was refused."""
+    def _ask(self, function: Callable[[], None]) -> Reply:
+        """Have the loop call what changes a sweep, and wait for it; the reply says why if it was refused."""
 
         def recovered() -> None:
-            self._recover()
+            self._recovery.once()
             function()
 
         return self._calls.ask(recovered)
@@ -167,9 +181,9 @@ class Service:
 
         self._calls.call(refused)
 
-    # Requests of clients, each in its own thread
+    # Requests of clients, each in a separate thread
 
-    def _handle_request(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _handle_request(self, request: Request) -> Reply:
         self._idle.used()
         action = request.get("action")
         if action == "status":
@@ -188,11 +202,11 @@ class Service:
             arguments = dict(request.get("arguments") or {})
             reply = self._ask(lambda: self._commands.obey(action, target, command_id, now_ms(), arguments))
             self._calls.call(self._poll)
-            return reply if "error" in reply else self._stored_or_warned()
+            return self._once_stored(reply)
         if action == "edit":
             return self._edit(request)
         if action == "clean":
-            return self._clean(str(request["sweep"]), str(request["what"]))
+            return self._edits.clean(str(request["sweep"]), str(request["what"]))
         if action == "landscape":
             return self._landscapes.answer(str(request["run"]), str(request.get("act", "ask")))
         if action == "mlflow_ui":
@@ -205,51 +219,22 @@ class Service:
             "edit, clean, landscape, mlflow_ui, shutdown"
         )
 
-    def _edit(self, request: dict[str, Any]) -> dict[str, Any]:
-        runs, change = [str(run) for run in request["runs"]], request.get("change")
-        tags, removed = dict(request.get("tags") or {}), list(request.get("removed") or ())
+    def _edit(self, request: Request) -> Reply:
+        tags = dict(request.get("tags") or {})
         if request.get("experiment"):
-            try:
-                editing.check(tags, (), None)
-            except Refused as refusal:
-                return {"error": str(refusal), "kind": "refused"}
-            set_experiment_tags(self.uri, str(request["experiment"]), tags)
-            return {}
+            return self._edits.edit_experiment(str(request["experiment"]), tags)
+        runs = [str(run) for run in request["runs"]]
+        return self._once_stored(
+            self._edits.edit(runs, tags, list(request.get("removed") or ()), request.get("change"))
+        )
 
-        if change in editing.CHANGES:
-            runs = self._stored.with_runs(runs)
-
-        def edit() -> None:
-            editing.check(tags, removed, change)
-            if change == "delete" and self._active and any(self._active.trains(run) for run in runs):
-                raise Refused("delete: one of these runs is being trained; stop it first")
-            editing.apply(self._writer, runs, tags, removed, change)
-            if change == "delete":
-                self._forget(lambda sweep: sweep in runs)
-
-        reply = self._ask(edit)
-        return reply if "error" in reply else self._stored_or_warned()
-
-    def _clean(self, sweep: str, what: str) -> dict[str, Any]:
-        """Delete the weights, or all artifacts, of a sweep's runs; its spec and its trials stay."""
-        try:
-            self._stored.tags(sweep)
-            if what not in editing.CLEANED:
-                raise Refused(f"clean: {what!r} is not allowed; allowed: {', '.join(editing.CLEANED)}")
-            if self._active and self._active.sweep == sweep:
-                raise Refused("clean: the sweep is being trained; pause or stop it first")
-            self._writer.flush(5.0)  # of a sweep that has just ended, files may still be on their way
-            return {"freed": self._stored.clean(sweep, editing.CLEANED[what])}
-        except Refused as refusal:
-            return {"error": str(refusal), "kind": "refused"}
-
-    def _stored_or_warned(self) -> dict[str, Any]:
-        """The reply to something that was queued for the store: empty, or why it is not there yet."""
-        if self._writer.flush(5.0):
-            return {}
+    def _once_stored(self, reply: Reply) -> Reply:
+        """The reply to a request that was queued for the store, with a warning if it is not stored soon."""
+        if "error" in reply or self._writer.flush(5.0):
+            return reply
         return {"warning": self._writer.problem or "the store is slow; what you did is kept until it can be written"}
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> Reply:
         active = self._active
         return {
             "pid": os.getpid(),
@@ -264,10 +249,10 @@ class Service:
     # Looking at the store, in the loop
 
     def _poll(self) -> None:
-        """Obey commands that clients without a socket left in the store, and begin the next queued sweep."""
+        """Obey the commands that clients without a socket left in the store, and begin the next queued sweep."""
         self._next_poll = time.monotonic() + POLL_SECONDS
         try:
-            self._recover()
+            self._recovery.once()
             version = self._stored.version()
             if version == self._seen_version:
                 return
@@ -277,129 +262,51 @@ class Service:
             self._seen_version = version
             self._unreadable = None
         except Exception as error:
-            known = isinstance(error, StoreError)
-            problem = str(error) if known else f"the store cannot be read: {error}"
+            expected = isinstance(error, StoreError)
+            problem = str(error) if expected else f"the store cannot be read: {error}"
             if problem != self._unreadable:
-                log.error("%s", problem, exc_info=not known)
+                log.error("%s", problem, exc_info=not expected)
             self._unreadable = problem
 
     def _begin_next(self) -> None:
         if self._writer.problem or not self._writer.flush(0.0):
-            return  # what is still unwritten may say otherwise
+            return  # what is still unwritten may change the queue
         queued = [
             (int(tags.get(schema.QUEUED_AT, "0")), place, sweep)
             for place, (sweep, tags) in enumerate(self._stored.sweeps().items())
-            if tags.get(schema.STATE) == State.QUEUED and self._claim(sweep, tags)
+            if tags.get(schema.STATE) == State.QUEUED and self._lease.claim(sweep, tags)
         ]
         if queued:
             self._begin(min(queued)[2])
 
-    def _claim(self, sweep: str, tags: dict[str, str]) -> bool:
-        """Whether this service may begin a queued sweep: on a store that other hosts share, once it has said so."""
-        if sqlite_path(self.uri) is not None:
-            return True
-        if int(tags.get(schema.LEASE, "0")) > now_ms():
-            return tags.get(schema.OWNER) == self._hold.token
-        self._write_lease(sweep)
-        return False  # at the next look, whoever wrote last has it
-
     def _begin(self, sweep: str) -> None:
         """Make a sweep of the store the active one and continue it from what the store holds."""
         try:
-            experiment_id, progress, superseded = self._stored.load(sweep)
+            stored = self._stored.load(sweep)
         except StoreError:
             raise
         except (ValueError, OSError) as error:
             log.exception("cannot begin %s", sweep)
             text = f"It cannot be begun: {error}"
             self._commands.set_state(sweep, State.FAILED, text)
-            self._alerts.tell({"event": "failed", "sweep": sweep, "name": self._stored.name(sweep), "text": text})
+            self._alerts.send({"event": "failed", "sweep": sweep, "name": self._stored.name(sweep), "text": text})
             return
-        for old, new in superseded:
+        for old, new in stored.superseded:
             self._writer.set_tags(old, {schema.SUPERSEDED_BY: new})
-        self._active = ActiveSweep(
-            sweep,
-            experiment_id,
-            progress,
-            writer=self._writer,
-            workers=self._workers,
-            wake=self._calls.wake,
-            owner=self._hold.token,
-            commit=self._commit,
-            tell=self._alerts.tell,
-            alarmed=schema.ALARMED in self._stored.tags(sweep),
-            resumable=self._resumable,
-        )
-        self._write_lease(sweep)
+        self._active = ActiveSweep(stored, self._resources)
+        self._lease.write(sweep)
         self._active.begin()
-
-    def _write_lease(self, sweep: str) -> None:
-        """Tell services of other hosts who looks after a sweep, and until when to believe it."""
-        self._next_sweep_lease = time.monotonic() + SWEEP_LEASE_SECONDS / 3
-        until = now_ms() + int(SWEEP_LEASE_SECONDS * 1000)
-        self._writer.set_tags(sweep, {schema.OWNER: self._hold.token, schema.LEASE: str(until)})
-
-    # After a crash
-
-    def _recover(self) -> None:
-        """Once the store can be read: end what a service that is gone left running, and go on with its sweeps."""
-        if self._recovered:
-            return
-        sweeps = self._stored.sweeps()
-        self._forget(lambda sweep: sweep not in sweeps)
-        for sweep, tags in sweeps.items():
-            state = tags.get(schema.STATE)
-            if state not in UNDER_WAY:
-                continue
-            here = tags.get(schema.OWNER, "").split(":", 1)[0] == self._host
-            if not here and int(tags.get(schema.LEASE, "0")) > now_ms():
-                continue  # a service of another host is alive and has it
-            log.info("recovering %s, which was %s", sweep, state)
-            interrupted = self._end_interrupted(sweep)
-            if state == State.STOPPING:
-                self._commands.set_state(sweep, State.STOPPED, "Stopped.")
-            elif state == State.PAUSING:
-                self._commands.set_state(sweep, State.PAUSED, "Paused; the service ended before the running runs had.")
-            else:
-                self._writer.set_tags(sweep, {schema.QUEUED_AT: "0"})  # it was ahead of all that waits
-                what = (
-                    f"{interrupted} runs were interrupted and are trained again" if interrupted else "nothing is lost"
-                )
-                self._commands.set_state(sweep, State.QUEUED, f"The service had ended and is back: {what}.")
-        self._writer.flush(10)
-        self._recovered = True
-
-    def _forget(self, gone: Callable[[str], bool]) -> None:
-        """Remove what the runs of sweeps that are gone left to go on from."""
-        for left in self._resumable.iterdir():
-            if gone(left.name.partition("-")[0]):
-                left.unlink(missing_ok=True)
-
-    def _end_interrupted(self, sweep: str) -> int:
-        """End the runs of a sweep that nobody trains any more; how many there were."""
-        count = 0
-        for run in self._stored.runs(sweep):
-            if run.status != "RUNNING":
-                continue
-            if schema.OUTCOME in run.tags:  # it had ended; only its status was not written any more
-                self._writer.end(run.run_id, Outcome(run.tags[schema.OUTCOME]), {}, now_ms())
-                continue
-            tags = {schema.ERROR: "the service ended while it trained", schema.RERUN: schema.YES}
-            self._writer.end(run.run_id, Outcome.CRASHED, tags, now_ms())
-            count += 1
-        return count
 
 
 def _git_commit() -> str:
-    root = Path(__file__).resolve().parents[2]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=5)
-        return found.stdout.strip() if found.returncode == 0 else ""
+        git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, timeout=5)
+        return git.stdout.strip() if git.returncode == 0 else ""
     return ""
 
 
 def serve(uri: str) -> int:
-    """Be the service of a store until it ends.
+    """Serve a store until the service ends.
 
     Returns:
         an exit code: 0, also when another process is the service already; 2 when the store cannot be used
@@ -413,8 +320,8 @@ def serve(uri: str) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     problem = folder / PROBLEM_FILE
     problem.unlink(missing_ok=True)
-    for old in folder.glob("scratch-*"):
-        shutil.rmtree(old, ignore_errors=True)
+    for scratch in folder.glob("scratch-*"):  # of services that were killed
+        shutil.rmtree(scratch, ignore_errors=True)
     try:
         Service(uri, hold).run()
     except StoreError as error:

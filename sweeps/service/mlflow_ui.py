@@ -1,4 +1,4 @@
-"""MLflow's own UI, started on loopback when somebody asks for it, ended with the service."""
+"""MLflow's own UI, started on loopback at the first request for it, and ended with the service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sweeps.service.lease import born
 
 
 class MlflowUI:
-    """One `mlflow server` for a store, its port and process noted in the state folder so that none is left behind.
+    """One `mlflow server` for a store. Its process is noted in the state folder, so that none is left behind.
 
     Args:
         uri: the store it shows
@@ -35,16 +35,21 @@ class MlflowUI:
         self._end_stale()
 
     def open(self) -> dict[str, Any]:
-        """Start it if need be. Returns {"url", "ready"}; it takes some seconds from the start to ready."""
+        """Start the UI if it does not run; it takes some seconds until it is ready.
+
+        Returns:
+            url, and ready: whether it answers yet
+        """
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._start()
         url = f"http://127.0.0.1:{self._port}"
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
-            return {"url": url, "ready": answer.status == 200}
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=2) as response:
+            return {"url": url, "ready": response.status == 200}
         return {"url": url, "ready": False}
 
     def close(self) -> None:
+        """End the UI if it runs."""
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -52,9 +57,9 @@ class MlflowUI:
         self._note.unlink(missing_ok=True)
 
     def _start(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
                 interpreter.command(
@@ -63,7 +68,7 @@ class MlflowUI:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=self._log.parent,  # its own processes import from where they are started
+                cwd=self._log.parent,  # the processes that it starts import from their current directory
                 start_new_session=True,
                 # In the environment and not among the arguments, where every user of the machine could read it.
                 env={
@@ -76,7 +81,7 @@ class MlflowUI:
         self._note.write_text(json.dumps({"pid": self._process.pid, "born": born(self._process.pid)}))
 
     def _end_stale(self) -> None:
-        """End the one that a killed service left."""
+        """End the UI that a killed service left behind."""
         with contextlib.suppress(OSError, ValueError, KeyError):
             note = json.loads(self._note.read_text())
             if note["born"] and born(note["pid"]) == note["born"]:

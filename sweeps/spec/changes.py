@@ -1,8 +1,9 @@
-"""What can be changed of a sweep that has begun: more trials, more seeds, its workers and its pruner."""
+"""Changes of a sweep that has begun: more trials, more seeds, other workers, another pruner."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from sweeps.fields import Field, SpecError, missing, refusal, unknown
@@ -14,14 +15,14 @@ MORE: Final = Field("more", "int", 0, minimum=0, maximum=100_000)
 
 
 def extended(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
-    """The sweep with more of it.
+    """The sweep with more trials or seeds.
 
     Args:
-        spec: As it is.
+        spec: The sweep as it is.
         arguments: `trials` and `seeds`: how many more of each.
 
     Raises:
-        SpecError: There cannot be more of them.
+        SpecError: The sweep cannot have more of them.
     """
     more = _checked("extend", arguments, {"trials": MORE, "seeds": MORE})
     trials, seeds = more.get("trials", 0), more.get("seeds", 0)
@@ -33,7 +34,7 @@ def extended(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
     if trials and spec.sampler == "grid":
         instead = "none" if spec.replicate else "seeds only"
         raise refusal("extend.trials", trials, f"{instead}, as the grid has tried every combination")
-    return _again(spec, {"trials": spec.trials + trials if spec.trials else None, "seeds": spec.seeds + seeds})
+    return _updated(spec, {"trials": spec.trials + trials if spec.trials else None, "seeds": spec.seeds + seeds})
 
 
 def changed(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
@@ -43,10 +44,10 @@ def changed(spec: Spec, arguments: Mapping[str, Any]) -> Spec:
         SpecError: One of them is not allowed.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
-    wanted = _checked("change", given, {name: FIELDS[name] for name in ("workers", "pruner")})
-    if not wanted:
+    values = _checked("change", given, {name: FIELDS[name] for name in ("workers", "pruner")})
+    if not values:
         raise missing("change", "workers, pruner or both")
-    return _again(spec, wanted)
+    return _updated(spec, values)
 
 
 CHANGING: Final[dict[str, Callable[[Spec, Mapping[str, Any]], Spec]]] = {"extend": extended, "change": changed}
@@ -54,7 +55,7 @@ CHANGING: Final[dict[str, Callable[[Spec, Mapping[str, Any]], Spec]]] = {"extend
 
 
 def said(before: Spec, after: Spec) -> str:
-    """The sentence for the sweep's events."""
+    """The sentence about a change that the events of the sweep get."""
     words = [
         f"{name} {getattr(before, name)} → {getattr(after, name)}"
         for name in ("trials", "seeds", "workers", "pruner")
@@ -70,9 +71,9 @@ def _checked(command: str, arguments: Mapping[str, Any], fields: Mapping[str, Fi
     return {name: fields[name].check(f"{command}.{name}", value) for name, value in arguments.items()}
 
 
-def _again(spec: Spec, update: Mapping[str, Any]) -> Spec:
-    """Checked as a person's own would be: a search may hold no more configurations."""
-    return parse(to_yaml(spec.model_copy(update=dict(update))))
+def _updated(spec: Spec, values: Mapping[str, Any]) -> Spec:
+    """The sweep with these values, checked as if the user had written it: the search may hold fewer configurations."""
+    return parse(to_yaml(replace(spec, **values)))
 
 
 __all__ = ["CHANGING", "SpecError", "changed", "extended", "said"]

@@ -1,22 +1,20 @@
-"""What a sweep is: read from YAML, checked whole, frozen.
+"""Checks what the user wrote, in YAML or in a form, and makes it a `Spec`.
 
 Every refusal names the dotted key, the value, what is allowed and the nearest name.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from pydantic import ValidationError
+from typing import Any, Final
 
 from sweeps.catalogue import load, user_models
-from sweeps.fields import Field, SpecError, collect, missing, nearest, refusal, show, unknown
+from sweeps.fields import Field, SpecError, collect, key_text, missing, nearest, refusal, show, unknown
 from sweeps.spec import claims as spec_claims
-from sweeps.spec import search_axis as axes_of
-from sweeps.spec import yaml_text
-from sweeps.spec.model import Spec, repeats
+from sweeps.spec import search_axis, yaml_text
+from sweeps.spec.model import Confirm, Objective, Replicate, Spec, repeats
 from sweeps.spec.options import (
     ADAPTIVE,
     ANY_METRIC,
@@ -32,9 +30,16 @@ from sweeps.spec.options import (
 )
 from sweeps.spec.search_axis import Axis
 
+_PARTS: Final[dict[str, type]] = {"objective": Objective, "confirm": Confirm, "replicate": Replicate}
+"""The keys of a sweep that have keys of their own, which FIELDS lists as `objective.metric` and the like."""
+
+
+_LONGEST_NAME: Final = 200
+"""Characters of a sweep's name, and of its experiment's."""
+
 
 class _Checker:
-    """Turns what a person wrote into the values of a Spec, gathering the sentences of all faults on the way."""
+    """Turns what the user wrote into the values of a Spec, and gathers the sentences of all faults on the way."""
 
     def __init__(self, raw: Mapping[Any, Any], accepted_with: Sequence[str] | None) -> None:
         self.raw = raw
@@ -42,6 +47,7 @@ class _Checker:
         self.problems: list[str] = []
         self.catalogue = load()
         self.names: dict[str, list[str]] = {}
+        """By section: the names that are tried."""
 
     def spec(self) -> Spec:
         values = self.scalars()
@@ -54,13 +60,12 @@ class _Checker:
             values["workers"] = default_workers(values["trainer"].get("device", "auto"))
         values["search"] = self.search(search, values["sampler"])
         self.tasks(search)
-        self.own_models(search, values["objective"]["metric"])
+        self.user_models(search, values["objective"]["metric"])
         self.raise_problems()
-        try:
-            spec = Spec.model_validate(values)
-        except ValidationError as error:  # our own checks come first, so nothing should get here
-            first = error.errors()[0]
-            raise refusal(".".join(map(str, first["loc"])), first["input"], "what the documentation says") from None
+        for part, kind in _PARTS.items():
+            if values[part] is not None:
+                values[part] = kind(**values[part])
+        spec = Spec(**values)
         self.budget(spec)
         spec = self.claims(spec)
         self.raise_problems()
@@ -99,46 +104,56 @@ class _Checker:
         return field.default
 
     def scalars(self) -> dict[str, Any]:
-        known = list(Spec.model_fields)
-        for key in self.raw:
-            if key not in known:
-                self.add(unknown(_text(key), self.raw[key], known, "at the top"))
-        values: dict[str, Any] = {"objective": {}, "confirm": {}, "replicate": {}}
-        nested = {part: self.mapping(part) for part in values}
-        for part, written in nested.items():
-            own = [key.removeprefix(f"{part}.") for key in FIELDS if key.startswith(f"{part}.")]
-            for key in written:
-                if key not in own:
-                    self.add(unknown(f"{part}.{_text(key)}", written[key], own, f"under {part}"))
+        """The values of all keys outside the sections of a configuration, search and claim."""
+        written = self.known_keys()
+        values: dict[str, Any] = {part: {} for part in _PARTS}
         for key, field in FIELDS.items():
-            section, _, name = key.rpartition(".")
-            source = nested[section] if section else self.raw
+            part, _, name = key.rpartition(".")
+            source = written[part] if part else self.raw
             left_out = name not in source or (source[name] is None and key in ("question", "experiment", "trials"))
-            # Which metrics there are is known with the models: see own_models.
+            # Which metrics there are is known with the models: see user_models.
             later = key == ANY_METRIC.name and isinstance(source.get(name), str) and source[name].strip()
             value = field.default if left_out else self.field(ANY_METRIC if later else field, key, source[name])
-            (values[section] if section else values)[name] = value
+            (values[part] if part else values)[name] = value
         for part in ("confirm", "replicate"):
             if self.raw.get(part) is None:
                 values[part] = None
-        for key, longest in (("name", 200), ("experiment", 200)):
-            values[key] = " ".join(values[key].split())
-            if len(values[key]) > longest or not values[key].isprintable():
-                self.add(refusal(key, values[key], f"at most {longest} printable characters"))
-        if not values["name"] and (self.raw.get("name") in (None, "") or isinstance(self.raw["name"], str)):
-            self.add(missing("name", "text that says what the sweep is called"))
-        values["experiment"] = values["experiment"] or values["name"]
+        self.name_and_experiment(values)
         values["vary"] = self.vary()
         if isinstance(self.raw.get("replicate"), Mapping):
             self.replicate(values)
         return values
 
+    def known_keys(self) -> dict[str, Mapping[Any, Any]]:
+        """What is written in each of the parts; keys that do not exist there, or at the top, are refused."""
+        keys = [field.name for field in dataclasses.fields(Spec)]
+        for key in self.raw:
+            if key not in keys:
+                self.add(unknown(key_text(key), self.raw[key], keys, "at the top"))
+        written = {part: self.mapping(part) for part in _PARTS}
+        for part, mapping in written.items():
+            keys = [key.removeprefix(f"{part}.") for key in FIELDS if key.startswith(f"{part}.")]
+            for key in mapping:
+                if key not in keys:
+                    self.add(unknown(f"{part}.{key_text(key)}", mapping[key], keys, f"under {part}"))
+        return written
+
+    def name_and_experiment(self, values: dict[str, Any]) -> None:
+        for key in ("name", "experiment"):
+            values[key] = " ".join(values[key].split())
+            if len(values[key]) > _LONGEST_NAME or not values[key].isprintable():
+                self.add(refusal(key, values[key], f"at most {_LONGEST_NAME} printable characters"))
+        if not values["name"] and (self.raw.get("name") in (None, "") or isinstance(self.raw["name"], str)):
+            self.add(missing("name", "text that says what the sweep is called"))
+        values["experiment"] = values["experiment"] or values["name"]
+
     def replicate(self, values: dict[str, Any]) -> None:
-        """It says how many runs a trial has and what their seeds are: nothing beside it may say otherwise."""
-        own = values["replicate"]
-        runs = own["datasets"] * own["inits"]
+        """Replicate says how many runs a trial has and what their seeds are: nothing beside it may say otherwise."""
+        replicate = values["replicate"]
+        runs = replicate["datasets"] * replicate["inits"]
         if runs > MOST_SEEDS:
-            self.add(refusal("replicate", own, f"at most {MOST_SEEDS:,} runs of each trial, datasets times inits"))
+            allowed = f"at most {MOST_SEEDS:,} runs of each trial, datasets times inits"
+            self.add(refusal("replicate", replicate, allowed))
         if "seeds" in self.raw and values["seeds"] != runs:
             allowed = f"{runs:,}, as replicate makes datasets times inits, or nothing"
             self.add(refusal("seeds", self.raw["seeds"], allowed))
@@ -170,20 +185,20 @@ class _Checker:
         """The names that are tried in a section; empty if there is a fault."""
         entries = self.catalogue.named[section]
         field = Field("name", "choice", None, choices=tuple(entries))
-        own = self.mapping(section)
+        written = self.mapping(section)
         names: list[str] = []
-        if section == "model" and (other := self.other_model(own, search)) is not None:
+        if section == "model" and (other := self.other_model(written, search)) is not None:
             self.problems.append(user_models.not_here("model.name", other))
             return names
         with collect(self.problems):
-            if "name" in own:
-                names = [field.check(f"{section}.name", own["name"])]
+            if "name" in written:
+                names = [field.check(f"{section}.name", written["name"])]
         key = f"{section}.name"
         if key in search:
             names = []
             with collect(self.problems):
-                names = list(axes_of.read(f"search.{key}", search[key], [field]).values or ())
-        elif "name" not in own and isinstance(self.raw.get(section, {}), Mapping | None):
+                names = list(search_axis.read(f"search.{key}", search[key], [field]).values or ())
+        elif "name" not in written and isinstance(self.raw.get(section, {}), Mapping | None):
             if section in DEFAULT_NAMES:
                 names = [DEFAULT_NAMES[section]]
             else:
@@ -191,7 +206,7 @@ class _Checker:
         return names
 
     def other_model(self, model: Mapping[Any, Any], search: Mapping[Any, Any]) -> str | None:
-        """The first model that meant one of modules that are not read here, where the sweep was accepted."""
+        """The first model that, where the sweep was accepted, came from user modules that are not read here."""
         if self.accepted_with is None:
             return None
         axis = search.get("model.name")
@@ -202,47 +217,53 @@ class _Checker:
         return next((name for name in names if isinstance(name, str) and name not in here), None)
 
     def fields(self, section: str, name: str, key: str, value: Any) -> list[Field]:
-        """The fields of this name, one for each model (or data set ...) that is tried and has it."""
+        """The fields of this name, one for each model (or data set ...) that is tried and has it.
+
+        Raises:
+            SpecError: None of them has it.
+        """
         if section in UNNAMED:
-            own = [self.catalogue.sections[section]]
+            candidates = [self.catalogue.sections[section]]
         else:
-            own = [self.catalogue.named[section][tried].fields for tried in self.names[section]]
-        found = [fields[name] for fields in own if name in fields]
-        if not found and own:
+            candidates = [self.catalogue.named[section][tried].fields for tried in self.names[section]]
+        matches = [fields[name] for fields in candidates if name in fields]
+        if not matches and candidates:
             where = f"for {', '.join(self.names[section])}" if section in NAMED else f"under {section}"
-            everything = dict.fromkeys(field for fields in own for field in fields)
-            raise unknown(key, value, everything, where)
-        return found
+            names = dict.fromkeys(itertools.chain.from_iterable(candidates))
+            raise unknown(key, value, names, where)
+        return matches
 
     def section(self, section: str, search: Mapping[Any, Any]) -> dict[str, Any]:
-        own = self.mapping(section)
+        """The values of a section of the configuration, as far as they are written."""
+        written = self.mapping(section)
         values: dict[str, Any] = {}
         if section in NAMED and self.names[section]:
-            values["name"] = own["name"] if isinstance(own.get("name"), str) else self.names[section][0]
-        for name, value in own.items():
+            values["name"] = written["name"] if isinstance(written.get("name"), str) else self.names[section][0]
+        for name, value in written.items():
             if name == "name" and section in NAMED:
                 continue
-            key = f"{section}.{_text(name)}"
+            key = f"{section}.{key_text(name)}"
             with collect(self.problems):
-                checked = [field.check(key, value) for field in self.fields(section, _text(name), key, value)]
-                values[_text(name)] = checked[0] if checked else None
-        self.required(section, own, search)
+                checked = [field.check(key, value) for field in self.fields(section, key_text(name), key, value)]
+                values[key_text(name)] = checked[0] if checked else None
+        self.required(section, written, search)
         return values
 
-    def required(self, section: str, own: Mapping[Any, Any], search: Mapping[Any, Any]) -> None:
-        """Says what has no default and was not given."""
+    def required(self, section: str, written: Mapping[Any, Any], search: Mapping[Any, Any]) -> None:
+        """Refuse the section if a field without a default is neither written nor searched."""
         entries = self.catalogue.named.get(section, {})
         for name in self.names.get(section, ()):
             for field in entries[name].fields.values():
                 key = f"{section}.{field.name}"
-                if field.required and field.name not in own and key not in search:
+                if field.required and field.name not in written and key not in search:
                     help = field.help.partition(". ")[0].rstrip(".")
                     self.add(missing(key, f"{field.allowed}{f': {help[:1].lower()}{help[1:]}' if help else ''}"))
 
     def search(self, search: Mapping[Any, Any], sampler: str) -> dict[str, Axis]:
+        """The searched keys, each with the values to try."""
         axes: dict[str, Axis] = {}
         for raw_key, raw_axis in search.items():
-            key = _text(raw_key)
+            key = key_text(raw_key)
             section, dot, name = key.partition(".")
             with collect(self.problems):
                 if section not in (*NAMED, *UNNAMED) or not dot:
@@ -253,21 +274,22 @@ class _Checker:
                 fields = self.fields(section, name, f"search.{key}", raw_axis)
                 if not fields:
                     continue  # the section's name is at fault, which has been said
-                axes[key] = axes_of.read(f"search.{key}", raw_axis, fields)
+                axes[key] = search_axis.read(f"search.{key}", raw_axis, fields)
                 if sampler == "grid" and axes[key].points is None:
-                    allowed = f"{axes_of.STEPS.allowed} for a range in a grid, or values instead of low and high"
+                    allowed = f"{search_axis.STEPS.allowed} for a range in a grid, or values instead of low and high"
                     raise missing(f"search.{key}.steps", allowed)
         return axes
 
     def searchable(self) -> list[str]:
+        """The keys that could be searched with the names that are tried."""
         keys = []
         for section in NAMED:
-            own = [self.catalogue.named[section][tried].fields for tried in self.names[section]]
-            keys += [f"{section}.{name}" for name in dict.fromkeys(["name", *itertools.chain.from_iterable(own)])]
+            fields = [self.catalogue.named[section][tried].fields for tried in self.names[section]]
+            keys += [f"{section}.{name}" for name in dict.fromkeys(["name", *itertools.chain.from_iterable(fields)])]
         return keys + [f"{section}.{name}" for section in UNNAMED for name in self.catalogue.sections[section]]
 
-    def own_models(self, search: Mapping[Any, Any], metric: str) -> None:
-        """What is otherwise for models of the user's own: the metric is one of theirs, the optimizer may be, too."""
+    def user_models(self, search: Mapping[Any, Any], metric: str) -> None:
+        """Check what differs for user models: the metric may be one of theirs, and so may the optimizer."""
         tried = [self.catalogue.models[name] for name in self.names["model"]]
         if not tried:
             return
@@ -277,20 +299,21 @@ class _Checker:
             self.add(refusal(key, metric, "a metric that the model logs in training or validation, no test metric"))
         stepping = [entry.name for entry in tried if entry.own_optimizer]
         for axis in search if stepping else ():
-            if _text(axis).startswith(("optimizer.", "schedule.")):
+            if key_text(axis).startswith(("optimizer.", "schedule.")):
                 allowed = f"keys of the model, as {stepping[0]} configures its optimizers itself"
-                self.add(refusal("search", _text(axis), allowed))
+                self.add(refusal("search", key_text(axis), allowed))
 
     def claims(self, spec: Spec) -> Spec:
-        """The sweep with what it claims, as that has to be about what is searched."""
+        """The sweep with its claims, which are checked last, since they have to be about what is searched."""
         if self.raw.get("claim") is None:
             return spec
         foreign = any(self.catalogue.models[name].foreign for name in self.names["model"])
         with collect(self.problems):
-            return spec.model_copy(update={"claim": spec_claims.read(self.raw["claim"], spec, foreign=foreign)})
+            return dataclasses.replace(spec, claim=spec_claims.read(self.raw["claim"], spec, foreign=foreign))
         return spec
 
     def tasks(self, search: Mapping[Any, Any]) -> None:
+        """Refuse a model that cannot be trained on one of the data sets that are tried."""
         key = "search.model.name" if "model.name" in search else "model.name"
         for dataset, model in itertools.product(self.names["data"], self.names["model"]):
             asks = self.catalogue.datasets[dataset].asks
@@ -300,6 +323,7 @@ class _Checker:
                 self.add(refusal(key, model, allowed))
 
     def budget(self, spec: Spec) -> None:
+        """Check how many trials and runs there are, and what confirms them, now that the search is known."""
         size = spec.size()
         trials = spec.trials
         if spec.sampler == "grid":
@@ -318,18 +342,13 @@ class _Checker:
             self.problems.append(f"search: {runs}, which is not allowed; allowed: at most {MOST_RUNS:,} runs.")
         if spec.confirm and spec.confirm.per is not None:
             axis = spec.search.get(spec.confirm.per)
-            listed = [key for key, own in spec.search.items() if own.points is not None]
+            listed = [key for key, searched in spec.search.items() if searched.points is not None]
             if axis is None or axis.points is None:
                 allowed = f"a searched key with listed values ({', '.join(listed) or 'there is none'}), or nothing"
                 self.add(refusal("confirm.per", spec.confirm.per, allowed, nearest(spec.confirm.per, listed)))
         if spec.sampler in ADAPTIVE and not spec.search:
-            self.add(
-                refusal("sampler", spec.sampler, f"grid where nothing is searched, as {spec.sampler} has no choice")
-            )
-
-
-def _text(key: Any) -> str:
-    return key if isinstance(key, str) else show(key)
+            allowed = f"grid where nothing is searched, as {spec.sampler} has no choice"
+            self.add(refusal("sampler", spec.sampler, allowed))
 
 
 def check(raw: Any, *, accepted_with: Sequence[str] | None = None) -> Spec:
@@ -337,7 +356,7 @@ def check(raw: Any, *, accepted_with: Sequence[str] | None = None) -> Spec:
 
     Args:
         raw: The data.
-        accepted_with: The paths of the user's modules that are read by the process which has accepted the sweep
+        accepted_with: The paths of the user modules that are read by the process which has accepted the sweep
             already; None if none has.
 
     Raises:
@@ -356,9 +375,9 @@ def parse(text: str, *, accepted_with: Sequence[str] | None = None) -> Spec:
 
     Args:
         text: The YAML.
-        accepted_with: As of `check`.
+        accepted_with: See `check`.
 
     Raises:
-        SpecError: It is no YAML, or cannot be run as written; one sentence for each fault.
+        SpecError: It is not YAML, or cannot be run as written; one sentence for each fault.
     """
     return check(yaml_text.read(text), accepted_with=accepted_with)

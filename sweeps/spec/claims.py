@@ -1,4 +1,4 @@
-"""What a sweep claims, checked against what it searches.
+"""Checks the claims of a sweep against what it searches.
 
 A claim compares two sides, each a choice of values of searched keys. It has to be about runs that the sweep makes:
 every value is one that the search tries, one configuration can have all values of a side, and none those of both.
@@ -7,23 +7,24 @@ every value is one that the search tries, one configuration can have all values 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Final
 
-from sweeps.fields import Field, SpecError, collect, missing, refusal, show, unknown
+from sweeps.fields import Field, SpecError, collect, key_text, missing, refusal, show, unknown
 from sweeps.spec.model import Claim, Spec
 from sweeps.spec.options import FIELDS, METRICS
 from sweeps.spec.search_axis import Axis
 from tracking import schema
 
-MEASURED: Final = (
+CLAIMABLE: Final = (
     *METRICS, schema.PENALTY, schema.TRAIN_SECONDS, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
     schema.STEPS,
 )  # fmt: skip
-"""Metrics of training and validation that every run of a model of ours logs."""
+"""Metrics of training and validation that every run of a built-in model logs."""
 
 TEXT: Final = Field("text", "str", "", min_length=1, help="What is claimed, in one sentence.")
-METRIC: Final = Field("metric", "choice", schema.VAL_LOSS, choices=MEASURED, help="What it is judged by.")
-OWN_METRIC: Final = Field("metric", "str", schema.VAL_LOSS, min_length=1, help="What it is judged by.")
+METRIC: Final = Field("metric", "choice", schema.VAL_LOSS, choices=CLAIMABLE, help="What it is judged by.")
+USER_METRIC: Final = Field("metric", "str", schema.VAL_LOSS, min_length=1, help="What it is judged by.")
 DIRECTION: Final = FIELDS["objective.direction"]
 MARGIN: Final = Field(
     "margin", "float", None, minimum=0, exclusive_minimum=True, optional=True,
@@ -31,16 +32,12 @@ MARGIN: Final = Field(
 )  # fmt: skip
 _SIDE: Final = "a mapping of searched keys to values, such as {optimizer.name: adam}"
 _NEEDED: Final = {"text": "text that says what is claimed", "better": _SIDE, "than": _SIDE}
-_KEYS: Final = tuple(Claim.model_fields)
+_KEYS: Final = tuple(field.name for field in fields(Claim))
 _MOST_LISTED: Final = 12
 
 
-def _text(key: Any) -> str:
-    return key if isinstance(key, str) else show(key)
-
-
-def _tried(axis: Axis) -> str:
-    """What the search tries of a key, in words."""
+def _values_text(axis: Axis) -> str:
+    """The values that the search tries, in words."""
     if axis.points is None:
         return f"{'a whole number' if axis.integer else 'a number'} from {show(axis.low)} to {show(axis.high)}"
     words = [point if isinstance(point, str) else show(point) for point in axis.points]
@@ -51,14 +48,14 @@ def _tried(axis: Axis) -> str:
 
 def _possible(spec: Spec, *sides: Mapping[str, Any]) -> bool:
     """Whether one configuration of the sweep can have the values of all these sides."""
-    wanted: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in (item for side in sides for item in side.items()):
-        if wanted.setdefault(key, value) != value:
+        if values.setdefault(key, value) != value:
             return False
     for names in spec.combinations():
         fixed = {f"{section}.name": name for section, name in names.items()}
         existing = set(spec.axes(names))
-        if all(key in existing and fixed.get(key, value) == value for key, value in wanted.items()):
+        if all(key in existing and fixed.get(key, value) == value for key, value in values.items()):
             return True
     return False
 
@@ -70,15 +67,15 @@ def _side(key: str, raw: Any, spec: Spec) -> dict[str, Any]:
     values: dict[str, Any] = {}
     problems: list[str] = []
     for name, value in raw.items():
-        own = f"{key}.{_text(name)}"
+        place = f"{key}.{key_text(name)}"
         with collect(problems):
             if name not in spec.search:
-                raise unknown(own, value, spec.search, "among the searched keys")
+                raise unknown(place, value, spec.search, "among the searched keys")
             axis = spec.search[name]
             try:
                 values[name] = axis.find(value)
             except LookupError:
-                raise refusal(own, value, _tried(axis)) from None
+                raise refusal(place, value, _values_text(axis)) from None
     if problems:
         raise SpecError(*problems)
     if not _possible(spec, values):
@@ -89,7 +86,7 @@ def _side(key: str, raw: Any, spec: Spec) -> dict[str, Any]:
 def _metric(key: str, raw: Mapping[Any, Any], spec: Spec, foreign: bool) -> str:
     if "metric" not in raw:
         return spec.objective.metric
-    metric = str((OWN_METRIC if foreign else METRIC).check(key, raw["metric"]))
+    metric = str((USER_METRIC if foreign else METRIC).check(key, raw["metric"]))
     if metric.startswith("test"):
         raise refusal(key, metric, "a metric that the model logs in training or validation, no test metric")
     return metric
@@ -102,7 +99,7 @@ def _claim(key: str, raw: Any, spec: Spec, foreign: bool) -> Claim:
     for name in raw:
         if name not in _KEYS:
             with collect(problems):
-                raise unknown(f"{key}.{_text(name)}", raw[name], _KEYS, "under claim")
+                raise unknown(f"{key}.{key_text(name)}", raw[name], _KEYS, "under claim")
     values: dict[str, Any] = {}
     for name, needed in _NEEDED.items():
         with collect(problems):
@@ -126,19 +123,19 @@ def _claim(key: str, raw: Any, spec: Spec, foreign: bool) -> Claim:
             raise refusal(f"{key}.than", values["than"], "values that no configuration of better has")
     if problems:
         raise SpecError(*problems)
-    return Claim.model_validate(values)
+    return Claim(**values)
 
 
 def read(raw: Any, spec: Spec, *, foreign: bool = False) -> tuple[Claim, ...]:
-    """The claims that a person wrote: one mapping, or a list of them.
+    """The claims that the user wrote: one mapping, or a list of them.
 
     Args:
-        raw: What they wrote under `claim`.
-        spec: The sweep, checked but for its claims.
-        foreign: Whether a model of the user's own is tried, which may log metrics of any name.
+        raw: What is written under `claim`.
+        spec: The sweep, checked except for its claims.
+        foreign: Whether a user model is tried that may log metrics of any name.
 
     Raises:
-        SpecError: It claims what the sweep cannot show; one sentence for each fault.
+        SpecError: A claim is about what the sweep cannot show; one sentence for each fault.
     """
     if isinstance(raw, list | tuple) and raw:
         keys = [f"claim.{number}" for number in range(1, len(raw) + 1)]
@@ -146,9 +143,9 @@ def read(raw: Any, spec: Spec, *, foreign: bool = False) -> tuple[Claim, ...]:
         keys, raw = ["claim"], [raw]
     claims: list[Claim] = []
     problems: list[str] = []
-    for key, one in zip(keys, raw, strict=True):
+    for key, written in zip(keys, raw, strict=True):
         with collect(problems):
-            claims.append(_claim(key, one, spec, foreign))
+            claims.append(_claim(key, written, spec, foreign))
     if problems:
         raise SpecError(*problems)
     return tuple(claims)

@@ -1,7 +1,8 @@
 """A checked sweep: its values, the configurations that follow from them, and the YAML that it is written as.
 
-Only what a person wrote is kept in a section (`optimizer: {name: adam}`); defaults are filled in by `configuration`,
-since they differ between the names that are searched.
+These classes check nothing: what they hold has passed `sweeps.spec.checks`. Only what the user wrote is kept in a
+section (`optimizer: {name: adam}`); defaults are filled in by `configuration`, since they differ between the names
+that are searched.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from sweeps.catalogue import load
 from sweeps.spec import yaml_text
@@ -20,20 +20,18 @@ from sweeps.spec.search_axis import Axis
 from tracking import schema
 
 
-class Objective(BaseModel):
-    """What trials are ranked by."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class Objective:
+    """The metric that trials are ranked by."""
 
     metric: str = schema.VAL_LOSS
     direction: Literal["minimize", "maximize"] = "minimize"
     at: Literal["last", "best"] = "last"
 
 
-class Confirm(BaseModel):
+@dataclass(frozen=True)
+class Confirm:
     """Which trials are retrained with fresh seeds when the search is done."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     top: int = 1
     per: str | None = None
@@ -41,14 +39,13 @@ class Confirm(BaseModel):
     seeds: int = 10
 
 
-class Replicate(BaseModel):
+@dataclass(frozen=True)
+class Replicate:
     """Every trial is trained on several training sets, from several initialisations on each.
 
     Run number k of a trial takes training set k % datasets and an initialisation of its own: initialisations are nested
     in training sets, so that what each contributes to the variance can be told apart.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     datasets: int = 8
     inits: int = 4
@@ -59,14 +56,13 @@ class Replicate(BaseModel):
         return self.datasets * self.inits
 
 
-class Claim(BaseModel):
-    """What the sweep is to show or to refute: its runs with the values of `better` do better than those of `than`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class Claim:
+    """A claim to show or to refute: runs with the values of `better` do better than runs with those of `than`."""
 
     text: str
     better: dict[str, Any]
-    """Searched keys with a value of each that the search tries."""
+    """Searched keys, each with a value that the search tries."""
     than: dict[str, Any]
     metric: str
     direction: Literal["minimize", "maximize"]
@@ -74,10 +70,9 @@ class Claim(BaseModel):
     """A difference that would not matter, in units of the metric: with it, "no difference" can be shown."""
 
 
-class Spec(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Spec:
     """A checked sweep. Make one with `parse` or `check`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     question: str = ""
@@ -159,37 +154,41 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
     result: dict[str, Any] = {}
     for section in (*NAMED, *UNNAMED):
         written: dict[str, Any] = getattr(spec, section)
-        own: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         if section in NAMED:
-            own["name"] = params.get(f"{section}.name", written["name"])
-            fields = catalogue.entry(section, own["name"]).fields
+            values["name"] = params.get(f"{section}.name", written["name"])
+            fields = catalogue.entry(section, values["name"]).fields
         else:
             fields = catalogue.sections[section]
         for name, field in fields.items():
             key = f"{section}.{name}"
             if key in params or name in written:
-                own[name] = field.check(key, params.get(key, written.get(name)))
+                values[name] = field.check(key, params.get(key, written.get(name)))
             else:
-                own[name] = copy.copy(field.default)
-        result[section] = own
+                values[name] = copy.copy(field.default)
+        result[section] = values
     if catalogue.entry("model", result["model"]["name"]).own_optimizer:
         result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}
     if spec.replicate:  # left out of all other sweeps, whose groups keep their hash
-        result["replicate"] = spec.replicate.model_dump()
-    return {**result, "keep": spec.keep, "objective": spec.objective.model_dump()}
+        result["replicate"] = asdict(spec.replicate)
+    return {**result, "keep": spec.keep, "objective": asdict(spec.objective)}
+
+
+def _without_none(part: Confirm | Claim) -> dict[str, Any]:
+    return {name: value for name, value in asdict(part).items() if value is not None}
 
 
 def to_yaml(spec: Spec) -> str:
-    """The sweep as a person would write it, without what is at its default; `parse` reads it back to an equal spec."""
+    """The sweep as the user would write it, without what is at its default; `parse` reads it back to an equal spec."""
     written: dict[str, Any] = {"name": spec.name}
     if spec.question:
         written["question"] = spec.question
     if spec.experiment != spec.name:
         written["experiment"] = spec.experiment
     for section in (*NAMED, *UNNAMED):
-        own = getattr(spec, section)
-        if own and own != {"name": "constant"}:
-            written[section] = own
+        values = getattr(spec, section)
+        if values and values != {"name": "constant"}:
+            written[section] = values
     if spec.keep != FIELDS["keep"].default:
         written["keep"] = spec.keep
     if spec.search:
@@ -200,18 +199,21 @@ def to_yaml(spec: Spec) -> str:
     if spec.pruner != "none":
         written["pruner"] = spec.pruner
     if spec.replicate:
-        written["replicate"] = spec.replicate.model_dump()
+        written["replicate"] = asdict(spec.replicate)
     else:
         written["seeds"] = spec.seeds
     if spec.seed:
         written["seed"] = spec.seed
     if spec.vary != SEED_KINDS:
         written["vary"] = list(spec.vary)
-    written["objective"] = spec.objective.model_dump(exclude={"at"} if spec.objective.at == "last" else None)
+    objective = asdict(spec.objective)
+    if objective["at"] == "last":
+        del objective["at"]
+    written["objective"] = objective
     if spec.confirm:
-        written["confirm"] = spec.confirm.model_dump(exclude_none=True)
+        written["confirm"] = _without_none(spec.confirm)
     if spec.claim:
-        claims = [claim.model_dump(exclude={"margin"} if claim.margin is None else None) for claim in spec.claim]
+        claims = [_without_none(claim) for claim in spec.claim]
         written["claim"] = claims[0] if len(claims) == 1 else claims
     if spec.workers != default_workers(spec.trainer.get("device", "auto")):
         written["workers"] = spec.workers

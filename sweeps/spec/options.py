@@ -1,4 +1,4 @@
-"""The fields of a sweep that are no part of a configuration's sections, and the words that they allow."""
+"""The fields of a sweep outside the sections of a configuration, and the words that they allow."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ METRICS: Final = (
 
 
 def default_workers(device: str = "auto") -> int:
-    """One a GPU; without one the cores this process may use, at most 8: each holds a few hundred megabytes.
+    """How many workers there are by default.
+
+    One per GPU; without a GPU one per core that this process may use, at most 8, since each holds a few hundred MB.
 
     Args:
-        device: What `trainer.device` says: a GPU that is named is one, and cpu leaves GPUs idle.
+        device: The value of `trainer.device`: a GPU that is named is one GPU, and cpu leaves GPUs idle.
     """
     if device.startswith(("cuda:", "mps")):
         return 1
@@ -107,7 +109,7 @@ FIELDS: Final[dict[str, Field]] = {
         ),
     )
 }  # fmt: skip
-"""The fields of a sweep that are no part of a configuration's sections, with their help texts."""
+"""The fields of a sweep outside the sections of a configuration, with their help texts."""
 
 
 ANY_METRIC: Final = Field(
@@ -117,5 +119,5 @@ ANY_METRIC: Final = Field(
 
 
 def metric_field(models: Iterable[Entry]) -> Field:
-    """What may be the objective of these models: any metric where one of them logs its own, else one of METRICS."""
+    """The field for the objective of these models: any metric if one of them logs its own, else one of METRICS."""
     return ANY_METRIC if any(entry.foreign for entry in models) else FIELDS["objective.metric"]

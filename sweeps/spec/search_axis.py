@@ -1,4 +1,4 @@
-"""One searched key: the values to try, written as a list or as a range."""
+"""A searched key: the values to try, written as a list or as a range."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
-
-from pydantic import BaseModel, ConfigDict
 
 from sweeps.fields import Field, SpecError, missing, refusal, show, unknown
 
@@ -21,10 +19,9 @@ _FLAG: Final = Field("flag", "bool", False)
 _NUMBER: Final = Field("number", "float", None)
 
 
-class Axis(BaseModel):
+@dataclass(frozen=True)
+class Axis:
     """The values to try for one key: a list, or a range."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     values: tuple[Any, ...] | None = None
     low: float | int | None = None
@@ -43,16 +40,16 @@ class Axis(BaseModel):
             return list(self.values)
         if self.low is None or self.high is None or self.steps is None:
             return None
-        found: dict[Any, None] = {self.cast(self.low): None}
+        points: dict[Any, None] = {self.cast(self.low): None}
         for step in range(1, self.steps - 1):
             share = step / (self.steps - 1)
             if self.log:
                 value = math.exp(math.log(self.low) * (1 - share) + math.log(self.high) * share)
             else:
                 value = self.low * (1 - share) + self.high * share
-            found[self.cast(float(f"{value:.12g}"))] = None  # 0.001, not 0.0010000000000000002
-        found[self.cast(self.high)] = None
-        return list(found)
+            points[self.cast(float(f"{value:.12g}"))] = None  # 0.001, not 0.0010000000000000002
+        points[self.cast(self.high)] = None
+        return list(points)
 
     @cached_property
     def size(self) -> int | None:
@@ -70,7 +67,7 @@ class Axis(BaseModel):
         return round(value) if self.whole_type else float(round(value))
 
     def find(self, value: Any) -> Any:
-        """A value that a person wrote, as it is among those to try.
+        """The value among those to try that the user means by this one.
 
         Raises:
             LookupError: It is not among them.
@@ -87,13 +84,17 @@ class Axis(BaseModel):
         return self.cast(number)
 
     def written(self) -> dict[str, Any]:
-        """As a person writes it."""
+        """The axis as the user writes it: the inverse of `read`."""
         if self.values is not None:
             return {"values": list(self.values)}
-        shown: dict[str, Any] = {"low": self.low, "high": self.high}
-        shown.update({"log": True} if self.log else {})
-        shown.update({"steps": self.steps} if self.steps is not None else {})
-        return {**shown, **({"integer": True} if self.integer and not self.whole_type else {})}
+        written: dict[str, Any] = {"low": self.low, "high": self.high}
+        if self.log:
+            written["log"] = True
+        if self.steps is not None:
+            written["steps"] = self.steps
+        if self.integer and not self.whole_type:
+            written["integer"] = True
+        return written
 
 
 def _number(value: Any) -> float | None:
@@ -103,7 +104,7 @@ def _number(value: Any) -> float | None:
 
 
 def _same(point: Any, value: Any) -> bool:
-    """Whether a person's value is this one: numbers may be written as text, and with twelve digits."""
+    """Whether the user means this point by their value: numbers may be written as text, and with twelve digits."""
     if point is None or isinstance(point, bool):
         return point is value
     if isinstance(point, list):
@@ -118,22 +119,22 @@ def _same(point: Any, value: Any) -> bool:
 def _values(key: str, raw: Any, fields: Sequence[Field]) -> tuple[Any, ...]:
     if not isinstance(raw, list | tuple) or not raw:
         raise refusal(key, raw, f"a list of at least one value, each {fields[0].allowed}")
-    seen: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for item in raw:
         value, *_ = [field.check(key, item) for field in fields]
-        spelled = json.dumps(value)
-        if spelled in seen:
+        spelling = json.dumps(value)
+        if spelling in values:
             raise refusal(key, item, "every value once")
-        seen[spelled] = value
-    return tuple(seen.values())
+        values[spelling] = value
+    return tuple(values.values())
 
 
 def read(key: str, raw: Any, fields: Sequence[Field]) -> Axis:
-    """What a person wrote under a searched key, checked.
+    """The axis that the user wrote under a searched key.
 
     Args:
-        key: Where they wrote it, such as `search.optimizer.lr`.
-        raw: What they wrote.
+        key: Where it is written, such as `search.optimizer.lr`.
+        raw: What is written there.
         fields: The key's field in every model (data set, optimizer ...) that is tried and has it.
 
     Raises:
@@ -141,16 +142,20 @@ def read(key: str, raw: Any, fields: Sequence[Field]) -> Axis:
     """
     if not isinstance(raw, Mapping) or not raw:
         raise refusal(key, raw, _FORM)
-    for own in raw:
-        if own not in KEYS:
-            raise unknown(f"{key}.{own!s}", raw[own], KEYS, "for a searched key")
+    for name in raw:
+        if name not in KEYS:
+            raise unknown(f"{key}.{name!s}", raw[name], KEYS, "for a searched key")
     if "values" in raw:
         if len(raw) > 1:
-            other = next(own for own in raw if own != "values")
+            other = next(name for name in raw if name != "values")
             raise refusal(f"{key}.{other}", raw[other], "nothing beside values")
         return Axis(values=_values(f"{key}.values", raw["values"], fields))
     if not all(field.numeric for field in fields):
         raise refusal(key, raw, f"{{values: [...]}}, each {fields[0].allowed}")
+    return _range(key, raw, fields)
+
+
+def _range(key: str, raw: Mapping[Any, Any], fields: Sequence[Field]) -> Axis:
     whole_type = all(field.type == "int" for field in fields)
     integer = whole_type or _FLAG.check(f"{key}.integer", raw.get("integer", False))
     if whole_type and raw.get("integer", True) is not True:

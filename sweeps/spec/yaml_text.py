@@ -1,4 +1,4 @@
-"""YAML from people: `yaml.safe_load` with bounds, and with what surprises people taken out.
+"""Reads YAML that people write: `yaml.safe_load` with bounds and without its surprises; and writes it.
 
 Bounded are the length of the text and its depth; aliases are refused, since a few lines of them can stand for
 gigabytes. A key written twice is refused instead of the last one winning. `1e-3` is a number, `010` is ten, and
@@ -82,7 +82,7 @@ _Loader.add_constructor(f"{_TAG}float", _construct_float)
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper that quotes what is not legible and what our reader or YAML 1.1's would take for a number."""
+    """SafeDumper that quotes text that is not legible, or that our reader or YAML 1.1 would take for a number."""
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
@@ -96,16 +96,16 @@ _Dumper.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
 
 
 def write(value: Any) -> str:
-    """The value as YAML, in the order it has, short lists and mappings on one line, what is not legible as escapes."""
+    """The value as YAML: in its own order, short lists and mappings on one line, illegible characters as escapes."""
     text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
     return as_yaml_escapes(text)
 
 
 def read(text: str) -> Any:
-    """The document's value.
+    """The value of the YAML document.
 
     Raises:
-        SpecError: The text is too long, no YAML, or uses what is refused here; the sentence names the line.
+        SpecError: The text is too long, is not YAML, or uses what is refused here; the sentence names the line.
     """
     if len(text.encode("utf-8", "replace")) > LONGEST:
         raise SpecError(f"sweep: {len(text):,} characters are not allowed; allowed: at most {LONGEST // 1024} KiB.")

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 
 from lightning_modules import MODELS
-from sweeps.catalogue import load
-from sweeps.catalogue import user_files as modules
+from sweeps.catalogue import load, user_files
 from sweeps.training.user_module import source_of
 
 
@@ -18,7 +17,7 @@ def why_crashed(configuration: Mapping[str, Any], error: Exception) -> str:
 
     Args:
         configuration: As `sweeps.training.train.train` takes it.
-        error: What was raised: a ValueError is one of our own sentences, unless code of the user's raised it.
+        error: What was raised: a ValueError is a sentence of Sweepboard's own, unless user code raised it.
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return "The run needed more memory than there is."
@@ -32,7 +31,8 @@ def raised_by_module(name: Any, error: Exception) -> str | None:
     """What the code of a user's model raised in a run, in a sentence with the model, its file and the line.
 
     Returns:
-        None where it is not that code's error: the model is built in, or we refused a value or could not read a file.
+        None where it is not that code's error: the model is built in, or Sweepboard refused a value or could not read
+        a file.
     """
     if name in MODELS or name not in load().models:
         return None
@@ -40,7 +40,7 @@ def raised_by_module(name: Any, error: Exception) -> str | None:
         source = source_of(str(name))
     except ValueError:  # it has been taken away meanwhile
         return None
-    if isinstance(error, ValueError | OSError) and modules.line_of(source, error) is None:
+    if isinstance(error, ValueError | OSError) and user_files.line_of(source, error) is None:
         return None
-    ended = error.__cause__ if isinstance(error.__cause__, SystemExit) else error  # see `ForeignRun.train`
-    return f"model {name}: {modules.sentence(source, ended, 'training it')}"
+    cause = error.__cause__ if isinstance(error.__cause__, SystemExit) else error  # see `user_run.exit_as_error`
+    return f"model {name}: {user_files.sentence(source, cause, 'training it')}"

@@ -1,11 +1,11 @@
 """What the layers of a run did: the arrays of LAYERS_FILE, gathered while it trains.
 
-A layer is a weight, a parameter of more than one axis; its biases and norms belong to no layer. Of each there are the
-norms of its gradient and of itself by epoch, what became of it at the end, and what it did before training: how much
-comes out of it (vanishing or exploding from the start: Glorot and Bengio 2010), and how well what comes into it is
-conditioned. By one unit's weights and bias, the Hessian of a linear layer's squared error is twice the second-moment
-matrix of its inputs with a constant 1 appended; its condition number says how much slower gradient descent is along the
-flattest direction than along the steepest (LeCun, Bottou, Orr and Müller 1998).
+A layer is a weight, a parameter of more than one axis; biases and the parameters of norms belong to no layer. For each
+layer there are the norms of its gradient and of itself by epoch, what became of it at the end, and what it did before
+training: how large its outputs are (vanishing or exploding from the start: Glorot and Bengio 2010), and how well its
+inputs are conditioned. With respect to one unit's weights and bias, the Hessian of a linear layer's squared error is
+twice the second-moment matrix of its inputs with a constant 1 appended; its condition number says how much slower
+gradient descent is along the flattest direction than along the steepest (LeCun, Bottou, Orr and Müller 1998).
 """
 
 from __future__ import annotations
@@ -29,35 +29,37 @@ from lightning_modules import Module
 from tracking import schema
 
 MOST_EPOCHS: Final = 100
+"""Epochs that are kept at most."""
 FIRST_EXAMPLES: Final = 256
+"""Training examples that the layers are shown before training."""
 FIRST_VALUES: Final = 2**20
-"""Of the inputs that are looked at before training: larger examples are fewer."""
+"""Numbers in these examples at most: of larger examples there are fewer."""
 MOST_RANKED: Final = 512
-"""The smaller side of a weight whose effective rank is told: its singular values take some hundredths of a second."""
+"""The smaller side of a weight whose effective rank is computed, at most: that takes some hundredths of a second."""
 EDGES: Final = np.linspace(-2.005, 2.005, 402)
-"""Of the histograms: bins of 0.01, one of them about 0."""
+"""The edges of the histograms' bins, each 0.01 wide, one of them about 0."""
 
 
 def layers(module: nn.Module) -> dict[str, nn.Parameter]:
     """The weights of a module that are trained, by the names of their layers, from input to output.
 
-    A layer is called as the module that owns the weight. Where that has a number only, such as `layers.3`, it is
-    counted anew, so that norms and activations between layers do not change their names: `layers 2`.
+    A layer has the name of the module that owns the weight. Where that is only a number, such as `layers.3`, layers
+    are counted anew, so that norms and activations between them do not change their names: `layers 2`.
     """
-    named = [(name, own) for name, own in module.named_parameters() if own.ndim > 1 and own.requires_grad]
-    owners = [name.removesuffix(".weight") for name, _ in named]
-    counted: Counter[str] = Counter()
-    names = []
-    for owner in owners:
-        if place := re.fullmatch(r"(?:(.+)\.)?\d+", owner):
-            within = place[1] or "layer"
-            counted[within] += 1
-            owner = f"{within} {counted[within]}"
-        names.append(owner)
-    return dict(zip(names, (own for _, own in named), strict=True))
+    weights: dict[str, nn.Parameter] = {}
+    numbers: Counter[str] = Counter()
+    for parameter_name, parameter in module.named_parameters():
+        if parameter.ndim > 1 and parameter.requires_grad:
+            name = parameter_name.removesuffix(".weight")
+            if numbered := re.fullmatch(r"(?:(.+)\.)?\d+", name):
+                container = numbered[1] or "layer"
+                numbers[container] += 1
+                name = f"{container} {numbers[container]}"
+            weights[name] = parameter
+    return weights
 
 
-class Layers:
+class LayerRecorder:
     """Gathers the arrays of LAYERS_FILE; what it holds of the epochs so far survives a kill."""
 
     def __init__(self) -> None:
@@ -73,30 +75,30 @@ class Layers:
         self._rows, self._stride, self._start = state["rows"], state["stride"], state["start"]
 
     def begin(self, trainer: pl.Trainer, module: pl.LightningModule, data: DataModule) -> None:
-        """Before the first step: what each layer of a model of ours does with the first training examples.
+        """Take what each layer of a built-in model does with the first training examples, before the first step.
 
-        Of another module nothing is known but its weights, and its code is not called behind its back.
+        Of a user module nothing is known but its weights, and its code is not called behind its back.
         """
         self._weights = layers(module)
         if self._start is None and isinstance(module, Module):
             self._start = _at_start(trainer, module, list(self._weights.values()), data)
 
     def add(self, epoch: int, gradients: Mapping[nn.Parameter, float], norms: Mapping[nn.Parameter, float]) -> None:
-        """After an epoch, counted from 1: norms of the parameters and of their gradients.
+        """Take the norms of the parameters and of their gradients after an epoch, counted from 1.
 
         Of more than MOST_EPOCHS epochs every second is kept, then every fourth, and so on, and always the last.
         """
         last = max(self._rows, default=1)
         if (last - 1) % self._stride:
             del self._rows[last]
-        own = self._weights.values()
-        self._rows[epoch] = [gradients[weight] for weight in own], [norms[weight] for weight in own]
+        weights = self._weights.values()
+        self._rows[epoch] = [gradients[weight] for weight in weights], [norms[weight] for weight in weights]
         while len(self._rows) > MOST_EPOCHS:
             self._stride *= 2
             self._rows = {at: row for at, row in self._rows.items() if (at - 1) % self._stride == 0 or at == epoch}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Those of LAYERS_FILE, at the end of the last epoch; none of a module without layers."""
+        """The arrays of LAYERS_FILE at the end of the last epoch; none for a module without layers."""
         if not self._weights or not self._rows:
             return {}
         weights = [weight.detach().cpu().float().flatten(1).numpy() for weight in self._weights.values()]
@@ -124,9 +126,9 @@ def _histogram(weight: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def effective_rank(matrix: NDArray[Any]) -> float:
-    """exp of the entropy of a matrix's singular values, divided by their sum (Roy and Vetterli 2007).
+    """exp of the entropy of a matrix's singular values, each divided by their sum (Roy and Vetterli 2007).
 
-    0 of a matrix of zeros; NaN of one that is not finite, or too large for its singular values to be found in no time.
+    0 for a matrix of zeros; NaN for one that is not finite, or too large to find its singular values quickly.
     """
     if min(matrix.shape) > MOST_RANKED or not np.isfinite(matrix).all():
         return math.nan
@@ -154,41 +156,46 @@ def condition(rows: NDArray[np.float64]) -> float:
 def _at_start(
     trainer: pl.Trainer, module: Module, weights: list[nn.Parameter], data: DataModule
 ) -> tuple[list[float], list[float]]:
-    """The deviation of what each layer gives to the next one, or as output, and the condition of what it gets.
+    """The standard deviation of what each layer passes on (the last one: the outputs), and the condition of its inputs.
 
     In evaluation mode, but for batch norm, which normalises by these examples: its running means know nothing yet.
     """
     size = min(FIRST_EXAMPLES, max(FIRST_VALUES // math.prod(data.dims["input_shape"]), 2))
     inputs, _ = data.parts.train[slice(size)]
-    owners = [next(own for own in module.modules() if _owns(own, weight)) for weight in weights]
-    given: dict[nn.Module, Tensor] = {}
+    owners = [next(layer for layer in module.modules() if _owns(layer, weight)) for weight in weights]
+    inputs_of: dict[nn.Module, Tensor] = {}
 
     def note(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        given.setdefault(layer, inputs[0])
+        inputs_of.setdefault(layer, inputs[0])
 
     precision = trainer.precision_plugin
     module.eval()
     with torch.no_grad(), precision.forward_context(), ExitStack() as hooks:
-        for own in module.modules():
-            if isinstance(own, nn.Linear | nn.Conv2d):
-                hooks.enter_context(own.register_forward_pre_hook(note))
-            elif isinstance(own, nn.modules.batchnorm._BatchNorm):
-                own.train()
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                hooks.enter_context(layer.register_forward_pre_hook(note))
+            elif isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.train()
         copies = {name: buffer.clone() for name, buffer in module.named_buffers()}  # batch norm notes what it sees
         outputs = torch.func.functional_call(module, copies, (precision.convert_input(inputs),))
     module.train()
-    passed = [*(given.get(owner) for owner in owners[1:]), outputs]
-    deviations = [math.nan if values is None else float(values.cpu().double().std(correction=0)) for values in passed]
-    return deviations, [condition(input_rows(owner, given[owner])) if owner in given else math.nan for owner in owners]
+    passed_on = [*(inputs_of.get(owner) for owner in owners[1:]), outputs]
+    deviations = [
+        math.nan if values is None else float(values.cpu().double().std(correction=0)) for values in passed_on
+    ]
+    conditions = [
+        condition(input_rows(owner, inputs_of[owner])) if owner in inputs_of else math.nan for owner in owners
+    ]
+    return deviations, conditions
 
 
 def _owns(module: nn.Module, weight: nn.Parameter) -> bool:
-    return any(own is weight for own in module.parameters(recurse=False))
+    return any(parameter is weight for parameter in module.parameters(recurse=False))
 
 
 def input_rows(layer: nn.Module, inputs: Tensor) -> NDArray[np.float64]:
-    """What one unit of a layer sees (n, d): an example, or each patch of it for a convolution."""
+    """The inputs of one unit of a layer, as rows (n, d): an example, or each patch of it for a convolution."""
     if isinstance(layer, nn.Conv2d):
-        where = {name: getattr(layer, name) for name in ("kernel_size", "dilation", "padding", "stride")}
-        inputs = F.unfold(inputs, **where).transpose(1, 2)  # (B, positions, d)
+        window = {name: getattr(layer, name) for name in ("kernel_size", "dilation", "padding", "stride")}
+        inputs = F.unfold(inputs, **window).transpose(1, 2)  # (B, positions, d)
     return inputs.cpu().double().flatten(0, -2).numpy()

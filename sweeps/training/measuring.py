@@ -1,4 +1,4 @@
-"""What a run measures, once an epoch, and every reason to end it: a Lightning callback.
+"""What a run measures, once per epoch, and every reason to end it: a Lightning callback.
 
 Selection looks at the validation part alone: the weights of the best epoch are kept in memory, and the test part is
 measured once, at those weights, after the last epoch.
@@ -18,91 +18,38 @@ import torch
 from torch import Tensor
 
 from data import DataModule
-from data.base import Classification, Part
+from data.base import Classification
 from lightning_modules import Module
-from sweeps.training.layer_records import Layers
-from sweeps.training.objective import Best, Objective
-from sweeps.training.predictions import Replicate, predictions, regions
+from sweeps.training.evaluation import against_truth, error_power, measure
+from sweeps.training.layer_records import LayerRecorder
+from sweeps.training.objective import Best, Criterion
+from sweeps.training.predictions import ReplicateRecorder, predictions, regions
 from sweeps.training.step_norms import StepNorms
 from tracking import schema
 from tracking.schema import Outcome
 
 Report = Callable[[str, dict[str, Any]], None]
 
-EVALUATION_BATCH = 8192
-_KEPT = ("metrics", "epochs", "steps", "train_seconds", "weights", "first_loss")
+_SAVED: Final = ("metrics", "epochs", "steps", "train_seconds", "weights", "first_loss")
+"""Fields that a resume file holds."""
 EXPLODED: Final = 10.0
-"""A training loss of so many times what it began with, and what a constant answer has, is no result."""
-
-
-def _power(module: Module) -> int:
-    """To which power errors add up: a root mean square is averaged as squares, a share as it is."""
-    return 2 if module.task == "regression" else 1
-
-
-def measure(trainer: pl.Trainer, module: Module, part: Part, split: str) -> dict[str, float]:
-    """Loss and error over a whole part, in evaluation mode; the error against the true targets too, if noisy."""
-    precision, power = trainer.precision_plugin, _power(module)
-    shares: list[Tensor] = []
-    module.eval()
-    with torch.inference_mode(), precision.forward_context():
-        for begin in range(0, len(part), EVALUATION_BATCH):
-            rows = slice(begin, begin + EVALUATION_BATCH)
-            batch, clean = part[rows], None if part.clean is None else part.clean[rows]
-            values = module.evaluate(*precision.convert_input((batch, clean)))
-            loss, *errors = values.values()
-            shares.append(torch.stack([loss, *(error**power for error in errors)]) * (len(batch[1]) / len(part)))
-        loss, *errors = torch.stack(shares).sum(dim=0).tolist()
-    module.train()
-    means = [loss, *(error ** (1 / power) for error in errors)]
-    return {f"{split}/{name}": mean for name, mean in zip(values, means, strict=True)}
-
-
-def against_truth(error: float, clean_error: float, part: Part, power: int) -> dict[str, float]:
-    """The error against the true targets, and how much of it comes from noisy targets that the network has memorised.
-
-    Of a classification: each wrong label that a network gives as its answer raises `clean_error` by one example and
-    lowers `error` by one, each right label that it misses raises both. A network that knows the truth has the share of
-    wrong labels as its error. So the answers that repeat a wrong label are (clean_error + share - error) / 2 (with more
-    than two classes, a third answer to a wrong label counts half). Of a regression the same with squares is the mean
-    product of the noise and of how far the output is from the truth: the part of the output that follows the noise.
-
-    Args:
-        error: Against the targets of the part.
-        clean_error: Against its true targets.
-        part: Training examples with noisy targets.
-        power: By which errors add up: 2 for a root mean square, 1 for a share.
-
-    Returns:
-        `clean_error`, and what is to be taken from it: between 0 and the whole of it. That is more than half of a share
-        if and only if `error` is below the share of wrong labels.
-    """
-    assert part.clean is not None
-    noise, size = part.clean - part.targets, len(part)
-    if power == 1:  # counted, since 32 bits hold few shares exactly
-        missed = round(clean_error * size)
-        repeated = (missed + int((noise != 0).sum()) - round(error * size)) / 2
-        clean_error, memorised = missed / size, min(max(repeated, 0.0), missed) / size
-    else:
-        square = clean_error * clean_error  # unlike a power, it may become infinite
-        product = (square + float(noise.square().mean()) - error * error) / 2
-        memorised = clean_error - math.sqrt(square - min(max(product, 0.0), square))
-    return {schema.TRAIN_EVAL_CLEAN_ERROR: clean_error, schema.MEMORISED: memorised}
+"""A run has diverged if its training loss ends at more than so many times its first value and that of the best
+constant answer."""
 
 
 @dataclass(eq=False)
 class Run(pl.Callback):
-    """Everything beside the training itself: measures each epoch, keeps the best checkpoint, and says when to stop."""
+    """Everything beside the training itself: it measures each epoch, keeps the best checkpoint, and ends the run."""
 
     data: DataModule
-    objective: Objective
+    criterion: Criterion
     patience: int
     report: Report
     should_end: Callable[[], Outcome | None]
     replicated: bool = False
-    """Whether it is one run of several on different training sets, whose answers are to be compared."""
+    """Whether this is one of several runs on different training sets, whose answers are to be compared."""
     meant_to_explode: bool = False
-    """Whether it is a learning-rate range test, whose rate grows until the loss does."""
+    """Whether this is a learning-rate range test, whose rate grows until the loss does."""
     outcome: Outcome = Outcome.OK
     error: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -116,21 +63,24 @@ class Run(pl.Callback):
     """By artifact: the arrays that a run which ends ok leaves behind."""
 
     def __post_init__(self) -> None:
-        self._layers = Layers()
-        self._replicate = Replicate()
-        self._ranked = Best(self.objective)
-        self._selected = Best(self.objective.selection())
-        self._stopping = Best(Objective())
+        self._layers = LayerRecorder()
+        self._replicate = ReplicateRecorder()
+        self._ranked = Best(self.criterion)
+        self._selected = Best(self.criterion.selection())
+        self._stopping = Best(Criterion())
         self._bests = (self._ranked, self._selected, self._stopping)
 
     def state_dict(self) -> dict[str, Any]:
         """What a run must know of its epochs so far to go on after a kill."""
-        bests = [(best.value, best.epoch) for best in self._bests]
-        gathered = {"layers": self._layers.state_dict(), "replicate": self._replicate.state_dict()}
-        return {**{name: getattr(self, name) for name in _KEPT}, "bests": bests, **gathered}
+        return {
+            **{name: getattr(self, name) for name in _SAVED},
+            "bests": [(best.value, best.epoch) for best in self._bests],
+            "layers": self._layers.state_dict(),
+            "replicate": self._replicate.state_dict(),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for name in _KEPT:
+        for name in _SAVED:
             setattr(self, name, state_dict.get(name, getattr(self, name)))  # an older program saved fewer
         for best, (value, epoch) in zip(self._bests, state_dict["bests"], strict=True):
             best.value, best.epoch = value, epoch
@@ -138,11 +88,11 @@ class Run(pl.Callback):
         self._replicate.load_state_dict(state_dict["replicate"])
 
     @property
-    def result(self) -> float | None:
-        """The objective's value."""
+    def objective(self) -> float | None:
+        """The value that the run is ranked by; None unless the run is ok."""
         if self.outcome is not Outcome.OK:
             return None
-        return self._ranked.value if self.objective.at == "best" else self.metrics.get(self.objective.metric)
+        return self._ranked.value if self.criterion.at == "best" else self.metrics.get(self.criterion.metric)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._norms = StepNorms([parameter for parameter in pl_module.parameters() if parameter.requires_grad])
@@ -170,25 +120,16 @@ class Run(pl.Callback):
         self._norms.after_step()
         self._loss += float(outputs["data_loss"]) * size
         self._examples += size
-        if (asked := self.should_end()) is not None:
-            self._end(trainer, asked)
+        if (outcome := self.should_end()) is not None:
+            self._end(trainer, outcome)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.outcome is not Outcome.OK:
             return
         assert isinstance(pl_module, Module)
-        norms, *by_layer = self._norms.take()  # waits for the device, so that the clock is read when its work is done
+        norms, *norms_by_layer = self._norms.take()  # waits for the device, so that the clock is read after its work
         self.train_seconds += time.perf_counter() - self._began
-        measured = {
-            schema.TRAIN_LOSS: self._loss / self._examples,
-            **measure(trainer, pl_module, self.data.parts.validation, "val"),
-            **self._measure_training(trainer, pl_module),
-            schema.PENALTY: float(pl_module.penalty().detach()),
-            schema.TRAIN_SECONDS: self.train_seconds,
-            schema.LR: self._lr,
-            schema.STEPS: float(self.steps),
-            **norms,
-        }
+        measured = self._measure_epoch(trainer, pl_module, norms)
         self.epochs += 1
         finite = {name: value for name, value in measured.items() if math.isfinite(value)}
         self.metrics.update(finite)
@@ -199,7 +140,7 @@ class Run(pl.Callback):
             self._end(trainer, Outcome.DIVERGED, f"{broken[0]} was {measured[broken[0]]} after epoch {self.epochs}.")
         else:
             self._select(pl_module)
-            self._layers.add(self.epochs, *by_layer)
+            self._layers.add(self.epochs, *norms_by_layer)
             last = self._is_last(trainer)
             if self.replicated:
                 self._replicate.add(trainer, pl_module, self.data, self.epochs, last)
@@ -207,9 +148,21 @@ class Run(pl.Callback):
                 self._end(trainer, Outcome.DIVERGED, exploded)
             elif last:
                 trainer.should_stop = True
-                self._leave(trainer, pl_module)
-                self.metrics.update(finite := finite | self._tested(trainer, pl_module))
+                self._gather_files(trainer, pl_module)
+                self.metrics.update(finite := finite | self._measure_test_part(trainer, pl_module))
         self.report("metrics", {"step": self.epochs, "time": time.time_ns() // 1_000_000, "metrics": finite})
+
+    def _measure_epoch(self, trainer: pl.Trainer, module: Module, norms: dict[str, float]) -> dict[str, float]:
+        return {
+            schema.TRAIN_LOSS: self._loss / self._examples,
+            **measure(trainer, module, self.data.parts.validation, "val"),
+            **self._measure_training(trainer, module),
+            schema.PENALTY: float(module.penalty().detach()),
+            schema.TRAIN_SECONDS: self.train_seconds,
+            schema.LR: self._lr,
+            schema.STEPS: float(self.steps),
+            **norms,
+        }
 
     def _measure_training(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
         """Loss and errors on training examples in evaluation mode, and how much noise of the targets is memorised."""
@@ -218,13 +171,13 @@ class Run(pl.Callback):
         if part.clean is None:
             return measured
         errors = measured[schema.TRAIN_EVAL_ERROR], measured[schema.TRAIN_EVAL_CLEAN_ERROR]
-        return {**measured, **against_truth(*errors, part, _power(module))}
+        return {**measured, **against_truth(*errors, part, error_power(module))}
 
     def _select(self, module: Module) -> None:
         for best in (self._ranked, self._stopping):
-            if best.objective.metric in self.metrics:
-                best.offer(self.metrics[best.objective.metric], self.epochs)
-        if self._selected.offer(self.metrics[self._selected.objective.metric], self.epochs):
+            if best.criterion.metric in self.metrics:
+                best.offer(self.metrics[best.criterion.metric], self.epochs)
+        if self._selected.offer(self.metrics[self._selected.criterion.metric], self.epochs):
             self.weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
 
     def _is_last(self, trainer: pl.Trainer) -> bool:
@@ -232,9 +185,9 @@ class Run(pl.Callback):
         return impatient or self.epochs == trainer.max_epochs
 
     def _exploded(self, module: Module) -> str:
-        """Why the run diverged although its last loss is a number; nothing where it did not.
+        """Why the run diverged although its last loss is a number; an empty text if it did not.
 
-        It is judged by the loss on the training data: that on validation data is honestly several times as high as of
+        The loss on the training data decides: that on validation data is rightly several times as high as the loss of
         a constant answer where a network has memorised wrong labels.
         """
         if self.meant_to_explode:
@@ -248,14 +201,15 @@ class Run(pl.Callback):
             f" ({self.first_loss:.4g}) and that of the best constant answer ({constant:.4g})."
         )
 
-    def _leave(self, trainer: pl.Trainer, module: Module) -> None:
-        """What is told by the weights of the last epoch, before the best ones take their place."""
+    def _gather_files(self, trainer: pl.Trainer, module: Module) -> None:
+        """Gather what the weights of the last epoch show, before the best ones take their place."""
         self.files[schema.LAYERS_FILE] = self._layers.arrays()
         self.files[schema.REGIONS_FILE] = regions(trainer, module, self.data)
         if self.replicated:
             self.files[schema.REPLICATE_FILE] = self._replicate.arrays(self.data)
 
-    def _tested(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
+    def _measure_test_part(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
+        """Measure the test part at the best weights, and gather the predictions of a classification there."""
         module.load_state_dict(self.weights)
         tested = measure(trainer, module, self.data.parts.test, "test")
         if isinstance(self.data, Classification):

@@ -1,11 +1,10 @@
-"""The metric by which a run is judged."""
+"""The metric by which a run is judged, and the best value of it so far."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from learning_tasks.refusals import require_name
 from tracking import schema
 
 MEASURED = (
@@ -16,18 +15,9 @@ MEASURED = (
 """What every run measures after each epoch; where a data set adds noise to its targets, it measures more."""
 
 
-def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises the sentence that refuses a value, unless it is one of those allowed."""
-    allowed = list(allowed)
-    if str(value) not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise ValueError(f"{key}: {value} is not allowed; allowed: {', '.join(allowed)}{hint}")
-
-
 @dataclass(frozen=True)
-class Objective:
-    """Which metric a run is ranked by, and when."""
+class Criterion:
+    """Which metric a run is judged by, and when: the section `objective` of a configuration."""
 
     metric: str = schema.VAL_LOSS
     direction: str = schema.MINIMIZE
@@ -35,32 +25,42 @@ class Objective:
     """last: at the last epoch; best: at the epoch where it was best."""
 
     def better(self, value: float, than: float | None) -> bool:
+        """Whether a value is better than another one; any value is better than None."""
         if than is None:
             return True
         return value < than if self.direction == schema.MINIMIZE else value > than
 
-    def checked(self, any_metric: bool = False) -> Objective:
+    def checked(self, any_metric: bool = False) -> Criterion:
+        """The criterion itself.
+
+        Args:
+            any_metric: Whether the metric may have any name, since a user module logs what it likes.
+
+        Raises:
+            ValueError: One of its values is not allowed.
+        """
         if not any_metric:
-            one_of("objective.metric", self.metric, MEASURED)
-        one_of("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
-        one_of("objective.at", self.at, ("last", "best"))
+            require_name("objective.metric", self.metric, MEASURED)
+        require_name("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
+        require_name("objective.at", self.at, ("last", "best"))
         return self
 
-    def selection(self) -> Objective:
-        """What chooses the checkpoint: the objective, if it is measured on the validation part, else val/loss."""
-        return self if self.metric in (schema.VAL_LOSS, schema.VAL_ERROR) else Objective()
+    def selection(self) -> Criterion:
+        """What chooses the checkpoint: this criterion if it is measured on the validation part, else val/loss."""
+        return self if self.metric in (schema.VAL_LOSS, schema.VAL_ERROR) else Criterion()
 
 
 @dataclass
 class Best:
-    """The best value so far, first come on ties."""
+    """The best value so far by a criterion, and its epoch: the first one where several are equal."""
 
-    objective: Objective
+    criterion: Criterion
     value: float | None = None
     epoch: int = 0
 
     def offer(self, value: float, epoch: int) -> bool:
-        if not self.objective.better(value, self.value):
+        """Take the value of an epoch if it is better than all before; whether it was."""
+        if not self.criterion.better(value, self.value):
             return False
         self.value, self.epoch = value, epoch
         return True

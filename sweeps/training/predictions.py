@@ -1,4 +1,4 @@
-"""What a model of ours answers where: probabilities of classes, outputs of a regression; arrays for a run's files."""
+"""What a built-in model predicts: probabilities of classes, outputs of a regression; as arrays for a run's files."""
 
 from __future__ import annotations
 
@@ -22,41 +22,45 @@ BATCH: Final = 4096
 PREDICTIONS_LIMIT: Final = 4000
 """Examples of a part whose predictions are kept: the first ones."""
 REPLICATE_LIMIT: Final = 1000
+"""Examples of the test part whose predictions are compared between replicates: the first ones."""
 REPLICATE_EPOCHS: Final = 5
+"""Epochs whose predictions are kept for that comparison."""
 GRID: Final = 100
+"""Points of the decision regions along an axis."""
 MARGIN: Final = 0.1
 """By how much the grid goes beyond the examples of the test part on each side, as a share of their range."""
 POINTS_LIMIT: Final = 500
+"""Training examples that are drawn on the decision regions: the first ones."""
 
 
-def answers(trainer: pl.Trainer, module: Module, inputs: Tensor) -> NDArray[np.float32]:
-    """The probability of each class (n, classes), or of a regression the output (n, 1); in evaluation mode."""
+def predict(trainer: pl.Trainer, module: Module, inputs: Tensor) -> NDArray[np.float32]:
+    """The probability of each class (n, classes), or the output (n, 1) of a regression; in evaluation mode."""
     precision = trainer.precision_plugin
-    answer = module if module.task == "regression" else module.probabilities
+    predicted = module if module.task == "regression" else module.probabilities
     module.eval()
     with torch.inference_mode(), precision.forward_context():
-        pieces = [answer(precision.convert_input(piece)).float().cpu() for piece in torch.split(inputs, BATCH)]
+        batches = [predicted(precision.convert_input(batch)).float().cpu() for batch in torch.split(inputs, BATCH)]
     module.train()
-    given: NDArray[np.float32] = torch.cat(pieces).numpy()
-    return given
+    outputs: NDArray[np.float32] = torch.cat(batches).numpy()
+    return outputs
 
 
 def predictions(trainer: pl.Trainer, module: Module, data: Classification) -> dict[str, NDArray[Any]]:
-    """The arrays of PREDICTIONS_FILE, but for the epoch."""
+    """The arrays of PREDICTIONS_FILE except for the epoch: predictions for the validation and the test part."""
     arrays: dict[str, NDArray[Any]] = {"classes": np.array(data.class_names)}
     for split, part in zip(schema.PREDICTED, (data.parts.validation, data.parts.test), strict=True):
         inputs, targets = part[slice(PREDICTIONS_LIMIT)]
-        arrays[f"{split}_probabilities"] = answers(trainer, module, inputs)
+        arrays[f"{split}_probabilities"] = predict(trainer, module, inputs)
         arrays[f"{split}_targets"] = targets.cpu().numpy().astype(np.int32)
         arrays[f"{split}_size"] = np.array(len(part), dtype=np.int32)
     return arrays
 
 
-class Replicate:
+class ReplicateRecorder:
     """Gathers the arrays of REPLICATE_FILE; what it holds of the epochs so far survives a kill.
 
-    The answers after epochs 1, 2, 4, 8, ... are kept, the latest of them, and those after the last: so all runs of a
-    trial have the same epochs, though none knows at first when early stopping will end it.
+    Kept are the predictions after epochs 1, 2, 4, 8, ..., of which the latest few, and those after the last epoch: so
+    all runs of a trial have the same epochs, though none knows at first when early stopping will end it.
     """
 
     def __init__(self) -> None:
@@ -69,15 +73,15 @@ class Replicate:
         self._outputs = state["outputs"]
 
     def add(self, trainer: pl.Trainer, module: Module, data: DataModule, epoch: int, last: bool) -> None:
-        """After an epoch, counted from 1."""
-        if not last and epoch & (epoch - 1):
+        """Take what the module predicts after an epoch, counted from 1."""
+        if not last and epoch & (epoch - 1):  # no power of 2
             return
         inputs, _ = data.parts.test[slice(REPLICATE_LIMIT)]
-        self._outputs[epoch] = torch.from_numpy(answers(trainer, module, inputs))
+        self._outputs[epoch] = torch.from_numpy(predict(trainer, module, inputs))
         self._outputs = dict(list(self._outputs.items())[-REPLICATE_EPOCHS:])
 
     def arrays(self, data: DataModule) -> dict[str, NDArray[Any]]:
-        """Those of REPLICATE_FILE."""
+        """The arrays of REPLICATE_FILE."""
         inputs, targets = data.parts.test[slice(REPLICATE_LIMIT)]
         regression = data.task == "regression"
         arrays = {
@@ -94,7 +98,7 @@ class Replicate:
 
 
 def regions(trainer: pl.Trainer, module: Module, data: DataModule) -> dict[str, NDArray[Any]]:
-    """The arrays of REGIONS_FILE; none of what is no classification in two dimensions."""
+    """The arrays of REGIONS_FILE: predictions on a grid; none unless it is a classification in two dimensions."""
     if not isinstance(data, Classification) or data.dims["input_shape"] != (2,):
         return {}
     parts = data.parts
@@ -105,7 +109,7 @@ def regions(trainer: pl.Trainer, module: Module, data: DataModule) -> dict[str, 
     return {
         "x": x,
         "y": y,
-        "probabilities": answers(trainer, module, inputs).reshape(GRID, GRID, -1).astype(np.float16),
+        "probabilities": predict(trainer, module, inputs).reshape(GRID, GRID, -1).astype(np.float16),
         "points": parts.scaling.undone(points).cpu().numpy(),
         "labels": labels.cpu().numpy().astype(np.int32),
         "classes": np.array(data.class_names),

@@ -1,12 +1,12 @@
 """How a long run survives a kill: between two epochs, at most once a minute, it saves what it needs to go on.
 
-On a CPU, with as many threads, a run that was resumed gives the numbers of one that was not, to the last bit:
-Lightning's checkpoint holds the weights and what optimizers and schedules remember, and with it are kept the state of
-the random numbers, what `Run` knows of its epochs, its best weights and its metric records, which are reported again. A
-schedule that waits for a metric's plateau misses the look it would have taken at the epoch before.
+On a CPU, with the same number of threads, a resumed run gives the numbers of an uninterrupted one, to the last bit:
+Lightning's checkpoint holds the weights and the states of optimizers and schedules, and beside them the state of the
+random numbers, what `Run` knows of its epochs, its best weights and its metric records, which are reported again. One
+exception: a schedule that waits for a metric's plateau does not see the metric of the last saved epoch.
 
 A file that is torn, or of another configuration, other data, other code of the model, another device or another torch,
-counts for nothing: the run starts afresh.
+is ignored: the run starts afresh.
 """
 
 from __future__ import annotations
@@ -35,27 +35,26 @@ from tracking.kill_points import reached
 from tracking.schema import Outcome
 
 SAVE_SECONDS: Final = 60.0
-"""A run of less than this leaves no file."""
+"""A run that takes less time than this saves nothing."""
 
 
 def fingerprint(
     configuration: Mapping[str, Any], tags: Mapping[str, str], module: pl.LightningModule, device: str
 ) -> str:
-    """Equal for runs of which one may go on where the other was killed.
+    """A hash that is equal for runs of which one may go on where the other was killed.
 
     Args:
-        configuration: The whole of it, seeds included. Its device does not count, but for the kind of it: another GPU
-            will do.
+        configuration: The whole of it, seeds included. The device in it does not count: another GPU will do.
         tags: What the run says of its data, its code and its libraries; the machine does not count.
         module: The model, whose source counts.
-        device: Where it trains.
+        device: Where it trains, of which only the kind counts.
     """
     trainer = {key: value for key, value in configuration.get("trainer", {}).items() if key != "device"}
-    known = {tag: value for tag, value in tags.items() if tag != schema.MACHINE}
+    code_and_data = {tag: value for tag, value in tags.items() if tag != schema.MACHINE}
     source = ""
     with contextlib.suppress(OSError, TypeError):  # a class that no file defines
         source = inspect.getsource(inspect.getmodule(type(module)) or type(module))
-    parts = [{**configuration, "trainer": trainer}, known, source, torch.device(device).type]
+    parts = [{**configuration, "trainer": trainer}, code_and_data, source, torch.device(device).type]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -70,7 +69,7 @@ class History:
         return len(self._times)
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Keep the record of the next epoch: its `time` in ms, and its `metrics`, which are finite."""
+        """Append the record of the next epoch: its `time` in ms, and its `metrics`, which are finite."""
         for name, value in record["metrics"].items():
             column = self._columns.setdefault(name, array("d"))
             column.extend([math.nan] * (len(self) - len(column)))
@@ -78,10 +77,10 @@ class History:
         self._times.append(record["time"])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for place, at in enumerate(self._times):
-            row = {name: column[place] for name, column in self._columns.items() if place < len(column)}
+        for index, milliseconds in enumerate(self._times):
+            row = {name: column[index] for name, column in self._columns.items() if index < len(column)}
             metrics = {name: value for name, value in row.items() if not math.isnan(value)}
-            yield {"step": place + 1, "time": at, "metrics": metrics}
+            yield {"step": index + 1, "time": milliseconds, "metrics": metrics}
 
     def state_dict(self) -> dict[str, Any]:
         columns = {name: torch.from_numpy(np.array(column)) for name, column in self._columns.items()}
@@ -97,8 +96,8 @@ class Saver(Checkpoint):
 
     Args:
         path: The file.
-        every: Seconds from the run's start, or from the last time, after which it is saved at the end of the epoch.
-        report: Where the run's records go.
+        every: Seconds after the start of the run, or after the last save, until it is saved at the end of an epoch.
+        report: Called with the run's records.
     """
 
     def __init__(self, path: Path, every: float, report: Report) -> None:
@@ -111,22 +110,23 @@ class Saver(Checkpoint):
         self.fingerprint = ""
         self._resumed = False
         self._due = time.monotonic() + every
-        self._stuck = False  # whether it has taken up a saved run and no epoch has ended since
+        self._stuck = False
+        """Whether it has taken up a saved run and no epoch has ended since."""
 
     def report(self, kind: str, record: dict[str, Any]) -> None:
-        """Report, and keep what is reported of an epoch."""
+        """Report a record, and remember those of epochs."""
         if kind == "metrics":
             self._history.add(record)
         self._report(kind, record)
 
     def take_up(self) -> int:
-        """How many epochs the file holds; 0 if it is none from which a run of this fingerprint can go on."""
+        """The number of epochs in the file; 0 if there is none from which a run of this fingerprint can go on."""
         epochs = 0
-        with contextlib.suppress(Exception):  # not there, torn, or no file of ours
-            saved = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
-            own = saved["callbacks"][self.state_key]
-            if own["fingerprint"] == self.fingerprint:
-                epochs = len(own["history"]["times"])
+        with contextlib.suppress(Exception):  # not there, torn, or not a resume file
+            checkpoint = torch.load(self.path, map_location="cpu", weights_only=True, mmap=True)
+            state = checkpoint["callbacks"][self.state_key]
+            if state["fingerprint"] == self.fingerprint:
+                epochs = len(state["history"]["times"])
         self._resumed = self._stuck = epochs > 0
         return epochs
 
@@ -152,14 +152,14 @@ class Saver(Checkpoint):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._resumed:
             self._resumed = False
-            _set_random(self._random)
+            _set_random_state(self._random)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stuck = False
         if trainer.should_stop or time.monotonic() < self._due:
             return
-        self._random = _random(pl_module.device)
-        # A disk that is full, or a module that will not be saved, is no reason to end the run.
+        self._random = _random_state(pl_module.device)
+        # A full disk, or a module that cannot be saved, is no reason to end the run.
         with contextlib.suppress(Exception):
             trainer.save_checkpoint(self._partial, weights_only=False)
             reached("worker: resume file")
@@ -167,7 +167,7 @@ class Saver(Checkpoint):
         self._due = time.monotonic() + self._every
 
 
-def _random(device: torch.device) -> dict[str, Any]:
+def _random_state(device: torch.device) -> dict[str, Any]:
     """The states of the random numbers that a run on this device draws."""
     name, words, *rest = np.random.get_state()
     states = {
@@ -180,7 +180,7 @@ def _random(device: torch.device) -> dict[str, Any]:
     return states
 
 
-def _set_random(states: Mapping[str, Any]) -> None:
+def _set_random_state(states: Mapping[str, Any]) -> None:
     random.setstate(states["python"])
     name, words, *rest = states["numpy"]
     np.random.set_state((name, words.numpy(), *rest))

@@ -9,33 +9,35 @@ from tracking import schema
 
 
 class StepNorms:
-    """Gradient, update and parameter norms (Euclidean): over all parameters together, and of each parameter by itself.
+    """Gradient, update and parameter norms (Euclidean): over all parameters together, and of each parameter alone.
 
-    They are added up where the parameters lie and read once an epoch, so that no step waits for them.
+    They are added up on the device of the parameters and read once per epoch, so that no step waits for them.
     """
 
     def __init__(self, parameters: list[nn.Parameter]) -> None:
         self.trained = parameters
         self._parameters = [parameter.detach() for parameter in parameters]
         self._before = [torch.empty_like(parameter) for parameter in self._parameters]
-        self._sums = torch.zeros(3, device=self._parameters[0].device)
-        self._each = torch.zeros(len(parameters), device=self._sums.device)
+        self._step_sums = torch.zeros(3, device=self._parameters[0].device)
+        self._gradient_sums = torch.zeros(len(parameters), device=self._step_sums.device)
         self._steps = 0
 
     def before_step(self) -> None:
+        """Take the gradients, and the parameters as they are before the optimizer changes them."""
         torch._foreach_copy_(self._before, self._parameters)
         gradients = [parameter.grad for parameter in self.trained]
-        there = [gradient for gradient in gradients if gradient is not None]
-        norms = torch.stack(torch._foreach_norm(there)) if there else self._sums.new_zeros(0)
-        self._gradient = torch.linalg.vector_norm(norms)
-        if len(there) == len(gradients):
-            self._each += norms
+        present = [gradient for gradient in gradients if gradient is not None]
+        norms = torch.stack(torch._foreach_norm(present)) if present else self._step_sums.new_zeros(0)
+        self._gradient_norm = torch.linalg.vector_norm(norms)
+        if len(present) == len(gradients):
+            self._gradient_sums += norms
         else:
-            self._each[[gradient is not None for gradient in gradients]] += norms
+            self._gradient_sums[[gradient is not None for gradient in gradients]] += norms
 
     def after_step(self) -> None:
+        """Add up the norms of the step that was taken since `before_step`."""
         torch._foreach_sub_(self._before, self._parameters)
-        self._sums += torch.stack([self._gradient, self._norm(self._before), self._norm(self._parameters)])
+        self._step_sums += torch.stack([self._gradient_norm, self._norm(self._before), self._norm(self._parameters)])
         self._steps += 1
 
     @staticmethod
@@ -44,15 +46,19 @@ class StepNorms:
         return norm
 
     def take(self) -> tuple[dict[str, float], dict[nn.Parameter, float], dict[nn.Parameter, float]]:
-        """The means since the last call; of each parameter the mean norm of its gradient; its own norm now."""
+        """The means over the steps since the last call, and the norms by parameter.
+
+        Returns:
+            the mean norms of the gradient, of the update and of all parameters, by metric; the mean norm of the
+            gradient of each parameter; the norm of each parameter now
+        """
         now = torch.stack(torch._foreach_norm(self._parameters))
         steps, count = max(self._steps, 1), len(self.trained)
-        values = torch.cat([self._sums / steps, self._each / steps, now]).tolist()
-        self._sums.zero_()
-        self._each.zero_()
+        values = torch.cat([self._step_sums / steps, self._gradient_sums / steps, now]).tolist()
+        self._step_sums.zero_()
+        self._gradient_sums.zero_()
         self._steps = 0
         means = dict(zip((schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM), values[:3], strict=True))
-        gradients, norms = (
-            dict(zip(self.trained, own, strict=True)) for own in (values[3 : 3 + count], values[-count:])
-        )
-        return means, gradients, norms
+        gradient_norms = dict(zip(self.trained, values[3 : 3 + count], strict=True))
+        norms = dict(zip(self.trained, values[-count:], strict=True))
+        return means, gradient_norms, norms

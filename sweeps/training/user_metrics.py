@@ -1,4 +1,4 @@
-"""What a module of the user's own logs, as Lightning hands it to any logger, and the names it is stored under."""
+"""What a user module logs, as Lightning hands it to any logger, and the names under which it is stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESERVED: Final = (
     schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
     schema.STEPS, schema.OBJECTIVE,
 )  # fmt: skip
-"""Metrics that only we measure, whatever a module logs."""
+"""Metrics that only Sweepboard measures, whatever a module logs."""
 LOSSES: Final = {
     split: tuple(name for word in words for name in (f"{word}_loss", f"{word}/loss", f"{word}.loss", f"loss/{word}"))
     for split, words in {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}.items()
@@ -29,8 +29,8 @@ def stored_name(name: str) -> str:
     return "/".join(parts)[:250] or "_"
 
 
-class Recorder(DummyLogger):
-    """Takes what a module logs, as Lightning hands it to any logger: the mean over the calls since `take`."""
+class MetricLogger(DummyLogger):
+    """Collects what a module logs: the mean of each metric over the calls since `take`, weighted by examples."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,28 +44,29 @@ class Recorder(DummyLogger):
             self._sums[name] = total + float(value) * self.weight, weight + self.weight
 
     def broken(self) -> tuple[str, float] | None:
-        """A loss among what was logged that is not finite."""
+        """The first logged loss that is not finite, with its value; None if there is none."""
         return broken_loss({name: total for name, (total, _) in self._sums.items()})
 
     def take(self) -> dict[str, float]:
-        """The means, by the names that Lightning gives them."""
+        """The means since the last call, by the names that Lightning gives them."""
         means = {name: total / weight for name, (total, weight) in self._sums.items()}
         self._sums = {}
         return means
 
 
 def unforked(metrics: Mapping[str, float]) -> dict[str, float]:
-    """By the names that the module gave: x_step and x_epoch, which Lightning makes of x, are x, the epoch's value."""
-    found = {name: value for name, value in metrics.items() if name != "epoch"}  # Lightning's own
+    """The metrics by the names that the module gave: Lightning makes x_step and x_epoch of x; the latter becomes x."""
+    values = {name: value for name, value in metrics.items() if name != "epoch"}  # Lightning's own
     for name in metrics:
         base = name.removesuffix("_epoch")
         if base != name and f"{base}_step" in metrics:
-            found[base] = found.pop(name)
-            del found[f"{base}_step"]
-    return found
+            values[base] = values.pop(name)
+            del values[f"{base}_step"]
+    return values
 
 
 def broken_loss(metrics: Mapping[str, float]) -> tuple[str, float] | None:
+    """The first loss that is not finite, by its name, with its value; None if there is none."""
     for name, value in metrics.items():
         if "loss" in name.lower() and not math.isfinite(value):
             return name, value
@@ -74,17 +75,17 @@ def broken_loss(metrics: Mapping[str, float]) -> tuple[str, float] | None:
 
 def stored(logged: Mapping[str, float], remark: Callable[[str], None]) -> dict[str, float]:
     """What a module logged, by the names under which it is stored; `remark` gets a sentence for what is left out."""
-    found: dict[str, float] = {}
-    for given, value in logged.items():
-        name = stored_name(given)
+    values: dict[str, float] = {}
+    for logged_name, value in logged.items():
+        name = stored_name(logged_name)
         if name in RESERVED:
-            remark(f"It logs {given}, which Sweepboard measures itself; its own value is left out.")
-        elif name in found:
-            remark(f"It logs two metrics that can only be stored as {name}; {given} is left out.")
+            remark(f"It logs {logged_name}, which Sweepboard measures itself; its own value is left out.")
+        elif name in values:
+            remark(f"It logs two metrics that can only be stored as {name}; {logged_name} is left out.")
         else:
-            found[name] = value
+            values[name] = value
     for split, names in LOSSES.items():
-        other = next((name for name in names if name in found), None)
+        other = next((name for name in names if name in values), None)
         if other is not None:
-            found.setdefault(f"{split}/loss", found[other])
-    return found
+            values.setdefault(f"{split}/loss", values[other])
+    return values

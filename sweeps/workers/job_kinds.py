@@ -1,6 +1,6 @@
-"""What a worker can be given to do, by the names that a `Job` calls it.
+"""The kinds of job that a worker can do, by the names that `Job.kind` gives them.
 
-Each reports as it goes and answers how it ended, whatever happens: a worker goes on with its next job.
+Each reports while it works, and returns how it ended whatever happens: the worker goes on with its next job.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tracking import schema
 from tracking.schema import Outcome
 
 PROGRESS_SECONDS: Final = 0.3
-"""Between two messages of how far something is."""
+"""The seconds between two messages about how far a job is."""
 
 ShouldEnd = Callable[[], Outcome | None]
-Task = Callable[[Job, Path, Report, ShouldEnd], dict[str, Any]]
-"""(job, a folder for its files, where its records go, asked whether to end) -> the payload of its result."""
+JobKind = Callable[[Job, Path, Report, ShouldEnd], dict[str, Any]]
+"""(job, folder for its files, function that takes its records, whether and how to end now) -> payload of its result."""
 
 
 def _train(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dict[str, Any]:
@@ -51,12 +51,12 @@ def _train(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dic
 
 
 def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dict[str, Any]:
-    due = 0.0
+    next_report = 0.0
 
     def progress(doing: str, share: float) -> None:
-        nonlocal due
-        if time.monotonic() >= due:
-            due = time.monotonic() + PROGRESS_SECONDS
+        nonlocal next_report
+        if time.monotonic() >= next_report:
+            next_report = time.monotonic() + PROGRESS_SECONDS
             report("progress", {"doing": doing, "share": share})
 
     path = folder / schema.LANDSCAPE_FILE
@@ -65,10 +65,10 @@ def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) ->
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     except EndedError:
         return {"outcome": str(Outcome.STOPPED), "error": None}
-    except Exception as error:  # a full disk, a memory that is too small, whatever a module of the user's own does
+    except Exception as error:  # a full disk, too little memory, whatever a user module does
         return {"outcome": str(Outcome.CRASHED), "error": why_crashed(job.configuration, error)}
     report("file", {"path": str(path), "artifact": schema.LANDSCAPE_FILE})
     return {"outcome": str(Outcome.OK), "error": None}
 
 
-TASKS: Final[dict[str, Task]] = {TRAIN: _train, LANDSCAPE: _landscape}
+JOB_KINDS: Final[dict[str, JobKind]] = {TRAIN: _train, LANDSCAPE: _landscape}

@@ -1,4 +1,4 @@
-"""What is sent to a worker, and what comes back."""
+"""The jobs that workers are sent, and the messages that they send back."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ TRAIN, LANDSCAPE = "train", "landscape"
 
 @dataclass(frozen=True)
 class Job:
-    """Something to be done with one run."""
+    """Something that a worker is to do with one run."""
 
     key: str
+    """Names the job in the messages about it."""
     configuration: dict[str, Any]
     threads: int
-    task: str = TRAIN
-    """TRAIN or LANDSCAPE: a key of `sweeps.workers.job_kinds.TASKS`."""
+    """How many threads torch may use."""
+    kind: str = TRAIN
+    """TRAIN or LANDSCAPE: a key of `sweeps.workers.job_kinds.JOB_KINDS`."""
     recorded: Mapping[str, Any] = field(default_factory=dict)
-    """Of a landscape: what the store holds of the run (see `sweeps.training.landscape.landscape`)."""
+    """For a landscape: what the store holds of the run (see `sweeps.training.landscape.landscape`)."""
     resume: str | None = None
-    """The file by which it goes on after a kill (see `sweeps.training.train.train`)."""
+    """The file by which the run goes on after a kill (see `sweeps.training.train.train`)."""
     save_seconds: float = 60.0
-    """How often it is saved there."""
+    """The seconds between two saves to that file."""
     rehearsal: bool = False
-    """A run that only tells what others will cost (see `sweeps.preflight.rehearsal`); no kill point is meant for it."""
+    """Whether the run only measures what others will cost (`sweeps.preflight.rehearsal`); it reaches no kill point."""
     place: int = 0
-    """Among the runs that train at the same time, by which they are spread over GPUs; `submit` decides it."""
+    """The number of the run among those that train at the same time (see `sweeps.devices`); `submit` sets it."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a worker sends up. kind: "ready", "info", "metrics", "progress", "file", "result", or "died" when its pipe
-    closed."""
+    """What a worker sends."""
 
     kind: str
+    """ready, info, metrics, progress, file or result; `LocalWorkers.receive` adds died, when the pipe has closed."""
     key: str | None
+    """Of the job that it is about; None if it is about none."""
     payload: dict[str, Any]

@@ -1,7 +1,7 @@
 """What the fork server of the workers imports before it forks the first one.
 
-Without the garbage collector: it would look through all that is imported again and again, and find nothing, for a
-quarter of the time. Afterwards it is told to leave all of it alone, so that the workers share its memory.
+The garbage collector is off meanwhile: it would search all that is imported again and again, for a quarter of the time,
+and find nothing. Afterwards it is made to leave these objects alone, so that the workers share their memory.
 """
 
 import gc

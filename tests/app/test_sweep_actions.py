@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pytest
@@ -41,7 +42,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Any:
             columns=["run_id", "path", "size"],
         )
     }  # fmt: skip
-    monkeypatch.setattr(store, "disk", lambda sweep: rows["found"])
+    monkeypatch.setattr(store, "disk", mock.Mock(side_effect=lambda sweep: rows["found"]))
     return rows
 
 
@@ -197,6 +198,7 @@ def test_cleaning_asks_first_and_says_what_it_freed(
     at.button(key="clean-sure").click().run()
     assert calls == [("clean", "s", what)]
     assert [each.value for each in at.success] == [ui.text("2.5 MB freed.")]
+    store.disk.clear.assert_called_once_with()
 
 
 def test_files_that_lie_elsewhere_are_said_to_be_unknown(

@@ -85,9 +85,9 @@ LABS = {
         "confirm": {"top": 1, "per": "optimizer.name", "seeds": 2},
     },
 }
-"""The labs whose pages the journeys read, and what is cut in them; where no epochs are given they are cut to two.
+"""Lab whose pages the journeys read -> the parts of it that are replaced; without a `trainer` here it has two epochs.
 
-Fewer than three seeds, or training sets, have no intervals, and without intervals a page names no fault. A small
+Fewer than three seeds, or training sets, give no intervals, and without intervals a page names no fault. A small
 training set is learnt by heart only after some 20 epochs of one step.
 """
 
@@ -107,16 +107,17 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def new_browser(chromium, tmp_path_factory):
-    """`new_browser(dashboard)`: a browser with a profile of its own, that has loaded nothing of a dashboard yet."""
-    made = []
+    """`new_browser(dashboard)`: a browser with a new profile, which has loaded nothing of a dashboard yet."""
+    browsers = []
 
     def make(dashboard):
-        made.append(chromium(tmp_path_factory.mktemp("profile"), base_url=dashboard.url))
-        made[-1].set_default_timeout(1000 * PATIENCE)
-        return made[-1]
+        browser = chromium(tmp_path_factory.mktemp("profile"), base_url=dashboard.url)
+        browsers.append(browser)
+        browser.set_default_timeout(1000 * PATIENCE)
+        return browser
 
     yield make
-    for browser in made:
+    for browser in browsers:
         browser.close()
 
 
@@ -124,35 +125,36 @@ def new_browser(chromium, tmp_path_factory):
 def browsers(new_browser):
     """`browsers(dashboard)`: the browser of all tests on a dashboard. It keeps what it has loaded and compiled, as a
     reader's does: a page that has to load Streamlit's own files takes twice the processor time."""
-    made = {}
+    by_url = {}
 
     def browser(dashboard):
-        if dashboard.url not in made:
-            made[dashboard.url] = new_browser(dashboard)
-        return made[dashboard.url]
+        if dashboard.url not in by_url:
+            by_url[dashboard.url] = new_browser(dashboard)
+        return by_url[dashboard.url]
 
     return browser
 
 
 @pytest.fixture
 def browse(browsers):
-    """`browse(dashboard, width=, height=, theme=)`: an empty page of the browser on a dashboard, closed after the test;
-    with `browser`, of that one."""
-    made = []
+    """`browse(dashboard, width=, height=, theme=, browser=)`: an empty page of the browser on a dashboard, or of the
+    given one; it is closed after the test."""
+    pages = []
 
     def make(dashboard, width=1440, height=1000, theme="light", browser=None):
-        made.append((browser or browsers(dashboard)).new_page())
-        made[-1].set_viewport_size({"width": width, "height": height})
-        made[-1].emulate_media(color_scheme=theme)
-        return made[-1]
+        page = (browser or browsers(dashboard)).new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=theme)
+        return page
 
     yield make
-    for page in made:
+    for page in pages:
         page.close()
 
 
 class Dashboard:
-    """A `streamlit run app` of its own."""
+    """A process of `streamlit run app`."""
 
     def __init__(self, uri, state, folder, port, **environment):
         self.folder = folder
@@ -166,7 +168,7 @@ class Dashboard:
         self.process = subprocess.Popen(
             [*command, "--server.port", str(self.port), *options],
             env=self.environment,
-            cwd=self.folder,  # it must not matter where one starts it
+            cwd=self.folder,  # it must not matter where the user starts it
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -190,30 +192,30 @@ class Dashboard:
 
 @pytest.fixture(scope="session")
 def new_dashboard(free_port, namesakes):
-    """`new_dashboard(uri, state, **environment)` makes a dashboard that has not been started yet; none outlives the
-    run of pytest."""
-    made = []
+    """`new_dashboard(uri, state, **environment)`: a dashboard that has not been started yet; none outlives the run of
+    pytest."""
+    dashboards = []
 
     def make(uri, state, **environment):
-        made.append(Dashboard(uri, state, namesakes, free_port(), **environment))
-        return made[-1]
+        dashboards.append(Dashboard(uri, state, namesakes, free_port(), **environment))
+        return dashboards[-1]
 
     yield make
-    for dashboard in made:
+    for dashboard in dashboards:
         dashboard.kill()
 
 
 @pytest.fixture
 def served(uri, tmp_path, new_dashboard):
-    """Makes dashboards on an empty store of this test alone, which end with the test."""
-    made = []
+    """`served(**environment)`: a dashboard on an empty store of this test alone; it ends with the test."""
+    dashboards = []
 
     def make(**environment):
-        made.append(new_dashboard(uri, tmp_path / "state", **environment))
-        return made[-1]
+        dashboards.append(new_dashboard(uri, tmp_path / "state", **environment))
+        return dashboards[-1]
 
     yield make
-    for dashboard in made:
+    for dashboard in dashboards:
         dashboard.kill()
 
 
@@ -225,8 +227,8 @@ def dashboard(served):
 
 @contextmanager
 def hold_instead_of_a_service(uri):
-    """Hold a store as a service would, and answer how it is, so that no dashboard starts a real service, which costs
-    ten seconds of a processor."""
+    """Hold a store as a service would, and answer for its status, so that no dashboard starts a real service, which
+    costs ten seconds of a processor."""
     hold = lease.Hold(state_folder.state_folder(uri))
 
     def answer(request):
@@ -242,13 +244,13 @@ def hold_instead_of_a_service(uri):
 
 @pytest.fixture(scope="session")
 def instead_of_a_service():
-    """`with instead_of_a_service(uri)`: the store has no service, and no dashboard starts one."""
+    """`with instead_of_a_service(uri)`: the store has no real service, and no dashboard starts one."""
     return hold_instead_of_a_service
 
 
 @pytest.fixture
 def no_service(uri):
-    """The store of this test has no service, and none is started for it."""
+    """The store of this test has no real service, and no dashboard starts one."""
     with hold_instead_of_a_service(uri):
         yield
 
@@ -256,17 +258,17 @@ def no_service(uri):
 @pytest.fixture
 def page(browse, trained):
     """The first page of the shared dashboard; at the end nothing may have gone wrong in the browser."""
-    opened = browse(trained.dashboard, height=900)
+    first = browse(trained.dashboard, height=900)
     errors = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto("/")
-    yield opened
-    assert opened.locator("[data-testid=stException]").count() == 0 and errors == []
+    first.on("pageerror", lambda error: errors.append(str(error)))
+    first.goto("/")
+    yield first
+    assert first.locator("[data-testid=stException]").count() == 0 and errors == []
 
 
 @pytest.fixture
 def shows():
-    """Wait until the page shows a text; takes a string or a regular expression."""
+    """`shows(page, text)`: wait until the page shows a text, a string or a regular expression."""
 
     def wait(page, text, seconds=PATIENCE):
         pattern = re.compile(text) if isinstance(text, str) else text
@@ -299,7 +301,7 @@ def still():
 
 
 class Visitor:
-    """A page of a browser on a dashboard, which notes whatever goes wrong in it."""
+    """A page of a browser on a dashboard; it records the errors and dialogs of the page."""
 
     def __init__(self, page):
         self.page = page
@@ -316,7 +318,7 @@ class Visitor:
         return self
 
     def open(self, address):
-        """Load an address anew, as from a link that somebody sent."""
+        """Load an address, as from a link that somebody sent."""
         self.page.goto(address)
         return self.settle()
 
@@ -337,7 +339,7 @@ class Visitor:
         return self
 
     def text(self):
-        """All that the page says, without what is drawn on a canvas."""
+        """All text of the page, except what is drawn on a canvas."""
         return self.page.locator("[data-testid=stMain]").inner_text().replace("\u2060", "")
 
     def fill(self, label, text):
@@ -351,14 +353,14 @@ class Visitor:
         return self.settle()
 
     def unfold(self, name):
-        """Open or close what lies behind a button of the page (and not of Streamlit's own header)."""
+        """Open or close what is behind a button of the page (and not of Streamlit's own header)."""
         self.page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first.click()
         return self.settle()
 
     def pick(self, label, option):
         """Choose one of the options of a list."""
         self.page.get_by_role("combobox", name=re.compile(f"{re.escape(label)}$")).first.click()
-        self.page.keyboard.type(option)  # of a long list only a part is there
+        self.page.keyboard.type(option)  # a long list is drawn only in part
         self.page.get_by_role("option", name=option, exact=True).first.click()
         return self.settle()
 
@@ -368,7 +370,7 @@ class Visitor:
         return self.settle()
 
     def rows(self, expected):
-        """Wait until the page's first table has so many rows; 0: until there is no table."""
+        """Wait until the first table of the page has this number of rows; 0: until there is no table."""
         self.page.wait_for_function(
             """expected => {
              const table = document.querySelector('[data-testid=stMain] [data-testid=stDataFrame]');
@@ -402,13 +404,13 @@ class Visitor:
         return self
 
     def download(self, key):
-        """The content of what the download button of this key hands out."""
+        """The content of the file that the download button of this key gives."""
         button = self.page.locator(f".st-key-{key} button").first
         button.scroll_into_view_if_needed()
         self.settle()
-        with self.page.expect_download() as begun:
+        with self.page.expect_download() as download:
             button.click()
-        content = Path(begun.value.path()).read_bytes()
+        content = Path(download.value.path()).read_bytes()
         self.settle()
         return content
 
@@ -416,13 +418,13 @@ class Visitor:
         """The id of the sweep that the address names."""
         return parse_qs(urlsplit(self.page.url).query)["sweep"][0]
 
-    def wait_for_sweep(self, uri, met, seconds=400):
-        """Wait until the row of the sweep that the address names is as it is to be; returns the row."""
-        return wait_for_sweep(uri, self.sweep(), met, seconds)
+    def wait_for_sweep(self, uri, condition, seconds=400):
+        """Wait until the row of the sweep that the address names meets a condition; returns the row."""
+        return wait_for_sweep(uri, self.sweep(), condition, seconds)
 
     def finished(self, uri):
-        """Look elsewhere, as a user does, until the sweep of this page has finished: a page that is watched takes a
-        share of the processors. Comes back to the page, and returns the sweep."""
+        """Leave the page until its sweep has finished, since a page that is watched takes a share of the processors;
+        then come back. Returns the row of the sweep."""
         address, sweep = self.page.url, self.sweep()
         self.page.goto("about:blank")
         row = wait_for_sweep(uri, sweep, finished)
@@ -430,38 +432,38 @@ class Visitor:
         return row
 
 
-def wait_for_sweep(uri, sweep, met, seconds=400):
-    """Wait until the row of a sweep is as it is to be; returns the row."""
+def wait_for_sweep(uri, sweep, condition, seconds=400):
+    """Wait until the row of a sweep meets a condition; returns the row."""
     end = time.monotonic() + seconds
     while True:
         frame = sweeps(open_reader(uri))
         row = frame[frame["sweep"] == sweep].iloc[0].to_dict()
-        if met(row):
+        if condition(row):
             return row
         assert time.monotonic() < end, row
         time.sleep(0.2)
 
 
 def finished(row):
-    """Whether the sweep of this row has trained all that it was to train."""
+    """Whether the sweep of this row has trained all its runs."""
     return row["state"] == "finished"
 
 
 @pytest.fixture
 def visit(browse):
-    """`visit(dashboard)` makes visitors, whose pages must have stayed silent."""
-    made = []
+    """`visit(dashboard, **options)`: a visitor; at the end no page of one may have had an error or a dialog."""
+    visitors = []
 
-    def come(dashboard, **how):
-        made.append(Visitor(browse(dashboard, **how)))
-        return made[-1]
+    def make(dashboard, **options):
+        visitors.append(Visitor(browse(dashboard, **options)))
+        return visitors[-1]
 
-    yield come
-    assert [error for visitor in made for error in visitor.errors + visitor.dialogs] == []
+    yield make
+    assert [error for visitor in visitors for error in visitor.errors + visitor.dialogs] == []
 
 
 def over(row):
-    """Whether nothing of the sweep of this row trains, or is going to."""
+    """Whether the sweep of this row trains nothing now and will not by itself."""
     return row["state"] in ("finished", "stopped")
 
 
@@ -478,13 +480,13 @@ class Trained:
         self.sweeps = {}
 
     def environment(self, patch):
-        """Let the clients in this process find the service."""
+        """Set the environment in which clients in this process find the service."""
         patch.setenv("SWEEPBOARD_STATE", str(self.state))
         patch.setenv("MLFLOW_TRACKING_URI", self.uri)
         patch.setenv("SWEEPBOARD_KILL_POINTS", str(self.kill_points.folder))
 
     def launch(self, text):
-        """Launch a sweep, to be found by its name; returns its id."""
+        """Launch a sweep and note its id under its name; returns the id."""
         sweep = self.client.launch(text)
         self.sweeps[yaml.safe_load(text)["name"]] = sweep
         return sweep
@@ -502,7 +504,7 @@ class Trained:
         return wait_for_sweep(self.uri, self.sweeps[name], finished)
 
     def halt_a_worker(self, after):
-        """Have a worker stop once it has sent so many records of metrics."""
+        """Let a worker stop once it has sent this number of records of metrics."""
         self.kill_points.at("worker: metrics sent", after, "STOP")
 
     @contextmanager
@@ -523,24 +525,24 @@ class Trained:
         return None
 
     def rest(self):
-        """Let go on what was stopped, and stop what still trains: it would keep the service from the next test."""
+        """Continue a stopped worker, and stop sweeps that still train: they would delay the next test."""
         self.kill_points.clear()
         if pid := self.halted():
             os.kill(pid, signal.SIGCONT)
         for sweep in sweeps(open_reader(self.uri)).to_dict("records"):
             if not over(sweep):
-                with suppress(CommandError):  # it has finished by itself
+                with suppress(CommandError):  # it has finished in the meantime
                     self.client.stop(sweep["sweep"])
                 wait_for_sweep(self.uri, sweep["sweep"], over)
 
     def end_service(self):
-        """End the service, and what it started; kill it if it does not end by itself."""
-        held = lease.read_lease(state_folder.state_folder(self.uri))
+        """End the service and the processes it started; kill it if it does not end by itself."""
+        holder = lease.read_lease(state_folder.state_folder(self.uri))
         self.client.shutdown()
         end = time.monotonic() + 20
-        while held and lease.born(held.pid) == held.born:
+        while holder and lease.born(holder.pid) == holder.born:
             if time.monotonic() > end:
-                os.kill(held.pid, signal.SIGKILL)
+                os.kill(holder.pid, signal.SIGKILL)
             time.sleep(0.1)
         for note in self.state.glob("*/mlflow-ui.json"):
             with suppress(ProcessLookupError):
@@ -549,16 +551,16 @@ class Trained:
 
 def cut(lab):
     """A lab of LABS in YAML, cut to few epochs and seeds, under a name that no launched lab has."""
-    whole = yaml.safe_load((ROOT / "labs" / f"{lab}.yaml").read_text())
-    return yaml.safe_dump(whole | {"name": f"short-{lab}", "trainer": {"max_epochs": 2}} | LABS[lab], sort_keys=False)
+    spec = yaml.safe_load((ROOT / "labs" / f"{lab}.yaml").read_text())
+    return yaml.safe_dump(spec | {"name": f"short-{lab}", "trainer": {"max_epochs": 2}} | LABS[lab], sort_keys=False)
 
 
 def train(shared, browsers):
-    """Start the dashboard, by its first page the service, and train what the journeys read."""
+    """Start the dashboard, whose first page starts the service, and train the sweeps that the journeys read."""
     page = browsers(shared.dashboard.start()).new_page()
     Visitor(page).open("/").says("Service ready")
     page.close()
-    shared.client.check(TPE)  # only what was estimated can be compared with what it took
+    shared.client.check(TPE)  # without an estimate there is nothing to compare with the time it took
     shared.launch(TPE)
     shared.launch_rates("rates", rates=[0.3, 0.0003], batch_size=16, seeds=8)
     shared.launch_rates("others", rates=[0.3], batch_size=64, seeds=8)
@@ -593,7 +595,7 @@ def journeys(browsers, store_template, tmp_path_factory, new_dashboard, kill_poi
 
 @pytest.fixture
 def trained(journeys, monkeypatch):
-    """The store that all journeys read, with a dashboard that runs, whatever the test before did to it."""
+    """The store that all journeys read, with its dashboard running even if the test before has killed it."""
     journeys.environment(monkeypatch)
     if not journeys.dashboard.alive():
         journeys.dashboard.start()
@@ -609,7 +611,7 @@ def visitor(visit, trained):
 
 @pytest.fixture
 def fits_a_phone(visit):
-    """`fits_a_phone(dashboard, theme, *addresses)`: these pages are no wider than a phone, and as light or dark."""
+    """`fits_a_phone(dashboard, theme, *addresses)`: these pages are no wider than a phone, and in the theme."""
 
     def check(dashboard, theme, *addresses):
         visitor = visit(dashboard, width=390, height=844, theme=theme)

@@ -1,4 +1,4 @@
-"""Find a Chromium for the browser tests or install one; `find()` is what the tests use.
+"""Find a Chromium for the browser tests, with `find()`, or install one.
 
 In this order: the one that CHROMIUM names, one on the PATH, Playwright's own, its download, Debian's package (as root).
 """
@@ -30,7 +30,7 @@ def find() -> str | None:
 
 
 def install() -> str | None:
-    """Try Playwright's download, then Debian's package; the path of what is there then, or None."""
+    """Try Playwright's download, then Debian's package; returns the path of the Chromium, or None."""
     attempts = [[sys.executable, "-m", "playwright", "install", "chromium"]]
     if shutil.which("apt-get") and os.geteuid() == 0:
         attempts += [["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]]

@@ -15,14 +15,14 @@ def tab(visitor, name):
 
 
 def traces(page, place=0):
-    """The traces of a chart: their names, and of bars their tops."""
+    """The names of the traces of a chart."""
     page.locator(".js-plotly-plot").nth(place).wait_for()
     script = "place => JSON.stringify(document.querySelectorAll('.js-plotly-plot')[place].data.map(t => t.name))"
     return set(json.loads(page.evaluate(script, place)))
 
 
 def reads_what_more_examples_cure(visitor, visit, dashboard, sweep, *, sizes, seeds):
-    """Read the diagnosis and the learning curve of training-set-size, of so many sizes from 25 to 800."""
+    """Read the diagnosis and the learning curve of training-set-size, with `sizes` sizes from 25 to 800 examples."""
     page = visitor.page
     visitor.open(f"/bias_variance?sweep={sweep}")
     headline = page.locator("h2").first.inner_text()
@@ -66,7 +66,7 @@ def test_a_lab_is_launched_from_the_page_and_says_what_more_examples_cure(visit,
 
 
 def reads_the_decomposition(visitor, sweep, *, datasets, inits, widths):
-    """Read the decomposition of a replicated sweep, of so many widths."""
+    """Read the decomposition of a replicated sweep of several widths."""
     page = visitor.page
     visitor.open(f"/bias_variance?sweep={sweep}&look=Decomposition")
     visitor.says(r"From model\.hidden_sizes .* to .* bias² goes from .* variance from initialisation goes from")

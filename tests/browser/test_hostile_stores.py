@@ -1,4 +1,4 @@
-"""Stores that strangers left: whatever is in them, every page answers, without a traceback, a dialog or an error."""
+"""Stores with anything in them: every page still answers, without a traceback, a dialog or an error."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ TABLES = ("latest_metrics", "metrics", "params", "tags", "runs")
 
 
 def insert(path, runs, experiment="strange"):
-    """Write runs as MLflow would have, only faster, in the place of all that were there."""
+    """Write runs as MLflow would have, only faster, in place of all runs in the store."""
     with sqlite3.connect(path) as store:
         for table in TABLES:
             store.execute(f"DELETE FROM {table}")
@@ -82,14 +82,14 @@ def insert(path, runs, experiment="strange"):
 
 
 def stored(value):
-    """A metric's value as MLflow keeps it: infinity is the largest number, and what is none is 0 with a mark."""
+    """A metric's (value, is_nan) as MLflow keeps them: infinity is the largest number, nan is 0 with is_nan."""
     if math.isnan(value):
         return 0.0, True
     return max(-sys.float_info.max, min(sys.float_info.max, value)), False
 
 
 def ours(number, outcome, **more):
-    """A run as a sweep of ours would have left it, without its sweep."""
+    """A run with the tags of one of our sweeps, without that sweep."""
     tags = {"kind": "run", "group": f"g{number % 2}", "seed": str(number // 2), "trial": str(number % 2)}
     return a_run(number, tags={**tags, "outcome": outcome, "phase": "search"}, **more)
 
@@ -120,14 +120,14 @@ STORES = {
 }  # fmt: skip
 
 
-for place, strangers in enumerate(STORES.values(), 1):  # one dashboard shows all of them, one after the other
-    for run in strangers:
+for place, store_runs in enumerate(STORES.values(), 1):  # one dashboard shows all of them, one after the other
+    for run in store_runs:
         run["id"] = f"{place:02x}{run['id'][2:]}"
 
 
 @pytest.fixture(scope="module")
 def strange(store_template, tmp_path_factory, new_dashboard, instead_of_a_service):
-    """(the path of a store whose runs are replaced, a dashboard on it); no service is there, and none is started."""
+    """(the path of a store whose runs are replaced, a dashboard on it), without a service."""
     folder = tmp_path_factory.mktemp("strange")
     path, state = folder / "mlflow.db", folder / "state"
     shutil.copy(store_template, path)
@@ -141,7 +141,7 @@ def strange(store_template, tmp_path_factory, new_dashboard, instead_of_a_servic
 
 @pytest.fixture
 def served_store(strange):
-    """`served_store(runs)`: a dashboard on a store that holds them and nothing else."""
+    """`served_store(runs)`: a dashboard on a store that holds these runs and nothing else."""
 
     def make(runs):
         path, dashboard = strange
@@ -152,18 +152,15 @@ def served_store(strange):
 
 
 def addresses(runs):
-    """Every page, as a person would come to it with these runs; none twice in a row."""
+    """The addresses of every page, as a user would come to it with these runs; none twice in a row."""
     ids = [run["id"] for run in runs[:50]]
-    chosen = ",".join(ids)
+    all_ids = ",".join(ids)
     yield from ("/", "/runs", "/sweep", "/runs?rows=Groups", "/compare", "/runs?show=Deleted", "/quality")
     if ids:
-        yield from (f"/compare?runs={chosen}", f"/run?run={ids[0]}", f"/compare?runs={chosen}&show=runs")
-        yield from (
-            f"/quality?runs={chosen}",
-            f"/compare?runs={chosen}&view=Scatter",
-            f"/run?run={ids[-1]}&about=Params",
-        )
-        yield from (f"/compare?runs={chosen}&view=Parallel+coordinates", "/", f"/compare?runs={chosen}&view=Importance")
+        yield from (f"/compare?runs={all_ids}", f"/run?run={ids[0]}", f"/compare?runs={all_ids}&show=runs")
+        yield from (f"/quality?runs={all_ids}", f"/compare?runs={all_ids}&view=Scatter")
+        yield from (f"/run?run={ids[-1]}&about=Params", f"/compare?runs={all_ids}&view=Parallel+coordinates")
+        yield from ("/", f"/compare?runs={all_ids}&view=Importance")
     yield "/run?run=none"
 
 
@@ -180,10 +177,10 @@ def test_every_page_answers(name, served_store, visit):
         assert visitor.page.locator("img[src=x]").count() == 0
         assert visitor.page.locator("a[href*='evil.example']").count() == 0
     visitor.go("/runs")
-    there = sum(run["stage"] == "active" for run in runs)
-    visitor.rows(there)
-    if there:
-        visitor.says(rf"{there} runs?")
+    num_active = sum(run["stage"] == "active" for run in runs)
+    visitor.rows(num_active)
+    if num_active:
+        visitor.says(rf"{num_active} runs?")
         visitor.mark(0)
         visitor.says(r"1 run")
     else:

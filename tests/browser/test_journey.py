@@ -30,7 +30,7 @@ def address_of(trained, epochs):
 
 
 def launch_from_the_form(page, shows, **fields):
-    """Fill whole numbers into the fields of the launch form, launch the sweep; returns its id."""
+    """Fill numbers into the fields of the launch form and launch the sweep; returns its id."""
     page.goto("/launch")
     shows(page, r"96 runs")
     shows(page, r"6 seeds can decide")
@@ -46,7 +46,7 @@ def launch_from_the_form(page, shows, **fields):
 def newcomers_journey(page, shows, still, runs, in_the_middle=nullcontext, **fields):
     """Launch from the form, watch, pause, resume, read off the best, come back to the overview.
 
-    In the context `in_the_middle()` the sweep is asked to pause.
+    The sweep is paused in the context `in_the_middle()`.
     """
     page.get_by_role("link", name="Launch").first.click()
     page.wait_for_url("**/launch")
@@ -107,7 +107,7 @@ def test_the_readers_place_is_kept_while_the_page_refreshes(page, shows, trained
 
 
 def refreshes(page, number):
-    """Wait until the page has run again so many times, in part or as a whole, since it was asked to wait."""
+    """Wait until the page has run again this number of times, in part or as a whole."""
     page.evaluate(
         """() => {
          window.runs = 0;
@@ -120,7 +120,7 @@ def refreshes(page, number):
 
 
 def finishes_a_script(message):
-    """Whether a message of the server says that a run of the page is over."""
+    """Whether a message of the server says that a run of the page's script is over."""
     return ForwardMsg.FromString(message).WhichOneof("type") == "script_finished"
 
 

@@ -1,4 +1,4 @@
-"""Regularization, as a person does it: launch a ready-made sweep from its page, then read what it says of it."""
+"""Regularization, as a user does it: launch a ready-made sweep from its page, then read its verdict there."""
 
 import json
 import re
@@ -17,11 +17,11 @@ TABS = {
     "Factorial": r"two or more params were crossed",
     "Regions": r"the boundary of a seed is .* as long as a side",
 }
-"""Tab -> what it says of that lab."""
+"""Tab -> a text in it about that lab."""
 
 
 def reads_the_verdict(visitor, visit, dashboard, sweep, name, *, strengths, seeds, verdict):
-    """Find a sweep of the lab by its name among those of the page, read its verdict and every tab."""
+    """Choose a sweep of the lab by its name on the page, read its verdict and every tab."""
     page = visitor.page
     visitor.open("/regularization")
     page.get_by_role("combobox", name=re.compile("Sweeps$")).first.click()
@@ -34,18 +34,18 @@ def reads_the_verdict(visitor, visit, dashboard, sweep, name, *, strengths, seed
     visitor.settle().says("An L2 penalty of 0.01 lowers the validation error")
     headline = page.locator("h2").first.inner_text()
     assert re.search(verdict, headline), headline
-    for tab, says in TABS.items():
+    for tab, text in TABS.items():
         page.get_by_role("tab", name=tab, exact=True).click()
-        visitor.settle().says(says)
+        visitor.settle().says(text)
     assert page.locator(".js-plotly-plot").count() == strengths, "one panel per strength"
 
-    # The address holds what is looked at; the numbers come along.
+    # The address leads another visitor to the same figure and its numbers.
     copied = visit(dashboard).open(page.url.removeprefix(dashboard.url))
     copied.says(TABS["Regions"])
     table = copied.download("csv-regions").decode()
     assert table.startswith("# ") and len(table.splitlines()) == 2 + strengths * seeds
-    drawn = json.loads(page.evaluate("JSON.stringify(document.querySelector('.js-plotly-plot').data.map(t => t.type))"))
-    assert {"image", "contour", "scatter"} <= set(drawn)
+    types = json.loads(page.evaluate("JSON.stringify(document.querySelector('.js-plotly-plot').data.map(t => t.type))"))
+    assert {"image", "contour", "scatter"} <= set(types)
 
 
 def test_the_verdict_of_a_lab_is_read(visitor, visit, trained):

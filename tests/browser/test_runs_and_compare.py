@@ -1,4 +1,4 @@
-"""What a person does with runs that are really trained: filter, group, compare, judge, edit, take along."""
+"""What a user does with runs that are really trained: filter, group, compare, judge, edit, download."""
 
 import io
 import re
@@ -24,10 +24,10 @@ def test_runs_are_filtered_by_typing_and_grouped_over_seeds(visitor, trained):
     visitor.fill("Filter", "params.optimizer.lr > 0.01").says(rf"{SEEDS} of {2 * SEEDS} runs")
     visitor.rows(SEEDS)
     assert "filter=params.optimizer.lr" in visitor.page.url
-    again = visitor.page.url
+    address = visitor.page.url
     visitor.fill("Filter", "params.optimizer.lr >")
     assert visitor.page.get_by_role("alert").count() == 1
-    visitor.open(again)
+    visitor.open(address)
     visitor.rows(SEEDS)  # the link shows the same rows
     visitor.fill("Filter", "").choose("Groups")
     visitor.rows(2)
@@ -146,11 +146,10 @@ def test_a_link_shows_the_same_comparison_in_another_browser(visitor, visit, tra
 
 def test_every_figure_and_what_is_set_for_it_is_in_the_link(visitor, visit, trained):
     visitor.open(f"/compare?sweep={trained.sweeps['rates']}&scale=linear&smooth=0.5").says("One pair")
-    for tab, drawn in {
-        "Parallel coordinates": "parallel", "Importance": "importance", "Curves": "curves", "Scatter": "scatter"
-    }.items():  # fmt: skip
+    figures = {"Parallel coordinates": "parallel", "Importance": "importance", "Curves": "curves", "Scatter": "scatter"}
+    for tab, key in figures.items():
         visitor.page.get_by_role("tab", name=tab).click()
-        visitor.settle().page.locator(f".st-key-{drawn} .js-plotly-plot").wait_for()
+        visitor.settle().page.locator(f".st-key-{key} .js-plotly-plot").wait_for()
         assert "scale=linear" in visitor.page.url and "smooth=0.5" in visitor.page.url, f"{tab} forgets what was set"
     visitor.pick("Across", "seconds")
     assert "view=Scatter" in visitor.page.url and "across=seconds" in visitor.page.url
@@ -170,9 +169,9 @@ def test_a_link_holds_every_setting(visitor, visit, trained):
         "a": "lr 0.3", "b": "lr 0.0003", "planned": "true", "margin": "0.5", "equal": "true",
     }  # fmt: skip
     visitor.open(f"/compare?{urlencode({'sweep': trained.sweeps['rates'], **settings})}").says("One pair")
-    kept = dict(parse_qsl(urlsplit(visitor.page.url).query))
-    unchanged = {"best", "varied", "axes"}  # as they are anyway: an address leaves out what is the default
-    assert {name: kept.get(name) for name in settings.keys() - unchanged} == {
+    in_address = dict(parse_qsl(urlsplit(visitor.page.url).query))
+    unchanged = {"best", "varied", "axes"}  # these are the defaults, which an address leaves out
+    assert {name: in_address.get(name) for name in settings.keys() - unchanged} == {
         name: value for name, value in settings.items() if name not in unchanged
     }
     other = visit(trained.dashboard)
@@ -207,20 +206,19 @@ def test_the_downloads_hold_the_numbers_and_a_figure_for_a_document_its_caption(
     dialog.locator(".js-plotly-plot").wait_for()
     words = " ".join(dialog.locator(".js-plotly-plot").inner_text().split())
     assert f"n={SEEDS} seeds each" in words and "t-interval" in words and "To make it again" in words
-    with visitor.page.expect_download() as begun:
+    with visitor.page.expect_download() as download:
         dialog.locator(".modebar-btn").first.click()
-    assert begun.value.path().read_text().lstrip().startswith("<svg")
+    assert download.value.path().read_text().lstrip().startswith("<svg")
     dialog.get_by_role("radio", name="PNG", exact=True).click()
     dialog.locator(".st-key-document-png .modebar-btn").first.wait_for()
-    with visitor.page.expect_download() as begun:
+    with visitor.page.expect_download() as download:
         dialog.locator(".st-key-document-png .modebar-btn").first.click()
-    assert begun.value.path().read_bytes().startswith(b"\x89PNG")
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
 def test_quality_says_more_than_accuracy(visitor, trained):
     visitor.open(f"/quality?sweep={trained.sweeps['rates']}").says("always answering")
-    drawn = visitor.page.locator(".st-key-confusion .js-plotly-plot")
-    drawn.wait_for()
+    visitor.page.locator(".st-key-confusion .js-plotly-plot").wait_for()
     matrix = pd.read_csv(io.BytesIO(visitor.download("csv-confusion")), comment="#")
     assert {"setosa", "versicolor", "virginica"} <= set(matrix.astype(str).to_numpy().ravel()) | set(matrix.columns)
     visitor.page.get_by_role("tab", name="Threshold").click()

@@ -6,7 +6,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(500)]
 
 
 def configures(visitor):
-    """Fill the form in, until the check has timed it."""
+    """Fill in the form, and wait until the check has timed it."""
     visitor.open("/launch")
     page = visitor.page
     visitor.fill("name", "found-by-tpe")
@@ -22,11 +22,11 @@ def configures(visitor):
     confirm_seeds.fill("2")
     confirm_seeds.press("Enter")
     visitor.settle().says("sampler: tpe").says("pruner: median").says(r"up to").says("to confirm")
-    visitor.says(r"(s|min|h) on \d+ workers?")  # the check, from steps that were really timed
+    visitor.says(r"(s|min|h) on \d+ workers?")  # the estimate of the check, from steps that were really timed
 
 
 def extends_and_duplicates(visitor, uri, *, trials):
-    """Read the sweep's page, which has so many trials, add two to it, take it over into the form."""
+    """Read the page of a sweep with this number of trials, add two trials, duplicate it into the form."""
     page = visitor.page
     visitor.says("^Finished$", seconds=200).says("Search and confirm").says(r"Estimated .* took")
 

@@ -35,11 +35,11 @@ def test_input_noise_is_ridge_regression():
     centre = targets.mean()
     noisy = [inputs for inputs, _ in batches("diabetes", copies, batch_size="full", input_noise=sigma)]
     rows = torch.cat(noisy).double()
-    found = torch.linalg.lstsq(rows, (targets - centre).repeat(copies)).solution
+    noisy_fit = torch.linalg.lstsq(rows, (targets - centre).repeat(copies)).solution
     gram, moment = inputs.T @ inputs / len(inputs), inputs.T @ (targets - centre) / len(inputs)
     ridge = torch.linalg.solve(gram + sigma**2 * torch.eye(inputs.shape[1], dtype=torch.float64), moment)
     plain = torch.linalg.solve(gram, moment)
-    assert (found - ridge).norm() < 0.02 * (plain - ridge).norm()
+    assert (noisy_fit - ridge).norm() < 0.02 * (plain - ridge).norm()
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (1, 8, 8), (3, 4, 6)])
@@ -84,14 +84,16 @@ def test_a_moved_batch_is_the_moved_picture_standardised_by_what_training_sees(s
     ((inputs, _),) = batches("digits", **fields)
     mean, std = (torch.tensor(values) for values in moments(raw.numpy(), 1))
     pictures = inputs * torch.where(std > 1e-12, std, 1) + mean if standardize else inputs
-    copies = torch.stack([torch.from_numpy(ndimage.shift(raw.numpy(), (0, 0, dy, dx), order=0, mode="constant"))
-                          for dy in (-1, 0, 1) for dx in (-1, 0, 1)])  # fmt: skip
+    moves = [(0, 0, dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    copies = torch.stack(
+        [torch.from_numpy(ndimage.shift(raw.numpy(), move, order=0, mode="constant")) for move in moves]
+    )
     distance = (copies - pictures).abs().amax(dim=(2, 3, 4)).amin(dim=0)
     assert distance.max() < 1e-5
     if standardize:
-        seen = torch.cat([inputs for inputs, _ in batches("digits", 100, **fields)])
-        assert seen.mean().abs() < 0.01
-        assert seen.abs().max() < 40, "no pixel at the margin stands out"
+        all_inputs = torch.cat([inputs for inputs, _ in batches("digits", 100, **fields)])
+        assert all_inputs.mean().abs() < 0.01
+        assert all_inputs.abs().max() < 40, "no pixel at the margin stands out"
 
 
 def test_an_image_cannot_be_moved_out_of_sight():

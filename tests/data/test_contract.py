@@ -23,7 +23,7 @@ OWN = {
     "image_folder": {"path": "pictures", "size": 4},
 }
 """What sets made of files need beside the options of all; the files are written by `own_files`."""
-each = pytest.mark.parametrize("name", NAMES)
+every_set = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def same(one, other):
     return torch.equal(one.inputs, other.inputs) and torch.equal(one.targets, other.targets)
 
 
-@each
+@every_set
 def test_shapes_types_and_dims(name):
     data = make(name)
     dims, classification = data.dims, data.task != "regression"
@@ -84,7 +84,7 @@ def test_shapes_types_and_dims(name):
         assert set(data.parts.train.targets.tolist()) == {0, 1}
 
 
-@each
+@every_set
 def test_the_test_part_depends_on_no_seed_and_no_option_of_the_training_part(name):
     test = raw(name).test
     options = {
@@ -99,7 +99,7 @@ def test_the_test_part_depends_on_no_seed_and_no_option_of_the_training_part(nam
         assert same(test, raw(name, **{key: value}).test), key
 
 
-@each
+@every_set
 def test_the_data_seed_decides_the_training_part_and_the_order_seed_does_not(name):
     assert make(name).digest == make(name, seed_order=5, batch_size=3).digest
     assert make(name).digest != make(name, seed_data=5).digest
@@ -107,7 +107,7 @@ def test_the_data_seed_decides_the_training_part_and_the_order_seed_does_not(nam
     assert not same(raw(name).validation, raw(name, seed_data=5).validation)
 
 
-@each
+@every_set
 def test_standardisation_is_fitted_on_the_training_part_only(name):
     plain, scaled = raw(name, train_size=40), make(name, train_size=40).parts
     scaler = StandardScaler().fit(plain.train.inputs.flatten(1).double().numpy())
@@ -118,7 +118,7 @@ def test_standardisation_is_fitted_on_the_training_part_only(name):
         assert torch.equal(getattr(scaled, part).targets, getattr(plain, part).targets)
 
 
-@each
+@every_set
 def test_smaller_training_sets_lie_within_larger_ones_and_validation_stays(name):
     small, large, whole = raw(name, train_size=10), raw(name, train_size=30), raw(name)
     assert len(small.train) == 10
@@ -127,7 +127,7 @@ def test_smaller_training_sets_lie_within_larger_ones_and_validation_stays(name)
     assert same(small.validation, whole.validation)
 
 
-@each
+@every_set
 def test_validation_fraction_is_of_what_is_not_test(name):
     sizes = make(name, validation_fraction=0.25).sizes
     assert sizes["validation"] == round(0.25 * (sizes["train"] + sizes["validation"]))
@@ -150,7 +150,7 @@ def true_targets(name, **fields):
     return raw(name, **fields, **({"noise": 0.0} if name == "noisy_curve" else {})).train.targets
 
 
-@each
+@every_set
 @pytest.mark.parametrize("fields", [{}, {"train_size": 30}, {"disjoint": (1, 3), "seed_data": 1}])
 def test_label_noise_leaves_the_true_targets_beside_the_noisy_ones(name, fields):
     if "disjoint" in fields and DATASETS[name].fresh:
@@ -162,7 +162,7 @@ def test_label_noise_leaves_the_true_targets_beside_the_noisy_ones(name, fields)
     assert torch.equal(moved.clean, noisy.train.clean) and same(moved, noisy.train)
 
 
-@each
+@every_set
 def test_targets_without_noise_are_true_and_have_none_beside_them(name):
     parts = raw(name, **({"noise": 0.0} if name == "noisy_curve" else {}))
     assert [getattr(parts, part).clean for part in (*PARTS, "train_eval")] == [None] * 4
@@ -255,7 +255,7 @@ def test_label_noise_in_regression_is_a_share_of_the_deviation_of_the_training_t
     assert same(clean.validation, noisy.validation)
 
 
-@each
+@every_set
 @pytest.mark.parametrize("batch_size", [1, 7, 64, "full"])
 def test_an_epoch_holds_every_training_example_once(name, batch_size):
     data = make(name, batch_size=batch_size, train_size=60)
@@ -327,7 +327,8 @@ def pieces(name, count=4, **fields):
 
 
 def joined(parts):
-    return type(parts[0].train)(*(torch.cat(own) for own in zip(*(each.train[:] for each in parts), strict=True)))
+    inputs, targets = zip(*(piece.train[:] for piece in parts), strict=True)
+    return type(parts[0].train)(torch.cat(inputs), torch.cat(targets))
 
 
 @cut
@@ -335,14 +336,14 @@ def joined(parts):
 def test_disjoint_training_sets_are_equal_pieces_of_the_one_that_seed_0_gives(name, fields):
     if "imbalance" in fields and name not in CLASSIFICATIONS:
         return
-    whole, own = raw(name, **fields), pieces(name, **fields)
+    whole, sets = raw(name, **fields), pieces(name, **fields)
     size = len(whole.train) // 4
-    assert [len(parts.train) for parts in own] == [size] * 4
-    together = joined(own)
+    assert [len(parts.train) for parts in sets] == [size] * 4
+    together = joined(sets)
     assert torch.equal(together.inputs, whole.train.inputs[: 4 * size])
     if name in CLASSIFICATIONS:  # of a regression, the noise is a share of the deviation of the piece's own targets
         assert torch.equal(together.targets, whole.train.targets[: 4 * size])
-    for parts in own:
+    for parts in sets:
         assert same(parts.validation, whole.validation) and same(parts.test, whole.test)
 
 
@@ -406,14 +407,18 @@ def test_augmentation_changes_every_training_batch_afresh_and_nothing_else(name,
         assert data.digest == plain.digest
     for part in PARTS:
         assert same(getattr(raw(name, **fields), part), getattr(raw(name), part))
-    inputs = {name: torch.cat([own for own, _ in batches]) for name, batches in {
-        "plain": epoch(name), "first": epoch(name, **fields), "again": epoch(name, **fields),
-        "next": epoch(name, 1, **fields), "other": epoch(name, **fields, seed_order=1),
-    }.items()}  # fmt: skip
+    epochs = {
+        "plain": epoch(name),
+        "first": epoch(name, **fields),
+        "again": epoch(name, **fields),
+        "next": epoch(name, 1, **fields),
+        "other": epoch(name, **fields, seed_order=1),
+    }
+    inputs = {key: torch.cat([inputs for inputs, _ in batches]) for key, batches in epochs.items()}
     assert torch.equal(inputs["first"], inputs["again"])
     for other in ("plain", "next", "other"):
         assert (inputs["first"] != inputs[other]).flatten(1).any(dim=1).float().mean() > 0.5, other
-    targets = [torch.cat([own for _, own in epoch(name, **more)]) for more in ({}, fields)]
+    targets = [torch.cat([targets for _, targets in epoch(name, **more)]) for more in ({}, fields)]
     assert torch.equal(*targets)
     (whole, _), (train_eval, _) = (next(iter(loader)) for loader in data.val_dataloader())
     assert torch.equal(whole, data.parts.validation.inputs) and torch.equal(train_eval, data.parts.train_eval.inputs)
@@ -425,14 +430,14 @@ def test_a_batch_depends_on_its_epoch_and_number_alone(name, fields):
     torch.rand(3)
     before = torch.get_rng_state()
     loader = data.train_dataloader()
-    seen = [list(loader) for _ in range(3)]
+    epochs = [list(loader) for _ in range(3)]
     assert torch.equal(before, torch.get_rng_state())
     for number in (2, 0, 1):
-        for (inputs, targets), (expected, labels) in zip(epoch(name, number, **fields), seen[number], strict=True):
+        for (inputs, targets), (expected, labels) in zip(epoch(name, number, **fields), epochs[number], strict=True):
             assert torch.equal(inputs, expected) and torch.equal(targets, labels)
 
 
-@each
+@every_set
 def test_the_batches_of_an_epoch_have_other_noise(name):
     (one, _), (other, _), _ = epoch(name, input_noise=0.5)
     (plain, _), (beside, _), _ = epoch(name)

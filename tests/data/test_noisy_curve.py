@@ -89,7 +89,7 @@ def test_the_data_seed_draws_a_fresh_sample_and_leaves_the_test_part():
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "sentence"),
     [
         ({"function": "sin"}, "function: sin is not allowed; allowed: linear, quadratic"),
         ({"noise": -0.1}, "noise: -0.1 is not allowed; allowed: 0 to 1000"),
@@ -97,6 +97,6 @@ def test_the_data_seed_draws_a_fresh_sample_and_leaves_the_test_part():
         ({"num_samples": 9}, "num_samples: 9 is not allowed; allowed: 10 to 1,000,000"),
     ],
 )
-def test_options_are_checked(fields, said):
-    with pytest.raises(ValueError, match=said):
+def test_options_are_checked(fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
         make(**fields)

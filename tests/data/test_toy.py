@@ -43,9 +43,9 @@ def test_circles():
 def test_spirals_turn_with_their_radius(turns):
     inputs, targets = points("spirals", turns=turns)
     radius, angle = polar(inputs)
-    along = (radius - 0.2) / 1.8
-    assert ((along > 0) & (along < 1)).all()
-    difference = angle - (2 * math.pi * turns * along + math.pi * targets)
+    position = (radius - 0.2) / 1.8
+    assert ((position > 0) & (position < 1)).all()
+    difference = angle - (2 * math.pi * turns * position + math.pi * targets)
     close(torch.cos(difference), 1.0)
 
 
@@ -69,8 +69,8 @@ def test_classes_are_of_equal_size(name):
 
 @pytest.mark.parametrize("name", TOYS)
 def test_the_data_seed_draws_a_fresh_sample(name):
-    inputs = [torch.cat([part.inputs for part in (parts.train, parts.validation)]) for parts in (
-        DATASETS[name](standardize=False, seed_data=seed).parts for seed in (0, 1))]  # fmt: skip
+    both = [DATASETS[name](standardize=False, seed_data=seed).parts for seed in (0, 1)]
+    inputs = [torch.cat([parts.train.inputs, parts.validation.inputs]) for parts in both]
     assert not set(map(tuple, inputs[0].tolist())) & set(map(tuple, inputs[1].tolist()))
 
 

@@ -95,7 +95,7 @@ class Machine:
         return state
 
     def runs(self, sweep):
-        """One dict a run of the sweep: status, epochs stored, and its tags."""
+        """One dict per run of the sweep: status, epochs stored, and its tags."""
         runs = {}
         for run_id, status in self.rows(
             "select r.run_uuid, r.status from runs r join tags t on t.run_uuid = r.run_uuid "
@@ -122,10 +122,10 @@ class Machine:
 
     def wait(self, condition, seconds=240.0, every=0.05):
         end = time.monotonic() + seconds
-        while not (seen := condition()):
+        while not (value := condition()):
             assert time.monotonic() < end, f"it did not happen within {seconds} s; the log ends:\n{self.log()[-3000:]}"
             time.sleep(every)
-        return seen
+        return value
 
     def wait_state(self, sweep, *states, seconds=240.0):
         return self.wait(lambda: self.state(sweep) in states, seconds)
@@ -138,10 +138,10 @@ class Machine:
         """Every trial x seed has exactly one run that counts, nothing is RUNNING, nothing is lost or doubled."""
         runs = self.runs(sweep)
         assert runs and all(run["status"] != "RUNNING" for run in runs.values())
-        ((spec,),) = self.rows("select value from tags where run_uuid = ? and key = 'planned'", sweep)
+        ((planned,),) = self.rows("select value from tags where run_uuid = ? and key = 'planned'", sweep)
         counting = [run for run in runs.values() if "superseded_by" not in run]
         places = sorted((int(run["trial"]), int(run["seed"])) for run in counting)
-        assert len(places) == len(set(places)) == int(spec)
+        assert len(places) == len(set(places)) == int(planned)
         for run in runs.values():
             if "superseded_by" in run:
                 assert run["outcome"] == "crashed" and run["superseded_by"] in runs
@@ -186,9 +186,9 @@ class Stores:
 
 @pytest.fixture(scope="session")
 def stores(store_template, tmp_path_factory, end_services):
-    made = Stores(store_template, tmp_path_factory)
-    yield made
-    made.drop(end_services)
+    stores = Stores(store_template, tmp_path_factory)
+    yield stores
+    stores.drop(end_services)
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def machine(stores, end_services, kill_points, monkeypatch, request):
 
 @pytest.fixture
 def new_machine(uri, tmp_path, kill_points):
-    """A store of this test's own, whose service has not been started."""
+    """A new store, whose service has not been started."""
     return Machine(uri, kill_points(tmp_path / "kill points"))
 
 

@@ -9,11 +9,11 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def run(machine):
-    """A run that a stranger logged."""
+    """A run that another program logged."""
     from tracking import _mlflow
 
-    made = _mlflow.client(machine.uri).create_run("0", tags={"theirs": "1"})
-    return made.info.run_id
+    run = _mlflow.client(machine.uri).create_run("0", tags={"theirs": "1"})
+    return run.info.run_id
 
 
 def tags(machine, run):
@@ -23,8 +23,8 @@ def tags(machine, run):
 def test_tags_are_set_and_removed_and_a_note_is_kept(machine, run):
     machine.client.edit([run], {"mine": "a ▲ b", "mlflow.note.content": "# why"}, removed=["theirs"])
     machine.wait(lambda: "theirs" not in tags(machine, run))
-    found = tags(machine, run)
-    assert found["mine"] == "a ▲ b" and found["mlflow.note.content"] == "# why"
+    edited = tags(machine, run)
+    assert edited["mine"] == "a ▲ b" and edited["mlflow.note.content"] == "# why"
 
 
 def test_a_deleted_run_is_hidden_and_comes_back(machine, run):
@@ -46,7 +46,7 @@ def test_a_deleted_run_is_hidden_and_comes_back(machine, run):
 
 
 @pytest.mark.parametrize("key", ["state", "outcome", "cmd.x", "event.1", "mlflow.parentRunId", " ", "a\nb"])
-def test_tags_of_the_program_are_not_a_persons_to_change(machine, run, key):
+def test_tags_of_the_program_are_not_the_users_to_change(machine, run, key):
     before = tags(machine, run)
     with pytest.raises(CommandError, match="tag"):
         machine.client.edit([run], {key: "running", "other": "1"})

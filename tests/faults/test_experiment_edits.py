@@ -1,4 +1,4 @@
-"""What a person says of an experiment's metrics, kept through a real service."""
+"""Which metric of an experiment is which, stored as its tags through a real service."""
 
 import pytest
 

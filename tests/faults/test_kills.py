@@ -93,8 +93,8 @@ def test_no_worker_outlives_the_service(machine, alive):
         machine.wait(lambda of=(service, *pids): not any(alive(pid) for pid in of))
 
         def group(leader=service):
-            found = subprocess.run(["pgrep", "-g", str(leader)], capture_output=True, text=True).stdout.split()
-            return [pid for pid in found if alive(int(pid))]
+            pids = subprocess.run(["pgrep", "-g", str(leader)], capture_output=True, text=True).stdout.split()
+            return [pid for pid in pids if alive(int(pid))]
 
         machine.wait(lambda left=group: not left())
 
@@ -112,12 +112,12 @@ where o.key = 'outcome' and o.value = 'ok' and t.key = 'mlflow.parentRunId' and 
 
 def phases(machine, sweep, epochs, planned):
     """Where the runs under way stand, as the store tells it: at dispatch, in training, or at their end."""
-    found = set()
+    standing = set()
     for _, step in machine.rows(RUNNING_RUNS, sweep):
-        found.add("dispatch" if step is None else "end" if step == epochs else "training")
+        standing.add("dispatch" if step is None else "end" if step == epochs else "training")
     if machine.state(sweep) == "running" and machine.rows(ENDED_RUNS, sweep)[0][0] == planned:
-        found.add("end")  # of the sweep: its last run has ended, its state has not changed yet
-    return found
+        standing.add("end")  # of the sweep: its last run has ended, its state has not changed yet
+    return standing
 
 
 def wait_for_moment(machine, sweep, aim, epochs, planned, seconds=5.0):
@@ -154,7 +154,8 @@ def test_the_service_is_killed_at_random_moments_until_every_phase_was_hit(machi
         machine.start_service()
         begun = len(machine.runs(sweep))
         machine.wait(
-            lambda known=begun, at=sweep: len(machine.runs(at)) > known or machine.state(at) == "finished", every=0.005
+            lambda count=begun, at=sweep: len(machine.runs(at)) > count or machine.state(at) == "finished",
+            every=0.005,
         )
         # A moment drawn uniformly over the life of a run or two. Some phases are short, and would be hit by luck only:
         # two kills of three wait for one that was not hit yet.

@@ -31,9 +31,9 @@ def trained(machine, epochs=6, seeds=1, workers=1):
 
 
 def computed(machine, run, seconds=300.0):
-    """What a client is told at the end, having asked again and again."""
+    """The last reply to a client that asks again and again."""
     return machine.wait(
-        lambda: (found := machine.client.landscape(run))["state"] in ENDED and found, seconds, every=0.2
+        lambda: (reply := machine.client.landscape(run))["state"] in ENDED and reply, seconds, every=0.2
     )
 
 
@@ -74,8 +74,8 @@ def test_a_killed_worker_leads_to_another_try_and_two_to_a_clear_failure(machine
     (run,) = trained(machine, epochs=6)
     machine.at("worker: progress sent", processes=2)
     machine.client.landscape(run)
-    found = computed(machine, run)
-    assert found["state"] == "failed" and "ended unexpectedly 2 times" in found["problem"]
+    reply = computed(machine, run)
+    assert reply["state"] == "failed" and "ended unexpectedly 2 times" in reply["problem"]
     assert machine.client.landscape(run)["state"] == "failed", "it is not begun again unless that is asked for"
     machine.at("worker: progress sent", signal_name="STOP")
     machine.client.landscape(run, "again")

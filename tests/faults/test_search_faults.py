@@ -32,31 +32,31 @@ workers: 1
 
 def results(machine, sweep):
     """(trial, seed) -> what a run that counts searched, how it ended, what it measured."""
-    found = {}
+    measured = {}
     for run_id, run in machine.runs(sweep).items():
         if "superseded_by" not in run:
             place = int(run["trial"]), int(run["seed"])
-            assert place not in found, "a trial and seed has two runs that count"
+            assert place not in measured, "a trial and seed has two runs that count"
             values = machine.rows(
                 "select step, value from metrics where run_uuid = ? and key = 'val/loss' order by step", run_id
             )
-            found[place] = run["params"], run["phase"], run["outcome"], run.get("pruned_at"), values
-    return found
+            measured[place] = run["params"], run["phase"], run["outcome"], run.get("pruned_at"), values
+    return measured
 
 
 def check_whole(machine, sweep):
     """Nothing is RUNNING, nothing doubled, and the sweep has as many runs as it says."""
     runs = machine.runs(sweep)
     assert all(run["status"] != "RUNNING" for run in runs.values())
-    found = results(machine, sweep)
+    measured = results(machine, sweep)
     ((planned,),) = machine.rows("select value from tags where run_uuid = ? and key = 'planned'", sweep)
-    assert len(found) == int(planned)
-    for (trial, seed), (_, phase, outcome, pruned_at, values) in found.items():
-        first = found[trial, 0][2]
+    assert len(measured) == int(planned)
+    for (trial, seed), (_, phase, outcome, pruned_at, values) in measured.items():
+        first = measured[trial, 0][2]
         assert phase == ("confirm" if seed >= 1000 else "search") and outcome in ("ok", "pruned")
         assert outcome == "ok" or (seed == 0 and values[-1][0] == int(pruned_at) < 10)
         assert seed == 0 or first == "ok", "a seed was trained after its trial had been pruned"
-    return found
+    return measured
 
 
 def gone_at(machine, moment):
@@ -98,7 +98,7 @@ def test_a_sweep_killed_at_random_asks_for_the_same_trials_and_measures_the_same
     for _ in range(4):
         begun = len(machine.runs(killed))
         machine.wait(
-            lambda known=begun: len(machine.runs(killed)) > known or machine.state(killed) == "finished", every=0.01
+            lambda before=begun: len(machine.runs(killed)) > before or machine.state(killed) == "finished", every=0.01
         )
         time.sleep(rng.uniform(0, 0.6))
         pid = machine.pid

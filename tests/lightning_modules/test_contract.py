@@ -79,18 +79,18 @@ def test_the_most_probable_class_is_the_answer(case):
 
 @pytest.mark.parametrize("case", PLAIN + VARIANTS, ids=case_id)
 def test_a_smoothed_target_is_a_mixture_of_all_classes_or_refused(case):
-    module, own = make(case).eval(), batch(case[1])
+    module, (inputs, targets) = make(case).eval(), batch(case[1])
     module.recipe, module.logs = Recipe(label_smoothing=0.25), False
     if module.criteria[case[1]].smoothed is None:
         with pytest.raises(
             ValueError, match=r"label_smoothing: 0\.25 is not allowed for .* and the task .*; allowed: 0\."
         ):
-            module.training_step(own, 0)
+            module.training_step((inputs, targets), 0)
         return
-    step, logs = module.training_step(own, 0), module.probabilities(own[0]).log()
-    chosen = logs[range(len(own[1])), own[1]]
+    step, logs = module.training_step((inputs, targets), 0), module.probabilities(inputs).log()
+    chosen = logs[range(len(targets)), targets]
     torch.testing.assert_close(step["loss"], -(0.75 * chosen + 0.25 * logs.mean(dim=1)).mean())
-    assert (step["data_loss"], step["data_loss"].requires_grad) == (module.loss(own), False)
+    assert (step["data_loss"], step["data_loss"].requires_grad) == (module.loss((inputs, targets)), False)
     step["loss"].backward()
     assert all(parameter.grad.isfinite().all() for parameter in module.parameters())
 
@@ -168,16 +168,16 @@ def test_three_stacked_copies_give_each_its_own_loss_and_gradients(case):
     gradients, losses = torch.vmap(torch.func.grad_and_value(loss), randomness="different")(
         parameters, buffers, stacked
     )
-    for index, (module, own) in enumerate(zip(copies, batches, strict=True)):
-        alone = module(own)
+    for index, (module, one_batch) in enumerate(zip(copies, batches, strict=True)):
+        alone = module(one_batch)
         alone.backward()
         torch.testing.assert_close(losses[index], alone.detach())
         for name, parameter in module.named_parameters():
             torch.testing.assert_close(gradients[name][index], parameter.grad, rtol=1e-4, atol=1e-6)
         for name, buffer in module.named_buffers():
             torch.testing.assert_close(buffers[name][index], buffer)
-    own_gradients = torch.cat([gradient.flatten(1) for gradient in gradients.values()], dim=1)
-    assert len({tuple(row) for row in own_gradients.tolist()}) == 3
+    gradients_by_copy = torch.cat([gradient.flatten(1) for gradient in gradients.values()], dim=1)
+    assert len({tuple(row) for row in gradients_by_copy.tolist()}) == 3
 
 
 @every_model

@@ -69,8 +69,8 @@ def test_a_small_image_is_enlarged_then_surrounded_by_zeros(shape, factor, margi
     image = np.arange(1.0, 1 + shape[0] * shape[1]).reshape(shape)
     rows, columns = ((margin // 2, margin - margin // 2) for margin in (32 - factor * shape[0], 32 - factor * shape[1]))
     expected = np.pad(np.kron(image, np.ones((factor, factor))), (rows, columns))
-    found = lenet((1, *shape)).fit(torch.tensor(image)[None, None])
-    assert found[0, 0].tolist() == expected.tolist()
+    image_in_frame = lenet((1, *shape)).fit(torch.tensor(image)[None, None])
+    assert image_in_frame[0, 0].tolist() == expected.tolist()
 
 
 def test_a_larger_image_is_taken_as_it_is():

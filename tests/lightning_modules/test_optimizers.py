@@ -157,10 +157,10 @@ def test_a_range_test_grows_from_1_by_its_growth_in_equal_steps_of_the_logarithm
 
 class Rates(pl.Callback):
     def __init__(self):
-        self.seen = []
+        self.rates = []
 
     def on_train_epoch_start(self, trainer, pl_module):
-        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+        self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
 
 
 QUIET = {
@@ -180,12 +180,12 @@ def test_a_plain_trainer_fits_and_logs_by_split_and_metric(name, data_name):
     data = DATASETS[data_name]()
     module = MODELS[name](**data.dims)
     module.recipe = Recipe(optimizer={"name": "sgd", "lr": 0.02}, schedule={"name": "exponential", "gamma": 0.5})
-    rates = Rates()
-    trainer = pl.Trainer(max_epochs=3, callbacks=[rates], **QUIET)
+    callback = Rates()
+    trainer = pl.Trainer(max_epochs=3, callbacks=[callback], **QUIET)
     trainer.fit(module, datamodule=data)
     logged = {key: float(value) for key, value in trainer.callback_metrics.items()}
     assert set(logged) == {"train/loss", "val/loss", "val/error", "train_eval/loss", "train_eval/error"}
-    assert rates.seen == pytest.approx([0.02, 0.01, 0.005])
+    assert callback.rates == pytest.approx([0.02, 0.01, 0.005])
     module.eval()
     parts = data.parts
     for split, part in (("val", parts.validation), ("train_eval", parts.train_eval)):

@@ -33,15 +33,15 @@ def examples(size, inputs, seed=0):
 @pytest.mark.parametrize("lr", [0.3, 1.0])
 def test_a_step_of_gradient_descent_on_one_example_is_the_rule(lr):
     torch.manual_seed(0)
-    seen = set()
+    cases = set()
     for x, target in zip(*examples(40, 5), strict=True):
         module = perceptron(5, initialization="normal", init_std=1.0)
         before, one = state(module), torch.cat([x, torch.ones(1)])
         answer = 1 if before @ one > 0 else 0
         one_step(module, x[None], target[None], lr)
         torch.testing.assert_close(state(module), before + lr * (int(target) - answer) * one)
-        seen.add((int(target), answer))
-    assert len(seen) == 4
+        cases.add((int(target), answer))
+    assert len(cases) == 4
 
 
 def test_a_step_on_a_batch_is_the_mean_of_the_rule():

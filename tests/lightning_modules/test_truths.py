@@ -51,8 +51,8 @@ def test_gradient_descent_finds_the_closed_form_of_linear_regression():
         optimizer.step()
     design = torch.cat([inputs, torch.ones(60, 1)], dim=1)
     solution = torch.linalg.solve(design.T @ design, design.T @ targets)
-    found = torch.cat([module.linear.weight[0], module.linear.bias]).detach()
-    torch.testing.assert_close(found, solution, rtol=1e-4, atol=1e-4)
+    fitted = torch.cat([module.linear.weight[0], module.linear.bias]).detach()
+    torch.testing.assert_close(fitted, solution, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def cookbook(tmp_path_factory):
         torch.set_num_threads(1)  # as workers have it where there are as many as cores
         yield
         torch.set_num_threads(threads)
-    user_models._seen = user_models._Seen()
+    user_models._latest = user_models._Latest()
 
 
 def trained(text):

@@ -1,6 +1,7 @@
 """A sweep that is changed while it is trained: which runs are still wanted, and that none is trained twice."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,7 @@ confirm: {top: 1, seeds: 3}
 
 
 def made(**changed):
-    return Progress(SPEC.model_copy(update=changed), TRIALS)
+    return Progress(replace(SPEC, **changed), TRIALS)
 
 
 def train(progress, count=None, outcome=Outcome.OK):
@@ -38,7 +39,7 @@ def test_confirm_runs_of_earlier_winners_that_have_not_begun_are_dropped_when_th
     train(progress)
     progress.confirm([0])
     assert train(progress, 1) == [(0, CONFIRM_SEEDS)]
-    progress.change(progress.spec.model_copy(update={"seeds": 2}))
+    progress.change(replace(progress.spec, seeds=2))
     assert train(progress) == [(0, 1), (1, 1), (2, 1)]
     assert progress.search_done
     progress.confirm([2])
@@ -68,7 +69,7 @@ def test_the_other_seeds_of_a_pruned_trial_stay_spared_when_the_pruner_is_taken_
         progress = made(seeds=2, pruner="none", confirm=None)
         progress.restore([StoredRun("r", 1, "FINISHED", tags)])
     else:
-        progress.change(progress.spec.model_copy(update={"pruner": "none"}))
+        progress.change(replace(progress.spec, pruner="none"))
     assert progress.planned == 5
     assert train(progress) == [(1, 0), (2, 0), (1, 1), (2, 1)]
     assert progress.complete
@@ -78,7 +79,7 @@ def test_a_seed_that_dies_after_a_pruner_was_chosen_waits_for_the_first_and_is_t
     progress = made(seeds=2, confirm=None)
     first, *_, other = [progress.take() for _ in range(4)]
     assert (first.place, other.place) == ((0, 0), (0, 1))
-    progress.change(progress.spec.model_copy(update={"pruner": "median"}))
+    progress.change(replace(progress.spec, pruner="median"))
     progress.end(other, Outcome.CRASHED)
     progress.again(other, attempt=2)
     assert progress.take() is None

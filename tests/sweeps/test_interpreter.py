@@ -1,4 +1,4 @@
-"""No process of ours imports from the current directory, whatever folders of our names lie there."""
+"""No process of this program imports from the current directory, whatever folders with its names lie there."""
 
 import json
 import shutil

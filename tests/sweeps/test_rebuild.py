@@ -14,7 +14,8 @@ import pytest
 
 from sweeps.search import CONFIRM_SEEDS, enumerate_trials
 from sweeps.search.progress import Progress, StoredRun
-from sweeps.service.active_sweep import ActiveSweep
+from sweeps.service.active_sweep import ActiveSweep, Resources
+from sweeps.service.stored import StoredSweep
 from sweeps.spec import parse
 from sweeps.workers import LocalWorkers, Message
 from tracking import schema
@@ -142,14 +143,8 @@ class Life:
             store.set_tags(old, {schema.SUPERSEDED_BY: new})
         self.store, self.worker = store, Worker()
         self.active = ActiveSweep(
-            "sweep",
-            "1",
-            progress,
-            writer=store.writer,
-            workers=self.worker.workers,
-            wake=lambda: None,
-            owner="me",
-            commit="",
+            StoredSweep("sweep", "1", progress),
+            Resources(store.writer, self.worker.workers, wake=lambda: None, owner="me"),
         )
         self.active.begin()
 

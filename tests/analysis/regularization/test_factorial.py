@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from analysis.regularization.factorial import factorial_info, plot_factorial
-from analysis.statistics.samples import key_words
+from analysis.statistics.samples import seed_name
 
 DROPOUT, L2, NORM = "model.dropout", "regularization.l2", "model.norm"
 LEVELS: dict[str, list[Any]] = {DROPOUT: [0.0, 0.5], L2: [0.0, 0.01], NORM: ["none", "batch"]}
@@ -131,7 +131,7 @@ def test_diverged_runs_are_counted_and_their_seeds_left_out() -> None:
     runs = runs_of(lambda cell: 10.0 * cell[0], seeds=10)
     runs.loc[(runs["seed"] == 3) & (runs[DROPOUT] == 0), ["outcome", "objective"]] = ["diverged", math.nan]
     found = info(runs)
-    assert found.seeds == 9 and len(found.left_out) == 1 and "3" in map(key_words, found.left_out)
+    assert found.seeds == 9 and len(found.left_out) == 1 and "3" in map(seed_name, found.left_out)
     assert found.diverged == 4 and "4 runs diverged" in found.sentence and "1 seed left out" in found.basis
     every = runs.assign(outcome="diverged", objective=math.nan)
     assert info(every).problem == "No seed has a finite result in every combination, so none has a contrast."

@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from analysis.regularization.strengths import held_of, none_of, places_of, ramp, strength_axis, strengths
+from analysis.regularization.strength_places import places_of
+from analysis.regularization.strengths import held_of, none_of, ramp, strength_axis, strengths
 
 L2, LR, DROPOUT, HIDDEN = "regularization.l2", "optimizer.lr", "model.dropout", "model.hidden_sizes"
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.runs.claims import Statement, Status, claim_info, claims_info, frame, matches
+from analysis.runs.claims import Status, claims_info, matches
 from analysis.statistics.samples import sample
 from analysis.statistics.verdicts import verdict
+from sweeps.spec.model import Claim
 
 KEYS = ["optimizer.name", "optimizer.lr"]
 ADAM, SGD = {"optimizer.name": "adam"}, {"optimizer.name": "sgd"}
@@ -38,9 +39,14 @@ def noisy(mean: float, n: int = 8, seed: int = 0) -> list[float]:
     return (mean + 0.01 * np.random.default_rng(seed).standard_normal(n)).tolist()
 
 
-def info(runs: pd.DataFrame, **more: Any) -> Any:
-    asked: dict[str, Any] = {"better": ADAM, "than": SGD, "metric": "val/loss"} | more
-    return claim_info(runs, KEYS, **asked)
+def claim(**changed: Any) -> Claim:
+    """That adam has a lower validation loss than sgd, with some of it changed."""
+    stated: dict[str, Any] = {"text": "", "better": ADAM, "than": SGD, "metric": "val/loss", "direction": "minimize"}
+    return Claim(**stated | changed)
+
+
+def info(runs: pd.DataFrame, **changed: Any) -> Any:
+    return claims_info(runs, [claim(**changed)], KEYS)[0]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +165,7 @@ def test_of_several_confirmed_groups_the_one_that_the_search_chose_is_judged() -
 
 def test_a_run_that_is_on_both_sides_is_on_neither() -> None:
     runs = runs_of(("adam", 0.1, noisy(0.5)), ("adam", 0.3, noisy(0.4)), ("sgd", 0.1, noisy(0.7)))
-    found = claim_info(runs, KEYS, better=ADAM, than={"optimizer.lr": 0.1}, metric="val/loss")
+    found = info(runs, than={"optimizer.lr": 0.1})
     assert found.better.params["optimizer.lr"] == 0.3 and not found.better.free
     assert found.than.params["optimizer.name"] == "sgd" and not found.than.free
 
@@ -174,26 +180,26 @@ def test_a_claim_on_another_metric_reads_its_column() -> None:
 def test_claims_of_one_sweep_are_corrected_for_each_other() -> None:
     """Six pairs give an exact p of 1/32 at least: enough for one claim, not for two."""
     runs = runs_of(("adam", 0.1, noisy(0.5, 6)), ("sgd", 0.1, noisy(0.7, 6)), ("rmsprop", 0.1, noisy(0.6, 6)))
-    one = Statement("a", ADAM, SGD, "val/loss")
-    two = Statement("b", {"optimizer.name": "rmsprop"}, SGD, "val/loss")
+    one = claim(text="a")
+    two = claim(text="b", better={"optimizer.name": "rmsprop"})
     assert [each.status for each in claims_info(runs, [one], KEYS)] == [Status.SUPPORTED]
     both = claims_info(runs, [one, two], KEYS)
     assert [each.status for each in both] == [Status.TOO_FEW] * 2 and [each.more for each in both] == [1, 1]
     assert claims_info(runs, [], KEYS) == []
-    assert frame(both)["claim"].tolist() == ["a", "b"]
-    assert frame(both)["difference"].tolist() == pytest.approx([-0.2, -0.1])
+    assert [each.text for each in both] == ["a", "b"]
+    assert [each.verdict.difference.interval.mean for each in both] == pytest.approx([-0.2, -0.1])
 
 
 def test_runs_on_one_training_set_are_one_result() -> None:
     """16 runs on 4 training sets are no 16 seeds: 4 results, each the mean of 4 initialisations."""
     first, second = noisy(0.5, 16), noisy(0.7, 16, seed=1)
     runs = runs_of(("adam", 0.1, first), ("sgd", 0.1, second)).assign(seed_data=[*range(4)] * 8)
-    found = claims_info(runs, [Statement("", ADAM, SGD, "val/loss")], KEYS)[0]
+    found = info(runs)
     means = [np.mean(values[k::4]) for values in (first, second) for k in range(4)]
     assert list(found.better.sample.values.values()) == pytest.approx(means[:4])
     assert found.status is Status.TOO_FEW and found.verdict.n == 4
     assert found.sentence.startswith("Too few training sets: at least 2 more make a verdict possible between ")
     runs.loc[5, "outcome"] = "diverged"
     runs.loc[6, "outcome"] = "running"
-    left = claims_info(runs, [Statement("", ADAM, SGD, "val/loss")], KEYS)[0].better.sample
+    left = info(runs).better.sample
     assert len(left.values) == 2 and len(left.diverged) == 1 and dict(left.unfinished) == {"running": 1}

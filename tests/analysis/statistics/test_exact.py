@@ -10,22 +10,17 @@ import numpy as np
 import pytest
 
 from analysis.statistics.exact import (
-    DOUBLE,
     EXACT_UP_TO,
-    SINGLE,
     Test,
-    all_same,
     enough_each,
     enough_pairs,
     one_sided_binomial,
     one_sided_hypergeometric,
     permutation,
-    precision,
-    resolution,
     sign_flip,
-    worst_rank_flip,
-    worst_rank_permutation,
 )
+from analysis.statistics.rounding import resolution
+from analysis.statistics.worst_rank import worst_rank_flip, worst_rank_permutation
 
 
 def listed_flips(x: list[float]) -> float:
@@ -270,17 +265,3 @@ def test_a_tie_that_is_missed_makes_p_wrong() -> None:
     x, y = ((k / 287).astype(np.float32).astype(float) for k in (a, b))
     assert sign_flip(x - y).p != sign_flip(a - b).p, "what the resolution is for"
     assert sign_flip(x - y, resolution=resolution([*x, *y])).p == sign_flip(a - b).p
-
-
-def test_the_resolution_is_that_of_what_is_compared() -> None:
-    single = [float(np.float32(0.1)), 0.5, math.inf, math.nan]
-    assert precision(single) == SINGLE and resolution(single) == SINGLE * 0.5
-    assert precision([0.1, 0.5]) == DOUBLE and resolution([0.1, -0.5]) == DOUBLE * 0.5
-    assert resolution([10_000_001, 10_000_002]) < 1e-6, "whole numbers are exact counts"
-    assert resolution([1e300, 0.25]) == DOUBLE * 1e300, "too large for single precision"
-    assert resolution([0.3, 0.6], SINGLE) == SINGLE * 0.6 and resolution([]) == 0
-
-
-def test_rounding_alone_tells_nothing_apart() -> None:
-    assert all_same([0.1 + 0.2, 0.3, 0.30000000000000004]) and not all_same([0.3, 0.3001])
-    assert all_same([0.3, 0.31], 0.02) and not all_same([0.3]) and not all_same([])

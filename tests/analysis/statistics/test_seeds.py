@@ -146,7 +146,7 @@ def test_no_number_is_named_where_random_deals_can_never_decide() -> None:
     """More than 36 pairs are tested by random flips, whose least p is too large for so many comparisons."""
     found = verdict(*groups_of([[0.0] * 40, (1 + np.arange(40) / 40).tolist()]))
     assert found.decided
-    many = [found.evidence.better] * 600
+    many = [found.evidence.better_prospect] * 600
     assert set(seeds_missing(many)) == {None} and set(seeds_missing(many[:400])) == {0} and MOST > 40
 
 
@@ -169,7 +169,7 @@ def test_the_search_for_a_number_ends_where_drawn_deals_can_never_decide(monkeyp
     asked = set()
     least_p = Prospect.least_p
     monkeypatch.setattr(Prospect, "least_p", lambda own, more: (asked.add(more), least_p(own, more))[1])
-    assert set(seeds_missing([found.evidence.better] * 600)) == {None} and asked == {0, 1}
+    assert set(seeds_missing([found.evidence.better_prospect] * 600)) == {None} and asked == {0, 1}
 
 
 def test_what_is_advised_is_never_fewer_than_what_makes_it_possible() -> None:

@@ -1,4 +1,4 @@
-"""Tables of one's own: the same numbers as pandas and scikit-learn have, and a sentence for each way to be wrong."""
+"""User tables: the same numbers as pandas and scikit-learn have, and a sentence for each way to be wrong."""
 
 import csv
 import gzip
@@ -107,9 +107,9 @@ def test_a_column_without_a_name_goes_by_its_number(folder):
 
 def test_without_a_header_columns_go_by_their_numbers(folder):
     write(folder, numbered_rows(20).partition("\n")[2])
-    assert torch.equal(regression(header=False, target="2").parts.test.inputs * 2,
-                       regression(header=False, target="2").parts.test.targets[:, None])  # fmt: skip
-    assert sum(regression(header=False, target="2").sizes.values()) == 20
+    data = regression(header=False, target="2")
+    assert torch.equal(data.parts.test.inputs * 2, data.parts.test.targets[:, None])
+    assert sum(data.sizes.values()) == 20
 
 
 def test_decimal_commas(folder):
@@ -217,13 +217,16 @@ def test_missing_values_become_the_mean_of_the_training_part(folder, seed):
     write(folder, GAPS)
     parts = regression(missing="mean", seed_data=seed).parts
     train = parts.train.inputs[~torch.isin(parts.train.targets, torch.tensor([8.0, 14.0]))]
-    known = {int(target): inputs for part in (parts.train, parts.validation, parts.test)
-             for inputs, target in zip(part.inputs, part.targets, strict=True)}  # fmt: skip
+    inputs_of = {
+        int(target): inputs
+        for part in (parts.train, parts.validation, parts.test)
+        for inputs, target in zip(part.inputs, part.targets, strict=True)
+    }
     in_train = set(parts.train.targets.tolist())
     xs = [target / 2 for target in in_train if target != 8.0]
-    torch.testing.assert_close(known[8][0], torch.tensor(np.mean(xs), dtype=torch.float32))
+    torch.testing.assert_close(inputs_of[8][0], torch.tensor(np.mean(xs), dtype=torch.float32))
     share = np.mean([target / 2 % 2 for target in in_train if target != 14.0])
-    torch.testing.assert_close(known[14][1:], torch.tensor([1 - share, share], dtype=torch.float32))
+    torch.testing.assert_close(inputs_of[14][1:], torch.tensor([1 - share, share], dtype=torch.float32))
     assert train.isfinite().all()
 
 
@@ -234,7 +237,7 @@ def test_a_target_cannot_be_filled_in(folder):
     assert sum(regression(missing="drop").sizes.values()) == 30
 
 
-# A file of its own for the test part
+# A separate file for the test part
 
 
 def test_the_test_part_may_have_a_file_of_its_own(folder):
@@ -248,7 +251,7 @@ def test_the_test_part_may_have_a_file_of_its_own(folder):
 
 
 @pytest.mark.parametrize(
-    ("test", "said"),
+    ("test", "sentence"),
     [
         ("x,y\n1,n\n", 'test.csv: it has no column "c", as t.csv has; it has: x, y'),
         ("x,c,y\n1,p,n\n1,p,k\n", r'test.csv, line 3, column "y": "k" is no class .* \(m, n\)'),
@@ -256,10 +259,10 @@ def test_the_test_part_may_have_a_file_of_its_own(folder):
         ("x,c,y\n,p,n\n", 'test.csv, line 2, column "x": the value is missing'),
     ],
 )
-def test_a_test_file_that_does_not_fit_is_refused(folder, test, said):
+def test_a_test_file_that_does_not_fit_is_refused(folder, test, sentence):
     write(folder, "x,c,y\n" + "".join(f"{x},{'pq'[x % 2]},{'nm'[x % 2]}\n" for x in range(20)))
     write(folder, test, "test.csv")
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=sentence):
         classification(test_path="test.csv")
 
 
@@ -270,7 +273,7 @@ TEN = "".join(f"{x},{x}\n" for x in range(10))
 
 
 @pytest.mark.parametrize(
-    ("content", "fields", "said"),
+    ("content", "fields", "sentence"),
     [
         ("", {}, "t.csv: the file is empty"),
         (" \n\n", {}, "t.csv: the file is empty"),
@@ -321,15 +324,15 @@ TEN = "".join(f"{x},{x}\n" for x in range(10))
         (f"x,y\n{TEN}", {"imbalance": 2.0}, "imbalance"),
     ],
 )
-def test_what_is_wrong_with_a_regression_is_said_in_one_sentence(folder, content, fields, said):
+def test_what_is_wrong_with_a_regression_is_said_in_one_sentence(folder, content, fields, sentence):
     write(folder, content)
-    with pytest.raises(TypeError if "imbalance" in fields else ValueError, match=said) as refusal:
+    with pytest.raises(TypeError if "imbalance" in fields else ValueError, match=sentence) as refusal:
         regression(**fields)
     assert "\n" not in str(refusal.value) and str(folder) not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
-    ("rows", "fields", "said"),
+    ("rows", "fields", "sentence"),
     [
         ([f"{x},only" for x in range(20)], {}, 't.csv, column "y": there is only one class, "only"'),
         ([*(f"{x},{x % 2}" for x in range(20)), "1,odd"], {}, 'line 22, column "y": class "odd" has only this row'),
@@ -343,9 +346,9 @@ def test_what_is_wrong_with_a_regression_is_said_in_one_sentence(folder, content
         ),
     ],
 )
-def test_what_is_wrong_with_a_classification_is_said_in_one_sentence(folder, rows, fields, said):
+def test_what_is_wrong_with_a_classification_is_said_in_one_sentence(folder, rows, fields, sentence):
     write(folder, "x,y\n" + "\n".join(rows))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=sentence):
         classification(**fields)
 
 
@@ -366,7 +369,7 @@ def test_too_much_is_refused(folder, monkeypatch):
 def test_a_file_is_read_once_until_it_changes(folder, monkeypatch):
     write(folder, numbered_rows(20))
     reads = []
-    monkeypatch.setattr(csv_tables, "Source", lambda *given: reads.append(given) or Source(*given))
+    monkeypatch.setattr(csv_tables, "Source", lambda *arguments: reads.append(arguments) or Source(*arguments))
     for seed in range(3):
         assert regression(seed_data=seed).parts
     assert len(reads) == 1

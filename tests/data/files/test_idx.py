@@ -100,7 +100,7 @@ HEAD = struct.pack(">4B3I", 0, 0, 8, 3, 30, 3, 2)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "sentence"),
     [
         (b"", "bad: it begins with nothing; expected: the bytes 00 00, a type"),
         (b"\x89PNG\r\n", "bad: it begins with 89 50 4e 47; expected: the bytes 00 00"),
@@ -125,9 +125,9 @@ HEAD = struct.pack(">4B3I", 0, 0, 8, 3, 30, 3, 2)
         ),
     ],
 )
-def test_broken_images_are_refused_with_file_and_bytes(folder, files, content, said):
+def test_broken_images_are_refused_with_file_and_bytes(folder, files, content, sentence):
     (folder / "bad").write_bytes(content)
-    with pytest.raises(ValueError, match=said) as refusal:
+    with pytest.raises(ValueError, match=sentence) as refusal:
         make(images="bad")
     assert "\n" not in str(refusal.value) and str(folder) not in str(refusal.value)
 
@@ -139,7 +139,7 @@ def test_a_bomb_is_refused_by_its_head_alone(folder, files, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "sentence"),
     [
         (np.zeros(30, int), 'bad: there is only one class, "0"; expected: two or more'),
         ([*range(2)] * 14 + [0, 7], "bad: label 7 occurs only once, as number 30"),
@@ -147,9 +147,9 @@ def test_a_bomb_is_refused_by_its_head_alone(folder, files, monkeypatch):
         (np.zeros((30, 2), int), "bad: it holds 30 x 2 numbers; expected: one whole number an image"),
     ],
 )
-def test_labels_that_do_not_fit_are_refused(folder, files, labels, said):
+def test_labels_that_do_not_fit_are_refused(folder, files, labels, sentence):
     write(folder, "bad", 0x08, "B", labels)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=sentence):
         make(labels="bad")
 
 

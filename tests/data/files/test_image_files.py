@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.files.image_files import Look, read_image, to_pixels
+from data.files.image_files import Conversion, read_image, to_pixels
 
-GREY, COLOR = (Look(mode, 4, "white") for mode in ("L", "RGB"))
+GREY, COLOR = (Conversion(mode, 4, "white") for mode in ("L", "RGB"))
 BROWN = (200, 100, 50)  # grey: 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
 PALE = (244, 224, 214)  # a fifth of brown and four fifths of white; grey: 72.956 + 131.488 + 24.396 = 228.8
 
@@ -66,7 +66,7 @@ def test_16_bits_are_a_share_of_their_largest_value(mode):
     image = Image.new(mode, (3, 2), 0x0101)  # 257 of 65,535 are 1 of 255
     image.putpixel((2, 0), 65535)
     image.putpixel((2, 1), 65535)
-    for look, channels in ((Look("L", 6, "white"), 1), (Look("RGB", 6, "white"), 3)):
+    for look, channels in ((Conversion("L", 6, "white"), 1), (Conversion("RGB", 6, "white"), 3)):
         pixels = to_pixels(image, look)
         assert pixels.bounded and pixels.values.dtype == np.float32 and pixels.values.shape == (channels, 6, 6)
         np.testing.assert_allclose(pixels.values[:, :, [0, 5]], np.full((channels, 6, 2), (1 / 255, 1)), rtol=1e-6)
@@ -74,9 +74,9 @@ def test_16_bits_are_a_share_of_their_largest_value(mode):
 
 @pytest.mark.parametrize(("background", "shown"), [("white", 1), ("black", 0)])
 def test_a_transparent_value_of_16_bits_shows_the_background(background, shown):
-    pixels = to_pixels(new("I;16", 300, transparency=300), Look("L", 4, background))
+    pixels = to_pixels(new("I;16", 300, transparency=300), Conversion("L", 4, background))
     assert (pixels.values == shown).all()
-    pixels = to_pixels(new("I;16", 13107, transparency=300), Look("L", 4, background))
+    pixels = to_pixels(new("I;16", 13107, transparency=300), Conversion("L", 4, background))
     np.testing.assert_allclose(pixels.values, 0.2, rtol=1e-6)
 
 
@@ -90,7 +90,7 @@ def test_unbounded_values_stay_what_they_are(mode, value):
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_a_black_background(mode):
-    pixels = to_pixels(new(mode, (*BROWN, 51) if mode == "RGBA" else (200, 51)), Look("RGB", 4, "black"))
+    pixels = to_pixels(new(mode, (*BROWN, 51) if mode == "RGBA" else (200, 51)), Conversion("RGB", 4, "black"))
     assert pixels.values[:, 0, 0].tolist() == ([40, 20, 10] if mode == "RGBA" else [40, 40, 40])
 
 
@@ -173,7 +173,7 @@ def write_png(path, bits, colour_type, row, transparent):
 )
 def test_the_transparent_grey_value_of_a_png_file(folder, bits, row, key, expected):
     write_png(folder / "a.png", bits, 0, row, struct.pack(">H", key))
-    pixels = read_image(folder / "a.png", Look("L", len(expected), "white"))
+    pixels = read_image(folder / "a.png", Conversion("L", len(expected), "white"))
     largest = 65535 if bits == 16 else 1
     np.testing.assert_allclose(pixels.values[0, 0] * np.float64(largest), expected, rtol=1e-6)
 
@@ -181,7 +181,7 @@ def test_the_transparent_grey_value_of_a_png_file(folder, bits, row, key, expect
 def test_the_transparent_colour_of_a_png_file_of_16_bits(folder):
     row = struct.pack(">6H", 0xC864, 0x32FF, 0, 1, 2, 0xFFFF)
     write_png(folder / "a.png", 16, 2, row, row[:6])
-    pixels = read_image(folder / "a.png", Look("RGB", 2, "white"))
+    pixels = read_image(folder / "a.png", Conversion("RGB", 2, "white"))
     assert pixels.values[:, 0].T.tolist() == [[255, 255, 255], [0, 0, 255]]
 
 

@@ -211,7 +211,7 @@ def content(pets, size=None):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "sentence"),
     [
         (
             lambda pets: (pets / "cat" / "bad.png").write_bytes(b"no image"),
@@ -240,9 +240,9 @@ def content(pets, size=None):
         (lambda pets: os.symlink("/etc", pets / "bird"), "pets/bird: it is a link that leads out of the data folder"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_name_of_the_image(folder, pets, spoil, said):
+def test_what_is_wrong_is_said_with_the_name_of_the_image(folder, pets, spoil, sentence):
     spoil(pets)
-    with pytest.raises(ValueError, match=said) as refusal:
+    with pytest.raises(ValueError, match=sentence) as refusal:
         make()
     assert "\n" not in str(refusal.value) and str(folder) not in str(refusal.value)
 
@@ -255,7 +255,7 @@ def test_folders_that_hold_no_classes_are_refused(pets):
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "sentence"),
     [
         ({"size": 3}, "size: 3 is not allowed; allowed: 4 to 256"),
         ({"background": "grey"}, 'background: "grey" is not allowed; allowed: white, black'),
@@ -263,8 +263,8 @@ def test_folders_that_hold_no_classes_are_refused(pets):
         ({"test_fraction": 0.0}, "test_fraction: 0.0 is not allowed"),
     ],
 )
-def test_options_are_checked(pets, fields, said):
-    with pytest.raises(ValueError, match=said):
+def test_options_are_checked(pets, fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
         make(**fields)
 
 

@@ -37,7 +37,7 @@ def test_the_data_folder_itself_may_be_a_link(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "sentence"),
     [
         ("../secret.csv", "leads out of it neither by .. nor by a link"),
         ("deep/../../secret.csv", "leads out of it neither by .. nor by a link"),
@@ -56,12 +56,12 @@ def test_the_data_folder_itself_may_be_a_link(folder, tmp_path, monkeypatch):
         (" ", "missing; allowed: the path of a file in the data folder"),
     ],
 )
-def test_what_is_no_file_of_the_folder_is_refused_in_one_sentence(folder, tmp_path, written, said):
+def test_what_is_no_file_of_the_folder_is_refused_in_one_sentence(folder, tmp_path, written, sentence):
     os.symlink(tmp_path / "secret.csv", folder / "link.csv")
     os.symlink(tmp_path, folder / "linked")
     os.symlink(folder / "loop", folder / "loop")
     os.mkfifo(folder / "pipe")
-    with pytest.raises(ValueError, match=f"^path: .*{said}") as refusal:
+    with pytest.raises(ValueError, match=f"^path: .*{sentence}") as refusal:
         find("path", written)
     assert "secret" not in str(refusal.value).replace(written, "") and "\n" not in str(refusal.value)
     assert str(tmp_path) not in str(refusal.value)

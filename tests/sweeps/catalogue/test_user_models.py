@@ -46,7 +46,7 @@ def test_a_state_of_the_files_is_read_once(my_models, monkeypatch):
     folder = my_models(net=NET)
     assert user_models.pending() and "net" in load().models and not user_models.pending()
     monkeypatch.setattr(user_models, "_read_all", lambda *_: pytest.fail("it is in the state folder"))
-    monkeypatch.setattr(user_models, "_seen", user_models._Seen())
+    monkeypatch.setattr(user_models, "_latest", user_models._Latest())
     assert "net" in load().models and user_models.problems() == ()
     (folder / "readme.txt").write_text("this is no module")
     assert "net" in load().models
@@ -54,7 +54,7 @@ def test_a_state_of_the_files_is_read_once(my_models, monkeypatch):
 
 def test_a_process_that_must_not_wait_has_what_was_found_before(my_models, monkeypatch):
     my_models(net=NET)
-    monkeypatch.setattr(user_models, "_seen", user_models._Seen())
+    monkeypatch.setattr(user_models, "_latest", user_models._Latest())
     monkeypatch.setattr(user_models, "background", True)
     assert "net" in load().models  # the first time it waits
     go_on = threading.Event()

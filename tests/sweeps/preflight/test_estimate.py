@@ -8,7 +8,7 @@ import pytest
 
 from data.base import Batches
 from sweeps.preflight import estimate as estimates
-from sweeps.preflight.cost_points import MOST_LISTED, MOST_TIMED, architecture, features, plan, spread_out
+from sweeps.preflight.cost_points import MOST_LISTED, MOST_TIMED, architecture, cost_plan, features, spread_out
 from sweeps.preflight.estimate import Timing, complete, estimate, makespan, steps_per_epoch, timing
 from sweeps.preflight.rehearsal import Rehearsal
 from sweeps.search import count, enumerate_trials
@@ -68,11 +68,11 @@ def test_what_changes_it_makes_two(key, one, other):
 
 def test_the_number_of_training_sets_makes_another_architecture_that_of_initialisations_does_not():
     first, second, third = (
-        plan(spec(f"replicate: {{datasets: {datasets}, inits: {inits}}}\n"))
+        cost_plan(spec(f"replicate: {{datasets: {datasets}, inits: {inits}}}\n"))
         for datasets, inits in ((2, 3), (4, 3), (2, 1))
     )
     assert first.architectures.keys() == third.architectures.keys() != second.architectures.keys()
-    assert plan(spec()).architectures.keys() != first.architectures.keys()
+    assert cost_plan(spec()).architectures.keys() != first.architectures.keys()
     assert (first.runs, second.runs, third.runs) == (6, 12, 2)
 
 
@@ -81,7 +81,7 @@ def test_a_plan_counts_every_trial_once_with_its_epochs():
         "search: {optimizer.lr: {values: [0.1, 0.2, 0.3]}, model.hidden_sizes: {values: [[4], [8]]}, "
         "trainer.max_epochs: {values: [5, 7]}}\nseeds: 2"
     )
-    found = plan(own)
+    found = cost_plan(own)
     assert (found.trials, found.runs, len(found.architectures)) == (12, 24, 2)
     assert Counter(epochs for _, epochs in found.work) == {5: 6, 7: 6}
     assert set(Counter(key for key, _ in found.work).values()) == {6}
@@ -93,7 +93,7 @@ def test_a_plan_counts_every_trial_once_with_its_epochs():
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "qmc"])
 def test_every_sampler_has_a_plan(sampler):
-    found = plan(spec(f"search: {{model.hidden_sizes: {{values: [[4], [8]]}}}}\nsampler: {sampler}\ntrials: 2"))
+    found = cost_plan(spec(f"search: {{model.hidden_sizes: {{values: [[4], [8]]}}}}\nsampler: {sampler}\ntrials: 2"))
     assert found.trials == 2 and len(found.work) == 2 and len(found.architectures) == 2
 
 
@@ -101,7 +101,7 @@ def test_a_large_search_is_represented_by_some_of_its_trials_and_a_dozen_archite
     own = spec("search: {data.batch_size: {low: 1, high: 100}, optimizer.lr: {low: 0.1, high: 1.0, steps: 50}}".replace(
         "high: 100}", "high: 100, steps: 100}"
     ))  # fmt: skip
-    found = plan(own)
+    found = cost_plan(own)
     assert found.trials == 5000 == count(own)[0] and len(found.work) == MOST_LISTED
     sizes = [found.architectures[key]["data"]["batch_size"] for key in found.timed]
     assert len(set(sizes)) == MOST_TIMED and min(sizes) <= 2 and max(sizes) >= 50
@@ -182,7 +182,7 @@ def test_makespan_lies_within_grahams_bounds():
 
 
 def timed(own, *, epoch=0.5, overhead=1.0):
-    found = plan(own)
+    found = cost_plan(own)
     return found, {key: Timing(10, epoch, overhead, files=1000, memory=100) for key in found.timed}
 
 
@@ -220,7 +220,7 @@ def test_what_may_end_runs_early_makes_it_an_upper_bound(more):
 
 def test_architectures_not_timed_follow_a_power_law_through_the_others():
     own = spec("search: {data.batch_size: {values: [3, 7, 15, 31, 63, 127]}}")
-    found = plan(own)
+    found = cost_plan(own)
     sizes = {key: one["data"]["batch_size"] for key, one in found.architectures.items()}
     truth = {key: Timing(1, 8.0 / (size + 1), 0.1, 1000, 50) for key, size in sizes.items()}
     known = {key: one for key, one in truth.items() if sizes[key] != 15}

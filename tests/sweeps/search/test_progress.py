@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,7 @@ search: {optimizer.lr: {values: [0.1, 0.2, 0.3]}}
 
 
 def made(trials=TRIALS, **changed):
-    return Progress(SPEC.model_copy(update=changed), trials)
+    return Progress(replace(SPEC, **changed), trials)
 
 
 def stored(run_id, trial, seed, start, **tags):

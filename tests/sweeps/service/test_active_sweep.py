@@ -1,4 +1,4 @@
-"""What the active sweep tells the writer, when the store answers late."""
+"""What the active sweep writes when the store answers late."""
 
 from types import SimpleNamespace
 from unittest.mock import create_autospec
@@ -7,7 +7,8 @@ import pytest
 
 from sweeps.search import enumerate_trials
 from sweeps.search.progress import Progress
-from sweeps.service.active_sweep import ActiveSweep
+from sweeps.service.active_sweep import ActiveSweep, Resources
+from sweeps.service.stored import StoredSweep
 from sweeps.spec import parse
 from sweeps.workers import LocalWorkers, Message
 from tracking import schema
@@ -36,9 +37,7 @@ def service():
 
     workers.submit.side_effect = submit
     progress = Progress(spec, enumerate_trials(spec))
-    active = ActiveSweep(
-        "sweep", "1", progress, writer=writer, workers=workers, wake=lambda: None, owner="me", commit=""
-    )
+    active = ActiveSweep(StoredSweep("sweep", "1", progress), Resources(writer, workers, wake=lambda: None, owner="me"))
     return SimpleNamespace(active=active, writer=writer, workers=workers)
 
 
@@ -48,7 +47,7 @@ def job_keys(service):
 
 
 def superseded(service):
-    """Which run the writer was told to call superseded, and by which."""
+    """(run, the run that supersedes it) as the writer was given them."""
     calls = [call.args for call in service.writer.set_tags.call_args_list]
     return [(key, tags[schema.SUPERSEDED_BY]) for key, tags in calls if schema.SUPERSEDED_BY in tags]
 

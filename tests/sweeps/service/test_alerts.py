@@ -1,4 +1,4 @@
-"""A command or a webhook is told of a sweep, and keeps nobody waiting when it fails."""
+"""A command or a webhook is sent an event of a sweep, and delays nothing when it fails."""
 
 import json
 import sys
@@ -14,10 +14,10 @@ from sweeps.settings import AlertSettings
 EVENT = {"event": "finished", "sweep": "3f2a", "name": "naïve", "text": "Finished: 4 ok."}
 
 
-def told(settings, event=EVENT):
-    """The sentences about what could not be told."""
+def problems_of(settings, event=EVENT):
+    """The sentences about events that could not be sent."""
     problems = []
-    for thread in Alerts(settings, problems.append).tell(event):
+    for thread in Alerts(settings, problems.append).send(event):
         thread.join(20)
         assert not thread.is_alive()
     return problems
@@ -34,7 +34,7 @@ def server():
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            server.got.append((self.path, self.headers["Content-Type"], body))
+            server.received.append((self.path, self.headers["Content-Type"], body))
             self.send_response(server.status)
             if server.status == 302:
                 self.send_header("Location", f"http://127.0.0.1:{server.server_port}/elsewhere")
@@ -46,7 +46,7 @@ def server():
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    server.got, server.status = [], 200
+    server.received, server.status = [], 200
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     server.address = f"http://127.0.0.1:{server.server_port}/hooks/secret-path"
@@ -57,75 +57,75 @@ def server():
 
 
 def test_the_command_gets_the_event_as_json_and_in_its_environment(tmp_path):
-    file = tmp_path / "told.json"
+    file = tmp_path / "event.json"
     code = (
         "import json, os, sys; event = json.load(sys.stdin);"
-        "own = {key: value for key, value in os.environ.items() if key.startswith('SWEEPBOARD_ALERT_')};"
-        "json.dump([event, own, sys.argv[2:]], open(sys.argv[1], 'w'))"
+        "variables = {key: value for key, value in os.environ.items() if key.startswith('SWEEPBOARD_ALERT_')};"
+        "json.dump([event, variables, sys.argv[2:]], open(sys.argv[1], 'w'))"
     )
     hostile = {**EVENT, "name": "$(touch /tmp/x); \0 `id`"}
-    assert told(AlertSettings(python(code, str(file), "a b; c")), hostile) == []
-    event, own, arguments = json.loads(file.read_text())
+    assert problems_of(AlertSettings(python(code, str(file), "a b; c")), hostile) == []
+    event, variables, arguments = json.loads(file.read_text())
     assert event == hostile and arguments == ["a b; c"]
-    assert own["SWEEPBOARD_ALERT_EVENT"] == "finished" and own["SWEEPBOARD_ALERT_SWEEP"] == "3f2a"
-    assert own["SWEEPBOARD_ALERT_NAME"] == "$(touch /tmp/x);  `id`"
+    assert variables["SWEEPBOARD_ALERT_EVENT"] == "finished" and variables["SWEEPBOARD_ALERT_SWEEP"] == "3f2a"
+    assert variables["SWEEPBOARD_ALERT_NAME"] == "$(touch /tmp/x);  `id`"
 
 
 def test_the_webhook_gets_the_event_as_json(server):
-    assert told(AlertSettings(webhook=server.address)) == []
-    ((path, kind, body),) = server.got
+    assert problems_of(AlertSettings(webhook=server.address)) == []
+    ((path, kind, body),) = server.received
     assert path == "/hooks/secret-path" and kind.startswith("application/json") and json.loads(body) == EVENT
 
 
-def test_only_what_was_asked_for_is_told(server):
-    assert Alerts(AlertSettings(webhook=server.address, on=("failed",))).tell(EVENT) == []
-    assert Alerts(AlertSettings()).tell(EVENT) == []
-    assert server.got == []
+def test_only_events_in_the_settings_are_sent(server):
+    assert Alerts(AlertSettings(webhook=server.address, on=("failed",))).send(EVENT) == []
+    assert Alerts(AlertSettings()).send(EVENT) == []
+    assert server.received == []
 
 
 def test_settings_are_asked_at_each_event(server):
     now = AlertSettings(on=())
-    teller = Alerts(lambda: now)
-    assert teller.tell(EVENT) == []
+    alerts_of_now = Alerts(lambda: now)
+    assert alerts_of_now.send(EVENT) == []
     now = AlertSettings(webhook=server.address)
-    for thread in teller.tell(EVENT):
+    for thread in alerts_of_now.send(EVENT):
         thread.join(20)
-    assert len(server.got) == 1
+    assert len(server.received) == 1
 
 
 def test_a_command_that_fails_is_one_sentence():
     code = "import sys; sys.exit('no\\nbell')"
-    assert told(AlertSettings(python(code))) == [
+    assert problems_of(AlertSettings(python(code))) == [
         f"The alert's command {sys.executable} failed with exit code 1: no bell"
     ]
-    assert told(AlertSettings(("/no/such/program",))) == [
+    assert problems_of(AlertSettings(("/no/such/program",))) == [
         "The alert's command /no/such/program could not be started: No such file or directory."
     ]
 
 
 def test_a_command_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(alerts, "COMMAND_SECONDS", 0.2)
-    (problem,) = told(AlertSettings(python("import time; time.sleep(60)")))
+    (problem,) = problems_of(AlertSettings(python("import time; time.sleep(60)")))
     assert "took longer than" in problem
 
 
 def test_a_webhook_that_fails_is_one_sentence_without_its_path(server):
     server.status = 500
-    (problem,) = told(AlertSettings(webhook=server.address))
+    (problem,) = problems_of(AlertSettings(webhook=server.address))
     host = f"http://127.0.0.1:{server.server_port}"
     assert problem == f"The alert's webhook at {host} answered 500 Internal Server Error."
 
 
 def test_a_redirect_is_not_followed(server):
     server.status = 302
-    (problem,) = told(AlertSettings(webhook=server.address))
-    assert "answered 302" in problem and [path for path, *_ in server.got] == ["/hooks/secret-path"]
+    (problem,) = problems_of(AlertSettings(webhook=server.address))
+    assert "answered 302" in problem and [path for path, *_ in server.received] == ["/hooks/secret-path"]
 
 
 def test_nobody_there_is_one_sentence(server):
     server.shutdown()
     server.server_close()
-    (problem,) = told(AlertSettings(webhook=f"http://user:word@127.0.0.1:{server.server_port}/x"))
+    (problem,) = problems_of(AlertSettings(webhook=f"http://user:word@127.0.0.1:{server.server_port}/x"))
     assert "could not be told: " in problem and "word" not in problem and "/x" not in problem
 
 

@@ -1,4 +1,4 @@
-"""What the service promises those who ask it."""
+"""What the service promises a client that asks its loop for a call."""
 
 import select
 import threading
@@ -17,7 +17,7 @@ def turn(calls):
 
 @pytest.fixture
 def turning():
-    """`turning(calls)`: one turn of the loop, in a thread of its own."""
+    """`turning(calls)`: one turn of the loop, in a separate thread."""
     threads = []
 
     def begin(calls):
@@ -29,7 +29,7 @@ def turning():
         thread.join()
 
 
-def test_what_a_client_was_told_to_try_again_is_not_done_after_all(turning):
+def test_what_a_client_is_asked_to_try_again_is_not_done_after_all(turning):
     calls, done = Calls(), []
     assert "try again" in calls.ask(lambda: done.append("first"), timeout=0.01)["error"]
     calls.make()

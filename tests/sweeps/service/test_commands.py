@@ -1,4 +1,4 @@
-"""Commands that change a sweep, on a store and a writer that keep what they are told."""
+"""Commands that change a sweep, on a store and a writer that only record calls."""
 
 import json
 from unittest.mock import create_autospec
@@ -7,9 +7,9 @@ import pytest
 
 from sweeps.search import enumerate_trials, trials_from_json, trials_to_json
 from sweeps.search.progress import Progress
-from sweeps.service.active_sweep import ActiveSweep
+from sweeps.service.active_sweep import ActiveSweep, Resources
 from sweeps.service.commands import Commands
-from sweeps.service.stored import Refused, Stored
+from sweeps.service.stored import Refused, Stored, StoredSweep
 from sweeps.spec import parse
 from sweeps.workers import LocalWorkers
 from tracking import schema
@@ -54,7 +54,7 @@ def commands(store, active=None):
 
 
 def test_trials_that_have_been_enumerated_stay_what_they_are():
-    """A field that a newer program, or a module that was edited, has a default for is none of an older sweep's."""
+    """The default of a field that a newer program or an edited module has does not get into an older sweep."""
     store = Store("finished")
     older = json.loads(store.files[schema.TRIALS_FILE])
     for trial in older:
@@ -78,9 +78,7 @@ def test_a_pruner_that_is_chosen_later_knows_what_was_measured_before_the_servic
     progress.slots[1, 0].curve = {1: 0.8}
     store.curve_of = {"run0": {1: 0.9, 2: 0.5}, "run1": {1: 7.0}}
     workers = create_autospec(LocalWorkers, instance=True)
-    active = ActiveSweep(
-        "sweep", "1", progress, writer=store.writer, workers=workers, wake=print, owner="me", commit=""
-    )
+    active = ActiveSweep(StoredSweep("sweep", "1", progress), Resources(store.writer, workers, wake=print, owner="me"))
     commands(store, active).obey("change", "sweep", "id", 1, {"pruner": "median"})
     assert [progress.slots[number, 0].curve for number in range(3)] == [{1: 0.9, 2: 0.5}, {1: 0.8}, {}]
 

@@ -1,10 +1,10 @@
-"""The queue of landscapes, without a store and without workers: turns, tries, refusals, and what a client is told."""
+"""The queue of landscapes, without a store and without workers: turns, tries, refusals, and the replies to clients."""
 
 import threading
 
 import pytest
 
-from sweeps.service.landscape_queue import Landscapes
+from sweeps.service.landscape_queue import LandscapeQueue
 from sweeps.service.stored import Refused, Trained
 from sweeps.workers import Message
 from tracking import schema
@@ -27,7 +27,7 @@ class Store:
 
 
 class Writer:
-    """Stores when it is told to."""
+    """Stores when the test sets `free`."""
 
     def __init__(self):
         self.logged, self.free = [], threading.Event()
@@ -87,7 +87,7 @@ def parts():
         function()
         return {}
 
-    return Landscapes(store, writer, workers, in_loop), store, writer, workers
+    return LandscapeQueue(store, writer, workers, in_loop), store, writer, workers
 
 
 def ended(landscapes, workers, outcome="ok", error=None):
@@ -109,11 +109,11 @@ def test_one_is_asked_for_computed_stored_and_then_lies_with_its_run(parts):
     assert state(landscapes, "a", "ask") == "queued" and landscapes.busy
     landscapes.dispatch(None)
     (job,) = workers.jobs
-    assert job.task == "landscape" and job.configuration == {"model": {"name": "a"}}
+    assert job.kind == "landscape" and job.configuration == {"model": {"name": "a"}}
     assert job.recorded == {"metrics": {"val/loss": 0.5}, "tags": {"seed": "0"}}
     landscapes.handle(Message("progress", job.key, {"doing": "training it once more", "share": 0.5}))
-    told = landscapes.answer("a", "ask")
-    assert told == {"state": "computing", "doing": "training it once more", "share": 0.5, "problem": ""}
+    reply = landscapes.answer("a", "ask")
+    assert reply == {"state": "computing", "doing": "training it once more", "share": 0.5, "problem": ""}
     ended(landscapes, workers)
     assert writer.logged == [("a", "landscape.npz", schema.LANDSCAPE_FILE, True)]
     assert state(landscapes, "a", "ask") == "storing" and not landscapes.busy
@@ -145,8 +145,8 @@ def test_a_failure_is_kept_until_it_is_asked_for_again(parts):
     landscapes.answer("a", "ask")
     landscapes.dispatch(None)
     ended(landscapes, workers, "crashed", "It has no weights.")
-    told = landscapes.answer("a", "ask")
-    assert told["state"] == "failed" and told["problem"] == "It has no weights."
+    reply = landscapes.answer("a", "ask")
+    assert reply["state"] == "failed" and reply["problem"] == "It has no weights."
     assert state(landscapes, "a", "again") == "queued"
     store.files.add("b")
     assert state(landscapes, "b", "ask") == "cached" and state(landscapes, "b", "again") == "queued"
@@ -160,8 +160,8 @@ def test_what_the_store_refuses_has_failed(parts):
     ended(landscapes, workers)
     landscapes.refused("a", "the run was deleted.")
     writer.free.set()
-    told = landscapes.answer("a", "look")
-    assert told["state"] == "failed" and told["problem"] == "The store refused it: the run was deleted."
+    reply = landscapes.answer("a", "look")
+    assert reply["state"] == "failed" and reply["problem"] == "The store refused it: the run was deleted."
 
 
 def test_a_worker_that_dies_leads_to_one_more_try_and_then_to_a_failure(parts):
@@ -172,8 +172,8 @@ def test_a_worker_that_dies_leads_to_one_more_try_and_then_to_a_failure(parts):
         assert len(workers.begun) == tries and state(landscapes, "a") == "computing"
         job = workers.jobs.pop()
         landscapes.handle(Message("died", job.key, {"exitcode": -9}))
-    told = landscapes.answer("a", "look")
-    assert told["state"] == "failed" and "ended unexpectedly 2 times (exit code -9)" in told["problem"]
+    reply = landscapes.answer("a", "look")
+    assert reply["state"] == "failed" and "ended unexpectedly 2 times (exit code -9)" in reply["problem"]
     landscapes.handle(Message("result", workers.begun[0].key, {"outcome": "ok", "error": None}))
     assert state(landscapes, "a") == "failed", "what comes late of a job that has ended is dropped"
 

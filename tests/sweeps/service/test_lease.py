@@ -1,4 +1,4 @@
-"""One holder a store, and a hung one gives way."""
+"""One holder per store, and one that hangs gives way."""
 
 import os
 import signal
@@ -143,7 +143,7 @@ def test_what_was_taken_and_not_answered_is_not_done_once_more(folder, monkeypat
         if content["action"] in ("launch", "stop"):
             answer.wait(60)
         if content["action"] == "extend":
-            raise KeyError("a fault of the service's own")
+            raise KeyError("a fault in the service")
         return {}
 
     client = Client("sqlite:///some.db")

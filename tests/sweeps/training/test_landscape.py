@@ -7,8 +7,8 @@ import torch
 
 from data import DATASETS
 from lightning_modules import MODELS
-from sweeps.training import landscape as ours
-from sweeps.training.landscape import EndedError, filter_normalised, grid_axes, landscape
+from sweeps.training.landscape import EndedError, finest_grid, landscape
+from sweeps.training.loss_surface import filter_normalised, grid_axes
 from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome
@@ -121,14 +121,14 @@ def test_the_grid_about_a_way_holds_all_of_it_has_equal_steps_and_a_point_at_zer
 
 
 def test_a_long_way_is_thinned_evenly_and_keeps_its_ends(monkeypatch):
-    monkeypatch.setattr(ours, "KEPT", 10)
+    monkeypatch.setattr("sweeps.training.landscape.KEPT", 10)
     epochs = landscape(configuration(trainer={"max_epochs": 45}), {}, grids=SMALL)["epochs"].tolist()
     assert epochs == [0, 8, 16, 24, 32, 40, 45]
 
 
 def test_the_finest_grid_that_time_allows_is_taken(monkeypatch):
-    assert ours.finest_grid(1e-4, 2, (41, 31, 11)) == 41
-    assert ours.finest_grid(0.04, 2, (41, 31, 11)) == 31 and ours.finest_grid(1.0, 2, (41, 31, 11)) == 11
+    assert finest_grid(1e-4, 2, (41, 31, 11)) == 41
+    assert finest_grid(0.04, 2, (41, 31, 11)) == 31 and finest_grid(1.0, 2, (41, 31, 11)) == 11
 
 
 def test_a_run_that_came_out_otherwise_is_said_to_have():

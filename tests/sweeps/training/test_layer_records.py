@@ -12,8 +12,8 @@ from torch import nn
 
 from data import DATASETS
 from lightning_modules import MODELS
-from sweeps.training import layer_records as layers
-from sweeps.training.layer_records import EDGES, MOST_EPOCHS, Layers, condition, effective_rank
+from sweeps.training import layer_records
+from sweeps.training.layer_records import EDGES, MOST_EPOCHS, LayerRecorder, condition, effective_rank
 from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome
@@ -71,14 +71,14 @@ def started(settings):
 )
 def test_layers_are_called_the_same_whatever_lies_between_them(name, fields, names):
     module = MODELS[name](input_shape=(1, 8, 8), num_outputs=3, task="multiclass", **fields)
-    assert list(layers.layers(module)) == names
-    assert [id(own) for own in layers.layers(module).values()] == [id(own) for own in module.weights()]
+    assert list(layer_records.layers(module)) == names
+    assert [id(own) for own in layer_records.layers(module).values()] == [id(own) for own in module.weights()]
 
 
 def test_a_frozen_weight_is_no_layer():
     module = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 3)), nn.Linear(3, 1))
     module[0].weight.requires_grad_(False)
-    assert list(layers.layers(module)) == ["1 1", "layer 1"]
+    assert list(layer_records.layers(module)) == ["1 1", "layer 1"]
 
 
 # Numbers of one matrix
@@ -123,7 +123,7 @@ def test_a_singular_matrix_has_no_condition(rows):
 def test_what_a_convolution_sees_are_its_patches(fields):
     torch.manual_seed(0)
     convolution, images = nn.Conv2d(3, 4, 3, **fields).double(), torch.randn(5, 3, 9, 8).double()
-    rows = torch.from_numpy(layers.input_rows(convolution, images))
+    rows = torch.from_numpy(layer_records.input_rows(convolution, images))
     by_patch = rows @ convolution.weight.flatten(1).T + convolution.bias
     torch.testing.assert_close(by_patch, convolution(images).permute(0, 2, 3, 1).flatten(0, 2))
 
@@ -196,11 +196,11 @@ def test_layers_are_told_as_they_are_after_the_last_epoch_not_the_best(tmp_path)
 def test_of_many_epochs_evenly_spaced_ones_are_kept_and_the_last(epochs):
     module = nn.Sequential(nn.Linear(2, 2, bias=False))  # no module of ours: only its weights are looked at
     (weight,) = module.parameters()
-    gathered = Layers()
-    gathered.begin(None, module, None)
+    recorder = LayerRecorder()
+    recorder.begin(None, module, None)
     for epoch in range(1, epochs + 1):
-        gathered.add(epoch, {weight: float(epoch)}, {weight: 2.0 * epoch})
-    told = gathered.arrays()
+        recorder.add(epoch, {weight: float(epoch)}, {weight: 2.0 * epoch})
+    told = recorder.arrays()
     kept = told["epochs"].tolist()
     assert kept[0] == 1 and kept[-1] == epochs and min(epochs, MOST_EPOCHS // 2) <= len(kept) <= MOST_EPOCHS
     assert len({later - earlier for earlier, later in pairwise(kept[:-1])}) <= 1
@@ -230,7 +230,7 @@ def test_batch_norm_normalises_at_the_start_and_notes_nothing(tmp_path, monkeypa
     settings = configuration(model=fields)
     _, metrics, files = run(settings, tmp_path)
     np.testing.assert_allclose(arrays(files)["activation_std"][:2], 1, rtol=1e-3)
-    monkeypatch.setattr(layers, "_at_start", lambda *_: ([0.0] * 3, [0.0] * 3))
+    monkeypatch.setattr(layer_records, "_at_start", lambda *_: ([0.0] * 3, [0.0] * 3))
     _, without, _ = run(settings, tmp_path)
     for one, other in zip(metrics, without, strict=True):
         assert {**one, "time/train_s": 0} == {**other, "time/train_s": 0}
@@ -247,7 +247,7 @@ def test_sigmoids_lose_the_signal_with_depth_and_he_keeps_it(tmp_path):
 
 
 def test_of_large_examples_few_are_looked_at(monkeypatch, tmp_path):
-    monkeypatch.setattr(layers, "FIRST_VALUES", 13 * 20)
+    monkeypatch.setattr(layer_records, "FIRST_VALUES", 13 * 20)
     settings = configuration()
     told = arrays(run(settings, tmp_path)[2])
     data, module = started(settings)

@@ -9,7 +9,7 @@ import torch
 
 from data import DATASETS
 from lightning_modules import MODELS
-from sweeps.training import predictions as answers
+from sweeps.training import predictions
 from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome
@@ -67,9 +67,9 @@ def test_each_data_seed_is_a_training_set_of_its_own_with_one_validation_part(tm
     assert len({digest(records) for records in seen}) == 3
     (info,) = [record for kind, record in seen[0] if kind == "info"]
     assert info["dataset"]["profile"]["train"] == 96 // 3
-    predictions = [load(records, schema.PREDICTIONS_FILE) for records in seen]
-    for each in predictions[1:]:
-        np.testing.assert_array_equal(each["val_targets"], predictions[0]["val_targets"])
+    first, *others = [load(records, schema.PREDICTIONS_FILE) for records in seen]
+    for arrays in others:
+        np.testing.assert_array_equal(arrays["val_targets"], first["val_targets"])
 
 
 def test_runs_of_other_initialisations_share_their_training_set(tmp_path):
@@ -162,8 +162,8 @@ def test_generated_data_are_drawn_afresh_and_whole(tmp_path):
 
 
 def test_of_a_large_test_part_the_first_answers_are_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(answers, "REPLICATE_LIMIT", 11)
-    monkeypatch.setattr(answers, "BATCH", 4)
+    monkeypatch.setattr(predictions, "REPLICATE_LIMIT", 11)
+    monkeypatch.setattr(predictions, "BATCH", 4)
     told = answered(configuration(3), tmp_path)
     assert told["outputs"].shape == (4, 11, 3)
     assert told["targets"].tolist() == DATASETS["iris"]().parts.test.targets[:11].tolist()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from sweeps.training import resume as resuming
+from sweeps.training import resume
 from sweeps.training.resume import History
 from sweeps.training.train import train
 from tracking import schema
@@ -164,7 +164,7 @@ def test_saving_changes_no_number_and_lets_lightning_say_nothing(tmp_path, capfd
 
 
 def test_a_short_run_writes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(resuming.pl.Trainer, "save_checkpoint", lambda *_, **__: pytest.fail("it was saved"))
+    monkeypatch.setattr(resume.pl.Trainer, "save_checkpoint", lambda *_, **__: pytest.fail("it was saved"))
     result, _ = run(configuration(), resume=tmp_path / "run.resume", should_end=after(5 * STEPS))
     assert (result.outcome, result.epochs, list(tmp_path.iterdir())) == (Outcome.STOPPED, 5, [])
 
@@ -218,7 +218,7 @@ def test_a_file_of_another_configuration_counts_for_nothing(more, tmp_path):
 def test_a_file_of_other_data_or_code_counts_for_nothing(tmp_path, monkeypatch):
     file = saved(tmp_path, configuration())
     with monkeypatch.context() as patched:
-        patched.setattr(resuming.inspect, "getsource", lambda module: "class MLP: ...")
+        patched.setattr(resume.inspect, "getsource", lambda module: "class MLP: ...")
         assert begins_afresh(configuration(), file)
     with monkeypatch.context() as patched:
         patched.setattr("data.DataModule.digest", "of other data")
@@ -229,7 +229,7 @@ def test_a_file_of_other_data_or_code_counts_for_nothing(tmp_path, monkeypatch):
 def test_where_it_may_train_does_not_count_but_the_kind_of_device_does():
     module = torch.nn.Linear(1, 1)
     made = {
-        (asked, device): resuming.fingerprint({"trainer": {"device": asked}}, {schema.MACHINE: device}, module, device)
+        (asked, device): resume.fingerprint({"trainer": {"device": asked}}, {schema.MACHINE: device}, module, device)
         for asked, device in (("auto", "cuda:0"), ("cuda:1", "cuda:1"), ("auto", "cpu"), ("cpu", "cpu"))
     }
     assert made["auto", "cuda:0"] == made["cuda:1", "cuda:1"] != made["auto", "cpu"] == made["cpu", "cpu"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from sweeps.training import weight_path as trajectory
+from sweeps.training import weight_path
 from sweeps.training.weight_path import principal, products, shadow, walk_shares
 
 
@@ -18,7 +18,7 @@ def way(points, dimension, seed=0):
 
 
 def test_products_are_added_up_over_blocks(monkeypatch):
-    monkeypatch.setattr(trajectory, "BLOCK", 7)
+    monkeypatch.setattr(weight_path, "BLOCK", 7)
     one, other = way(5, 40), way(3, 40, seed=1)
     np.testing.assert_allclose(products(one, other), one @ other.T)
 

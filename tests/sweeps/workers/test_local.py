@@ -26,9 +26,9 @@ def configuration(epochs):
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory):
-    made = LocalWorkers(tmp_path_factory.mktemp("scratch"), wake=lambda: None)
-    yield made
-    made.close()
+    workers = LocalWorkers(tmp_path_factory.mktemp("scratch"), wake=lambda: None)
+    yield workers
+    workers.close()
 
 
 @pytest.fixture(autouse=True)
@@ -38,16 +38,16 @@ def patient(monkeypatch):
 
 
 def wait_for(workers, kind, seconds=60.0):
-    """The first message of this kind, and all that came before it."""
-    came = []
+    """The first message of this kind, and all messages up to it."""
+    messages = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         workers.enforce()
         for pipe in wait(workers.pipes, timeout=0.1):
-            came.append(workers.receive(pipe))
-            if came[-1] and came[-1].kind == kind:
-                return came[-1], came
-    raise AssertionError(f"no {kind}; came: {[message.kind for message in came if message]}")
+            messages.append(workers.receive(pipe))
+            if messages[-1] and messages[-1].kind == kind:
+                return messages[-1], messages
+    raise AssertionError(f"no {kind}, but {[message.kind for message in messages if message]}")
 
 
 def have(workers, count):
@@ -61,10 +61,10 @@ def have(workers, count):
 def test_a_job_is_trained_and_its_records_come_up_in_order(workers):
     have(workers, 1)
     assert workers.submit([Job("a", configuration(3), 1)])
-    result, came = wait_for(workers, "result")
-    kinds = [message.kind for message in came if message.kind != "ready"]
+    result, messages = wait_for(workers, "result")
+    kinds = [message.kind for message in messages if message.kind != "ready"]
     assert kinds[0] == "info" and kinds.count("metrics") == 3 and kinds[-1] == "result"
-    assert {message.key for message in came if message.kind != "ready"} == {"a"}
+    assert {message.key for message in messages if message.kind != "ready"} == {"a"}
     assert result.payload["outcome"] == "ok" and result.payload["epochs"] == 3
     assert workers.busy == 0
 
@@ -88,7 +88,7 @@ def test_a_pruned_run_ends_as_pruned_and_its_worker_goes_on(workers):
     workers.prune("poor")
     workers.stop("poor")
     result, _ = wait_for(workers, "result")
-    assert result.key == "poor" and result.payload["outcome"] == "pruned", "what was asked first"
+    assert result.key == "poor" and result.payload["outcome"] == "pruned", "the first request counts"
     assert workers.submit([Job("next", configuration(2), 1)])
     result, _ = wait_for(workers, "result")
     assert result.key == "next" and result.payload["outcome"] == "ok"
@@ -127,9 +127,9 @@ def test_a_run_of_a_killed_worker_goes_on_in_another_where_it_was(workers, tmp_p
         before.append(message.payload)
     (pid,) = workers.pids
     os.kill(pid, signal.SIGKILL)
-    died, came = wait_for(workers, "died")
+    died, messages = wait_for(workers, "died")
     assert died.payload["exitcode"] == -signal.SIGKILL
-    before += [message.payload for message in came if message.kind == "metrics"]
+    before += [message.payload for message in messages if message.kind == "metrics"]
     have(workers, 1)
     assert workers.submit([Job("long again", settings, 1, resume=str(file), save_seconds=0.0)])
     after = []
@@ -137,15 +137,15 @@ def test_a_run_of_a_killed_worker_goes_on_in_another_where_it_was(workers, tmp_p
         message, _ = wait_for(workers, "metrics")
         after.append(message.payload)
     assert [record["step"] for record in after] == list(range(1, len(after) + 1))
-    kept = len(before) - 1
-    assert after[:kept] == before[:kept], "all that was reported, but perhaps for the epoch before the kill"
+    saved = len(before) - 1
+    assert after[:saved] == before[:saved], "all that was reported, but perhaps for the epoch before the kill"
     workers.prune("long again")
     result, _ = wait_for(workers, "result")
     assert result.payload["outcome"] == "pruned" and result.payload["epochs"] >= len(after)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_runs_that_train_at_one_time_have_places_of_their_own(workers):
+def test_runs_that_train_at_the_same_time_have_different_places(workers):
     """By which they are spread over GPUs."""
 
     def places():
@@ -197,16 +197,16 @@ def forks(pipe, scratch):
 
 def test_the_death_of_a_worker_is_seen_though_a_process_that_it_forked_holds_its_pipe(tmp_path, monkeypatch):
     monkeypatch.setattr("sweeps.workers.local._work", forks)
-    made = LocalWorkers(tmp_path, wake=lambda: None)
+    workers = LocalWorkers(tmp_path, wake=lambda: None)
     try:
-        have(made, 1)
-        died, _ = wait_for(made, "died", seconds=20)
-        assert died.payload["exitcode"] == 3 and not made.pipes
+        have(workers, 1)
+        died, _ = wait_for(workers, "died", seconds=20)
+        assert died.payload["exitcode"] == 3 and not workers.pipes
     finally:
-        made.close()
+        workers.close()
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="it is asked of /proc")
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="reads /proc")
 def test_what_a_module_prints_is_kept_nowhere(workers):
     have(workers, 1)
     pid = workers.pids[0]
