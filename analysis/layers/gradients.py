@@ -11,7 +11,7 @@ Layers differ in their sizes, and so do the norms of their gradients: compare me
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,100 +19,18 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.export import sizes
+from analysis.layers.layer_runs import ARRAYS, CONDITION, SPREAD, LayerRun, by_method_and_depth, label_of
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
 from analysis.statistics.geometric_mean import GeometricMean, band, geometric_mean
-from analysis.words import counted
 
 FACTOR: Final = 10.0
 FIRST, LAST = "first", "last"
 GRADIENT: Final = "gradient norm"
-SPREAD: Final = "activation spread before training"
-CONDITION: Final = "condition of what comes in"
-_ARRAYS: Final = {SPREAD: "activation_std", CONDITION: "condition"}
 _MEANING: Final = {
     SPREAD: "How far each layer's outputs spread over examples: what shrinks or grows a layer does so in depth.",
     CONDITION: "Largest over smallest eigenvalue of the second moments of what comes into a layer: gradient descent is"
     " slow where it is large.",
 }
-
-
-@dataclass(frozen=True)
-class LayerRun:
-    """What one run left of its layers."""
-
-    run_id: str
-    method: str
-    seed: int
-    names: tuple[str, ...]
-    epochs: np.ndarray
-    gradients: np.ndarray
-    """(epochs, layers)"""
-    before: Mapping[str, np.ndarray]
-    """SPREAD and CONDITION -> (layers,), where they were measured."""
-    data: int = -1
-    """The seed of its training set; -1 where it is not known."""
-
-    @property
-    def depth(self) -> int:
-        """Layers."""
-        return len(self.names)
-
-
-def _layer_run(run_id: str, method: str, seed: int, data: int, arrays: Mapping[str, np.ndarray]) -> LayerRun | None:
-    """None where the arrays do not belong together."""
-    try:
-        names = tuple(str(name) for name in arrays["names"])
-        epochs = np.asarray(arrays["epochs"], dtype=int)
-        gradients = np.asarray(arrays["grad_norm"], dtype=float)
-    except (KeyError, ValueError, TypeError):
-        return None
-    if not names or not len(epochs) or gradients.shape != (len(epochs), len(names)):
-        return None
-    before = {
-        what: np.asarray(arrays[key], dtype=float)
-        for what, key in _ARRAYS.items()
-        if key in arrays and np.shape(arrays[key]) == (len(names),)
-    }
-    return LayerRun(run_id, method, seed, names, epochs, gradients, before, data)
-
-
-def layer_runs(
-    arrays: Mapping[str, Mapping[str, np.ndarray]], runs: pd.DataFrame, methods: Mapping[str, str]
-) -> list[LayerRun]:
-    """The runs that left readable arrays of their layers, in the order of `runs`.
-
-    Args:
-        arrays: Run -> the content of its LAYERS_FILE.
-        runs: One row per run: run_id, seed, and where it is known seed_data.
-        methods: Run -> its method; runs that are missing are left out.
-    """
-    readable = []
-    for row in runs.to_dict("records"):
-        run_id = str(row["run_id"])
-        if run_id in arrays and run_id in methods:
-            data = int(row.get("seed_data", -1))
-            layer_run = _layer_run(run_id, methods[run_id], int(row["seed"]), data, arrays[run_id])
-            readable += [layer_run] if layer_run else []
-    return readable
-
-
-def _groups(runs: Sequence[LayerRun]) -> dict[tuple[str, int], list[LayerRun]]:
-    """The runs by method and depth: methods in their order, each from shallow to deep."""
-    order = list(dict.fromkeys(run.method for run in runs))
-    keys = sorted({(run.method, run.depth) for run in runs}, key=lambda key: (order.index(key[0]), key[1]))
-    return {key: [run for run in runs if (run.method, run.depth) == key] for key in keys}
-
-
-def _label(method: str, depth: int, several: bool) -> str:
-    return f"{method}, {counted(depth, 'layer')}" if several else method
-
-
-def deepest(runs: Sequence[LayerRun]) -> list[LayerRun]:
-    """The runs of the deepest networks of each method."""
-    depths = {run.method: 0 for run in runs}
-    for run in runs:
-        depths[run.method] = max(depths[run.method], run.depth)
-    return [run for run in runs if run.depth == depths[run.method]]
 
 
 # Gradient norms by layer and epoch
@@ -192,7 +110,7 @@ def heat_info(runs: Sequence[LayerRun]) -> HeatInfo:
     Args:
         runs: From `layer_runs`.
     """
-    grouped = _groups(runs)
+    grouped = by_method_and_depth(runs)
     several = len({depth for _, depth in grouped}) > 1
     panels = []
     for (method, depth), members in grouped.items():
@@ -202,7 +120,7 @@ def heat_info(runs: Sequence[LayerRun]) -> HeatInfo:
         stack = np.stack([run.gradients[np.searchsorted(run.epochs, epochs)] for run in members])
         with np.errstate(divide="ignore", invalid="ignore"):
             means = np.exp(np.log(stack).mean(axis=0))
-        label = _label(method, depth, several)
+        label = label_of(method, depth, several)
         panels.append(HeatMap(method, label, members[0].names, np.array(epochs), means, len(members)))
     return HeatInfo(panels)
 
@@ -310,7 +228,7 @@ def ratio_info(runs: Sequence[LayerRun], when: str = FIRST) -> RatioInfo:
     if when not in (FIRST, LAST):
         raise ValueError(f"when: {when!r} is not allowed; allowed: {FIRST!r}, {LAST!r}")
     ratios = []
-    for (method, depth), members in _groups([run for run in runs if run.depth > 1]).items():
+    for (method, depth), members in by_method_and_depth([run for run in runs if run.depth > 1]).items():
         values = tuple(_ratio(run, when) for run in members)
         over = geometric_mean(values, [run.data for run in members])
         ratios.append(Ratio(method, depth, tuple(run.seed for run in members), values, over))
@@ -421,10 +339,10 @@ def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> Profi
         what: GRADIENT, SPREAD or CONDITION.
         when: FIRST or LAST epoch, of the gradient.
     """
-    if what not in (GRADIENT, *_ARRAYS):
+    if what not in (GRADIENT, *ARRAYS):
         raise ValueError(f"what: {what!r} is not allowed; allowed: {GRADIENT!r}, {SPREAD!r}, {CONDITION!r}")
     chosen = runs if what == GRADIENT else [run for run in runs if what in run.before]
-    grouped = _groups(chosen)
+    grouped = by_method_and_depth(chosen)
     several = len({depth for _, depth in grouped}) > 1
     profiles = []
     for (method, depth), members in grouped.items():
@@ -435,7 +353,7 @@ def profile_info(runs: Sequence[LayerRun], what: str, when: str = LAST) -> Profi
         profiles.append(
             Profile(
                 method,
-                _label(method, depth, several),
+                label_of(method, depth, several),
                 members[0].names,
                 tuple(run.seed for run in members),
                 values,

@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from analysis.figures import export
-from analysis.figures.curves import CurvesInfo, curves_info, plot_curves
+from analysis.figures.curves import CurvesInfo, curves_info
+from analysis.figures.curves_figure import plot_curves
 from analysis.runs.comparison import Comparison, shown
 from analysis.runs.steps_and_times import SINCE_START, duration_seconds, foreign_steps_sentence, since_start
 from analysis.search.importance import EVALUATORS, importance_info, plot_importance

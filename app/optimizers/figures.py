@@ -11,7 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from analysis.figures import export, theme
-from analysis.figures.curves import CurvesInfo, plot_curves
+from analysis.figures.curves import CurvesInfo
+from analysis.figures.curves_figure import plot_curves
 from analysis.figures.vertical_range import Span, span_of
 from analysis.optimizers.learning_rates import LR, RatesInfo, plot_rates, rates_info
 from analysis.optimizers.protocol import Check, protocol_info

@@ -9,21 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from analysis.figures import export
-from analysis.figures.curves import plot_curves
+from analysis.figures.curves_figure import plot_curves
 from analysis.layers.gradient_figures import plot_heat, plot_profile, plot_ratio
-from analysis.layers.gradients import (
-    CONDITION,
-    FIRST,
-    GRADIENT,
-    LAST,
-    SPREAD,
-    LayerRun,
-    deepest,
-    heat_info,
-    layer_runs,
-    profile_info,
-    ratio_info,
-)
+from analysis.layers.gradients import FIRST, GRADIENT, LAST, heat_info, profile_info, ratio_info
+from analysis.layers.layer_runs import CONDITION, SPREAD, LayerRun, deepest, layer_runs
 from analysis.runs.methods import best_first, in_words, methods_of, names_of
 from app.optimizers.contest import UPDATES, Contest
 from app.optimizers.figures import small

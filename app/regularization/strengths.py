@@ -12,7 +12,8 @@ import streamlit as st
 
 from analysis.regularization.factorial import FACTORS, factorial_info, plot_factorial
 from analysis.regularization.forest import REGULARIZERS, ForestInfo, forest_info, plot_forest, with_methods
-from analysis.regularization.one_regularizer import IsolationInfo, isolation_info, plot_isolation
+from analysis.regularization.one_regularizer import IsolationInfo, isolation_info
+from analysis.regularization.one_regularizer_figure import plot_isolation
 from analysis.regularization.strengths import Strengths, held_of
 from analysis.runs.arguments import having
 from analysis.runs.comparison import shown

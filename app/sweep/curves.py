@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.figures.curves import CurvesInfo, curves_info, plot_curves
+from analysis.figures.curves import CurvesInfo, curves_info
+from analysis.figures.curves_figure import plot_curves
 from analysis.runs.ranking import Group
 from app.shared import store, ui
 from tracking import schema

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.figures.curves import CurvesInfo, curves_info, plot_curves, smoothed
+from analysis.figures.curves import CurvesInfo, curves_info, smoothed
+from analysis.figures.curves_figure import plot_curves
 from analysis.figures.traces import thin
 from analysis.runs.ranking import ranking
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures.curves import CurvesInfo, curves_info, plot_curves
+from analysis.figures.curves import CurvesInfo, curves_info
+from analysis.figures.curves_figure import plot_curves
 from analysis.figures.run_curves import panel_info, plot_panel
 from analysis.figures.vertical_range import edge_words, span_of
 from analysis.runs.ranking import ranking

@@ -11,18 +11,8 @@ import pytest
 from scipy import stats
 
 from analysis.layers.gradient_figures import plot_heat, plot_profile, plot_ratio
-from analysis.layers.gradients import (
-    CONDITION,
-    FIRST,
-    GRADIENT,
-    LAST,
-    SPREAD,
-    deepest,
-    heat_info,
-    layer_runs,
-    profile_info,
-    ratio_info,
-)
+from analysis.layers.gradients import FIRST, GRADIENT, LAST, heat_info, profile_info, ratio_info
+from analysis.layers.layer_runs import CONDITION, SPREAD, deepest, layer_runs
 from analysis.statistics.geometric_mean import geometric_mean
 
 

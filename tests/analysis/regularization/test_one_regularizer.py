@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.regularization.one_regularizer import IsolationInfo, isolation_info, plot_isolation
+from analysis.regularization.one_regularizer import IsolationInfo, isolation_info
+from analysis.regularization.one_regularizer_figure import plot_isolation
 from analysis.statistics.verdicts import verdicts
 
 L2, LR = "regularization.l2", "optimizer.lr"
