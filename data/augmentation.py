@@ -46,7 +46,7 @@ class Augmentation:
         generator = torch.Generator().manual_seed(int(state))
         if self.shift:
             moves = torch.randint(0, 2 * self.shift + 1, (2, len(inputs)), generator=generator).to(inputs.device)
-            inputs = self.scaling.done(moved(self.scaling.undone(inputs), moves, self.shift))
+            inputs = self.scaling.standardised(moved(self.scaling.restored(inputs), moves, self.shift))
         if self.noise:
             inputs = inputs + self.noise * torch.randn(inputs.shape, generator=generator).to(inputs.device)
         return inputs

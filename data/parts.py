@@ -60,11 +60,11 @@ class Scaling:
     mean: Tensor
     std: Tensor
 
-    def done(self, inputs: Tensor) -> Tensor:
+    def standardised(self, inputs: Tensor) -> Tensor:
         """The inputs (n, *input_shape) as a model gets them, from those of the data."""
         return (inputs - self.mean) / self.std
 
-    def undone(self, inputs: Tensor) -> Tensor:
+    def restored(self, inputs: Tensor) -> Tensor:
         """The inputs as the data have them, from those that a model gets."""
         return inputs * self.std + self.mean
 

@@ -17,10 +17,10 @@ def state_folder(uri: str) -> Path:
     Raises:
         StateFolderError: it belongs to another user or lets others in
     """
-    return own_folder(hashlib.sha256(uri.encode()).hexdigest()[:12])
+    return private_folder(hashlib.sha256(uri.encode()).hexdigest()[:12])
 
 
-def own_folder(name: str) -> Path:
+def private_folder(name: str) -> Path:
     """A folder in which this program keeps state on this machine: made if missing, and closed to other users.
 
     Raises:

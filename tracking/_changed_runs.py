@@ -56,13 +56,13 @@ def changed_runs(answers: Sequence[list[Row]], last: Look | None) -> ChangedRuns
     look, frame = Look(rows, hashes, marks), table(runs, RUNS)
     if last is None:
         return ChangedRuns(look, frame, None)
-    again: set[str] = set()
+    changed: set[str] = set()
     for place, name in enumerate(GROWING):
         at_mark, inserted = since[2 * place], since[2 * place + 1]
         mark = last.marks[name]
         if mark is not None and (not at_mark or at_mark[0] != mark):
             return ChangedRuns(look, frame, None)
-        again.update(str(run) for (run,) in inserted)
-    again.update(run for run, row in rows.items() if last.runs.get(run) != row)
-    again.update(run for run in rows if last.tags.get(run) != hashes.get(run))
-    return ChangedRuns(look, frame, frozenset(again & rows.keys()))
+        changed.update(str(run) for (run,) in inserted)
+    changed.update(run for run, row in rows.items() if last.runs.get(run) != row)
+    changed.update(run for run in rows if last.tags.get(run) != hashes.get(run))
+    return ChangedRuns(look, frame, frozenset(changed & rows.keys()))

@@ -151,7 +151,7 @@ class ChangedRuns(NamedTuple):
     look: Look | None
     """What to compare with the next time; None where the store cannot be compared."""
     runs: pd.DataFrame
-    again: frozenset[str] | None
+    changed: frozenset[str] | None
     """The ids of the runs to read again; None means all of them."""
 
 

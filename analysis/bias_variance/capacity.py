@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.bias_variance.decomposition import FLOOR, HELPS, NOISE, RISK, SQUARED, ZERO_ONE, Decomposition, Part
 from analysis.bias_variance.double_descent import Descent, descent
 from analysis.bias_variance.replicates import Arrays, Replicates, epochs_of, replicates
-from analysis.figures.param_axis import Along, along
+from analysis.figures.param_axis import ParamAxis, axis_of
 from analysis.statistics import number, plus_minus
 from tracking.schema import Outcome
 
@@ -60,7 +60,7 @@ class Position:
 class CapacityInfo:
     """The parts of a risk at each value of an axis, as `plot_capacity` draws them."""
 
-    axis: Along
+    axis: ParamAxis
     loss: str
     positions: tuple[Position, ...]
     threshold: Position | None
@@ -241,7 +241,13 @@ def _method_notes(loss: str, answers: Sequence[Replicates]) -> list[str]:
 
 
 def _position(
-    value: Any, axis: Along, runs: pd.DataFrame, arrays: Mapping[str, Arrays], loss: str, epoch: int | None, train: str
+    value: Any,
+    axis: ParamAxis,
+    runs: pd.DataFrame,
+    arrays: Mapping[str, Arrays],
+    loss: str,
+    epoch: int | None,
+    train: str,
 ) -> Position:
     answers = replicates(runs, arrays, epoch)
     problem, parts = "", None
@@ -274,7 +280,7 @@ def fitted_from(errors: Sequence[float], limit: float) -> int | None:
     return first if first < len(errors) else None
 
 
-def _threshold(axis: Along, positions: Sequence[Position]) -> tuple[Position | None, float]:
+def _threshold(axis: ParamAxis, positions: Sequence[Position]) -> tuple[Position | None, float]:
     """The interpolation threshold, and the training error that counts as fitted."""
     answers = next((position.replicates for position in positions if position.replicates is not None), None)
     if answers is None or not axis.numeric or axis.key == EPOCH:
@@ -287,10 +293,10 @@ def _threshold(axis: Along, positions: Sequence[Position]) -> tuple[Position | N
 def along_epochs(runs: pd.DataFrame, arrays: Mapping[str, Arrays], loss: str) -> CapacityInfo:
     """The parts over the epochs of one configuration: see `capacity_info`."""
     epochs = epochs_of(runs, arrays)
-    axis = along(EPOCH, epochs)
+    axis = axis_of(EPOCH, epochs)
     positions = tuple(_position(epoch, axis, runs, arrays, loss, epoch, "") for epoch in epochs)
     if not positions:
-        axis = along(EPOCH, [0])
+        axis = axis_of(EPOCH, [0])
         positions = (_position(0, axis, runs, arrays, loss, None, ""),)
     return CapacityInfo(axis, loss, positions, None, math.nan)
 
@@ -315,7 +321,7 @@ def capacity_info(
         epoch: The epoch of the answers; the last one of each run if not given.
         train: The column of training errors.
     """
-    axis = along(key, runs[key].tolist())
+    axis = axis_of(key, runs[key].tolist())
     texts = runs[key].map(repr)
     positions = tuple(
         _position(value, axis, runs[texts == repr(value)], arrays, loss, epoch, train) for value in axis.values

@@ -21,7 +21,7 @@ import pandas as pd
 from analysis.bias_variance.capacity import FITTED, FITTED_SHARE, fitted_from
 from analysis.bias_variance.diagnosis import BIAS, VARIANCE, Diagnosis, Finding, diagnoses
 from analysis.bias_variance.double_descent import Descent, descent
-from analysis.figures.param_axis import Along, along, is_size, size
+from analysis.figures.param_axis import ParamAxis, axis_of, is_size, size
 from analysis.runs.metric_slots import DEV, TRAIN
 from analysis.runs.true_labels import GIVEN, true_errors
 from analysis.statistics import Difference, Interval, difference, interval, number, plus_minus
@@ -74,7 +74,7 @@ class Line:
 class LearningCurveInfo:
     """Errors over a numeric param, as `plot_learning_curve` draws them."""
 
-    axis: Along
+    axis: ParamAxis
     lines: tuple[Line, ...]
     dev: str
     """The name of the validation metric."""
@@ -276,7 +276,7 @@ def _by_capacity(info: LearningCurveInfo, line: Line) -> str:
     return f"{words}, the lowest of {len(line.known)}.{_judged(info, best, examples=False)}"
 
 
-def _dots(value: Any, axis: Along, runs: pd.DataFrame, diagnosed: Mapping[str, Diagnosis]) -> Dots:
+def _dots(value: Any, axis: ParamAxis, runs: pd.DataFrame, diagnosed: Mapping[str, Diagnosis]) -> Dots:
     measured, over, paired = independent_rows(runs[runs["outcome"] == Outcome.OK], [DEV, TRAIN, GIVEN])
     errors = {
         slot: {key: float(x) for key, x in measured[slot].items() if math.isfinite(x)} for slot in (DEV, TRAIN, GIVEN)
@@ -324,7 +324,7 @@ def learning_curve_info(
     diagnosed = {diagnosis.group: diagnosis for diagnosis in diagnoses(runs, reference, threshold)}
     runs = true_errors(runs)
     runs = runs[[math.isfinite(size(value)) for value in runs[key]]] if len(runs) else runs
-    axis = along(key, runs[key].tolist())
+    axis = axis_of(key, runs[key].tolist())
     names = list(dict.fromkeys(runs[line])) if line else [""]
     lines = []
     for name in names[:MOST_LINES]:

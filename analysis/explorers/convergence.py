@@ -1,6 +1,6 @@
 """How fast gradient descent, momentum and Nesterov's momentum come down a quadratic, from its curvatures alone.
 
-Along each eigenvector of a quadratic the error e obeys its own recurrence (curvature λ, learning rate η):
+ParamAxis each eigenvector of a quadratic the error e obeys its own recurrence (curvature λ, learning rate η):
 
     e(t+1) = p·e(t) - q·e(t-1),   e(1) = s·e(0)
 

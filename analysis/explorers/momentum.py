@@ -26,7 +26,7 @@ class MomentumInfo:
     lr: float
     """The learning rate of the sum."""
     beta: float
-    ways: TrajectoriesInfo
+    trajectories: TrajectoriesInfo
     """The sum at lr, the average at lr / (1 - β); then, forgotten, the average at lr and the sum at lr / (1 - β)."""
 
     @property
@@ -37,18 +37,18 @@ class MomentumInfo:
     @property
     def gap(self) -> float:
         """The largest distance between the two paths that should be one."""
-        one, other = self.ways.ways[0].points, self.ways.ways[1].points
+        one, other = self.trajectories.trajectories[0].points, self.trajectories.trajectories[1].points
         shared = min(len(one), len(other))
         return float(np.abs(one[:shared] - other[:shared]).max())
 
     @property
     def sentence(self) -> str:
         """Whether both paths are equal, and what becomes of those whose learning rate was not changed; plain text."""
-        if self.ways.problem:
-            return self.ways.problem
+        if self.trajectories.problem:
+            return self.trajectories.problem
         if self.beta == 0:
             return "Without momentum (β = 0) both ways of writing it are gradient descent."
-        right, _, small, large = self.ways.ways
+        right, _, small, large = self.trajectories.trajectories
         times = number(self.factor, 3)
         return (
             f"At β = {number(self.beta, 3)} the average takes the path of the sum if its learning rate is {times} times"
@@ -59,7 +59,7 @@ class MomentumInfo:
 
     def frame(self) -> pd.DataFrame:
         """The table of `TrajectoriesInfo.frame`, of all four trajectories."""
-        return self.ways.frame()
+        return self.trajectories.frame()
 
 
 def _fate(way: Trajectory) -> str:

@@ -176,13 +176,13 @@ class TrajectoriesInfo:
 
     surface: Surface
     start: tuple[float, float]
-    ways: list[Trajectory]
+    trajectories: list[Trajectory]
     steps: int
 
     @property
     def problem(self) -> str:
         """Why nothing is to be seen, in plain text; nothing where something is."""
-        if not self.ways:
+        if not self.trajectories:
             return "Choose at least one method."
         if not self.surface.distance(np.array(self.start)) > 0:
             return "The start is a minimum already, and no method leaves it: choose another start."
@@ -196,7 +196,7 @@ class TrajectoriesInfo:
             arrived = math.inf if way.arrived is None else way.arrived
             return way.diverged, arrived, 0.0 if way.arrived is not None else float(way.distances[-1])
 
-        return sorted(self.ways, key=key)
+        return sorted(self.trajectories, key=key)
 
     @property
     def sentence(self) -> str:
@@ -211,7 +211,8 @@ class TrajectoriesInfo:
             lead = joined([way.label for way in first])
             is_first = "are the first to stay" if len(first) > 1 else "is the first to stay"
             parts.append(
-                f"{lead} {is_first if len(self.ways) > 1 else 'stays'} within 1% of the starting distance from {place},"
+                f"{lead} {is_first if len(self.trajectories) > 1 else 'stays'}"
+                f" within 1% of the starting distance from {place},"
                 f" {'both ' if len(first) == 2 else 'all ' if len(first) > 2 else ''}{first[0].outcome}"
             )
             later = arrived[len(first) :]
@@ -223,7 +224,9 @@ class TrajectoriesInfo:
             of = "that" if arrived else "the starting"
             parts.append(f"{joined(has)} of {of} distance left after {counted(self.steps, 'step')}")
         if diverged := [way.label for way in self.order if way.diverged]:
-            parts.append(f"{'all of them' if len(diverged) == len(self.ways) > 1 else joined(diverged)} diverged")
+            parts.append(
+                f"{'all of them' if len(diverged) == len(self.trajectories) > 1 else joined(diverged)} diverged"
+            )
         text = "; ".join(parts) + "."
         return text[0].upper() + text[1:]
 
@@ -242,7 +245,7 @@ class TrajectoriesInfo:
     @property
     def theory(self) -> str:
         """What theory says beforehand of the methods that it knows, in plain text; nothing off a quadratic."""
-        return " ".join(filter(None, [_predicted(self.ways), _optima(self.surface)]))
+        return " ".join(filter(None, [_predicted(self.trajectories), _optima(self.surface)]))
 
     def frame(self) -> pd.DataFrame:
         """Columns: method, lr, step, x, y, value, distance (relative), bound (of theory, nan where it has none)."""
@@ -259,7 +262,7 @@ class TrajectoriesInfo:
                     "bound": way.bound if way.bound is not None else np.full(len(way.points), math.nan),
                 }
             )
-            for way in self.ways
+            for way in self.trajectories
         ]
         columns = ["method", "lr", "step", "x", "y", "value", "distance", "bound"]
         return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=columns)

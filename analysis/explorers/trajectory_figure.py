@@ -26,8 +26,8 @@ CEILING: Final = 1e4
 
 def _styles(info: TrajectoriesInfo, dark: bool) -> Iterator[tuple[Trajectory, str, str]]:
     """Each trajectory with its colour and its dash, broad bands first."""
-    looks = theme.line_looks([way.entry.method for way in info.ways], dark)
-    styles = [(way, *look) for way, look in zip(info.ways, looks, strict=True)]
+    looks = theme.line_looks([way.entry.method for way in info.trajectories], dark)
+    styles = [(way, *look) for way, look in zip(info.trajectories, looks, strict=True)]
     yield from sorted(styles, key=lambda style: not style[0].entry.beneath)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.figures import theme
-from analysis.figures.param_axis import Along
+from analysis.figures.param_axis import ParamAxis
 from analysis.figures.traces import cross
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ EDGE: Final = 0.985
 """Where diverged trials stand, as a share of the figure's height from its better end: they have no value."""
 
 
-def threshold(figure: go.Figure, axis: Along, place: float, dark: bool) -> None:
+def threshold(figure: go.Figure, axis: ParamAxis, place: float, dark: bool) -> None:
     """A dashed line just before the first place from which on training sets are fitted."""
     ink = theme.layout(dark, x="", y="")["font"]["color"]
     before = [other for other in axis.places if other < place]

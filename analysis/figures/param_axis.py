@@ -26,7 +26,7 @@ _SIZE: Final = re.compile(
 
 
 @dataclass(frozen=True)
-class Along:
+class ParamAxis:
     """Where the values of a param stand on an axis that plotly takes for linear."""
 
     key: str
@@ -123,7 +123,7 @@ def _hashable(value: Any) -> Hashable:
     return json.dumps(value) if isinstance(value, list | tuple | dict) else value  # type: ignore[no-any-return]
 
 
-def along(key: str, values: Sequence[Any]) -> Along:
+def axis_of(key: str, values: Sequence[Any]) -> ParamAxis:
     """The axis of a param.
 
     Args:
@@ -136,7 +136,7 @@ def along(key: str, values: Sequence[Any]) -> Along:
     if not unique or not all(math.isfinite(number) for number in numbers) or len(set(numbers)) < len(numbers):
         ordered = sorted(unique, key=lambda value: (not math.isfinite(size(value)), size(value), shown(value)))
         order = tuple(ordered)
-        return Along(key, "", order, (math.nan,) * len(order), tuple(float(k) for k in range(len(order))), False)
+        return ParamAxis(key, "", order, (math.nan,) * len(order), tuple(float(k) for k in range(len(order))), False)
     pairs = sorted(zip(numbers, unique, strict=True), key=lambda pair: pair[0])
     sizes = tuple(number for number, _ in pairs)
     positive = [number for number in sizes if number > 0]
@@ -145,4 +145,4 @@ def along(key: str, values: Sequence[Any]) -> Along:
     if log and sizes[0] == 0:
         gaps = [b - a for a, b in itertools.pairwise(places[1:])]
         places[0] = places[1] - max(min(gaps), (places[-1] - places[1]) / 8)
-    return Along(key, "units" if lists else "", tuple(value for _, value in pairs), sizes, tuple(places), log)
+    return ParamAxis(key, "units" if lists else "", tuple(value for _, value in pairs), sizes, tuple(places), log)

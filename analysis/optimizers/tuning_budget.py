@@ -56,7 +56,7 @@ class BudgetLine:
         """The expectation with so many trials."""
         return self.means[budget - 1]
 
-    def lost(self, budget: int) -> float:
+    def all_fail_chance(self, budget: int) -> float:
         """The chance that all of so many trials fail: C(failed, k) / C(trials, k)."""
         return math.comb(self.failed, budget) / math.comb(self.trials, budget)
 
@@ -190,7 +190,7 @@ class BudgetsInfo:
     def frame(self) -> pd.DataFrame:
         """One row per method and budget: the expectation, low, high, n, and the chance that all trials fail."""
         rows = [
-            (line.method, k, mean.mean, mean.low, mean.high, mean.n, line.lost(k))
+            (line.method, k, mean.mean, mean.low, mean.high, mean.n, line.all_fail_chance(k))
             for line in self.lines
             for k, mean in enumerate(line.means, start=1)
         ]
@@ -198,7 +198,7 @@ class BudgetsInfo:
 
 
 def _line(method: Method, ended: Sequence[TrialResult], most: int) -> BudgetLine:
-    finished = sorted((trial for trial in ended if trial.told), key=lambda trial: trial.sample.interval.mean)
+    finished = sorted((trial for trial in ended if trial.has_result), key=lambda trial: trial.sample.interval.mean)
     paired = all(trial.sample.paired_on for trial in finished)
     shared = set.intersection(*(set(trial.sample.values) for trial in finished)) if finished and paired else set()
     complete = all(set(trial.sample.values) == shared for trial in finished)
@@ -276,7 +276,7 @@ def plot_budgets(info: BudgetsInfo, *, budget: int | None = None, dark: bool = F
             hovertemplate=f"<b>{name}</b><br>%{{x}} trials: %{{text}}<extra></extra>",
         )
         failing += [
-            (row, k, f"<b>{name}</b><br>{k} trials: all fail with chance {number(line.lost(k), 2)}")
+            (row, k, f"<b>{name}</b><br>{k} trials: all fail with chance {number(line.all_fail_chance(k), 2)}")
             for k in budgets
             if not line.at(k).n
         ]

@@ -46,7 +46,7 @@ class TrialResult:
     """Its results by seed."""
 
     @property
-    def told(self) -> bool:
+    def has_result(self) -> bool:
         """Whether it has a result, and no seed of it diverged."""
         return bool(self.sample.values) and not self.sample.diverged
 

@@ -109,10 +109,10 @@ def _partners(dev: str, chosen: Mapping[str, Role]) -> dict[str, str]:
     return {slot: names[0] for slot, names in candidates.items() if names}
 
 
-def read(said: str) -> dict[str, str]:
+def read(setting: str) -> dict[str, str]:
     """The metric of each slot, from the JSON that `remembered` returns; anything else counts as nothing."""
     try:
-        content = json.loads(said or "{}")
+        content = json.loads(setting or "{}")
     except ValueError:
         return {}
     pairs = content.items() if isinstance(content, dict) else ()
@@ -125,17 +125,17 @@ def remembered(slots: Slots) -> str:
 
 
 def slots_of(
-    chosen: Mapping[str, Role], last: Mapping[str, Iterable[float]], *, said: str = "", dev: str = ""
+    chosen: Mapping[str, Role], last: Mapping[str, Iterable[float]], *, setting: str = "", dev: str = ""
 ) -> Slots:
     """The metric of each slot: as asked for, else as said for the experiment, else guessed.
 
     Args:
         chosen: The role of each metric, from `analysis.runs.metric_roles.roles`.
         last: The last values of each metric, which show whether it is a share.
-        said: The user's choice, as `remembered` returns it.
+        setting: The user's choice, as `remembered` returns it.
         dev: The metric that is asked for as the error on validation data; the others are those that go with it.
     """
-    by_user = {slot: name if name in chosen else "" for slot, name in read(said).items()}
+    by_user = {slot: name if name in chosen else "" for slot, name in read(setting).items()}
     if not by_user.get(DEV) or dev not in ("", by_user[DEV]):
         by_user = {}  # the user spoke of other metrics
     dev = dev or by_user.get(DEV) or next(iter(roles.judges(chosen)), "")

@@ -70,15 +70,17 @@ class ContourInfo:
     surface: Surface | None
 
     @property
-    def told(self) -> list[int]:
+    def with_result(self) -> list[int]:
         """The positions of the trials that have a result."""
-        return [place for place, trial in enumerate(self.trials) if trial.told]
+        return [place for place, trial in enumerate(self.trials) if trial.has_result]
 
     @property
     def scale(self) -> Scale:
         """What the colours stand for."""
         direction = MAXIMIZE if self.maximize else MINIMIZE
-        shown = [self.trials[place].mean for place in self.told] if self.cells is None else self.cells.means.ravel()
+        shown = (
+            [self.trials[place].mean for place in self.with_result] if self.cells is None else self.cells.means.ravel()
+        )
         return scale([float(value) for value in shown], direction)
 
     @property
@@ -89,7 +91,7 @@ class ContourInfo:
     @property
     def beyond(self) -> str:
         """What the palest colour stands for where some are worse than the scale: plain text, or nothing."""
-        means = [self.trials[place].mean for place in self.told]
+        means = [self.trials[place].mean for place in self.with_result]
         worst = self.scale.low if self.maximize else self.scale.high
         if all(self.scale.holds(value) for value in means):
             return ""
@@ -127,7 +129,7 @@ def _cells(x: Column, y: Column, trials: Sequence[TrialResult]) -> Cells | None:
     shape = (len(rows[0]), len(columns[0]))
     sums, counts, diverged = np.zeros(shape), np.zeros(shape, dtype=int), np.zeros(shape, dtype=int)
     for place, trial in zip(zip(rows[1], columns[1], strict=True), trials, strict=True):
-        if trial.told:
+        if trial.has_result:
             sums[place] += trial.mean
             counts[place] += 1
         diverged[place] += trial.outcome == Outcome.DIVERGED
@@ -136,7 +138,7 @@ def _cells(x: Column, y: Column, trials: Sequence[TrialResult]) -> Cells | None:
 
 
 def _surface(x: Column, y: Column, trials: Sequence[TrialResult], log: bool) -> Surface | None:
-    finished = [place for place, trial in enumerate(trials) if trial.told]
+    finished = [place for place, trial in enumerate(trials) if trial.has_result]
     if x.words or y.words or len(finished) < 3:
         return None
     from scipy.interpolate import LinearNDInterpolator
@@ -181,7 +183,7 @@ def contour_info(trials: Sequence[TrialResult], x: str, y: str, metric: str, dir
     complete = [trial for trial in trials if has(trial, x) and has(trial, y)]
     horizontal, vertical = (column(key, [trial.params[key] for trial in complete]) for key in (x, y))
     cells = _cells(horizontal, vertical, complete) if complete else None
-    log = log_range([trial.mean for trial in complete if trial.told])
+    log = log_range([trial.mean for trial in complete if trial.has_result])
     surface = None if cells is not None else _surface(horizontal, vertical, complete, log)
     return ContourInfo(horizontal, vertical, complete, metric, direction == MAXIMIZE, cells, surface)
 
@@ -261,7 +263,7 @@ def _draw_cells(figure: go.Figure, info: ContourInfo, cells: Cells, dark: bool) 
 
 
 def _draw_points(figure: go.Figure, info: ContourInfo, dark: bool) -> None:
-    finished = info.told
+    finished = info.with_result
     heights = np.array([info.trials[place].mean for place in finished])
     look = _colours(info, dark)
     shade = np.log10(heights) if info.log else heights

@@ -51,7 +51,7 @@ class TrialResult:
         return float(np.mean(self.values)) if self.values else math.nan
 
     @property
-    def told(self) -> bool:
+    def has_result(self) -> bool:
         """Whether it has a result that can be the best."""
         return self.outcome == Outcome.OK
 
@@ -68,7 +68,7 @@ class TrialResult:
             return f"pruned{at}" + (f" at {number(self.seen)}" if math.isfinite(self.seen) else "")
         seeds = f" (mean of {len(self.values)})" if len(self.values) > 1 else ""
         result = f"{number(self.mean)}{seeds}" if self.values else ""
-        return ", ".join(filter(None, [result, "" if self.told else self.outcome]))
+        return ", ".join(filter(None, [result, "" if self.has_result else self.outcome]))
 
 
 def _outcome(outcomes: Sequence[str], finite: int, ok: int) -> str:
@@ -155,7 +155,7 @@ class HistoryInfo:
     @property
     def winner(self) -> TrialResult | None:
         """The trial with the best result; the first of equals."""
-        finished = [trial for trial in self.trials if trial.told]
+        finished = [trial for trial in self.trials if trial.has_result]
         if not finished:
             return None
         return (max if self.direction == MAXIMIZE else min)(finished, key=lambda trial: trial.mean)
@@ -163,12 +163,12 @@ class HistoryInfo:
     @property
     def sentence(self) -> str:
         """When the best was found, and what else became of the trials: plain text."""
-        finished = sum(trial.told for trial in self.trials)
+        finished = sum(trial.has_result for trial in self.trials)
         if self.winner is None:
             return "No trial has a result yet."
         last = max(trial.number for trial in self.trials)
         words = [f"The best of {finished} trials is number {self.winner.number} of 0 to {last}: {self.winner.label}"]
-        values = [value for trial in self.trials if trial.told for value in trial.values]
+        values = [value for trial in self.trials if trial.has_result for value in trial.values]
         if finished > 1 and max(values) - min(values) <= resolution(values):
             words = [f"All results are the same: {self.metric} {number(self.winner.mean)} in each of {finished} trials"]
         for outcome in (Outcome.PRUNED, Outcome.DIVERGED):
@@ -187,7 +187,7 @@ def history_info(trials: Sequence[TrialResult], metric: str, direction: str) -> 
         direction: "minimize" or "maximize".
     """
     better = np.fmax if direction == MAXIMIZE else np.fmin
-    finished = [trial for trial in trials if trial.told]
+    finished = [trial for trial in trials if trial.has_result]
     best = better.accumulate([trial.mean for trial in finished]).tolist() if finished else []
     numbers = [trial.number for trial in finished]
     return HistoryInfo(list(trials), metric, direction, list(zip(numbers, best, strict=True)))
@@ -259,7 +259,7 @@ def off_scale(
 
 def heights_of(trials: Sequence[TrialResult]) -> list[float]:
     """What a scale must consider: every seed of the trials that have a result, and pruned ones as they were judged."""
-    values = [value for trial in trials if trial.told for value in trial.values]
+    values = [value for trial in trials if trial.has_result for value in trial.values]
     return values + [trial.seen for trial in trials if trial.outcome == Outcome.PRUNED and math.isfinite(trial.seen)]
 
 
@@ -286,7 +286,7 @@ def plot_history(info: HistoryInfo, *, dark: bool = False, height: int = 340) ->
 
     figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)
     vertical = scale(heights_of(info.trials), info.direction)
-    finished = [trial for trial in info.trials if trial.told and vertical.holds(trial.mean)]
+    finished = [trial for trial in info.trials if trial.has_result and vertical.holds(trial.mean)]
     xs, ys = spread(finished, [trial.number for trial in finished])
     if xs:
         seed_line(figure, xs, ys, faint, width=1.4, opacity=0.55, hoverinfo="skip")

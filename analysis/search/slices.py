@@ -73,7 +73,7 @@ def slice_info(trials: Sequence[TrialResult], key: str, metric: str, direction: 
         direction: "minimize" or "maximize".
     """
     present = [trial for trial in trials if _present(trial.params.get(key))]
-    finished = [place for place, trial in enumerate(present) if trial.told]
+    finished = [place for place, trial in enumerate(present) if trial.has_result]
     better = max if direction == MAXIMIZE else min
     best = better(finished, key=lambda place: present[place].mean) if finished else None
     values = column(key, [trial.params[key] for trial in present])
@@ -101,7 +101,7 @@ def plot_slice(info: SliceInfo, *, dark: bool = False, height: int = 250) -> go.
     figure, accent, faint = go.Figure(), theme.palette(dark)[0], theme.grey(dark)
     x = apart(info.values)
     shown = [place for place, trial in enumerate(info.trials) if info.scale.holds(trial.height)]
-    finished = [place for place in shown if info.trials[place].told]
+    finished = [place for place in shown if info.trials[place].has_result]
     xs, ys = spread([info.trials[place] for place in finished], x[finished].tolist())
     if xs:
         seed_line(figure, xs, ys, faint, width=1.2, opacity=0.6, hoverinfo="skip")

@@ -187,7 +187,7 @@ def _notes(info: TrajectoriesInfo, rates: str) -> list[str]:
         words = [f"Learning rate and β by theory where it knows them; for the others the best of {tried}."]
     edge = [
         way.label
-        for way in info.ways
+        for way in info.trajectories
         if float(way.entry.rule.lr) in (RATES[0], RATES[-1]) and (rates == EACH or way.entry.method not in LINEAR)
     ]
     if edge:
@@ -231,7 +231,9 @@ def surface() -> None:
             " where one that diverged leaves the window.", settings,
         )  # fmt: skip
     with right_side:
-        dotted = " Dotted: the bound that theory gives beforehand." if any(way.theory for way in info.ways) else ""
+        dotted = (
+            " Dotted: the bound that theory gives beforehand." if any(way.theory for way in info.trajectories) else ""
+        )
         _figure(
             "surface-distances", lambda dark: plot_distances(info, dark=dark), numbers,
             "The distance to the nearest minimum after each step",
@@ -301,13 +303,13 @@ def momentum() -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         _figure(
-            "momentum-ways", lambda dark: plot_surface(info.ways, dark=dark), info.frame(),
+            "momentum-ways", lambda dark: plot_surface(info.trajectories, dark=dark), info.frame(),
             "The paths of momentum in both conventions",
             f"The broad line is v = βv + g; the average at lr/(1−β) lies on it (largest gap {info.gap:.1g}).", settings,
         )  # fmt: skip
     with right:
         _figure(
-            "momentum-distances", lambda dark: plot_distances(info.ways, dark=dark), info.frame(),
+            "momentum-distances", lambda dark: plot_distances(info.trajectories, dark=dark), info.frame(),
             "The distance to the minimum after each step",
             "The broad line and the one on it are the same momentum. Dotted: the bound that theory gives beforehand.",
             settings,

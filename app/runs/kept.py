@@ -22,22 +22,24 @@ _HIDDEN: Final = (schema.EVENT, schema.COMMAND)
 _PREFIXES: Final = ("params.", "metrics.", "tags.", NAN)
 
 
-def _nans(found: Records, runs: pd.Series[Any]) -> dict[str, Any]:
-    lost = found.metrics[found.metrics["value"].isna()]
+def _nans(records: Records, runs: pd.Series[Any]) -> dict[str, Any]:
+    lost = records.metrics[records.metrics["value"].isna()]
     return {f"{NAN}metrics.{key}": runs.isin(rows["run_id"]).to_numpy() for key, rows in lost.groupby("key")}
 
 
-def logged(found: Records) -> pd.DataFrame:
-    """One row a run: its columns, when it was last heard of, `params.X`, `metrics.X`, `tags.X`, `nan:metrics.X`."""
-    found = found._replace(tags=found.tags[~found.tags["key"].str.startswith(_HIDDEN)])
-    frame = wide(found)
-    latest = found.metrics.groupby("run_id")["time"].max() if len(found.metrics) else pd.Series(dtype="float64")
+def logged(records: Records) -> pd.DataFrame:
+    """One row per run: its columns, when it was last heard of, `params.X`, `metrics.X`, `tags.X`, `nan:metrics.X`."""
+    records = records._replace(tags=records.tags[~records.tags["key"].str.startswith(_HIDDEN)])
+    frame = wide(records)
+    latest = records.metrics.groupby("run_id")["time"].max() if len(records.metrics) else pd.Series(dtype="float64")
     heard = frame["run_id"].map(latest).to_numpy(dtype="float64", na_value=np.nan)
-    return pd.concat([frame, pd.DataFrame({HEARD: heard, **_nans(found, frame["run_id"])}, index=frame.index)], axis=1)
+    return pd.concat(
+        [frame, pd.DataFrame({HEARD: heard, **_nans(records, frame["run_id"])}, index=frame.index)], axis=1
+    )
 
 
 def _missing(values: pd.Series[Any], rows: int) -> pd.Series[Any]:
-    """What a column holds where nothing was logged."""
+    """What a column of this type holds where nothing was logged."""
     if values.dtype == bool:
         return pd.Series(np.zeros(rows, dtype=bool))
     return pd.Series(pd.array([np.nan] * rows, dtype=values.dtype))
@@ -51,14 +53,14 @@ def _place(column: str) -> tuple[int, str]:
 
 def joined(old: pd.DataFrame, new: pd.DataFrame, runs: pd.Series[Any]) -> pd.DataFrame:
     """The rows of these runs, in their order: those that were read again, and else those that are known."""
-    kept = old[~old["run_id"].isin(new["run_id"])]
-    ids = pd.Index(pd.concat([kept["run_id"], new["run_id"]]))
+    unchanged = old[~old["run_id"].isin(new["run_id"])]
+    ids = pd.Index(pd.concat([unchanged["run_id"], new["run_id"]]))
     order = ids.get_indexer(pd.Index(runs))
     order = order[order >= 0]
     columns: dict[str, Any] = {}
     for column in sorted(dict.fromkeys([*map(str, old), *map(str, new)]), key=_place):
         some = old[column] if column in old else new[column]
-        parts = [part[column] if column in part else _missing(some, len(part)) for part in (kept, new)]
+        parts = [part[column] if column in part else _missing(some, len(part)) for part in (unchanged, new)]
         columns[column] = pd.concat(parts, ignore_index=True).array.take(order)
     return without_empty(pd.DataFrame(columns))
 
@@ -100,11 +102,11 @@ class KeptRuns:
         """
         with self._lock:
             # The look comes first: what is written while the rest is read is seen by the next one.
-            look, runs, again = reader.changes(self.selection, self._look)
-            if self._frame is None or again is None:
+            look, runs, changed = reader.changes(self.selection, self._look)
+            if self._frame is None or changed is None:
                 self._frame = logged(reader.records(self.selection))
-            elif again or len(runs) != len(self._frame):
-                found = reader.records(Selection.of(run_ids=sorted(again), deleted=True))
-                self._frame = joined(self._frame, logged(found), runs["run_id"])
+            elif changed or len(runs) != len(self._frame):
+                records = reader.records(Selection.of(run_ids=sorted(changed), deleted=True))
+                self._frame = joined(self._frame, logged(records), runs["run_id"])
             self._look = look
             return self._frame

@@ -54,7 +54,9 @@ class Metrics:
         )
 
     def slots(self, dev: str, setting: str | None = None) -> Slots:
-        return metric_slots.slots_of(self.roles, self.last, said=self.setting if setting is None else setting, dev=dev)
+        return metric_slots.slots_of(
+            self.roles, self.last, setting=self.setting if setting is None else setting, dev=dev
+        )
 
     @property
     def judges(self) -> list[str]:

@@ -156,7 +156,7 @@ def contour(search: Search) -> None:
         _empty("Choose two different keys.")
         return
     info = contour_info(search.trials, x, y, search.row["metric"], search.row["direction"])
-    if not info.told:
+    if not info.with_result:
         _empty("No trial with both keys has a result yet.")
         return
     _chart(plot_contour(info, dark=ui.dark()), "contour", f"{info.metric} over {x} and {y}")

@@ -26,7 +26,7 @@ from sweeps.catalogue import user_files as modules
 from sweeps.catalogue.entries import Entry
 from sweeps.fields import show
 from sweeps.settings import DATA, MODULES, SETTINGS, settings
-from sweeps.state_folder import StateFolderError, own_folder
+from sweeps.state_folder import StateFolderError, private_folder
 
 PATIENCE: Final = 120.0
 """Seconds that the reading process gets from one module to the next; the first one waits for torch's import too."""
@@ -100,7 +100,7 @@ def _known() -> bool:
     if not pending():
         return True
     try:
-        return (own_folder("modules") / f"{_key(modules.find(named)[0])}.json").exists()
+        return (private_folder("modules") / f"{_key(modules.find(named)[0])}.json").exists()
     except (OSError, StateFolderError):
         return True
 
@@ -138,7 +138,7 @@ def problems() -> tuple[str, ...]:
 def _read(named: tuple[Path, ...]) -> UserModels:
     sources, missing = modules.find(named)
     try:
-        folder = own_folder("modules")
+        folder = private_folder("modules")
         file = folder / f"{_key(sources)}.json"
         if not file.exists():
             _keep(file, _read_all(sources, folder))

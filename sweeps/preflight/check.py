@@ -131,7 +131,7 @@ class Checker:
         with self._alone():
             return _problems(plan, self._build(plan, lambda: True))
 
-    def known(self, spec: Spec) -> float | None:
+    def known_seconds(self, spec: Spec) -> float | None:
         """Seconds that a sweep will take: from a check's answer, or from earlier timings; None without them."""
         check = self._checks.get(to_yaml(spec))
         if check and check.answer and check.answer["seconds"] is not None:

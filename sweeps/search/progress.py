@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sweeps.search.samplers import Told
+from sweeps.search.samplers import TrialRecord
 from sweeps.search.trials import CONFIRM_SEEDS, Trial, confirm_runs, enumerate_trials, trial_of
 from sweeps.spec import ADAPTIVE, Spec
 from tracking import schema
@@ -215,9 +215,9 @@ class Progress:
         self.slots = {place: slot for place, slot in self.slots.items() if not slot.confirms or slot.key}
         self._plan()
 
-    def told(self) -> list[Told]:
+    def records(self) -> list[TrialRecord]:
         """What the sampler may know about every trial so far."""
-        return [self._told(trial) for trial in self.trials.values()]
+        return [self._record(trial) for trial in self.trials.values()]
 
     def results(self, number: int) -> tuple[list[float], int]:
         """(finite objectives of the search, how many of its runs diverged) of a trial, in the order of the seeds."""
@@ -304,20 +304,20 @@ class Progress:
             and self.slots[slot.trial.number, 0].outcome is not None
         )
 
-    def _told(self, trial: Trial) -> Told:
+    def _record(self, trial: Trial) -> TrialRecord:
         slots = [self.slots[trial.number, seed] for seed in range(self.spec.seeds)]
         first = slots[0]
         if first.outcome is Outcome.PRUNED and first.pruned_at is not None:
             value = first.curve.get(first.pruned_at)
-            return Told(trial.number, trial.params, Outcome.PRUNED, value, first.pruned_at)
+            return TrialRecord(trial.number, trial.params, Outcome.PRUNED, value, first.pruned_at)
         if any(slot.outcome is None and not self._spared(slot) for slot in slots):
-            return Told(trial.number, trial.params)
+            return TrialRecord(trial.number, trial.params)
         finite, diverged = self.results(trial.number)
         if diverged:
-            return Told(trial.number, trial.params, Outcome.DIVERGED)
+            return TrialRecord(trial.number, trial.params, Outcome.DIVERGED)
         if not finite:
-            return Told(trial.number, trial.params, Outcome.CRASHED)
-        return Told(trial.number, trial.params, Outcome.OK, sum(finite) / len(finite))
+            return TrialRecord(trial.number, trial.params, Outcome.CRASHED)
+        return TrialRecord(trial.number, trial.params, Outcome.OK, sum(finite) / len(finite))
 
 
 def winners(progress: Progress) -> list[int]:
@@ -330,11 +330,11 @@ def winners(progress: Progress) -> list[int]:
     assert spec.confirm is not None
     sign = 1 if spec.objective.direction == schema.MINIMIZE else -1
     ranked = []
-    for told in progress.told():
-        finite, diverged = progress.results(told.number)
-        if finite and told.outcome is not Outcome.PRUNED:
+    for record in progress.records():
+        finite, diverged = progress.results(record.number)
+        if finite and record.outcome is not Outcome.PRUNED:
             share = diverged / (diverged + len(finite))
-            ranked.append((share, sign * sum(finite) / len(finite), told.number))
+            ranked.append((share, sign * sum(finite) / len(finite), record.number))
     by_value: dict[str, list[int]] = {}
     for _, _, number in sorted(ranked):
         value = progress.trials[number].params.get(spec.confirm.per) if spec.confirm.per else None

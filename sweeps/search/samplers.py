@@ -28,7 +28,7 @@ ATTEMPTS: Final = 10
 
 
 @dataclass(frozen=True)
-class Told:
+class TrialRecord:
     """What is known of a trial."""
 
     number: int
@@ -41,15 +41,15 @@ class Told:
     """Where a pruned trial was judged."""
 
 
-def propose(spec: Spec, number: int, told: Sequence[Told]) -> dict[str, Any]:
+def propose(spec: Spec, number: int, records: Sequence[TrialRecord]) -> dict[str, Any]:
     """The searched keys of trial `number` and their values, none that were tried before if there are others.
 
     Args:
         spec: A sweep whose sampler learns.
         number: The number of the trial.
-        told: All other trials, in any order.
+        records: All other trials, in any order.
     """
-    trials = sorted(told, key=lambda trial: trial.number)
+    trials = sorted(records, key=lambda trial: trial.number)
     tried = {canonical(dict(trial.params)) for trial in trials}
     for attempt in range(ATTEMPTS):
         params = _ask(spec, _seed(spec.seed, number, attempt), trials)
@@ -62,7 +62,7 @@ def _seed(*parts: int) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4])
 
 
-def _ask(spec: Spec, seed: int, told: Sequence[Told]) -> dict[str, Any]:
+def _ask(spec: Spec, seed: int, records: Sequence[TrialRecord]) -> dict[str, Any]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -74,7 +74,7 @@ def _ask(spec: Spec, seed: int, told: Sequence[Told]) -> dict[str, Any]:
         else:
             sampler = optuna.samplers.GPSampler(seed=seed)
         study = optuna.create_study(sampler=sampler, direction=spec.objective.direction)
-        study.add_trials([_frozen(spec, record) for record in told])
+        study.add_trials([_frozen(spec, record) for record in records])
         trial = study.ask()
         names = {section: _suggest(trial, spec, f"{section}.name", spec.names(section)[0]) for section in NAMED}
         return {key: names.get(key.removesuffix(".name")) or _suggest(trial, spec, key) for key in spec.axes(names)}
@@ -115,7 +115,7 @@ def _distribution(axis: Axis) -> CategoricalDistribution | FloatDistribution | I
     return FloatDistribution(axis.low, axis.high, log=axis.log)
 
 
-def _frozen(spec: Spec, record: Told) -> optuna.trial.FrozenTrial:
+def _frozen(spec: Spec, record: TrialRecord) -> optuna.trial.FrozenTrial:
     """A trial as Optuna knows it."""
     from optuna.trial import TrialState, create_trial
 

@@ -237,7 +237,7 @@ class ActiveSweep:
         number = self.progress.next_number
         if number is not None:
             if not self._choice.busy:
-                self._choice.begin(self.spec, number, self.progress.told())
+                self._choice.begin(self.spec, number, self.progress.records())
         elif self.spec.confirm and self.progress.winners is None and self.progress.search_done:
             self._confirm(self.spec.confirm.seeds)
 

@@ -13,9 +13,9 @@ from typing import Any
 from sweeps.search import count, enumerate_trials, trials_to_json
 from sweeps.service.active_sweep import ActiveSweep
 from sweeps.service.events import add_event, now_ms
-from sweeps.service.stored import Refused, Stored
+from sweeps.service.stored import Refused, StoredSweeps
 from sweeps.spec import to_yaml
-from sweeps.spec.changes import CHANGING, said
+from sweeps.spec.changes import CHANGING, change_sentence
 from tracking import schema
 from tracking.schema import COMMANDS, Outcome, State
 from tracking.writer import Writer
@@ -38,7 +38,7 @@ class Commands:
         active: the sweep being trained, if any
     """
 
-    def __init__(self, stored: Stored, writer: Writer, active: Callable[[], ActiveSweep | None]) -> None:
+    def __init__(self, stored: StoredSweeps, writer: Writer, active: Callable[[], ActiveSweep | None]) -> None:
         self._stored = stored
         self._writer = writer
         self._active = active
@@ -155,7 +155,7 @@ class Commands:
             trials = self._stored.trials(sweep)  # kept as they are: the defaults of fields may have changed since
         except (ValueError, OSError) as error:
             raise Refused(str(error)) from error
-        text = said(spec, changed)
+        text = change_sentence(spec, changed)
         # The trials first: a service that is killed before the spec is stored finds more trials than that, never fewer.
         trials += enumerate_trials(changed)[len(trials) :]
         self._writer.log_text(sweep, trials_to_json(trials), schema.TRIALS_FILE)

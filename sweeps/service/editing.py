@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.service.calls import Reply, refusal
 from sweeps.service.resume_files import ResumeFiles
-from sweeps.service.stored import Refused, Stored
+from sweeps.service.stored import Refused, StoredSweeps
 from tracking import schema
 from tracking.writer import Writer, set_experiment_tags
 
@@ -84,7 +84,7 @@ class Edits:
     def __init__(
         self,
         uri: str,
-        stored: Stored,
+        stored: StoredSweeps,
         writer: Writer,
         resume_files: ResumeFiles,
         active: Callable[[], ActiveSweep | None],

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sweeps.search.progress import MAX_ATTEMPTS
 from sweeps.service.calls import Reply, refusal
-from sweeps.service.stored import Refused, Stored
+from sweeps.service.stored import Refused, StoredSweeps
 from sweeps.workers import LANDSCAPE, Job, LocalWorkers, Message
 from tracking import schema
 from tracking.schema import Outcome
@@ -70,7 +70,7 @@ class LandscapeQueue:
 
     def __init__(
         self,
-        stored: Stored,
+        stored: StoredSweeps,
         writer: Writer,
         workers: LocalWorkers,
         in_loop: Callable[[Callable[[], None]], Reply],

@@ -37,7 +37,7 @@ from sweeps.service.lease import PROBLEM_FILE, Hold
 from sweeps.service.mlflow_ui import MlflowUI
 from sweeps.service.recovery import Recovery
 from sweeps.service.resume_files import ResumeFiles
-from sweeps.service.stored import Stored
+from sweeps.service.stored import StoredSweeps
 from sweeps.service.sweep_lease import SweepLease
 from sweeps.settings import settings
 from sweeps.spec import parse
@@ -76,7 +76,7 @@ class Service:
         self._workers = LocalWorkers(self._scratch, self._calls.wake)
         self._workers.grow(WARM_WORKERS)  # before the first sweep asks for one
         ensure_store(uri)
-        self._stored = Stored(open_reader(uri))
+        self._stored = StoredSweeps(open_reader(uri))
         self._writer = Writer(uri, self._on_created, self._on_refused)
         self._commands = Commands(self._stored, self._writer, lambda: self._active)
         self._lease = SweepLease(uri, hold.token, self._writer)
@@ -191,7 +191,7 @@ class Service:
         if action == "launch":
             spec = parse(str(request["spec"]), accepted_with=request.get("modules"))
             self._checker.refuse_broken(spec)
-            sweep = store_sweep(self.uri, spec, self._checker.known(spec))
+            sweep = store_sweep(self.uri, spec, self._checker.known_seconds(spec))
             self._calls.call(self._poll)
             return {"sweep": sweep}
         if action == "check":

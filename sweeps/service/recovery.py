@@ -7,7 +7,7 @@ import logging
 from sweeps.service.commands import UNDER_WAY, Commands
 from sweeps.service.events import now_ms
 from sweeps.service.resume_files import ResumeFiles
-from sweeps.service.stored import Stored
+from sweeps.service.stored import StoredSweeps
 from sweeps.service.sweep_lease import SweepLease
 from tracking import schema
 from tracking.schema import Outcome, State
@@ -24,7 +24,7 @@ class Recovery:
     """
 
     def __init__(
-        self, stored: Stored, writer: Writer, commands: Commands, resume_files: ResumeFiles, lease: SweepLease
+        self, stored: StoredSweeps, writer: Writer, commands: Commands, resume_files: ResumeFiles, lease: SweepLease
     ) -> None:
         self._stored = stored
         self._writer = writer

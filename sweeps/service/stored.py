@@ -55,7 +55,7 @@ class StoredSweep:
     """(run id, the run id that supersedes it) for runs that the store does not call superseded yet."""
 
 
-class Stored:
+class StoredSweeps:
     """The sweeps of one store.
 
     Args:

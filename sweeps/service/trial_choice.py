@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sweeps.search.samplers import Told, propose
+from sweeps.search.samplers import TrialRecord, propose
 from sweeps.spec import Spec
 
 Choice = dict[str, Any] | Exception
@@ -31,7 +31,7 @@ class TrialChoice:
         """Whether a trial is being chosen, or has been chosen and not taken yet."""
         return self._busy
 
-    def begin(self, spec: Spec, number: int, trials: Sequence[Told]) -> None:
+    def begin(self, spec: Spec, number: int, trials: Sequence[TrialRecord]) -> None:
         """Have a trial chosen; only while none is.
 
         Args:
@@ -50,7 +50,7 @@ class TrialChoice:
         self._busy = False
         return self._chosen.get()
 
-    def _choose(self, spec: Spec, number: int, trials: Sequence[Told]) -> None:
+    def _choose(self, spec: Spec, number: int, trials: Sequence[TrialRecord]) -> None:
         try:
             choice: Choice = propose(spec, number, trials)
         except Exception as error:

@@ -54,7 +54,7 @@ CHANGING: Final[dict[str, Callable[[Spec, Mapping[str, Any]], Spec]]] = {"extend
 """The commands that change what a sweep is."""
 
 
-def said(before: Spec, after: Spec) -> str:
+def change_sentence(before: Spec, after: Spec) -> str:
     """The sentence about a change that the events of the sweep get."""
     words = [
         f"{name} {getattr(before, name)} → {getattr(after, name)}"
@@ -76,4 +76,4 @@ def _updated(spec: Spec, values: Mapping[str, Any]) -> Spec:
     return parse(to_yaml(replace(spec, **values)))
 
 
-__all__ = ["CHANGING", "SpecError", "changed", "extended", "said"]
+__all__ = ["CHANGING", "SpecError", "change_sentence", "changed", "extended"]

@@ -90,7 +90,7 @@ class ReplicateRecorder:
             "targets": targets.cpu().numpy().astype(np.float32 if regression else np.int32),
         }
         if regression and math.prod(inputs.shape[1:]) == 1:
-            arrays["inputs"] = data.parts.scaling.undone(inputs).flatten().cpu().numpy()
+            arrays["inputs"] = data.parts.scaling.restored(inputs).flatten().cpu().numpy()
         if isinstance(data, NoisyCurve):
             arrays["truth"] = data.truth[:REPLICATE_LIMIT].astype(np.float32)
             arrays["noise"] = np.array(data.target_variance)
@@ -104,13 +104,13 @@ def regions(trainer: pl.Trainer, module: Module, data: DataModule) -> dict[str, 
     parts = data.parts
     x, y = data.axes(GRID, MARGIN)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # row by row, along x first
-    inputs = parts.scaling.done(torch.tensor(grid, dtype=torch.float32, device=parts.test.inputs.device))
+    inputs = parts.scaling.standardised(torch.tensor(grid, dtype=torch.float32, device=parts.test.inputs.device))
     points, labels = parts.train[slice(POINTS_LIMIT)]
     return {
         "x": x,
         "y": y,
         "probabilities": predict(trainer, module, inputs).reshape(GRID, GRID, -1).astype(np.float16),
-        "points": parts.scaling.undone(points).cpu().numpy(),
+        "points": parts.scaling.restored(points).cpu().numpy(),
         "labels": labels.cpu().numpy().astype(np.int32),
         "classes": np.array(data.class_names),
     }

@@ -228,7 +228,7 @@ def test_one_edit_reads_one_run_again(stored: Store, uri: str, kind: str) -> Non
     assert again == ({changed} if kind != "delete" else set()) and len(runs) == (4 if kind == "delete" else 5)
     if kind == "delete":
         stored.writer.restore_run(changed)
-        assert reader.changes(Selection(), look).again == {changed}
+        assert reader.changes(Selection(), look).changed == {changed}
 
 
 def test_a_store_that_was_written_anew_is_read_anew(stored: Store, uri: str) -> None:
@@ -239,7 +239,7 @@ def test_a_store_that_was_written_anew_is_read_anew(stored: Store, uri: str) -> 
     reader = open_reader(uri)
     look = reader.changes(Selection(), None).look
     stored.gone(stored.runs[-1])
-    assert reader.changes(Selection(), look).again is None, "the highest row is not what it was"
+    assert reader.changes(Selection(), look).changed is None, "the highest row is not what it was"
 
 
 def test_all_experiments_are_told_apart(stored: Store, uri: str) -> None:

@@ -16,7 +16,7 @@ START = (-1.8, 1.0)
 @pytest.mark.parametrize("condition", [5, 100])
 def test_at_lr_over_one_minus_beta_the_paths_are_one(beta: float, condition: float) -> None:
     info = momentum_info(bowl(condition), START, lr=0.1, beta=beta, steps=200)
-    right, same, small, large = info.ways.ways
+    right, same, small, large = info.trajectories.trajectories
     assert info.gap < 1e-12 and same.points == pytest.approx(right.points, abs=1e-12)
     assert float(same.entry.rule.lr) == pytest.approx(0.1 / (1 - beta)) == 0.1 * info.factor
     if beta:
@@ -29,7 +29,7 @@ def test_at_lr_over_one_minus_beta_the_paths_are_one(beta: float, condition: flo
 
 def test_the_sentence_tells_what_forgetting_does() -> None:
     info = momentum_info(bowl(100), START, lr=0.1, beta=0.9, steps=300)
-    right, _, small, large = info.ways.ways
+    right, _, small, large = info.trajectories.trajectories
     assert large.diverged and small.arrived is None and right.arrived
     assert "10 times as large" in info.sentence and f"within 1% after {right.arrived} steps" in info.sentence
     assert "10 times too large (it diverges after " in info.sentence and "left after 300 steps" in info.sentence
@@ -42,12 +42,12 @@ def test_the_sentence_tells_what_forgetting_does() -> None:
 
 def test_the_right_path_is_a_band_beneath_the_same_path_of_the_other() -> None:
     info = momentum_info(bowl(100), START, lr=0.1, beta=0.9, steps=100)
-    for figure in (plot_surface(info.ways), plot_distances(info.ways, dark=True)):
+    for figure in (plot_surface(info.trajectories), plot_distances(info.trajectories, dark=True)):
         named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
         assert len({trace.line.color for trace in named}) == 4
         assert named[0].line.width > 3 * named[1].line.width
         assert np.array(named[0].y, dtype=float) == pytest.approx(np.array(named[1].y, dtype=float), nan_ok=True)
-    assert set(info.frame()["method"]) == {way.label for way in info.ways.ways}
+    assert set(info.frame()["method"]) == {way.label for way in info.trajectories.trajectories}
 
 
 def test_a_beta_of_one_is_refused() -> None:

@@ -36,7 +36,7 @@ def down(lr: float, *methods: str, start: tuple[float, float] = (-1.8, 1.0), ste
 
 
 def test_gradient_descent_takes_the_steps_of_the_closed_form() -> None:
-    (way,) = down(0.1, "sgd", start=FLAT).ways
+    (way,) = down(0.1, "sgd", start=FLAT).trajectories
     expected = math.ceil(math.log(0.01) / math.log(0.99))
     assert way.arrived == expected == 459 and way.close is None
     assert way.distances == pytest.approx(0.99 ** np.arange(501))
@@ -51,7 +51,7 @@ def test_gradient_descent_takes_the_steps_of_the_closed_form() -> None:
 
 def test_every_distance_stays_below_what_theory_foretells() -> None:
     for lr in (0.02, 0.1, 0.19, 0.3):
-        for way in down(lr).ways:
+        for way in down(lr).trajectories:
             assert (way.bound is None) == (way.entry.method in ("rmsprop", "adam"))
             if way.bound is not None:
                 assert (way.distances <= way.bound * (1 + 1e-9) + 1e-12).all()
@@ -67,7 +67,7 @@ def test_settled_counts_to_the_last_return() -> None:
 def test_one_optimizer_under_two_names_is_a_tie() -> None:
     twice = [replace(entries(0.1, "momentum")[0], label=name) for name in ("one", "other")]
     info = trajectories_info(bowl(100), (-1.8, 1.0), twice, 300)
-    one, other = info.ways
+    one, other = info.trajectories
     assert (one.points == other.points).all() and one.arrived == other.arrived
     assert info.sentence.startswith("One and other are the first to stay within 1% of the starting distance")
     assert f"both after {one.arrived} steps" in info.sentence and "then" not in info.sentence
@@ -75,7 +75,7 @@ def test_one_optimizer_under_two_names_is_a_tie() -> None:
 
 def test_what_diverges_is_drawn_to_the_edge_counted_and_said() -> None:
     info = down(0.25, "sgd", "momentum")
-    lost, there = info.ways
+    lost, there = info.trajectories
     assert lost.diverged and lost.arrived is None and not there.diverged
     assert np.isfinite(lost.points).all() and np.isfinite(lost.distances).all() and len(lost.points) < 40
     assert info.order[-1] is lost and info.sentence.endswith("gradient descent diverged.")
@@ -112,7 +112,9 @@ def test_the_searched_rate_is_the_best_of_all(surface, method: str) -> None:  # 
     chosen = best_rate(surface, method, own, surface.start, steps)
 
     def score(lr: float) -> tuple[float, float]:
-        (way,) = trajectories_info(surface, surface.start, [Entry(method, "", own.rule(method, lr))], steps).ways
+        (way,) = trajectories_info(
+            surface, surface.start, [Entry(method, "", own.rule(method, lr))], steps
+        ).trajectories
         end = math.inf if way.diverged else float(way.distances[-1])
         return (math.inf if way.arrived is None else way.arrived), end
 
@@ -124,7 +126,7 @@ def test_the_searched_rate_is_the_best_of_all(surface, method: str) -> None:  # 
 
 def test_different_minima_are_told_apart() -> None:
     info = trajectories_info(himmelblau(), (0.0, -0.5), entries(0.01, "sgd", "momentum"), 300)
-    assert info.ways[0].minimum == pytest.approx((3, 2))
+    assert info.trajectories[0].minimum == pytest.approx((3, 2))
     assert info.ends.startswith("They end in 2 different minima: gradient descent at (3, 2)")
     assert trajectories_info(himmelblau(), (0.0, -0.5), entries(0.01, "sgd"), 300).ends == ""
 
@@ -135,8 +137,8 @@ def test_gradient_descent_and_momentum_do_not_notice_a_turned_bowl_and_adam_does
     start = np.array([-1.2, 0.5])
     turned = tuple((turn @ start).tolist())
     for name in METHODS:
-        straight = trajectories_info(bowl(100), tuple(start.tolist()), entries(0.1, name), 60).ways[0]
-        other = trajectories_info(bowl(100, 30), turned, entries(0.1, name), 60).ways[0]
+        straight = trajectories_info(bowl(100), tuple(start.tolist()), entries(0.1, name), 60).trajectories[0]
+        other = trajectories_info(bowl(100, 30), turned, entries(0.1, name), 60).trajectories[0]
         same = np.allclose(straight.distances, other.distances, rtol=1e-6, atol=1e-9)
         assert same == (name in ("sgd", "momentum", "nesterov")), name
 

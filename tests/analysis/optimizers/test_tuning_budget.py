@@ -54,7 +54,7 @@ def test_a_trial_with_a_diverged_seed_failed_and_all_may(method_runs: Any) -> No
     assert (line.trials, line.failed) == (4, 2)
     assert [line.at(k).n for k in (1, 2, 3, 4)] == [0, 0, 2, 2]
     assert line.at(3).mean == pytest.approx(expected_best([1.5, 4.5], 3, diverged=2))
-    assert [line.lost(k) for k in (1, 2, 3)] == pytest.approx([1 / 2, 1 / 6, 0])
+    assert [line.all_fail_chance(k) for k in (1, 2, 3)] == pytest.approx([1 / 2, 1 / 6, 0])
 
 
 def test_budgets_are_compared_as_far_as_all_have_trials(method_runs: Any) -> None:

@@ -41,7 +41,7 @@ def test_errors_on_true_labels_stand_beside_those_on_the_same_labels_with_noise(
     assert found(names, dev=schema.VAL_LOSS).train_clean == "", "a loss has none"
     assert found(OURS, dev=schema.VAL_ERROR).train_clean == "", "not measured"
     said = remembered(Slots(dev=schema.VAL_ERROR, train=schema.TRAIN_LOSS))
-    assert found(names, said=said).train_clean == "", "another training error was chosen"
+    assert found(names, setting=said).train_clean == "", "another training error was chosen"
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_of_which_data_the_judge_is_and_what_was_assumed_is_known():
 def test_what_a_person_said_comes_first_until_another_is_asked_for():
     names = ["a", "b", "val_loss", "train_loss"]
     said = remembered(Slots(dev="a", train="b"))
-    slots = found(names, said=said)
+    slots = found(names, setting=said)
     assert (slots.dev, slots.train, slots.training) == ("a", "b", "")
-    assert found(names, said=said, dev="val_loss").train == "train_loss"
-    assert found(["val_loss", "train_loss"], said=said).dev == "val_loss", "what it said is not there"
+    assert found(names, setting=said, dev="val_loss").train == "train_loss"
+    assert found(["val_loss", "train_loss"], setting=said).dev == "val_loss", "what it said is not there"
 
 
 @pytest.mark.parametrize("said", ["", "{", "[]", '{"dev": 1, "other": "x"}', "null"])
 def test_what_cannot_be_read_says_nothing(said):
     assert read(said) == {}
-    assert found(OURS, said=said).dev == schema.VAL_LOSS
+    assert found(OURS, setting=said).dev == schema.VAL_LOSS

@@ -100,4 +100,4 @@ def test_trials_without_one_of_the_keys_are_left_out_and_nothing_is_drawn_of_non
     )
     assert [trial.number for trial in info.trials] == [1]
     empty = contour_info([], "model.width", "optimizer.lr", "val/loss", "minimize")
-    assert empty.cells is None and empty.surface is None and not empty.told
+    assert empty.cells is None and empty.surface is None and not empty.with_result

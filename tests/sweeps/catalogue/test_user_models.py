@@ -12,7 +12,7 @@ from sweeps.catalogue.user_files import Source
 from sweeps.client import Client
 from sweeps.fields import SpecError
 from sweeps.preflight.check import Checker
-from sweeps.service.stored import Stored
+from sweeps.service.stored import StoredSweeps
 from sweeps.spec import check, configuration, parse
 
 NET = """
@@ -220,7 +220,7 @@ def test_a_service_without_modules_says_so_of_what_it_is_asked_and_of_what_is_st
     (problem,) = answer["problems"]
     assert "as it was started without modules (SWEEPBOARD_MODULES)" in problem
     with pytest.raises(SpecError, match="as it was started without modules"):
-        Stored(SimpleNamespace(artifact=lambda run_id, path: TEXT.encode())).spec("abc")
+        StoredSweeps(SimpleNamespace(artifact=lambda run_id, path: TEXT.encode())).spec("abc")
 
 
 @pytest.mark.parametrize(("text", "accepted"), [(TEXT, True), (TEXT.replace("net", "nte"), False)])

@@ -67,7 +67,7 @@ def children():
 
 def test_a_check_times_each_architecture_once_and_leaves_nothing_behind(checker, tmp_path, monkeypatch):
     before = children()
-    assert checker.known(parse(SPEC)) is None
+    assert checker.known_seconds(parse(SPEC)) is None
     found = checker.check(SPEC, wait=120)
     assert not found["pending"] and found["problems"] == []
     assert (found["trials"], found["runs"], found["workers"]) == (4, 8, 2)
@@ -79,7 +79,7 @@ def test_a_check_times_each_architecture_once_and_leaves_nothing_behind(checker,
 
     monkeypatch.setattr(Rehearsals, "run", lambda *_, **__: pytest.fail("it was rehearsed again"))
     assert checker.check(SPEC, wait=0) == found
-    assert checker.known(parse(SPEC)) == found["seconds"]
+    assert checker.known_seconds(parse(SPEC)) == found["seconds"]
     more_seeds = checker.check(SPEC.replace("seeds: 2", "seeds: 20"), wait=120)
     # Two workers share few runs less evenly than many, where the two architectures were not timed alike.
     assert 5 * found["seconds"] <= more_seeds["seconds"] <= 11 * found["seconds"]
@@ -155,8 +155,8 @@ def test_what_is_timed_beside_a_training_is_said_to_be_rough_and_is_not_kept(tmp
     try:
         found = checker.check(SPEC, wait=120)
         assert found["seconds"] > 0 and any("is being trained now" in warning for warning in found["warnings"])
-        assert checker.known(parse(SPEC)) == found["seconds"]  # it is what was said
-        assert checker.known(parse(SPEC.replace("seeds: 2", "seeds: 3"))) is None
+        assert checker.known_seconds(parse(SPEC)) == found["seconds"]  # it is what was said
+        assert checker.known_seconds(parse(SPEC.replace("seeds: 2", "seeds: 3"))) is None
     finally:
         checker.close()
 
@@ -165,7 +165,7 @@ def test_what_is_timed_on_a_busy_machine_is_said_to_be_rough_and_is_not_kept(che
     monkeypatch.setattr(estimate, "CROWDED", math.inf)
     found = checker.check(SPEC, wait=120)
     assert any("Other programs keep this machine busy" in warning for warning in found["warnings"])
-    assert checker.known(parse(SPEC.replace("seeds: 2", "seeds: 3"))) is None
+    assert checker.known_seconds(parse(SPEC.replace("seeds: 2", "seeds: 3"))) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not say")

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import qmc
 
 from sweeps.search import canonical, enumerate_trials
-from sweeps.search.samplers import Told, propose
+from sweeps.search.samplers import TrialRecord, propose
 from sweeps.search.trials import shuffled
 from sweeps.spec import parse
 from tracking.schema import Outcome
@@ -65,7 +65,7 @@ def search_with(spec, rate=loss):
     told = []
     for number in range(spec.trials):
         found = propose(spec, number, told)
-        told.append(Told(number, found, Outcome.OK, rate(found)))
+        told.append(TrialRecord(number, found, Outcome.OK, rate(found)))
     return told
 
 
@@ -83,7 +83,7 @@ def test_it_learns_in_both_directions(sampler, direction):
 def test_what_it_chooses_depends_on_what_it_is_told_alone(sampler):
     spec = spec_of(SEARCH, sampler, 16)
     told = search_with(spec)
-    running = [Told(one.number, one.params) for one in told[12:]]
+    running = [TrialRecord(one.number, one.params) for one in told[12:]]
     asked = propose(spec, 16, told[:12] + running)
     assert asked == propose(spec, 16, list(reversed(told[:12] + running)))
     assert propose(replace(spec, seed=1), 16, told[:12]) != propose(spec, 16, told[:12])
@@ -105,7 +105,7 @@ def test_every_outcome_is_told_to_optuna_as_design_says(monkeypatch):
         (Outcome.OK, 0.5, 0), (Outcome.PRUNED, 0.9, 3), (Outcome.DIVERGED, None, 0), (Outcome.CRASHED, None, 0),
         (None, None, 0),
     ]  # fmt: skip
-    propose(spec_of(SEARCH, "tpe", 20), 9, [Told(n, params, *each) for n, each in enumerate(outcomes)])
+    propose(spec_of(SEARCH, "tpe", 20), 9, [TrialRecord(n, params, *each) for n, each in enumerate(outcomes)])
     assert [trial.state.name for trial in seen] == ["COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING"]
     assert seen[0].value == 0.5 and seen[1].intermediate_values == {3: 0.9}
     assert {trial.params["model.hidden_sizes"] for trial in seen} == {1}

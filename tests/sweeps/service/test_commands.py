@@ -9,7 +9,7 @@ from sweeps.search import enumerate_trials, trials_from_json, trials_to_json
 from sweeps.search.progress import Progress
 from sweeps.service.active_sweep import ActiveSweep, Resources
 from sweeps.service.commands import Commands
-from sweeps.service.stored import Refused, Stored, StoredSweep
+from sweeps.service.stored import Refused, StoredSweep, StoredSweeps
 from sweeps.spec import parse
 from sweeps.workers import LocalWorkers
 from tracking import schema
@@ -34,7 +34,7 @@ class Store:
         self.files = {schema.TRIALS_FILE: trials_to_json(enumerate_trials(self.spec))}
         self.tags = {schema.STATE: str(state)}
         self.curve_of = {}
-        self.stored = create_autospec(Stored, instance=True)
+        self.stored = create_autospec(StoredSweeps, instance=True)
         self.stored.tags.side_effect = lambda sweep: self.tags
         self.stored.sweeps.side_effect = lambda: {"sweep": dict(self.tags)}
         self.stored.spec.return_value = self.spec

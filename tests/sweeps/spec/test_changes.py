@@ -5,7 +5,7 @@ import pytest
 from sweeps.fields import SpecError
 from sweeps.search import enumerate_trials
 from sweeps.spec import parse
-from sweeps.spec.changes import changed, extended, said
+from sweeps.spec.changes import change_sentence, changed, extended
 
 GRID = """
 name: changes
@@ -24,7 +24,7 @@ def test_more_trials_and_seeds():
     more = extended(spec, {"trials": 1, "seeds": 3})
     assert (more.trials, more.seeds) == (3, 5)
     assert enumerate_trials(more)[:2] == enumerate_trials(spec)
-    assert said(spec, more) == "Changed: trials 2 → 3, seeds 2 → 5."
+    assert change_sentence(spec, more) == "Changed: trials 2 → 3, seeds 2 → 5."
     assert extended(parse(GRID), {"seeds": 1}).seeds == 3
 
 
@@ -41,8 +41,8 @@ def test_other_workers_and_another_pruner():
     spec = parse(GRID)
     other = changed(spec, {"workers": 4, "pruner": None})
     assert (other.workers, other.pruner) == (4, "none")
-    assert said(spec, changed(spec, {"pruner": "median"})) == "Changed: pruner none → median."
-    assert said(spec, changed(spec, {"workers": 2})) == "Nothing was changed."
+    assert change_sentence(spec, changed(spec, {"pruner": "median"})) == "Changed: pruner none → median."
+    assert change_sentence(spec, changed(spec, {"workers": 2})) == "Nothing was changed."
 
 
 @pytest.mark.parametrize(
