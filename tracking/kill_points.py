@@ -3,9 +3,8 @@
 The environment variable SWEEPBOARD_KILL_POINTS names a folder. While a file in it has the name of a moment, the process
 that reaches this moment removes the file and dies by SIGKILL, as if the machine had failed. The file's text holds a
 number for the file itself, the count at which the moment acts, the signal, and for how many processes it is: "metrics
-taken" with the text `0 3 KILL 1` lets two records through, `1 1 STOP 1` stops the process until it gets SIGCONT. What a
-process has counted for one number does not count for the next. Without the variable no file is looked for. Only tests
-set it.
+taken" with the text `0 3 KILL 1` lets two records through, `1 1 STOP 1` stops the process until it gets SIGCONT. A file
+with another number starts its count at zero. Without the variable no file is looked for. Only tests set it.
 """
 
 from __future__ import annotations

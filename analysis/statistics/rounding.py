@@ -1,8 +1,8 @@
-"""What of a difference between results is rounding, and no difference.
+"""The resolution of results: a difference up to it is only rounding.
 
 Results that are equal are often not equal as stored. The difference of 50 / 287 and 19 / 287, both stored in single
 precision, is a billionth away from that of 40 / 287 and 9 / 287, and every tie that is missed makes a p-value wrong. So
-all that compares results asks for their `resolution` first.
+every function that compares results asks for their `resolution` first.
 """
 
 from __future__ import annotations

@@ -10,9 +10,8 @@ one group alone diverges, as long as all deals can be counted; beyond that the s
 Pairs of groups that are compared together get the same number of further seeds, and Holm's correction is applied to the
 least p-value of each: the smallest is held against alpha / pairs, the next against alpha / (pairs - 1), and so on.
 
-So many seeds make a verdict possible and no fewer do, but they need not bring one: how many would find a difference of
-the size that was seen is computed by `analysis.statistics.power`. The interval that a verdict needs too rarely asks for
-more.
+Fewer seeds cannot give a verdict; so many seeds can, but need not. How many would find a difference of the size that
+was seen is computed by `analysis.statistics.power`. The interval that a verdict needs too rarely asks for more.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ Divergence. Groups rank by their share of diverged runs, then by the mean of the
 diverged has no difference, but a sign: the exact test is then one of ranks, in which it counts as the largest (Lachin
 1999). Pairs in which both diverged say nothing about which is better. A verdict then needs p <= alpha of that test, on
 the side that ranks first, and an interval that excludes equality on that side: of the finite differences, or of the
-shares that diverged (the exact interval of which one it was in the pairs in which one diverged excludes one half,
-Clopper and Pearson 1934; for independent groups Fisher's exact test, alpha / 2 a side). Where one group diverges more
-often and the other does better otherwise, only the shares can decide. The sentence states all of it.
+shares that diverged (among the pairs in which one run diverged, the exact interval of the share in which it was `a`
+excludes one half, Clopper and Pearson 1934; for independent groups Fisher's exact test, alpha / 2 a side). Where one
+group diverges more often and the other does better otherwise, only the shares can decide. The sentence states all of
+it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The launch form's widgets: one value of a field, or several values to try, typed as text and read back.
 
-The help of every widget is `help_of(field)`: what the field says of itself, and what it allows. A model, a data set or
-an optimizer says it in its docstring, under `Args:`; the sweep's own fields say it in `sweeps.spec.FIELDS`.
+The help of a field's widget is `help_of(field)`: the field's own text, and what the field allows. The text of a model,
+a data set, an optimizer or a schedule is in its docstring, under `Args:`; it reaches the form through `sweepboard
+catalogue --write`. Regularization and trainer have theirs in `sweeps.catalogue.entries`, the rest of the sweep in
+`sweeps.spec.options`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Regularization page: which param it is about, its strength against the error, regularizers against none."""
+"""Tabs of the Regularization page: one regularizer by its strength, regularizers against none, their interactions."""
 
 from __future__ import annotations
 

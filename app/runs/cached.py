@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app.runs.kept import KeptRuns
+from app.runs.incremental import KeptRuns
 from app.runs.table import RunTable, names_of, shape_of, table_of
 from app.shared import store
 from tracking.frames import Reader

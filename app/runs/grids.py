@@ -12,7 +12,7 @@ import streamlit as st
 
 from analysis.runs import metric_roles
 from app.runs import actions, cached
-from app.runs.kept import NAN
+from app.runs.incremental import NAN
 from app.runs.table import NAME, SECONDS, STARTED, groups, typed
 from app.shared import ui
 from tracking.order import order_key, replicated

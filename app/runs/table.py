@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.runs.ranking import RUNNING
 from analysis.runs.steps_and_times import duration_seconds
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL
-from app.runs.kept import HEARD, NAN, without_empty
+from app.runs.incremental import HEARD, NAN, without_empty
 from tracking import configurations, schema
 from tracking.configurations import identities, identity, values_of
 from tracking.labels import is_name
@@ -172,7 +172,7 @@ def _derived(frame: pd.DataFrame, now_ms: float) -> dict[str, Any]:
 
 
 def table_of(frame: pd.DataFrame, deleted: bool = False, experiments: Mapping[str, str] | None = None) -> RunTable:
-    """The table of what was logged (`app.runs.kept`), without the sweeps themselves.
+    """The table of what was logged (`app.runs.incremental`), without the sweeps themselves.
 
     Args:
         frame: One row per run, by start.

@@ -26,8 +26,8 @@ from analysis.runs.metric_slots import SLOTS, TRUTH, Slots
 from analysis.runs.steps_and_times import repeats_of, repeats_sentence
 from analysis.search.confirmed import confirms, judged_by_confirm
 from app.shared import claims, downloads, headline, selection, service_line, store, ui
-from app.shared.labs import PAGES
 from app.shared.selection import View
+from app.shared.study_pages import PAGES
 from app.study.metrics import Metrics, choose, first
 from sweeps.spec import Spec
 from tracking import schema

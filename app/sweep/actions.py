@@ -9,8 +9,8 @@ from typing import Any, Final
 import streamlit as st
 
 from app.shared import store, ui
-from app.shared.labs import PAGES
 from app.shared.store import spec_of
+from app.shared.study_pages import PAGES
 from app.sweep import files
 from sweeps import spec as specs
 from sweeps.client import CommandError

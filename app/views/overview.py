@@ -16,7 +16,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
 # Only now what takes a moment to import: the page is there already.
 from analysis.statistics import number
 from app.shared import service_line, store
-from app.shared.labs import PAGES
+from app.shared.study_pages import PAGES
 from app.sweep import deleted
 from tracking.store import StoreError
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.runs import metric_roles
-from app.runs import actions, cached, grids, remembered
+from app.runs import actions, cached, grids, settings
 from app.runs.table import (
     ARCHIVED,
     EXPERIMENT,
@@ -66,7 +66,7 @@ def chosen_experiment() -> tuple[str | None, str] | None:
     options = [*names, all_option] if len(names) > 1 else names
     first = 0 if address_names_one({number: name for name, number in ids.items()}, options) else None
     name = st.selectbox(
-        "Experiment", options, first, key="experiment", bind="query-params", on_change=remembered.forget, width=320,
+        "Experiment", options, first, key="experiment", bind="query-params", on_change=settings.forget, width=320,
         placeholder="choose an experiment",
         help="One question, with all its sweeps and runs; or all experiments at once.",
     )  # fmt: skip
@@ -86,28 +86,28 @@ def column_choice(table: RunTable, main: list[str], rows: int) -> tuple[list[str
     first_own = [column for column in table.always if column in (EXPERIMENT, STATE)]
     default = [*first_own, *default_columns(table, main), STARTED, SECONDS]
     options = [column for column in table.columns if column != NAME]
-    remembered.only("columns", options)
+    settings.only("columns", options)
     columns = st.multiselect(
         "Columns", options, default, key="columns", bind="query-params",
         help="Those that differ between the runs and the main metrics, unless you choose others.",
     )  # fmt: skip
-    remembered.only("pinned", columns)
+    settings.only("pinned", columns)
     pinned = st.multiselect("Pinned to the left", columns, key="pinned", bind="query-params", placeholder="none")
     metrics = [column.removeprefix("metrics.") for column in table.metrics]
     first = main[0].removeprefix("metrics.") if main and rows <= CURVES_AT_ONCE else NO_CURVE
     curves = [NO_CURVE, *metrics]
-    remembered.only("curve", curves)
+    settings.only("curve", curves)
     curve = st.selectbox(
         "Curve, best, lowest and highest of", curves, curves.index(first), key="curve", bind="query-params",
         help=f"Read for every row: above {CURVES_AT_ONCE:,} runs only when you choose it.",
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         orders = [NEWEST, *table.columns]
-        remembered.only("sort", orders)
+        settings.only("sort", orders)
         sort = st.selectbox(
             "Sorted by", orders, key="sort", bind="query-params", help="A click on a column's head sorts too, for now."
         )
-        remembered.only("order", list(ORDERS))
+        settings.only("order", list(ORDERS))
         st.segmented_control(
             "Order", list(ORDERS), default=next(iter(ORDERS)), required=True, key="order", bind="query-params",
             disabled=sort == NEWEST,
@@ -120,11 +120,11 @@ def keep_button(experiment_id: str | None) -> None:
     if experiment_id is None:
         st.caption("Remembered while you browse, and in the address.")
         return
-    now, stored = remembered.to_tag(), store.experiment_tags(experiment_id).get(remembered.TAG, "")
-    same = remembered.of_tag(now) == remembered.of_tag(stored)
+    now, stored = settings.to_tag(), store.experiment_tags(experiment_id).get(settings.TAG, "")
+    same = settings.of_tag(now) == settings.of_tag(stored)
     about = "Kept with the experiment, for everybody, wherever an address does not say otherwise."
     if st.button("Keep", key="keep-view", type="primary", disabled=same or store.read_only() is not None, help=about):
-        actions.act("Kept with the experiment", "edit_experiment", experiment_id, {remembered.TAG: now})
+        actions.act("Kept with the experiment", "edit_experiment", experiment_id, {settings.TAG: now})
         st.rerun()
 
 
@@ -164,7 +164,7 @@ def grouped(
     """Draw the table of groups; returns the run ids of the marked ones, and how many are marked."""
     options = [column for column in (*table.always, *table.params) if column == EXPERIMENT or column in table.params]
     options = [column for column in options if not is_seed(column)]
-    remembered.only("by", options)
+    settings.only("by", options)
     by = st.multiselect(
         "Grouped by", options, key="by", bind="query-params",
         placeholder="everything but the seed", help="Runs equal in all of these are one group.",
@@ -186,8 +186,8 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
         which = f"The experiment {ui.text(name, 80)} has" if experiment_id is not None else "The experiments have"
         nothing(f"{which} {SHOWN[show]}.")
         return table.active
-    tag_text = store.experiment_tags(experiment_id).get(remembered.TAG, "") if experiment_id is not None else ""
-    remembered.restore(experiment_id or ALL, tag_text)
+    tag_text = store.experiment_tags(experiment_id).get(settings.TAG, "") if experiment_id is not None else ""
+    settings.restore(experiment_id or ALL, tag_text)
     roles = actions.roles_of(table, experiment_id)
     main = common_first(table, [f"metrics.{name}" for name in metric_roles.ordered(roles)])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -204,7 +204,7 @@ def page(experiment_id: str | None, name: str, show: str, by_groups: bool) -> bo
         if experiment_id is not None:
             with st.popover("Metrics", icon=":material/straighten:", help="Which metric is which"):
                 actions.roles_editor(roles, experiment_id)
-    remembered.remember(experiment_id or ALL)
+    settings.remember(experiment_id or ALL)
     try:
         rows = frame[matches(text or "", frame)]
     except SearchError as error:

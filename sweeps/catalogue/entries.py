@@ -1,4 +1,4 @@
-"""The catalogue: the models, data sets, optimizers and schedules there are, and their fields.
+"""The catalogue: models, data sets, optimizers and schedules with their fields; fields of regularization and trainer.
 
 It is generated from the classes (`sweeps.catalogue.build`, which imports torch) and kept beside this file as JSON, so
 that the launch form and the checks of a sweep need neither torch nor the classes. `sweeps.catalogue.current` adds the

@@ -1,4 +1,4 @@
-"""What a service does first: it ends what a service that is gone left running, and has its sweeps go on."""
+"""What a service does first: runs that a dead service left as RUNNING are closed, and its sweeps go on."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import streamlit as st
 
 from analysis.runs import metric_roles
 from analysis.statistics import interval
-from app.runs import actions, remembered
+from app.runs import actions, settings
 from app.runs import table as runs_table
 from app.shared import live, store, ui
 from sweeps.client import CommandError
@@ -267,7 +267,7 @@ def test_columns_order_and_pins_are_remembered_for_the_experiment(made: Any, ope
 )
 def test_a_kept_view_that_makes_no_sense_is_not_followed(made: Any, opened: Any, rows: Any, text: str) -> None:
     made("a", {"k": "1"}, {"val/loss": 1.0})
-    rows.set_experiment_tag(made.experiment, remembered.TAG, text)
+    rows.set_experiment_tag(made.experiment, settings.TAG, text)
     assert shown(opened())["name"].tolist() == ["a"]
 
 

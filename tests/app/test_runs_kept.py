@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from app.runs.kept import KeptRuns, logged
+from app.runs.incremental import KeptRuns, logged
 from app.runs.table import names_of, table_of
 from tracking.frames import Selection
 from tracking.reader import open_reader

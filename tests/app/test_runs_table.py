@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from app.runs import table as runs_table
-from app.runs.kept import HEARD
+from app.runs.incremental import HEARD
 from app.runs.table import GROUP, groups, table_of
 from tracking.configurations import values_of
 

@@ -1,6 +1,6 @@
-"""The pages on bias and variance, optimizers and regularization: what they ask, and the sweeps that fill them.
+"""The study pages (bias and variance, optimizers, regularization): what each asks, and the labs that fill it.
 
-It imports nothing but what this takes: the overview, which opens first, names them too.
+It imports nothing heavy, since the overview, which opens first, names these pages too.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Page:
-    """One of the pages."""
+    """One of the study pages."""
 
     title: str
     question: str
     labs: tuple[str, ...]
-    """The ready-made sweeps that fill it, by their files' names."""
+    """The names of the labs' files."""
 
 
 PAGES: Final[dict[str, Page]] = {

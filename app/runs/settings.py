@@ -1,6 +1,6 @@
-"""What a user set on the page of runs, remembered by experiment: while they browse and, if kept, for everybody.
+"""The settings of the page of runs, kept for each experiment: while a user browses and, if saved, for everybody.
 
-The address holds it too and wins.
+The address holds them too and wins.
 """
 
 from __future__ import annotations
