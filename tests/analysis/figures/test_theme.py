@@ -46,8 +46,8 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("sight", SIGHT)
 @pytest.mark.parametrize("palette", [theme.LIGHT, theme.DARK])
 def test_colours_stay_apart(palette: tuple[str, ...], sight: str) -> None:
-    seen = [lab(SIGHT[sight] @ linear(colour)) for colour in palette]
-    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
+    colours = [lab(SIGHT[sight] @ linear(colour)) for colour in palette]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(colours, 2)) > 20
 
 
 @pytest.mark.parametrize(("palette", "page"), [(theme.LIGHT, "light"), (theme.DARK, "dark")])
