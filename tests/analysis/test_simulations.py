@@ -28,15 +28,15 @@ def groups_of(draws: np.ndarray, paired: bool) -> list[Sample]:
 def drawn(
     groups: int, n: int, seed: int, repeats: int = LONG, *, paired: bool = True, kind: str = "normal"
 ) -> np.ndarray:
-    """(repeats, groups, n), the same distribution in all groups; paired results share the noise of their seed."""
+    """Results of shape (repeats, groups, n), the same distribution in all groups; paired results share the noise of their seed."""
     generator = np.random.default_rng(seed)
     shape = (repeats, groups, n)
     noise = generator.normal(size=shape) if kind == "normal" else generator.gamma(1.0, size=shape)
     return noise + generator.normal(size=(repeats, 1, n)) if paired else noise
 
 
-def any_decided(judgements: Iterable[object]) -> bool:
-    return any(judgement.decided for judgement in judgements)  # type: ignore[attr-defined]
+def any_decided(rulings: Iterable[object]) -> bool:
+    return any(ruling.decided for ruling in rulings)  # type: ignore[attr-defined]
 
 
 @short_and_long

@@ -30,7 +30,7 @@ KNOWN = {BIAS: 0.25, DATA: 0.04, INIT: 0.09}
 
 
 def synthetic(random: np.random.Generator, datasets: int, inits: int, points: int, alike: float = 0.0) -> np.ndarray:
-    """(R, I, n, 1): off by .5, variance .04 between and .09 within training sets; `alike`: shared by the points."""
+    """Outputs of shape (R, I, n, 1): off by .5, variance .04 between and .09 within training sets; `alike`: shared by the points."""
 
     def effects(sets: int, trainings: int, variance: float) -> np.ndarray:
         shared = random.standard_normal((sets, trainings, 1)) * math.sqrt(alike)
@@ -75,7 +75,7 @@ def test_bias_is_not_the_naive_one_which_counts_noise_as_bias():
 
 
 def test_the_estimates_are_those_of_the_analysis_of_variance():
-    """Against the textbook's sums of squares, point by point, written out."""
+    """The textbook's sums of squares, written out point by point, give the same."""
     outputs, t = synthetic(np.random.default_rng(2), 4, 3, 7), np.arange(7.0)
     terms = pointwise(outputs, t)
     for x in range(7):

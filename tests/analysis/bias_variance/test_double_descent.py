@@ -13,7 +13,7 @@ PLANTED = np.array([0.5, 0.3, 0.35, 0.6, 0.4, 0.25, 0.2])
 
 
 def risks(means, spread, sets=8, seed=0):
-    """Training set -> risk, a row a capacity; the sets differ by far more than the capacities, seed from seed."""
+    """For each capacity the risk by training set; the sets differ by far more than the capacities, seed from seed."""
     random = np.random.default_rng(seed)
     shared = random.standard_normal(sets)
     return [dict(enumerate(mean + shared + spread * random.standard_normal(sets))) for mean in means]

@@ -14,7 +14,7 @@ POINTS = 5
 
 
 def frame(cells: dict[tuple[int, int], str]) -> pd.DataFrame:
-    """(seed_data, seed_init) -> outcome."""
+    """A frame of runs with these outcomes, by (seed_data, seed_init)."""
     return pd.DataFrame(
         [
             {"run_id": f"{data}-{init}", "outcome": outcome, "seed_data": data, "seed_init": init,

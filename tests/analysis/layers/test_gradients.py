@@ -29,7 +29,7 @@ def chain(depth: int, gain: float, seed: int, epochs: int = 4) -> dict[str, np.n
 
 
 def runs_of(gains: dict[str, tuple[float, tuple[int, ...]]], seeds: int = 4) -> Any:
-    """Method -> (gain a layer, depths)."""
+    """Runs of methods, each given as (gain a layer, depths)."""
     arrays, rows, methods = {}, [], {}
     for method, (gain, depths) in gains.items():
         for depth in depths:

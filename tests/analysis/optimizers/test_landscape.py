@@ -10,7 +10,7 @@ from analysis.optimizers.landscape import LIMIT, PCA, RANDOM, landscape_info, pl
 
 
 def arrays(shares=(0.9, 0.06), **more):
-    """Those of a quadratic loss, 5 points of a way."""
+    """The arrays of a quadratic loss, along a way of 5 points."""
     x = np.linspace(-1, 1, 11)
     loss = 0.1 + x**2 + 4 * x[:, None] ** 2
     path = np.array([[-0.9, 0.5], [-0.6, 0.2], [-0.3, 0.1], [-0.1, 0.0], [0.0, 0.0]])

@@ -19,7 +19,7 @@ from analysis.runs.ranking import ranking
 def curves(
     courses: dict[str, list[list[float]]], outcomes: dict[str, list[str]] | None = None, along: bool = False
 ) -> Any:
-    """Method -> the values of each seed's epochs, 10 updates an epoch."""
+    """Curves from the values of each seed's epochs by method, 10 updates an epoch."""
     runs, points = [], []
     for trial, (method, seeds) in enumerate(courses.items()):
         for seed, values in enumerate(seeds):

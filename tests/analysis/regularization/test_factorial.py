@@ -60,7 +60,7 @@ def test_known_cell_means_give_known_effects() -> None:
 
 
 def test_effects_of_two_levels_are_twice_the_least_squares_coefficients() -> None:
-    """Of the codes -1 and +1 and their products; the spread over seeds is scipy's t-interval of the seeds' fits."""
+    """The coefficients are those of the codes -1 and +1 and of their products; the spread over seeds is scipy's t-interval of the seeds' fits."""
     runs = runs_of(lambda cell: 0.3 * cell[0] - cell[1] * cell[2], spread=0.2)
     info = info_of(runs)
     codes = np.stack([np.where(runs[key] == values[1], 1.0, -1.0) for key, values in LEVELS.items()], axis=1)
@@ -192,7 +192,7 @@ def test_what_an_effect_is_and_what_is_not_looked_for_is_said() -> None:
 
 
 def test_effects_are_those_of_a_table_taken_apart_by_hand() -> None:
-    """Means over the other factor's levels, which are not the differences from the cell without either."""
+    """Effects are means over the other factor's levels, which are not the differences from the cell without either."""
     table = {(0, 0): 0.30, (1, 0): 0.20, (0, 1): 0.24, (1, 1): 0.22}
     two = {DROPOUT: LEVELS[DROPOUT], L2: LEVELS[L2]}
     effects = means(info_of(runs_of(lambda cell: table[cell], two, spread=0), tuple(two)))

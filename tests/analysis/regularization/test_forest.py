@@ -91,7 +91,7 @@ def test_rows_are_paired_differences_of_each_methods_best() -> None:
 
 
 def test_with_one_learning_rate_for_all_dropout_would_look_worse() -> None:
-    """Why each is retuned."""
+    """This is why each is retuned."""
     runs = runs_of()
     fixed = info_of(runs[runs["optimizer.lr"] == 0.01])
     assert fixed.rows[-1].name == "dropout 0.5" and str(fixed.rows[-1].verdict.decision) == "worse"
@@ -165,9 +165,8 @@ def test_what_is_missing_is_said() -> None:
     assert info_of(runs, none="L2 0.01").rows[0].interval.mean == pytest.approx(
         (of(runs, "dropout 0.5", 0.1) - of(runs, "L2 0.01", 0.01)).mean()
     )
-    assert (
-        info_of(runs.iloc[:0]).empty and not len(info_of(runs.iloc[:0]).frame()) and info_of(runs.iloc[:0]).seeds == 0
-    )
+    nothing = info_of(runs.iloc[:0])
+    assert nothing.empty and not len(nothing.frame()) and nothing.seeds == 0
     assert len(with_methods(pd.DataFrame(columns=["model.dropout"]))) == 0
 
 

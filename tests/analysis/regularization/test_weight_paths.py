@@ -140,9 +140,8 @@ def test_runs_on_one_training_set_are_one_value(strength_runs: Any) -> None:
     of_axis, layers, weights = swept(strength_runs, {0.0: 1.0, 0.1: 0.1}, n=6)
     of_axis = strengths(of_axis.runs.assign(seed_data=of_axis.runs["seed"] // 2), L2)
     info = path_info(of_axis, layers)
-    norms = (
-        np.array([np.linalg.norm(weights[run][1]) for run in of_axis.members(1)["run_id"]]).reshape(3, 2).mean(axis=1)
-    )
+    norms = np.array([np.linalg.norm(weights[run][1]) for run in of_axis.members(1)["run_id"]])
+    norms = norms.reshape(3, 2).mean(axis=1)
     low, high = stats.t.interval(0.95, 2, norms.mean(), stats.sem(norms))
     interval = next(cell for cell in info.of("layer1") if cell.strength == 1).interval("weight_norm")
     assert (interval.mean, interval.low, interval.high) == pytest.approx((norms.mean(), low, high), rel=1e-6)

@@ -40,7 +40,7 @@ def noisy(mean: float, n: int = 8, seed: int = 0) -> list[float]:
 
 
 def claim(**changed: Any) -> Claim:
-    """That adam has a lower validation loss than sgd, with some of it changed."""
+    """The claim that adam has a lower validation loss than sgd, with some of it changed."""
     stated: dict[str, Any] = {"text": "", "better": ADAM, "than": SGD, "metric": "val/loss", "direction": "minimize"}
     return Claim(**stated | changed)
 

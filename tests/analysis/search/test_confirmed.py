@@ -123,10 +123,8 @@ def test_a_sweep_without_confirm_runs_has_no_winners() -> None:
 def test_equal_labels_are_told_apart() -> None:
     runs = frame()
     runs["optimizer.name"], runs["optimizer.lr"] = "adam", 0.1
-    assert {winner.group.label for winner in info_of(runs).winners} == {
-        "adam, lr 0.1, trial 0",
-        "adam, lr 0.1, trial 1",
-    }
+    labels = {winner.group.label for winner in info_of(runs).winners}
+    assert labels == {"adam, lr 0.1, trial 0", "adam, lr 0.1, trial 1"}
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -14,7 +14,7 @@ from analysis.search.timeline import LONG_IDLE, cuts_of, lanes_of, plot_timeline
 
 
 def runs(rows: list[tuple[float, float, str]]) -> pd.DataFrame:
-    """(start s, end s, outcome) of each run."""
+    """A frame of runs, each given as (start s, end s, outcome)."""
     return pd.DataFrame(
         [
             {

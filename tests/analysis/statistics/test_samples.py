@@ -13,7 +13,7 @@ from analysis.statistics.samples import repeats_words, sample, samples
 
 
 def frame(*rows: tuple[str, int, str, float | None], **columns: Any) -> pd.DataFrame:
-    """(group, seed, outcome, objective) a run, and whole columns."""
+    """A frame of one run for each (group, seed, outcome, objective), and of whole columns."""
     table = pd.DataFrame(rows, columns=["group", "seed", "outcome", "objective"]).astype({"objective": "float64"})
     return table.assign(counts=True, phase="search").assign(**columns)
 
@@ -69,11 +69,8 @@ def test_groups_are_told_apart_by_any_columns_lists_among_them() -> None:
     runs = frame(("x", 0, "ok", 0.1), ("x", 0, "ok", 0.2), ("x", 0, "ok", 0.3))
     runs["model.hidden_sizes"] = [[8], [8, 8], None]
     assert [sample.name for sample in samples(runs, "model.hidden_sizes")] == ["[8]", "[8, 8]", "none"]
-    assert [sample.name for sample in samples(runs, ["group", "model.hidden_sizes"])] == [
-        "x, [8]",
-        "x, [8, 8]",
-        "x, none",
-    ]
+    names = [sample.name for sample in samples(runs, ["group", "model.hidden_sizes"])]
+    assert names == ["x, [8]", "x, [8, 8]", "x, none"]
 
 
 def test_a_strangers_frame_has_neither_outcome_nor_phase() -> None:

@@ -23,10 +23,10 @@ def groups_of(values: Sequence[Sequence[float]], paired: bool = True, more: int 
     return [sample(f"g{place}", row, paired_on="seed" if paired else None) for place, row in enumerate(further)]
 
 
-def decided(judgements: dict[tuple[int, int], Verdict]) -> list[bool]:
+def decided(rulings: dict[tuple[int, int], Verdict]) -> list[bool]:
     """Which exact tests reject, after Holm's correction made here."""
-    p = holm(judgement.test.p for judgement in judgements.values())
-    return [bool(value <= 0.05) and judgement.n >= 3 for value, judgement in zip(p, judgements.values(), strict=True)]
+    p = holm(ruling.test.p for ruling in rulings.values())
+    return [bool(value <= 0.05) and ruling.n >= 3 for value, ruling in zip(p, rulings.values(), strict=True)]
 
 
 def apart(n: int, groups: int, ties: int = 0) -> list[list[float]]:
@@ -44,12 +44,12 @@ def test_so_many_seeds_make_a_verdict_possible_and_no_fewer(groups: int, paired:
         # Of several independent groups those in the middle cannot lie beyond both neighbours at once.
         for ties in {0, 1, n // 2} if n and (paired or groups == 2) else {0}:
             values, far = apart(n, groups, ties), 1e3 if paired or groups == 2 else 1.0
-            judgements = verdicts(groups_of(values, paired))
-            for more in {judgement.more for judgement in judgements.values()} - {None, 0}:
+            rulings = verdicts(groups_of(values, paired))
+            for more in {ruling.more for ruling in rulings.values()} - {None, 0}:
                 assert more is not None
                 enough = decided(verdicts(groups_of(values, paired, more, far)))
                 fewer = decided(verdicts(groups_of(values, paired, more - 1, far)))
-                advised = [judgement.more == more for judgement in judgements.values()]
+                advised = [ruling.more == more for ruling in rulings.values()]
                 assert all(itertools.compress(enough, advised)), (n, ties, more)
                 assert not any(itertools.compress(fewer, advised)), (n, ties, more)
 
@@ -71,13 +71,12 @@ def test_what_points_the_other_way_has_to_be_outweighed() -> None:
 def test_a_tie_raises_the_least_p_of_its_pair_alone_as_holm_counts() -> None:
     """Seven seeds of three pairs: two can reach .0167, and the third, with a tie, has only to reach .05 then."""
     values = [[0.0] * 6, [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], [1.0, 2.1, 2.2, 2.3, 2.4, 2.5]]
-    judgements = verdicts(groups_of(values))
-    assert [judgement.decision for judgement in judgements.values()] == [Decision.TOO_FEW] * 3
-    assert [judgement.more for judgement in judgements.values()] == [1, 1, 1]
-    assert [judgement.decision for judgement in verdicts(groups_of(values, more=1, far=1.5)).values()] == [
-        Decision.BETTER
-    ] * 3
-    assert judgements[1, 2].test.smallest_p == 2 / 2**5 and judgements[0, 1].test.smallest_p == 2 / 2**6
+    rulings = verdicts(groups_of(values))
+    assert [ruling.decision for ruling in rulings.values()] == [Decision.TOO_FEW] * 3
+    assert [ruling.more for ruling in rulings.values()] == [1, 1, 1]
+    further = verdicts(groups_of(values, more=1, far=1.5))
+    assert [ruling.decision for ruling in further.values()] == [Decision.BETTER] * 3
+    assert rulings[1, 2].test.smallest_p == 2 / 2**5 and rulings[0, 1].test.smallest_p == 2 / 2**6
     tied = verdict(*groups_of(apart(8, 2, ties=4)))
     assert tied.decision is Decision.TOO_FEW and tied.more == 2 and tied.least_p == 2 / 2**4
     assert "8 paired seeds, 4 of them without a difference, cannot bring an exact p below 0.12" in tied.sentence
@@ -86,9 +85,9 @@ def test_a_tie_raises_the_least_p_of_its_pair_alone_as_holm_counts() -> None:
 @pytest.mark.parametrize("n", [1, 4, 12])
 @pytest.mark.parametrize("paired", [True, False])
 def test_all_alike_names_no_number(n: int, paired: bool) -> None:
-    judgement = verdict(*groups_of([[0.1] * n, [0.1] * n], paired))
-    assert judgement.decision is Decision.UNDECIDED and judgement.more is None and judgement.about is None
-    assert "more" not in judgement.sentence and "would find" not in judgement.sentence
+    ruling = verdict(*groups_of([[0.1] * n, [0.1] * n], paired))
+    assert ruling.decision is Decision.UNDECIDED and ruling.more is None and ruling.about is None
+    assert "more" not in ruling.sentence and "would find" not in ruling.sentence
     three = standings(groups_of([[0.1] * n] * 3, paired))
     assert three.sentence == "All results are the same: the result 0.1 in each of 3 groups."
 
@@ -118,19 +117,19 @@ def ranked(lost: tuple[int, int], paired: bool, more: int = 0, loser: int = 0) -
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("lost", [(0, 1), (1, 0), (1, 2), (0, 3)])
 def test_where_runs_diverged_the_ranks_are_tested_again(lost: tuple[int, int], paired: bool) -> None:
-    judgement = ranked(lost, paired)
-    assert judgement.more and judgement.about is None
+    ruling = ranked(lost, paired)
+    assert ruling.more and ruling.about is None
 
     def least(more: int) -> float:
         return min(ranked(lost, paired, more, loser).p for loser in (0, 1))
 
-    assert least(judgement.more) <= 0.05 < least(judgement.more - 1)
+    assert least(ruling.more) <= 0.05 < least(ruling.more - 1)
 
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_where_all_runs_of_both_diverged_no_number_is_named(paired: bool) -> None:
-    judgement = ranked((3, 3), paired)
-    assert judgement.more is None and judgement.decision is Decision.UNDECIDED and "more" not in judgement.sentence
+    ruling = ranked((3, 3), paired)
+    assert ruling.more is None and ruling.decision is Decision.UNDECIDED and "more" not in ruling.sentence
 
 
 def test_before_there_is_a_result_the_plan_says_the_same() -> None:
@@ -146,9 +145,9 @@ def test_before_there_is_a_result_the_plan_says_the_same() -> None:
 
 def test_no_number_is_named_where_random_deals_can_never_decide() -> None:
     """More than 36 pairs are tested by random flips, whose least p is too large for so many comparisons."""
-    judgement = verdict(*groups_of([[0.0] * 40, (1 + np.arange(40) / 40).tolist()]))
-    assert judgement.decided
-    many = [judgement.evidence.better_prospect] * 600
+    ruling = verdict(*groups_of([[0.0] * 40, (1 + np.arange(40) / 40).tolist()]))
+    assert ruling.decided
+    many = [ruling.evidence.better_prospect] * 600
     assert set(seeds_missing(many)) == {None} and set(seeds_missing(many[:400])) == {0} and MOST > 40
 
 
@@ -164,26 +163,26 @@ def test_no_number_costs_drawn_deals(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
     ]
     pairs += [[sample(name, list(results.values()), diverged=4) for name, results in zip("ab", values, strict=True)]]
-    judgements = [verdict(*pair) for pair in pairs]
+    rulings = [verdict(*pair) for pair in pairs]
     monkeypatch.setattr(np.random, "default_rng", lambda seed: pytest.fail("deals are drawn"))
-    assert all(one.evidence.ranks and one.more for one in judgements)
+    assert all(one.evidence.ranks and one.more for one in rulings)
 
 
 def test_the_search_for_a_number_ends_where_drawn_deals_can_never_decide(monkeypatch: pytest.MonkeyPatch) -> None:
-    judgement = verdict(*groups_of([[0.0] * 35, np.random.default_rng(3).normal(size=35).tolist()]))
+    ruling = verdict(*groups_of([[0.0] * 35, np.random.default_rng(3).normal(size=35).tolist()]))
     counts = set()
     least_p = Prospect.least_p
     monkeypatch.setattr(Prospect, "least_p", lambda prospect, more: (counts.add(more), least_p(prospect, more))[1])
-    assert set(seeds_missing([judgement.evidence.better_prospect] * 600)) == {None} and counts == {0, 1}
+    assert set(seeds_missing([ruling.evidence.better_prospect] * 600)) == {None} and counts == {0, 1}
 
 
 def test_what_is_advised_is_never_fewer_than_what_makes_it_possible() -> None:
     random = np.random.default_rng(4)
     for n in range(2, 13):
         for paired in (True, False):
-            judgement = verdict(*groups_of([random.normal(size=n).tolist(), random.normal(0.7, 1, n).tolist()], paired))
-            if not judgement.settled and judgement.about is not None:
-                assert judgement.more is not None and judgement.about >= n + judgement.more
+            ruling = verdict(*groups_of([random.normal(size=n).tolist(), random.normal(0.7, 1, n).tolist()], paired))
+            if not ruling.settled and ruling.about is not None:
+                assert ruling.more is not None and ruling.about >= n + ruling.more
     # The power of normal differences knows nothing of the two ties, which the exact test leaves out.
     tied = verdict(*groups_of([[0.0] * 7, [0.0, 1.66, 2.07, 1.89, 0.0, 1.34, 2.29]]))
     assert tied.difference.needed == 7 and (tied.more, tied.about) == (1, 8)
@@ -192,9 +191,9 @@ def test_what_is_advised_is_never_fewer_than_what_makes_it_possible() -> None:
 def test_one_panel_has_one_test() -> None:
     """All three runs of one group diverged: the test is of ranks, and so is the least p."""
     a, b = sample("a", {0: 0.1, 1: 0.2, 2: 0.3}, paired_on="seed"), sample("b", {}, diverged=range(3), paired_on="seed")
-    judgement = verdict(a, b)
-    assert (judgement.p, judgement.least_p, judgement.n, judgement.more) == (0.25, 0.25, 3, 3)
-    assert judgement.test.name == "exact worst-rank sign-flip test" and judgement.difference.test.smallest_p == 1.0
+    ruling = verdict(a, b)
+    assert (ruling.p, ruling.least_p, ruling.n, ruling.more) == (0.25, 0.25, 3, 3)
+    assert ruling.test.name == "exact worst-rank sign-flip test" and ruling.difference.test.smallest_p == 1.0
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_too_few_seeds_for_so_many_pairs() -> None:
     )
     assert "asks for an exact p of 0.0083" in table.sentence and "so far a leads with val/loss" in table.sentence
     assert {row.place for row in table.rows} == {"1–4"}
-    assert {judgement.decision for judgement in table.verdicts.values()} == {Decision.TOO_FEW}
+    assert {ruling.decision for ruling in table.verdicts.values()} == {Decision.TOO_FEW}
 
 
 def test_few_groups_or_results() -> None:
