@@ -28,7 +28,7 @@ def groups_of(draws: np.ndarray, paired: bool) -> list[Sample]:
 def drawn(
     groups: int, n: int, seed: int, repeats: int = LONG, *, paired: bool = True, kind: str = "normal"
 ) -> np.ndarray:
-    """Results of shape (repeats, groups, n), the same distribution in all groups; paired results share the noise of their seed."""
+    """Results (repeats, groups, n), of one distribution in all groups; paired results share the noise of their seed."""
     generator = np.random.default_rng(seed)
     shape = (repeats, groups, n)
     noise = generator.normal(size=shape) if kind == "normal" else generator.gamma(1.0, size=shape)

@@ -30,7 +30,7 @@ KNOWN = {BIAS: 0.25, DATA: 0.04, INIT: 0.09}
 
 
 def synthetic(random: np.random.Generator, datasets: int, inits: int, points: int, alike: float = 0.0) -> np.ndarray:
-    """Outputs of shape (R, I, n, 1): off by .5, variance .04 between and .09 within training sets; `alike`: shared by the points."""
+    """Outputs (R, I, n, 1), off by .5, of variance .04 between and .09 within training sets; points share `alike`."""
 
     def effects(sets: int, trainings: int, variance: float) -> np.ndarray:
         shared = random.standard_normal((sets, trainings, 1)) * math.sqrt(alike)

@@ -60,7 +60,7 @@ def test_known_cell_means_give_known_effects() -> None:
 
 
 def test_effects_of_two_levels_are_twice_the_least_squares_coefficients() -> None:
-    """The coefficients are those of the codes -1 and +1 and of their products; the spread over seeds is scipy's t-interval of the seeds' fits."""
+    """The codes are -1 and +1 and their products; the spread over seeds is scipy's t-interval of the seeds' fits."""
     runs = runs_of(lambda cell: 0.3 * cell[0] - cell[1] * cell[2], spread=0.2)
     info = info_of(runs)
     codes = np.stack([np.where(runs[key] == values[1], 1.0, -1.0) for key, values in LEVELS.items()], axis=1)

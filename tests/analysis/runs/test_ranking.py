@@ -16,7 +16,7 @@ SEARCHED = ["optimizer.name", "optimizer.lr"]
 
 
 def runs(*rows: tuple[str, float, str, float | None], counts: bool = True) -> pd.DataFrame:
-    """A frame of one run for each (optimizer, lr, outcome, objective); the group and the trial follow from the configuration."""
+    """One run for each (optimizer, lr, outcome, objective); the group and the trial follow from the configuration."""
     configurations = list(dict.fromkeys((name, lr) for name, lr, *_ in rows))
     return pd.DataFrame(
         [
