@@ -19,7 +19,7 @@ def _runs(
     keys: tuple[str, str] = NAMED,
     first: int = 1000,
 ) -> pd.DataFrame:
-    """(method, rate) -> the results of its seeds; None diverged, nan runs. Confirm runs have seeds from `first`."""
+    """Runs from the seeds' results by (method, rate); None diverged, nan runs. Confirm runs have seeds from `first`."""
     rows = []
     for phase, start, trials in (("search", 0, search), ("confirm", first, confirm or {})):
         for trial, (key, values) in enumerate(trials.items()):

@@ -28,15 +28,15 @@ def groups_of(draws: np.ndarray, paired: bool) -> list[Sample]:
 def drawn(
     groups: int, n: int, seed: int, repeats: int = LONG, *, paired: bool = True, kind: str = "normal"
 ) -> np.ndarray:
-    """(repeats, groups, n), the same distribution in all groups; paired results share the noise of their seed."""
+    """Results (repeats, groups, n), of one distribution in all groups; paired results share the noise of their seed."""
     generator = np.random.default_rng(seed)
     shape = (repeats, groups, n)
-    own = generator.normal(size=shape) if kind == "normal" else generator.gamma(1.0, size=shape)
-    return own + generator.normal(size=(repeats, 1, n)) if paired else own
+    noise = generator.normal(size=shape) if kind == "normal" else generator.gamma(1.0, size=shape)
+    return noise + generator.normal(size=(repeats, 1, n)) if paired else noise
 
 
-def any_decided(found: Iterable[object]) -> bool:
-    return any(each.decided for each in found)  # type: ignore[attr-defined]
+def any_decided(rulings: Iterable[object]) -> bool:
+    return any(ruling.decided for ruling in rulings)  # type: ignore[attr-defined]
 
 
 @short_and_long
@@ -78,11 +78,11 @@ def test_equals_that_diverge_alike_are_not_told_apart(paired: bool, repeats: int
         groups = [
             sample(
                 f"g{k}",
-                {seed: float(row[seed]) for seed in range(n) if not own[seed]},
-                diverged=np.flatnonzero(own).tolist(),
+                {seed: float(row[seed]) for seed in range(n) if not lost[seed]},
+                diverged=np.flatnonzero(lost).tolist(),
                 paired_on="seed" if paired else None,
             )
-            for k, (row, own) in enumerate(zip(rows, gone, strict=True))
+            for k, (row, lost) in enumerate(zip(rows, gone, strict=True))
         ]
         claims += verdict(*groups).decided
     assert 0 < claims / repeats <= allowed(repeats)

@@ -31,8 +31,8 @@ def uri(blank: Path, tmp_path: Path) -> str:
     return sqlite_uri(tmp_path / "mlflow.db")
 
 
-class Told:
-    """What a writer tells."""
+class Listener:
+    """Keeps what a writer tells it."""
 
     def __init__(self) -> None:
         self.created: dict[str, str] = {}
@@ -47,16 +47,16 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def listener() -> Listener:
+    return Listener()
 
 
 @pytest.fixture
-def open_writer(told: Told) -> Iterator[Callable[[str], Writer]]:
+def open_writer(listener: Listener) -> Iterator[Callable[[str], Writer]]:
     writers: list[Writer] = []
 
     def make(uri: str) -> Writer:
-        writer = Writer(uri, told.on_created, told.on_refused, interval=0.02)
+        writer = Writer(uri, listener.on_created, listener.on_refused, interval=0.02)
         writer.start()
         writers.append(writer)
         return writer
@@ -141,8 +141,8 @@ def filled(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     first = new_sweep(uri, "first", **tags)
     highest = new_sweep(uri, "highest", **{**tags, schema.DIRECTION: "maximize"})
     empty = new_sweep(uri, "empty")
-    told = Told()
-    writer = Writer(uri, told.on_created, told.on_refused, interval=0.01)
+    listener = Listener()
+    writer = Writer(uri, listener.on_created, listener.on_refused, interval=0.01)
     writer.start()
 
     def run(key: str, sweep: str, group: str, outcome: Outcome | None, objective: float | None, **more: Any) -> None:
@@ -150,11 +150,11 @@ def filled(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         params = {"optimizer.name": "adam", "optimizer.lr": f"{10.0 ** -int(trial)!r}", "api_key": "hidden", "n": trial}
         if trial == "1":
             params["optimizer.betas"] = "[0.9, 0.999]"
-        own = {schema.KIND: "run", schema.SWEEP: sweep, schema.TRIAL: trial, schema.SEED: seed, schema.GROUP: group}
-        own |= {schema.PHASE: "search", **more}
+        tags = {schema.KIND: "run", schema.SWEEP: sweep, schema.TRIAL: trial, schema.SEED: seed, schema.GROUP: group}
+        tags |= {schema.PHASE: "search", **more}
         start = NOW + 1000 * len(runs)
         name = f"adam · lr {trial} · seed {seed}"
-        writer.start_run(key, NewRun("1", name, own, params, start, sweep))
+        writer.start_run(key, NewRun("1", name, tags, params, start, sweep))
         for epoch in (1, 2, 3):
             writer.log_metrics(key, {"val/loss": 1 / epoch, "train/loss": 2 / epoch}, epoch, start + epoch)
         if objective is not None:
@@ -178,7 +178,7 @@ def filled(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     writer.set_tags(first, {"event.2": '{"at": 7, "text": "a run crashed", "run": "x"}', "event.4": "[1]"})
     writer.set_tags(first, {"cmd.abc": '{"do": "pause"}', "cmd.bad": "{"})
     writer.set_state(first, State.RUNNING)
-    assert writer.close(60) and not told.refused
+    assert writer.close(60) and not listener.refused
 
     client = MlflowClient(uri)
     other = client.create_experiment("other")
@@ -205,5 +205,5 @@ def filled(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         "deleted": deleted,
         "other": other,
         "gone": gone,
-        "runs": told.created,
+        "runs": listener.created,
     }

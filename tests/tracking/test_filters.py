@@ -131,9 +131,9 @@ def test_nan_is_found_by_no_comparison(frame: pd.DataFrame) -> None:
 def test_what_is_wrong_is_said_in_one_sentence(frame: pd.DataFrame, text: str, words: list[str]) -> None:
     with pytest.raises(SearchError) as refused:
         matches(text, frame)
-    said = str(refused.value)
-    assert all(word in said for word in words), said
-    assert said.endswith(".") and "\n" not in said and len(said) < 300
+    sentence = str(refused.value)
+    assert all(word in sentence for word in words), sentence
+    assert sentence.endswith(".") and "\n" not in sentence and len(sentence) < 300
 
 
 def test_an_empty_frame_has_no_unknown_keys() -> None:
@@ -146,5 +146,5 @@ def test_an_empty_frame_has_no_unknown_keys() -> None:
 @pytest.mark.parametrize("key", ["plain", "with space", "a/b.c", "x=1", "<b>"])
 @pytest.mark.parametrize("value", ["plain", "it's", 'say "hi"', "", "100%"])
 def test_what_is_clicked_is_found_again(key: str, value: str) -> None:
-    made: Any = pd.DataFrame({f"params.{key}": [value, "other"]})
-    assert matches(f"params.{quoted_key(key)} = {quoted_value(value)}", made).tolist() == [True, False]
+    frame: Any = pd.DataFrame({f"params.{key}": [value, "other"]})
+    assert matches(f"params.{quoted_key(key)} = {quoted_value(value)}", frame).tolist() == [True, False]

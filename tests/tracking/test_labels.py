@@ -90,15 +90,15 @@ def test_words_that_are_cut_alike_show_both_places_in_which_they_differ_or_a_num
     """Four paths once had two labels, and two of them the places of the other two."""
     between = "/a/folder/with/a/long/name/"
     paths = [f"/data/experiments/run-{one}{between}split-{two}.csv" for one, two in itertools.product("12", "34")]
-    found = titles(*({"path": path} for path in paths))
-    assert len(set(found)) == 4 and all(len(text) <= len("path ") + LONGEST for text in found)
+    names = titles(*({"path": path} for path in paths))
+    assert len(set(names)) == 4 and all(len(text) <= len("path ") + LONGEST for text in names)
     assert all(
         one in text and f"{two}.csv" in text
-        for text, (one, two) in zip(found, itertools.product("12", "34"), strict=True)
+        for text, (one, two) in zip(names, itertools.product("12", "34"), strict=True)
     )
     thrice = [f"{one}{between}{two}{between}{three}{between}" for one, two, three in itertools.product("12", repeat=3)]
-    found = titles(*({"path": path * 2} for path in thrice))
-    assert len(set(found)) == 8 and titles(*({"path": path * 2} for path in reversed(thrice))) == found[::-1]
+    names = titles(*({"path": path * 2} for path in thrice))
+    assert len(set(names)) == 8 and titles(*({"path": path * 2} for path in reversed(thrice))) == names[::-1]
     assert len(set(titles({"note": "a b"}, {"note": "a  b"}, {"note": "a b (1)"}))) == 3
     assert titles({"decay": "none"}, {"decay": None}) == ["decay none", "decay not set"], "no number beside what lacks"
 

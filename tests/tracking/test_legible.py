@@ -84,8 +84,8 @@ def test_a_legible_reader_shows_text_and_asks_for_the_exact_one(hostile: Any) ->
     assert records.runs["name"].tolist() == ["[U+202E]evil"]
     assert dict(zip(records.params["key"], records.params["value"], strict=True)) == {"opt[U+200F]": "adam[U+200B]"}
     assert reader.histories([run], records.metrics["key"].tolist())["value"].tolist() == [0.5]
-    asked = reader.records(Selection.of(run_ids=[run]), Keys(("opt[U+200F]",), (), ()))
-    assert asked.params["key"].tolist() == ["opt[U+200F]"]
+    opt_records = reader.records(Selection.of(run_ids=[run]), Keys(("opt[U+200F]",), (), ()))
+    assert opt_records.params["key"].tolist() == ["opt[U+200F]"]
     (path,) = reader.artifacts(run)["path"]
     assert path == "no[U+200E]te.txt" and reader.artifact(run, path) == b"text"
     assert "experiment[U+2066]" in reader.experiments()["name"].tolist()

@@ -63,9 +63,9 @@ ASKED: dict[str, Callable[[Reader, dict[str, Any]], pd.DataFrame]] = {
 @pytest.fixture(params=[SqliteReader, ClientReader])
 def reader(request: pytest.FixtureRequest, filled: dict[str, Any]) -> Reader:
     if request.param is SqliteReader:
-        found = open_reader(filled["uri"])
-        assert isinstance(found, SqliteReader)
-        return found
+        reader = open_reader(filled["uri"])
+        assert isinstance(reader, SqliteReader)
+        return reader
     return ClientReader(filled["uri"])
 
 
@@ -82,7 +82,7 @@ def test_runs_are_those_of_mlflow(reader: Reader, filled: dict[str, Any]) -> Non
     from mlflow.entities import ViewType
 
     client = MlflowClient(filled["uri"])
-    ids = [each.experiment_id for each in client.search_experiments(ViewType.ALL)]
+    ids = [experiment.experiment_id for experiment in client.search_experiments(ViewType.ALL)]
     theirs = {run.info.run_id: run for run in client.search_runs(ids)}
     frame = reader.runs()
     assert set(frame["run_id"]) == set(theirs)

@@ -17,7 +17,7 @@ from tracking.writer import NewRun, Writer
 
 
 def test_a_sweep_through_a_server(
-    mlflow_server: Any, helpers: Any, told: Any, open_writer: Callable[[str], Writer], tmp_path: Path
+    mlflow_server: Any, helpers: Any, listener: Any, open_writer: Callable[[str], Writer], tmp_path: Path
 ) -> None:
     with pytest.raises(StoreError, match="the server does not answer"):
         helpers.sweep(mlflow_server.uri)
@@ -27,7 +27,7 @@ def test_a_sweep_through_a_server(
     assert writer.problem and "the server does not answer" in writer.problem
     mlflow_server.start()
     assert writer.flush(90), writer.problem
-    assert writer.problem is None and set(told.created) == {"first"}
+    assert writer.problem is None and set(listener.created) == {"first"}
 
     sweep = helpers.sweep(mlflow_server.uri, searched='["optimizer.lr"]')
     experiment = open_reader(mlflow_server.uri).runs(run_ids=[sweep])["experiment_id"][0]
@@ -40,7 +40,7 @@ def test_a_sweep_through_a_server(
             writer.log_metrics(key, {"val/loss": 1 / (epoch + 1), schema.OBJECTIVE: 1.0}, epoch, epoch)
     writer.set_tags(sweep, {"event.1": '{"at": 1, "text": "began", "run": null}'})
     writer.log_metrics("b", {"a @ b": 1.0, "fine": 2.0}, 1, 1)
-    assert writer.flush(60) and [key for key, _ in told.refused] == ["b"]
+    assert writer.flush(60) and [key for key, _ in listener.refused] == ["b"]
 
     writer.log_file("a", weights, schema.WEIGHTS_FILE, delete=True)
     writer.end("a", Outcome.OK, {}, helpers.now)
@@ -59,11 +59,11 @@ def test_a_sweep_through_a_server(
     assert_frame_equal(sweep_runs(ours, sweep), sweep_runs(theirs, sweep), check_exact=True)
     assert_frame_equal(events(ours, sweep), events(theirs, sweep), check_exact=True)
     assert sweeps(theirs)["state"].tolist() == ["paused"]
-    assert len(theirs.histories([told.created["a"]], ["val/loss"])) == 3
+    assert len(theirs.histories([listener.created["a"]], ["val/loss"])) == 3
 
-    assert theirs.artifacts(told.created["a"]).values.tolist() == [[schema.WEIGHTS_FILE, 1000]]
-    assert theirs.artifact(told.created["a"], schema.WEIGHTS_FILE) == bytes(1000) and not weights.exists()
-    assert theirs.artifact(told.created["first"], "params/x.txt") == b"y" * 7000
+    assert theirs.artifacts(listener.created["a"]).values.tolist() == [[schema.WEIGHTS_FILE, 1000]]
+    assert theirs.artifact(listener.created["a"], schema.WEIGHTS_FILE) == bytes(1000) and not weights.exists()
+    assert theirs.artifact(listener.created["first"], "params/x.txt") == b"y" * 7000
     assert theirs.artifact(sweep, "spec.yaml") == b"name: x\n"
     with pytest.raises(StoreError, match="leads out"):
         theirs.artifact(sweep, "../spec.yaml")

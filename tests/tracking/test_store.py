@@ -68,8 +68,8 @@ def test_a_store_of_another_version_is_refused(uri: str, schema: str, words: lis
 def test_the_version_is_the_one_that_mlflow_wants(uri: str) -> None:
     from mlflow.store.db.utils import _get_latest_schema_revision
 
-    known, head = store.revisions()
-    assert head == _get_latest_schema_revision() and head in known
+    revisions, head = store.revisions()
+    assert head == _get_latest_schema_revision() and head in revisions
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
@@ -100,12 +100,12 @@ def test_a_folder_of_runs_is_refused_alike_by_readers_and_writers(
     (tmp_path / "mlruns" / "0").mkdir(parents=True)
     (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("experiment_id: '0'\nlifecycle_stage: active\nname: Default\n")
     uri = f"{scheme}{tmp_path}/mlruns"
-    said = []
+    texts = []
     for use in (ensure_store, lambda uri: open_reader(uri).runs()):
         with pytest.raises(StoreError) as caught:
             use(uri)
-        said.append(str(caught.value))
-    assert said[0] == said[1] and "mlflow migrate-filestore" in said[0] and said[0].endswith("holds mlruns.")
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1] and "mlflow migrate-filestore" in texts[0] and texts[0].endswith("holds mlruns.")
 
 
 def test_a_failed_creation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,8 +130,8 @@ def test_an_old_schema_is_read_anew_each_time(old: Path) -> None:
 
 def test_an_old_store_says_how_to_migrate_and_is_not_written(old: Path) -> None:
     uri = f"sqlite:///{old}"
-    said = read_only_because(uri)
-    assert said is not None and "mlflow db upgrade" in said and "older" in said and "back it up" in said
+    sentence = read_only_because(uri)
+    assert sentence is not None and "mlflow db upgrade" in sentence and "older" in sentence and "back it up" in sentence
     before = hashlib.sha256(old.read_bytes()).hexdigest()
     with pytest.raises(StoreError, match="mlflow db upgrade"):
         ensure_store(uri)

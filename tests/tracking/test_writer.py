@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from tracking import _calls, _mlflow, schema, writer
+from tracking import _calls, _mlflow, schema
+from tracking import writer as writer_module
 from tracking._calls import Item
 from tracking._ops import MAX_ITEMS, MAX_PARAMS, MAX_TAGS, Log, chunks
 from tracking.reader import open_reader, sweeps
@@ -29,25 +30,25 @@ Open = Callable[[str], Writer]
 
 def integrity(uri: str) -> str:
     with sqlite3.connect(str(sqlite_path(uri))) as connection:
-        found = connection.execute("PRAGMA integrity_check").fetchone()[0]
+        report = connection.execute("PRAGMA integrity_check").fetchone()[0]
     connection.close()
-    return str(found)
+    return str(report)
 
 
 def rows(uri: str, sql: str) -> list[Any]:
     connection = sqlite3.connect(str(sqlite_path(uri)))
-    found = connection.execute(sql).fetchall()
+    records = connection.execute(sql).fetchall()
     connection.close()
-    return found
+    return records
 
 
-def begin(open_writer: Open, uri: str, helpers: Any, told: Any) -> tuple[Writer, str, str]:
+def begin(open_writer: Open, uri: str, helpers: Any, listener: Any) -> tuple[Writer, str, str]:
     """A writer with a run that exists."""
     sweep = helpers.sweep(uri)
-    made = open_writer(uri)
-    made.start_run("key", helpers.run(sweep))
-    assert made.flush(30)
-    return made, sweep, told.created["key"]
+    writer = open_writer(uri)
+    writer.start_run("key", helpers.run(sweep))
+    assert writer.flush(30)
+    return writer, sweep, listener.created["key"]
 
 
 def test_a_sweep_is_queued_whole(uri: str) -> None:
@@ -57,9 +58,13 @@ def test_a_sweep_is_queued_whole(uri: str) -> None:
     reader = open_reader(uri)
     run = reader.runs(run_ids=[sweep]).iloc[0]
     assert (run["name"], run["status"]) == ("mine", "SCHEDULED")
-    found = reader.tags([sweep]).set_index("key")["value"]
-    assert found[schema.STATE] == "queued" and found[schema.SWEEP] == sweep and found[schema.NOTE] == "Which?"
-    assert found[schema.PLANNED] == "4" and len(found["long"]) == 8000
+    sweep_tags = reader.tags([sweep]).set_index("key")["value"]
+    assert (
+        sweep_tags[schema.STATE] == "queued"
+        and sweep_tags[schema.SWEEP] == sweep
+        and sweep_tags[schema.NOTE] == "Which?"
+    )
+    assert sweep_tags[schema.PLANNED] == "4" and len(sweep_tags["long"]) == 8000
     assert {path: reader.artifact(sweep, path).decode() for path in reader.artifacts(sweep)["path"]} == files
     again = create_sweep(uri, experiment="an / odd: näme", name="two", note="", tags={}, files={})
     assert reader.runs(run_ids=[again])["experiment_id"][0] == run["experiment_id"]
@@ -102,26 +107,26 @@ def test_tags_at_once(uri: str, helpers: Any) -> None:
         set_tags(uri, "0" * 32, {"a": "b"})
 
 
-def test_a_run_from_beginning_to_end(uri: str, helpers: Any, told: Any, open_writer: Open, tmp_path: Path) -> None:
+def test_a_run_from_beginning_to_end(uri: str, helpers: Any, listener: Any, open_writer: Open, tmp_path: Path) -> None:
     sweep = helpers.sweep(uri)
-    made = open_writer(uri)
+    writer = open_writer(uri)
     long = "x" * 7000
     tags = {schema.KIND: "run", schema.TRIAL: "3"}
-    made.start_run("key", NewRun("1", "adam · seed 2", tags, {"a.b": "1", "model.text": long}, helpers.now, sweep))
+    writer.start_run("key", NewRun("1", "adam · seed 2", tags, {"a.b": "1", "model.text": long}, helpers.now, sweep))
     file = tmp_path / "weights.pt"
     file.write_bytes(b"weights")
-    made.log_file("key", file, schema.WEIGHTS_FILE, delete=True)
-    made.log_dataset(
+    writer.log_file("key", file, schema.WEIGHTS_FILE, delete=True)
+    writer.log_dataset(
         "key", {"name": "digits", "digest": "abc", "source": "sklearn", "profile": {"n": 3}, "context": "t"}
     )
     for epoch in range(1, 4):
-        made.log_metrics("key", {"val/loss": 1 / epoch, "bad": float("nan"), "worse": float("-inf")}, epoch, epoch)
-    made.end("key", Outcome.STOPPED, {schema.RERUN: schema.YES}, helpers.now + 9)
-    made.set_state(sweep, State.FINISHED)
-    assert made.flush(30) and made.backlog == 0 and made.problem is None and not told.refused
+        writer.log_metrics("key", {"val/loss": 1 / epoch, "bad": float("nan"), "worse": float("-inf")}, epoch, epoch)
+    writer.end("key", Outcome.STOPPED, {schema.RERUN: schema.YES}, helpers.now + 9)
+    writer.set_state(sweep, State.FINISHED)
+    assert writer.flush(30) and writer.backlog == 0 and writer.problem is None and not listener.refused
 
     reader = open_reader(uri)
-    run_id = told.created["key"]
+    run_id = listener.created["key"]
     row = reader.frame(sweep=sweep).iloc[0]
     assert (row["run_id"], row["name"], row["status"], row["parent"]) == (run_id, "adam · seed 2", "KILLED", sweep)
     assert (row["start_time"], row["end_time"]) == (helpers.now, helpers.now + 9)
@@ -148,7 +153,7 @@ def test_what_a_run_is_known_by_from_its_first_moment(uri: str, helpers: Any, mo
 
 
 def test_the_order_of_calls(
-    uri: str, helpers: Any, told: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
+    uri: str, helpers: Any, listener: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[str, str]] = []
     real = {name: getattr(_calls, name) for name in ("log_batch", "set_status")}
@@ -161,38 +166,42 @@ def test_the_order_of_calls(
         calls.append((run_id, status))
         real["set_status"](client, run_id, status, end_time)
 
-    made, sweep, run_id = begin(open_writer, uri, helpers, told)
+    writer, sweep, run_id = begin(open_writer, uri, helpers, listener)
     monkeypatch.setattr(_calls, "log_batch", log_batch)
     monkeypatch.setattr(_calls, "set_status", set_status)
-    with made._changed:  # so that all of it is one batch
-        made.set_tags(sweep, {"event.1": "{}"})
-        made.log_metrics("key", {"val/loss": 1.0}, 1, 1)
-        made.end("key", Outcome.OK, {}, helpers.now)
-        made.set_state(sweep, State.FINISHED)
-    assert made.flush(30)
+    with writer._changed:  # so that all of it is one batch
+        writer.set_tags(sweep, {"event.1": "{}"})
+        writer.log_metrics("key", {"val/loss": 1.0}, 1, 1)
+        writer.end("key", Outcome.OK, {}, helpers.now)
+        writer.set_state(sweep, State.FINISHED)
+    assert writer.flush(30)
     at = {call: place for place, call in enumerate(calls)}
     assert at[run_id, "val/loss=1.0"] < at[run_id, "outcome=ok"] < at[run_id, "FINISHED"]
     assert at[run_id, "FINISHED"] < at[sweep, "state=finished"] < at[sweep, "FINISHED"]
     assert len(calls) == len(at) == 6
 
 
-def test_what_is_refused_is_refused_alone(uri: str, helpers: Any, told: Any, open_writer: Open, tmp_path: Path) -> None:
-    made, sweep, run_id = begin(open_writer, uri, helpers, told)
-    made.start_run("nowhere", helpers.run(sweep, experiment_id="77"))
-    made.log_metrics("nowhere", {"a": 1.0}, 1, 1)
-    made.log_metrics("key", {f"good/{i}": float(i) for i in range(50)} | {"a @ b": 1.0, "too late": 1.0}, 1, 1)
-    made.log_metrics("key", {"step": 1.0}, 2**70, 1)
-    made.set_tags("key", {"fine": "yes", "no \ud800 text": "x", "bad": "\ud800", "x" * 300: "too long a name"})
-    made.log_file("key", tmp_path / "missing", "missing.txt")
+def test_what_is_refused_is_refused_alone(
+    uri: str, helpers: Any, listener: Any, open_writer: Open, tmp_path: Path
+) -> None:
+    writer, sweep, run_id = begin(open_writer, uri, helpers, listener)
+    writer.start_run("nowhere", helpers.run(sweep, experiment_id="77"))
+    writer.log_metrics("nowhere", {"a": 1.0}, 1, 1)
+    writer.log_metrics("key", {f"good/{i}": float(i) for i in range(50)} | {"a @ b": 1.0, "too late": 1.0}, 1, 1)
+    writer.log_metrics("key", {"step": 1.0}, 2**70, 1)
+    writer.set_tags("key", {"fine": "yes", "no \ud800 text": "x", "bad": "\ud800", "x" * 300: "too long a name"})
+    writer.log_file("key", tmp_path / "missing", "missing.txt")
     (tmp_path / "there").write_text("x")
-    made.log_file("key", tmp_path / "there", "../../outside.txt")
-    made.log_file("key", tmp_path / "there", "there.txt")
-    made.log_file("key", tmp_path / "there", "there.txt/below.txt")
-    made.log_dataset("key", {"digest": "no name"})
-    made.end("key", Outcome.OK, {}, helpers.now)
-    assert made.flush(30) and made.problem is None and made.backlog == 0
-    refused = [(key, sentence.split(":")[0]) for key, sentence in told.refused]
-    assert [sentence for key, sentence in told.refused if key == "nowhere"] and len(told.refused) == 10, told.refused
+    writer.log_file("key", tmp_path / "there", "../../outside.txt")
+    writer.log_file("key", tmp_path / "there", "there.txt")
+    writer.log_file("key", tmp_path / "there", "there.txt/below.txt")
+    writer.log_dataset("key", {"digest": "no name"})
+    writer.end("key", Outcome.OK, {}, helpers.now)
+    assert writer.flush(30) and writer.problem is None and writer.backlog == 0
+    refused = [(key, sentence.split(":")[0]) for key, sentence in listener.refused]
+    assert [sentence for key, sentence in listener.refused if key == "nowhere"] and len(listener.refused) == 10, (
+        listener.refused
+    )
     assert ("key", "metric a @ b") in refused and ("key", "tag bad") in refused and ("key", "metric step") in refused
     row = open_reader(uri).frame(run_ids=[run_id]).iloc[0]
     assert row["status"] == "FINISHED" and row["tags.fine"] == "yes" and row["metrics.too late"] == 1.0
@@ -200,15 +209,15 @@ def test_what_is_refused_is_refused_alone(uri: str, helpers: Any, told: Any, ope
     assert open_reader(uri).artifact(run_id, "there.txt") == b"x" and (tmp_path / "there").exists()
 
 
-def test_a_run_deleted_meanwhile_is_told_once(uri: str, helpers: Any, told: Any, open_writer: Open) -> None:
-    made, sweep, run_id = begin(open_writer, uri, helpers, told)
+def test_a_run_deleted_meanwhile_is_told_once(uri: str, helpers: Any, listener: Any, open_writer: Open) -> None:
+    writer, sweep, run_id = begin(open_writer, uri, helpers, listener)
     _mlflow.client(uri).delete_run(run_id)
     for epoch in range(300):
-        made.log_metrics("key", {"a": 1.0, "b": 2.0}, epoch, epoch)
-    made.end("key", Outcome.OK, {}, helpers.now)
-    made.set_tags(sweep, {"still": "works"})
-    assert made.flush(30)
-    assert [key for key, _ in told.refused] == ["key"] and "was deleted" in told.refused[0][1]
+        writer.log_metrics("key", {"a": 1.0, "b": 2.0}, epoch, epoch)
+    writer.end("key", Outcome.OK, {}, helpers.now)
+    writer.set_tags(sweep, {"still": "works"})
+    assert writer.flush(30)
+    assert [key for key, _ in listener.refused] == ["key"] and "was deleted" in listener.refused[0][1]
     assert open_reader(uri).tags([sweep], ["still"])["value"].tolist() == ["works"]
 
 
@@ -217,38 +226,38 @@ def test_a_listener_that_fails_stops_nothing(uri: str, helpers: Any, caplog: pyt
         raise RuntimeError("a listener's own fault")
 
     sweep = helpers.sweep(uri)
-    made = Writer(uri, fail, fail, interval=0.02)
-    made.start()
-    made.start_run("key", helpers.run(sweep))
-    made.end("key", Outcome.OK, {}, helpers.now)
-    assert made.close(30)
+    writer = Writer(uri, fail, fail, interval=0.02)
+    writer.start()
+    writer.start_run("key", helpers.run(sweep))
+    writer.end("key", Outcome.OK, {}, helpers.now)
+    assert writer.close(30)
     assert open_reader(uri).runs(sweep=sweep)["status"].tolist() == ["FINISHED"]
     assert "a listener's own fault" in caplog.text
 
 
 def test_a_lost_answer_does_not_make_a_second_run(
-    uri: str, helpers: Any, told: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
+    uri: str, helpers: Any, listener: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = helpers.sweep(uri)
     real = _calls.create_run
     answers: list[str] = []
 
     def create_run(client: Any, run: NewRun, ticket: str) -> Any:
-        found = real(client, run, ticket)
-        answers.append(found.info.run_id)
+        mlflow_run = real(client, run, ticket)
+        answers.append(mlflow_run.info.run_id)
         raise ConnectionResetError("the answer was lost")
 
     monkeypatch.setattr(_calls, "create_run", create_run)
-    made = open_writer(uri)
-    made.start_run("key", helpers.run(sweep))
-    assert made.flush(30)
-    assert answers == [told.created["key"]] == open_reader(uri).runs(sweep=sweep)["run_id"].tolist()
+    writer = open_writer(uri)
+    writer.start_run("key", helpers.run(sweep))
+    assert writer.flush(30)
+    assert answers == [listener.created["key"]] == open_reader(uri).runs(sweep=sweep)["run_id"].tolist()
 
 
 def test_repeating_a_batch_doubles_nothing(
-    uri: str, helpers: Any, told: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
+    uri: str, helpers: Any, listener: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, _, run_id = begin(open_writer, uri, helpers, told)
+    writer, _, run_id = begin(open_writer, uri, helpers, listener)
     real = _calls.log_batch
     failures = [3]
 
@@ -260,8 +269,8 @@ def test_repeating_a_batch_doubles_nothing(
 
     monkeypatch.setattr(_calls, "log_batch", log_batch)
     for epoch in range(40):
-        made.log_metrics("key", {"a": 1.0, "b": epoch / 3}, epoch, epoch)
-    assert made.flush(30) and failures == [0]
+        writer.log_metrics("key", {"a": 1.0, "b": epoch / 3}, epoch, epoch)
+    assert writer.flush(30) and failures == [0]
     history = open_reader(uri).histories([run_id])
     assert list(history["step"]) == [*range(40)] * 2
     assert list(history.loc[history["key"] == "b", "value"]) == [epoch / 3 for epoch in range(40)]
@@ -298,29 +307,29 @@ def test_goes_on_when_the_store_can_be_written_again(
     sentence: str,
     uri: str,
     helpers: Any,
-    told: Any,
+    listener: Any,
     open_writer: Open,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    made, sweep, first = begin(open_writer, uri, helpers, told)
-    made.start_run("second", helpers.run(sweep))
-    assert made.flush(30)
+    writer, sweep, first = begin(open_writer, uri, helpers, listener)
+    writer.start_run("second", helpers.run(sweep))
+    assert writer.flush(30)
     with Disk().broken(uri, pragma):
         for epoch in range(400):
             for key in ("key", "second"):
-                made.log_metrics(key, {f"m/{i}": i + epoch / 7 for i in range(5)}, epoch, epoch)
-        made.start_run("third", helpers.run(sweep))
-        made.end("key", Outcome.OK, {}, helpers.now)
-        helpers.wait_for(lambda: made.problem)
-        assert made.problem and sentence in made.problem
-        assert not made.flush(0.2) and made.backlog > 0
-        waiting = made.backlog
-        made.log_metrics("third", {"m/0": 1.0}, 1, 1)
-        assert made.backlog == waiting + 1
+                writer.log_metrics(key, {f"m/{i}": i + epoch / 7 for i in range(5)}, epoch, epoch)
+        writer.start_run("third", helpers.run(sweep))
+        writer.end("key", Outcome.OK, {}, helpers.now)
+        helpers.wait_for(lambda: writer.problem)
+        assert writer.problem and sentence in writer.problem
+        assert not writer.flush(0.2) and writer.backlog > 0
+        waiting = writer.backlog
+        writer.log_metrics("third", {"m/0": 1.0}, 1, 1)
+        assert writer.backlog == waiting + 1
         assert integrity(uri) == "ok" and open_reader(uri).runs(run_ids=[first])["status"].tolist() == ["RUNNING"]
-    assert made.flush(60) and made.problem is None and made.backlog == 0 and not told.refused
-    frame = open_reader(uri).histories([first, told.created["second"]])
+    assert writer.flush(60) and writer.problem is None and writer.backlog == 0 and not listener.refused
+    frame = open_reader(uri).histories([first, listener.created["second"]])
     assert len(frame) == 400 * 5 * 2 and not frame.duplicated().any()
     assert (frame["value"] == frame["key"].str[2:].astype(int) + frame["step"] / 7).all()
     assert open_reader(uri).runs(sweep=sweep)["status"].tolist().count("FINISHED") == 1
@@ -388,51 +397,51 @@ def test_a_limit_for_the_size_of_files(uri: str, helpers: Any, tmp_path: Path) -
 
 
 def test_a_lock_held_by_another_process(
-    uri: str, helpers: Any, told: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
+    uri: str, helpers: Any, listener: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_SLOW", 0.1)
-    made, _, run_id = begin(open_writer, uri, helpers, told)
+    monkeypatch.setattr(writer_module, "_SLOW", 0.1)
+    writer, _, run_id = begin(open_writer, uri, helpers, listener)
     holder = sqlite3.connect(str(sqlite_path(uri)), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    made.log_metrics("key", {"a": 1.0}, 1, 1)
-    helpers.wait_for(lambda: made.problem)
-    assert made.problem and "not answered" in made.problem
+    writer.log_metrics("key", {"a": 1.0}, 1, 1)
+    helpers.wait_for(lambda: writer.problem)
+    assert writer.problem and "not answered" in writer.problem
     holder.execute("ROLLBACK")
     holder.close()
-    assert made.flush(30) and made.problem is None
+    assert writer.flush(30) and writer.problem is None
     assert open_reader(uri).metrics([run_id])["value"].tolist() == [1.0]
 
 
-def test_a_store_that_disappears(uri: str, helpers: Any, told: Any, open_writer: Open, tmp_path: Path) -> None:
-    made, _, run_id = begin(open_writer, uri, helpers, told)
+def test_a_store_that_disappears(uri: str, helpers: Any, listener: Any, open_writer: Open, tmp_path: Path) -> None:
+    writer, _, run_id = begin(open_writer, uri, helpers, listener)
     path = sqlite_path(uri)
     assert path is not None
     away = path.rename(tmp_path / "away.db")
-    made.log_metrics("key", {"a": 1.0}, 1, 1)
-    helpers.wait_for(lambda: "no longer there" in (made.problem or ""))
+    writer.log_metrics("key", {"a": 1.0}, 1, 1)
+    helpers.wait_for(lambda: "no longer there" in (writer.problem or ""))
     assert not path.exists()
     away.rename(path)
-    assert made.flush(30) and open_reader(uri).metrics([run_id])["value"].tolist() == [1.0]
+    assert writer.flush(30) and open_reader(uri).metrics([run_id])["value"].tolist() == [1.0]
 
 
-def test_closing_while_nothing_can_be_written(uri: str, helpers: Any, told: Any, open_writer: Open) -> None:
-    made, _, _ = begin(open_writer, uri, helpers, told)
+def test_closing_while_nothing_can_be_written(uri: str, helpers: Any, listener: Any, open_writer: Open) -> None:
+    writer, _, _ = begin(open_writer, uri, helpers, listener)
     with Disk().broken(uri, "PRAGMA query_only = ON"):
-        made.set_tags("key", {"a": "b"})
-        helpers.wait_for(lambda: made.problem)
-        assert not made.close(0.1) and made.backlog == 1
-        made._thread.join(10)
-        assert not made._thread.is_alive()
+        writer.set_tags("key", {"a": "b"})
+        helpers.wait_for(lambda: writer.problem)
+        assert not writer.close(0.1) and writer.backlog == 1
+        writer._thread.join(10)
+        assert not writer._thread.is_alive()
 
 
 def test_closing_at_once_stores_everything(uri: str, helpers: Any) -> None:
     sweep = helpers.sweep(uri)
-    made = Writer(uri, lambda *_: None, lambda *_: None, interval=30)
-    made.start()
+    writer = Writer(uri, lambda *_: None, lambda *_: None, interval=30)
+    writer.start()
     for number in range(5):
-        made.start_run(str(number), helpers.run(sweep))
-        made.end(str(number), Outcome.OK, {}, helpers.now)
-    assert made.close(30) and not made._thread.is_alive()
+        writer.start_run(str(number), helpers.run(sweep))
+        writer.end(str(number), Outcome.OK, {}, helpers.now)
+    assert writer.close(30) and not writer._thread.is_alive()
     assert open_reader(uri).runs(sweep=sweep)["status"].tolist() == ["FINISHED"] * 5
 
 
@@ -501,9 +510,9 @@ def test_a_later_tag_replaces_an_earlier_one() -> None:
 
 
 def test_a_batch_is_few_calls(
-    uri: str, helpers: Any, told: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
+    uri: str, helpers: Any, listener: Any, open_writer: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, _, _ = begin(open_writer, uri, helpers, told)
+    writer, _, _ = begin(open_writer, uri, helpers, listener)
     calls: list[int] = []
     real = _calls.log_batch
     queued = threading.Event()
@@ -515,7 +524,7 @@ def test_a_batch_is_few_calls(
 
     monkeypatch.setattr(_calls, "log_batch", log_batch)
     for epoch in range(200):
-        made.log_metrics("key", {"a": 1.0, "b": 2.0}, epoch, epoch)
+        writer.log_metrics("key", {"a": 1.0, "b": 2.0}, epoch, epoch)
     queued.set()
-    assert made.flush(30)
+    assert writer.flush(30)
     assert sum(calls) == 400 and len(calls) <= 10

@@ -29,8 +29,8 @@ def polynomials(degrees=(1, 3, 5, 11), datasets=8, inits=2, key="model.degree"):
             x = random.uniform(-1, 1, 20)
             y = np.sin(2 * np.pi * x) + NOISE * random.standard_normal(20)
             weights = np.polynomial.chebyshev.chebfit(x, y, degree)
-            own = 0.05 * np.random.default_rng([degree, k]).standard_normal(101)
-            outputs = (np.polynomial.chebyshev.chebval(X, weights) + own).astype(np.float32)
+            noise = 0.05 * np.random.default_rng([degree, k]).standard_normal(101)
+            outputs = (np.polynomial.chebyshev.chebval(X, weights) + noise).astype(np.float32)
             run = f"{degree}-{k}"
             error = y - np.polynomial.chebyshev.chebval(x, weights)
             rows.append(
@@ -70,10 +70,10 @@ def drawn(info: Any) -> None:
 def test_bias_falls_and_variance_rises_with_the_degree():
     runs, arrays = polynomials()
     info = capacity_info(runs, arrays, "model.degree", SQUARED)
-    bias = [each.parts["bias"].estimate.mean for each in info.drawn]
-    data = [each.parts["data"].estimate.mean for each in info.drawn]
+    bias = [point.parts["bias"].estimate.mean for point in info.drawn]
+    data = [point.parts["data"].estimate.mean for point in info.drawn]
     assert bias[0] > 3 * abs(bias[2]) and data[0] < data[-1]
-    assert all(each.parts["init"].estimate.mean == pytest.approx(0.05**2, rel=0.2) for each in info.drawn)
+    assert all(point.parts["init"].estimate.mean == pytest.approx(0.05**2, rel=0.2) for point in info.drawn)
     assert info.sentence.startswith("From model.degree 1 to 11 bias² goes from ") and "lowest at 5" in info.sentence
     assert "noise" not in info.sentence and info.kind == "95% t-interval, jackknife over n=8 training sets"
     assert info.shows == "The squared error on 101 test examples and its parts along model.degree"
@@ -91,8 +91,8 @@ def test_the_stack_that_is_drawn_reaches_the_measured_risk():
         np.array(trace.y) for trace in figure.data if trace.name == "risk, measured" and trace.showlegend is None
     )
     measured = [
-        np.mean([((arrays[run]["outputs"][-1, :, 0] - TARGETS) ** 2).mean() for run in own["run_id"]])
-        for _, own in runs.groupby("model.degree")
+        np.mean([((arrays[run]["outputs"][-1, :, 0] - TARGETS) ** 2).mean() for run in rows["run_id"]])
+        for _, rows in runs.groupby("model.degree")
     ]
     assert bars == pytest.approx(line, rel=1e-9) and line == pytest.approx(measured, rel=1e-5)
 
@@ -103,9 +103,9 @@ def test_the_numbers_of_the_figure_are_in_its_table():
     assert table["part"].tolist()[:5] == [
         "noise", "bias²", "variance from data", "variance from initialisation", "risk, measured",
     ]  # fmt: skip
-    for _, own in table.groupby("model.degree"):
-        parts = own[own["part"] != "risk, measured"]
-        risk = own[own["part"] == "risk, measured"]["estimate"].item()
+    for _, rows in table.groupby("model.degree"):
+        parts = rows[rows["part"] != "risk, measured"]
+        risk = rows[rows["part"] == "risk, measured"]["estimate"].item()
         assert (parts["sign"] * parts["estimate"]).sum() == pytest.approx(risk)
     assert (table["training sets"] == 8).all() and (table["initialisations"] == 2).all()
 
@@ -114,7 +114,7 @@ def test_the_numbers_of_the_figure_are_in_its_table():
 def test_classifications_have_three_losses(loss):
     runs, arrays = classifiers()
     info = capacity_info(runs, arrays, "model.hidden_sizes", loss)
-    assert [each.text for each in info.drawn] == ["2", "8", "32"] and info.axis.title == "model.hidden_sizes (units)"
+    assert [point.text for point in info.drawn] == ["2", "8", "32"] and info.axis.title == "model.hidden_sizes (units)"
     notes = " ".join(info.notes)
     assert ("Domingos" in notes) == (loss == ZERO_ONE) and ("1e-07" in notes) == (loss == CROSS_ENTROPY)
     assert ("noise is a part of bias" in notes) == (loss != ZERO_ONE)
@@ -157,7 +157,7 @@ def test_a_double_descent_is_seen_in_the_risk():
 def test_along_the_epochs_of_one_configuration():
     runs, arrays = polynomials(degrees=(5,))
     info = along_epochs(runs, arrays, SQUARED)
-    assert [each.text for each in info.drawn] == ["1", "2"] and info.axis.key == EPOCH and info.descent is None
+    assert [point.text for point in info.drawn] == ["1", "2"] and info.axis.key == EPOCH and info.descent is None
     assert info.drawn[0].parts["data"].estimate.mean == 0, "after epoch 1 all said 0"
     assert info.drawn[0].parts["bias"].estimate.mean == pytest.approx((F**2).mean(), rel=1e-5)
     drawn(info)
@@ -184,7 +184,7 @@ def test_diverged_runs_are_drawn_counted_and_never_hidden():
     lost = runs["run_id"].isin(["5-0", "5-1"])
     runs.loc[lost, "outcome"] = "diverged"
     info = capacity_info(
-        runs, {run: own for run, own in arrays.items() if run not in ("5-0", "5-1")}, "model.degree", SQUARED
+        runs, {run: stored for run, stored in arrays.items() if run not in ("5-0", "5-1")}, "model.degree", SQUARED
     )
     assert info.positions[1].diverged == 2 and info.drawn[1].parts.datasets == 6
     assert any("4 runs are left out" in note and "2 of which diverged" in note for note in info.notes)
@@ -203,7 +203,7 @@ def test_what_is_missing_is_said():
     assert "one training set" in capacity_info(single, arrays, "model.degree", SQUARED).problem
     assert "A regression has no 0-1 loss." in capacity_info(runs, arrays, "model.degree", ZERO_ONE).problem
     part = capacity_info(
-        runs, {run: own for run, own in arrays.items() if run.startswith("1-")}, "model.degree", SQUARED
+        runs, {run: stored for run, stored in arrays.items() if run.startswith("1-")}, "model.degree", SQUARED
     )
     assert len(part.drawn) == 1 and any(note.startswith("Not drawn: 5. ") for note in part.notes)
 

@@ -13,29 +13,30 @@ PLANTED = np.array([0.5, 0.3, 0.35, 0.6, 0.4, 0.25, 0.2])
 
 
 def risks(means, spread, sets=8, seed=0):
-    """Training set -> risk, a row a capacity; the sets differ by far more than the capacities, seed from seed."""
+    """For each capacity the risk by training set; the sets differ by far more than the capacities, seed from seed."""
     random = np.random.default_rng(seed)
     shared = random.standard_normal(sets)
     return [dict(enumerate(mean + shared + spread * random.standard_normal(sets))) for mean in means]
 
 
 def test_a_planted_peak_is_found_with_its_rise_and_its_fall():
-    found = descent(NAMES, risks(PLANTED, 0.02))
-    assert (found.best, found.peak, found.widest) == ("2", "8", "64") and found.shown
-    assert found.rise.mean == pytest.approx(0.3, abs=0.05) and found.fall.mean == pytest.approx(0.4, abs=0.05)
-    assert found.gain.low > 0
-    assert found.sentence.startswith("There is a second descent: from 2 to 8 the risk rises by 0.3")
+    second = descent(NAMES, risks(PLANTED, 0.02))
+    assert (second.best, second.peak, second.widest) == ("2", "8", "64") and second.shown
+    assert second.rise.mean == pytest.approx(0.3, abs=0.05) and second.fall.mean == pytest.approx(0.4, abs=0.05)
+    assert second.gain.low > 0
+    assert second.sentence.startswith("There is a second descent: from 2 to 8 the risk rises by 0.3")
     assert (
-        "64 is then better than any before the peak" in found.sentence and "n=8 paired training sets" in found.sentence
+        "64 is then better than any before the peak" in second.sentence
+        and "n=8 paired training sets" in second.sentence
     )
 
 
 def test_its_intervals_are_paired_and_corrected_for_the_peaks_that_could_have_been():
-    own = risks(PLANTED, 0.02)
-    found = descent(NAMES, own)
-    pairs = [own[3][k] - own[6][k] for k in range(8)]
+    values = risks(PLANTED, 0.02)
+    second = descent(NAMES, values)
+    pairs = [values[3][k] - values[6][k] for k in range(8)]
     theirs = stats.ttest_1samp(pairs, 0).confidence_interval(1 - 0.05 / 5)
-    assert (found.fall.low, found.fall.high) == pytest.approx(tuple(theirs)) and found.candidates == 5
+    assert (second.fall.low, second.fall.high) == pytest.approx(tuple(theirs)) and second.candidates == 5
 
 
 def test_one_descent_is_none():
@@ -47,24 +48,26 @@ def test_one_descent_is_none():
 
 def test_pure_noise_seldom_shows_one():
     shown = [descent(NAMES, risks(np.zeros(7), 1.0, seed=seed)) for seed in range(200)]
-    assert sum(found is not None and found.shown for found in shown) <= 10
-    doubted = next(found for found in shown if found is not None and not found.shown)
+    assert sum(second is not None and second.shown for second in shown) <= 10
+    doubted = next(second for second in shown if second is not None and not second.shown)
     assert doubted.sentence.startswith("A second descent cannot be told from chance")
 
 
 def test_a_clear_fall_alone_is_no_second_descent():
     flat = [dict.fromkeys(range(4), mean) for mean in (0.5, 0.3, 0.1, 0.05)]
     peak = {0: 0.4, 1: 0.22, 2: 0.4, 3: 0.22}  # on average above what comes before, not in every training set
-    found = descent(NAMES[:5], [*flat[:2], peak, *flat[2:]])
-    assert found is not None and found.fall.low > 0 > found.rise.low and not found.shown
-    assert "cannot be told from chance" in found.sentence
+    second = descent(NAMES[:5], [*flat[:2], peak, *flat[2:]])
+    assert second is not None and second.fall.low > 0 > second.rise.low and not second.shown
+    assert "cannot be told from chance" in second.sentence
 
 
 def test_fewer_than_three_training_sets_give_no_verdict():
-    found = descent(NAMES, risks(PLANTED, 0.02, sets=2), "seeds")
-    assert not found.shown and "no verdict on a second descent" in found.sentence and "2 paired seeds" in found.sentence
+    second = descent(NAMES, risks(PLANTED, 0.02, sets=2), "seeds")
+    assert (
+        not second.shown and "no verdict on a second descent" in second.sentence and "2 paired seeds" in second.sentence
+    )
 
 
 def test_the_first_minimum_may_remain_the_best():
-    found = descent(NAMES, risks([0.5, 0.1, 0.3, 0.6, 0.4, 0.3, 0.25], 0.01))
-    assert found.shown and "2 remains better than 64, by 0.1" in found.sentence
+    second = descent(NAMES, risks([0.5, 0.1, 0.3, 0.6, 0.4, 0.3, 0.25], 0.01))
+    assert second.shown and "2 remains better than 64, by 0.1" in second.sentence

@@ -66,8 +66,8 @@ def test_a_gap_that_narrows_says_that_more_examples_help():
 
 
 def test_curves_that_meet_above_the_reference_error_are_bias():
-    said = curve(biased(), reference=0.1, threshold=0.02).sentence
-    assert "This is avoidable bias: more examples alone will not help." in said
+    text = curve(biased(), reference=0.1, threshold=0.02).sentence
+    assert "This is avoidable bias: more examples alone will not help." in text
     other = curve(variance(values=[10, 20, 40]), reference=0.13).sentence
     assert "This is variance: more examples help." in other
     both = curve(variance(values=[10, 20, 40]), reference=0.01).sentence
@@ -79,20 +79,20 @@ def test_curves_that_meet_above_the_reference_error_are_bias():
 
 def test_a_last_step_that_made_it_worse_does_not_promise_that_more_examples_help():
     rising = runs_along(lambda n: 0.2 + n / 4000, lambda n: 0.01)
-    said = curve(rising, threshold=0.05).sentence
-    assert "from 200 it rose by" in said and "This is variance." in said and "more examples" not in said
+    text = curve(rising, threshold=0.05).sentence
+    assert "from 200 it rose by" in text and "This is variance." in text and "more examples" not in text
 
 
 def test_noisy_labels_are_read_from_the_true_ones():
     noisy = variance(**{"data.name": "digits", "data.label_noise": 0.1})
-    known = noisy.assign(train_clean=noisy["train"] - 0.09, memorised=0.0)
-    info = curve(known)
+    measured = noisy.assign(train_clean=noisy["train"] - 0.09, memorised=0.0)
+    info = curve(measured)
     assert info.lines[0].dots[-1].means[TRAIN].mean == pytest.approx(
         noisy[noisy["data.train_size"] == 400]["train"].mean() - 0.09
     )
     assert "This is " in info.sentence
     assert "Bias and variance cannot be told from wrong labels." in curve(noisy).sentence
-    memorised = curve(known.assign(train=0.0, train_clean=0.1, memorised=0.1), threshold=0.01).sentence
+    memorised = curve(measured.assign(train=0.0, train_clean=0.1, memorised=0.1), threshold=0.01).sentence
     assert "This is variance: more examples help. It has memorised wrong labels: most of" in memorised
 
 
@@ -113,41 +113,41 @@ def situations():
 
 
 def two_sizes(train, gap, step, labels, n=6, spread=0.01):
-    share, known = labels
+    share, true_labels = labels
     random = np.random.default_rng(0)
     rows = []
     for size, worse in ((100, max(step, -train - gap)), (200, 0.0)):
         for seed in range(n):
-            given, dev = train + spread * random.standard_normal(2)
+            train_error, dev = train + spread * random.standard_normal(2)
             rows.append({"outcome": "ok", "seed": seed, "data.train_size": size, "data.name": "digits", "group": size,
-                         "label": f"size {size}", "data.label_noise": share, "train": max(given, 0.0),
+                         "label": f"size {size}", "data.label_noise": share, "train": max(train_error, 0.0),
                          "dev": max(dev + gap + worse, 0.0)})  # fmt: skip
     runs = pd.DataFrame(rows)
-    if not (share and known):
+    if not (share and true_labels):
         return runs
     true = (runs["train"] - share).abs()
     return runs.assign(train_clean=true, memorised=((true + share - runs["train"]) / 2).clip(lower=0))
 
 
 def test_the_diagnosis_and_the_curve_never_give_opposite_advice():
-    seen = set()
+    cases = set()
     for *errors, reference in situations():
         runs = two_sizes(*errors)
-        found = diagnoses(runs, reference, 0.02)[-1]
-        said = curve(runs, reference=reference, threshold=0.02).sentence
-        assert ("This is" in said) == bool(found.faults), (errors, said, found.sentence)
-        assert ("variance" in said and "This is" in said) == (VARIANCE in found.named), (errors, said, found.sentence)
-        helps, fails = "more examples help" in said, "more examples alone will not help" in said
+        group = diagnoses(runs, reference, 0.02)[-1]
+        text = curve(runs, reference=reference, threshold=0.02).sentence
+        assert ("This is" in text) == bool(group.faults), (errors, text, group.sentence)
+        assert ("variance" in text and "This is" in text) == (VARIANCE in group.named), (errors, text, group.sentence)
+        helps, fails = "more examples help" in text, "more examples alone will not help" in text
         assert not (helps and fails)
-        assert not helps or "more training data" in found.advice[VARIANCE], (errors, said, found.sentence)
-        assert not fails or VARIANCE not in found.advice, (errors, said, found.sentence)
-        assert not (helps and "it rose" in said)
-        larger = any("larger network" in way for ways in found.advice.values() for way in ways)
-        assert not (larger and "memorised" in said), (errors, said)
-        assert ("cannot be told from wrong labels" in said) == (found.untold and found.judged)
-        seen |= {(helps, fails, larger, "memorised" in said)}
+        assert not helps or "more training data" in group.advice[VARIANCE], (errors, text, group.sentence)
+        assert not fails or VARIANCE not in group.advice, (errors, text, group.sentence)
+        assert not (helps and "it rose" in text)
+        larger = any("larger network" in way for ways in group.advice.values() for way in ways)
+        assert not (larger and "memorised" in text), (errors, text)
+        assert ("cannot be told from wrong labels" in text) == (group.untold and group.judged)
+        cases |= {(helps, fails, larger, "memorised" in text)}
     assert {(True, False, False, False), (False, True, True, False), (True, False, True, False),
-            (True, False, False, True)} <= seen  # fmt: skip
+            (True, False, False, True)} <= cases  # fmt: skip
 
 
 def test_the_last_step_is_judged_by_pairs_of_one_seed():
@@ -163,8 +163,8 @@ def test_runs_on_one_training_set_are_one_value_of_the_curve():
     runs["seed_data"] = runs["seed"] % 4
     info = curve(runs)
     assert info.kind.endswith("n=4 training sets")
-    own = runs[runs["data.train_size"] == 25].groupby("seed_data")["dev"].mean()
-    assert info.lines[0].dots[0].seeds[DEV] == pytest.approx(own.to_dict())
+    means = runs[runs["data.train_size"] == 25].groupby("seed_data")["dev"].mean()
+    assert info.lines[0].dots[0].seeds[DEV] == pytest.approx(means.to_dict())
 
 
 @pytest.mark.parametrize(("n", "words"), [(1, "(n=1 seed): too few"), (2, "(n=2 seeds): too few")])

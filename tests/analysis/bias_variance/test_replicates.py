@@ -14,7 +14,7 @@ POINTS = 5
 
 
 def frame(cells: dict[tuple[int, int], str]) -> pd.DataFrame:
-    """(seed_data, seed_init) -> outcome."""
+    """A frame of runs with these outcomes, by (seed_data, seed_init)."""
     return pd.DataFrame(
         [
             {"run_id": f"{data}-{init}", "outcome": outcome, "seed_data": data, "seed_init": init,
@@ -54,8 +54,8 @@ def test_runs_stand_by_training_set_and_initialisation_whatever_their_order() ->
 def test_an_epoch_is_chosen_by_its_number() -> None:
     runs = frame(whole())
     arrays = answers(runs)
-    found = replicates(runs, arrays, epoch=2)
-    assert isinstance(found, Replicates) and found.outputs[0, 0, 0, 0] == 1
+    stack = replicates(runs, arrays, epoch=2)
+    assert isinstance(stack, Replicates) and stack.outputs[0, 0, 0, 0] == 1
     arrays["0-0"] = content(0.0, (1, 2, 4))
     assert epochs_of(runs, arrays) == [1, 2]
     missing = replicates(runs, arrays, epoch=5)
@@ -64,18 +64,18 @@ def test_an_epoch_is_chosen_by_its_number() -> None:
 
 def test_only_complete_training_sets_enter_and_the_others_are_counted() -> None:
     runs = frame(whole() | {(1, 5): "diverged"})
-    found = replicates(runs, answers(runs))
-    assert isinstance(found, Replicates)
-    assert found.datasets == (0, 2, 3) and found.outputs.shape[:2] == (3, 2)
-    assert found.left_out == 2 and "2 runs are left out" in found.note and "1 of which diverged" in found.note
+    stack = replicates(runs, answers(runs))
+    assert isinstance(stack, Replicates)
+    assert stack.datasets == (0, 2, 3) and stack.outputs.shape[:2] == (3, 2)
+    assert stack.left_out == 2 and "2 runs are left out" in stack.note and "1 of which diverged" in stack.note
 
 
 def test_where_few_sets_are_complete_fewer_initialisations_enter_of_more_sets() -> None:
     lost = {(data, data + 4): "running" for data in range(2)}
     runs = frame(whole() | lost)
-    found = replicates(runs, answers(runs))
-    assert isinstance(found, Replicates) and found.outputs.shape[:2] == (4, 1)
-    assert found.run_ids.ravel().tolist() == ["0-0", "1-1", "2-2", "3-3"], "the first by their seed"
+    stack = replicates(runs, answers(runs))
+    assert isinstance(stack, Replicates) and stack.outputs.shape[:2] == (4, 1)
+    assert stack.run_ids.ravel().tolist() == ["0-0", "1-1", "2-2", "3-3"], "the first by their seed"
     first = frame({key: value for key, value in whole().items() if key[1] < 6})
     assert "2 of 8 runs are still to come" in replicates(first, answers(first)).note  # type: ignore[union-attr]
 
@@ -84,8 +84,8 @@ def test_answers_that_are_no_numbers_do_not_enter() -> None:
     runs = frame(whole())
     arrays = answers(runs)
     arrays["3-3"]["outputs"][-1, 0, 0] = np.nan
-    found = replicates(runs, arrays)
-    assert isinstance(found, Replicates) and found.datasets == (0, 1, 2)
+    stack = replicates(runs, arrays)
+    assert isinstance(stack, Replicates) and stack.datasets == (0, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -99,30 +99,30 @@ def test_answers_that_are_no_numbers_do_not_enter() -> None:
 )
 def test_what_cannot_be_taken_apart_says_why(cells: Any, words: str) -> None:
     runs = frame(cells) if cells else frame(whole()).head(0)
-    found = replicates(runs, answers(runs))
-    assert isinstance(found, str) and words in found
+    problem = replicates(runs, answers(runs))
+    assert isinstance(problem, str) and words in problem
 
 
 def test_answers_to_different_examples_are_not_set_side_by_side() -> None:
     runs = frame(whole())
     arrays = answers(runs)
     arrays["1-1"]["targets"] = np.ones(POINTS, dtype=np.float32)
-    found = replicates(runs, arrays)
-    assert isinstance(found, str) and "different examples" in found
+    problem = replicates(runs, arrays)
+    assert isinstance(problem, str) and "different examples" in problem
 
 
 def test_classes_and_noise_are_known_by_the_file() -> None:
     runs = frame(whole())
     arrays = answers(runs)
-    for each in arrays.values():
-        each["targets"] = np.zeros(POINTS, dtype=np.int32)
-        each["outputs"] = np.full((3, POINTS, 4), 0.25, dtype=np.float32)
-    found = replicates(runs, arrays)
-    assert isinstance(found, Replicates) and found.classes and len(found.losses) == 3
+    for stored in arrays.values():
+        stored["targets"] = np.zeros(POINTS, dtype=np.int32)
+        stored["outputs"] = np.full((3, POINTS, 4), 0.25, dtype=np.float32)
+    stack = replicates(runs, arrays)
+    assert isinstance(stack, Replicates) and stack.classes and len(stack.losses) == 3
     noisy = answers(runs, truth=np.full(POINTS, 0.5), noise=np.array(0.25), inputs=np.arange(POINTS))
-    known = replicates(runs, noisy)
-    assert isinstance(known, Replicates) and known.noisy and known.noise == 0.25
-    assert "noise" in known.taken_apart("squared error")
+    noisy_stack = replicates(runs, noisy)
+    assert isinstance(noisy_stack, Replicates) and noisy_stack.noisy and noisy_stack.noise == 0.25
+    assert "noise" in noisy_stack.taken_apart("squared error")
     clean = replicates(runs, answers(runs, truth=np.zeros(POINTS), noise=np.array(0.0)))
     assert isinstance(clean, Replicates) and not clean.noisy and "noise" not in clean.taken_apart("squared error")
 
@@ -131,5 +131,5 @@ def test_a_file_that_lacks_an_array_counts_as_none() -> None:
     runs = frame(whole())
     arrays = answers(runs)
     del arrays["0-0"]["outputs"]
-    found = replicates(runs, arrays)
-    assert isinstance(found, Replicates) and found.datasets == (1, 2, 3)
+    stack = replicates(runs, arrays)
+    assert isinstance(stack, Replicates) and stack.datasets == (1, 2, 3)

@@ -34,7 +34,7 @@ FIGURES: dict[str, Callable[..., Any]] = {
 }
 
 
-def made(probabilities: Any, targets: Any, seed: int = 0) -> Predictions:
+def run_of(probabilities: Any, targets: Any, seed: int = 0) -> Predictions:
     """Predictions of as many classes as there are columns; a single column is the probability of class 1 of two."""
     p = np.asarray(probabilities, dtype=float)
     p = np.stack([1 - p, p], axis=1) if p.ndim == 1 else p
@@ -44,7 +44,7 @@ def made(probabilities: Any, targets: Any, seed: int = 0) -> Predictions:
 
 def answering(answers: Any, targets: Any, classes: int, seed: int = 0) -> Predictions:
     """Predictions that answer so, with probability 1."""
-    return made(np.eye(classes)[np.asarray(answers)], targets, seed)
+    return run_of(np.eye(classes)[np.asarray(answers)], targets, seed)
 
 
 def random(n: int, classes: int, seed: int, skill: float = 1.0) -> Predictions:
@@ -52,16 +52,16 @@ def random(n: int, classes: int, seed: int, skill: float = 1.0) -> Predictions:
     rng = np.random.default_rng(seed)
     targets = rng.choice(classes, n, p=(share := np.arange(1, classes + 1)[::-1] ** 1.5) / share.sum())
     logits = rng.normal(size=(n, classes)) + skill * np.eye(classes)[targets]
-    return made(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), targets, seed)
+    return run_of(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), targets, seed)
 
 
 BINARY, MULTI = random(400, 2, 1), random(500, 4, 2)
-FLIPPED = made(BINARY.probabilities[:, 0], 1 - BINARY.targets)
+FLIPPED = run_of(BINARY.probabilities[:, 0], 1 - BINARY.targets)
 GROUP = [random(300, 3, seed) for seed in range(5)]
 BINARY_GROUP = [random(300, 2, seed) for seed in range(5)]
-MAJORITY = made(np.full(200, 0.05), [1] * 10 + [0] * 190)
+MAJORITY = run_of(np.full(200, 0.05), [1] * 10 + [0] * 190)
 """Always answers class 0, of which there are 95 %, and gives every example the same probability."""
-PERFECT = made([0.0] * 190 + [1.0] * 10, [0] * 190 + [1] * 10)
+PERFECT = run_of([0.0] * 190 + [1.0] * 10, [0] * 190 + [1] * 10)
 
 
 # The two planted ones
@@ -206,7 +206,7 @@ def test_a_binary_run_is_looked_at_by_its_rarer_class() -> None:
 
 def test_precision_recall_by_hand() -> None:
     # In falling order of the score the truth is 1, 0, 1: precision 1 up to recall 1/2, 2/3 up to recall 1.
-    info = precision_recall_info([made([0.9, 0.6, 0.3], [1, 0, 1], seed) for seed in range(3)], classes=[1])
+    info = precision_recall_info([run_of([0.9, 0.6, 0.3], [1, 0, 1], seed) for seed in range(3)], classes=[1])
     (curve,) = info.curves
     assert curve.area.mean == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)
     means = [mean.mean for mean in curve.means]
@@ -215,7 +215,7 @@ def test_precision_recall_by_hand() -> None:
 
 def test_the_mean_roc_by_hand() -> None:
     # One run ranks perfectly, the other gives all the same: (1 + x) / 2.
-    perfect, guess = made([0.9, 0.1, 0.1], [1, 0, 0]), made([0.5] * 3, [1, 0, 0], 1)
+    perfect, guess = run_of([0.9, 0.1, 0.1], [1, 0, 0]), run_of([0.5] * 3, [1, 0, 0], 1)
     (curve,) = roc_info([perfect, guess], classes=[1]).curves
     assert [mean.mean for mean in curve.means] == pytest.approx(((1 + GRID) / 2).tolist())
     assert curve.area.mean == 0.75
@@ -224,7 +224,7 @@ def test_the_mean_roc_by_hand() -> None:
 def test_a_class_that_cannot_be_told_apart_is_named() -> None:
     info = roc_info([answering([0, 1, 1], [0, 1, 0], 3)])
     assert info.missing == ["class 2"] and len(info.curves) == 2 and "class 2" in info.caption
-    nothing = precision_recall_info([made([0.1, 0.2], [0, 0])])
+    nothing = precision_recall_info([run_of([0.1, 0.2], [0, 0])])
     assert nothing.curves == [] and nothing.caption.startswith("No class has both")
     assert plot_separation(nothing).data == ()
 
@@ -256,13 +256,13 @@ def test_the_reliability_diagram_agrees_with_scikit_learn() -> None:
 
 def test_overconfidence_by_hand() -> None:
     # 8 of 10 right at 0.95, all of 10 at 0.55: (0.15 + 0.45) / 2.
-    run = made([0.95] * 10 + [0.55] * 10, [1] * 8 + [0] * 2 + [1] * 10)
+    run = run_of([0.95] * 10 + [0.55] * 10, [1] * 8 + [0] * 2 + [1] * 10)
     assert calibration_info([run], positive=1).error.mean == pytest.approx(0.3)
     assert calibration_info([run], positive=1).right[9].mean == 0.8
 
 
 def test_a_bin_that_few_seeds_reach_says_so() -> None:
-    runs = [made([0.05, 0.95], [0, 1], 0), made([0.05, 0.04], [0, 1], 1), made([0.05, 0.93], [0, 1], 2)]
+    runs = [run_of([0.05, 0.95], [0, 1], 0), run_of([0.05, 0.04], [0, 1], 1), run_of([0.05, 0.93], [0, 1], 2)]
     info = calibration_info(runs, positive=1)
     assert [(right.n, right.mean) for right in info.right if right.n] == [(3, pytest.approx(1 / 6)), (2, 1)]
 
@@ -296,39 +296,41 @@ def test_the_slider_shows_what_the_curve_shows() -> None:
 
 
 def test_a_mean_stops_where_a_run_has_no_value() -> None:
-    info = threshold_info([made([0.9, 0.1], [1, 0], 0), made([0.5, 0.1], [1, 0], 1)], positive=1)
+    info = threshold_info([run_of([0.9, 0.1], [1, 0], 0), run_of([0.5, 0.1], [1, 0], 1)], positive=1)
     assert [mean.n for mean in info.means["precision"]] == [2] * 51 + [0] * 50
 
 
 def test_the_best_threshold() -> None:
-    assert best_threshold([made([0.9, 0.35, 0.3, 0.1], [1, 1, 0, 0])], positive=1) == pytest.approx(0.31)
+    assert best_threshold([run_of([0.9, 0.35, 0.3, 0.1], [1, 1, 0, 0])], positive=1) == pytest.approx(0.31)
 
 
 def test_the_tables_to_take_along_hold_what_scikit_learn_computes() -> None:
     runs = BINARY_GROUP[:2]
     thresholds = threshold_info(runs, 1).frame()
     for seed, run in enumerate(runs):
-        own = thresholds[(thresholds["seed"] == seed) & np.isclose(thresholds["threshold"], 0.4)].iloc[0]
+        row = thresholds[(thresholds["seed"] == seed) & np.isclose(thresholds["threshold"], 0.4)].iloc[0]
         answers = run.probabilities[:, 1] >= 0.4
-        assert own["recall"] == pytest.approx(metrics.recall_score(run.targets, answers))
-        assert own["accuracy"] == pytest.approx(metrics.accuracy_score(run.targets, answers))
+        assert row["recall"] == pytest.approx(metrics.recall_score(run.targets, answers))
+        assert row["accuracy"] == pytest.approx(metrics.accuracy_score(run.targets, answers))
         calibrated = calibration_info(runs, positive=1).frame()
         assert calibrated[calibrated["seed"] == seed]["examples"].sum() == len(run.targets)
     curves = roc_info(runs).frame()
     for seed, run in enumerate(runs):
-        own = curves[curves["seed"] == seed]
-        name = own["class"].iloc[0]
+        line = curves[curves["seed"] == seed]
+        name = line["class"].iloc[0]
         truth, scores = run.targets == run.names.index(name), run.probabilities[:, run.names.index(name)]
-        assert metrics.auc(own["false positives"], own["recall"]) == pytest.approx(metrics.roc_auc_score(truth, scores))
+        assert metrics.auc(line["false positives"], line["recall"]) == pytest.approx(
+            metrics.roc_auc_score(truth, scores)
+        )
     table = accuracy_info({"g": runs}).frame()
     assert table["accuracy"].tolist() == [metrics.accuracy_score(run.targets, run.answers) for run in runs]
 
 
 def test_a_class_that_is_not_there_has_no_threshold() -> None:
     with pytest.raises(PredictionsError, match="class 1”: none of the examples"):
-        threshold_info([made([0.1, 0.2], [0, 0])], positive=1)
+        threshold_info([run_of([0.1, 0.2], [0, 0])], positive=1)
     with pytest.raises(PredictionsError, match="all of the examples"):
-        at_threshold([made([0.1, 0.2], [0, 0])], 0.5)
+        at_threshold([run_of([0.1, 0.2], [0, 0])], 0.5)
 
 
 # Figures

@@ -29,9 +29,9 @@ BETAS = [0.0, 0.3, 0.9, 0.99]
 @pytest.mark.parametrize("beta", BETAS)
 def test_the_corrected_average_is_that_of_pandas_and_of_the_smoothed_curves(beta: float) -> None:
     values = np.random.default_rng(0).standard_normal(60)
-    own = averaged(values, beta, corrected=True)
-    assert own == pytest.approx(pd.Series(values).ewm(alpha=1 - beta, adjust=True).mean().to_numpy())
-    assert own == pytest.approx(smoothed(values, beta))
+    averages = averaged(values, beta, corrected=True)
+    assert averages == pytest.approx(pd.Series(values).ewm(alpha=1 - beta, adjust=True).mean().to_numpy())
+    assert averages == pytest.approx(smoothed(values, beta))
 
 
 @pytest.mark.parametrize("beta", BETAS)
@@ -94,9 +94,9 @@ def test_the_sentence_says_the_numbers_of_its_beta() -> None:
 
 
 def test_what_the_noise_left_is_measured_on_the_series() -> None:
-    kept = [averages_info(0.9, seed=seed).kept ** 2 for seed in range(100)]
+    shares = [averages_info(0.9, seed=seed).kept ** 2 for seed in range(100)]
     expected = np.mean([variance_factor(0.9, t) for t in range(1, DAYS + 1)])
-    assert np.mean(kept) == pytest.approx(expected, rel=0.1)
+    assert np.mean(shares) == pytest.approx(expected, rel=0.1)
     silent = averages_info(0.9, noise=0.0)
     assert math.isnan(silent.kept) and "here" not in silent.reading and (silent.values == silent.truth).all()
 

@@ -75,14 +75,14 @@ def test_one_optimizer_under_two_names_is_a_tie() -> None:
 
 def test_what_diverges_is_drawn_to_the_edge_counted_and_said() -> None:
     info = down(0.25, "sgd", "momentum")
-    lost, there = info.trajectories
-    assert lost.diverged and lost.arrived is None and not there.diverged
+    lost, inside = info.trajectories
+    assert lost.diverged and lost.arrived is None and not inside.diverged
     assert np.isfinite(lost.points).all() and np.isfinite(lost.distances).all() and len(lost.points) < 40
     assert info.order[-1] is lost and info.sentence.endswith("gradient descent diverged.")
     assert "the steep one by 1.500 a step: it does not converge" in info.theory
     place = edge(info.surface, lost)
     assert place is not None and np.abs(place).max() == pytest.approx(2.0) and info.surface.inside(place * 0.999)
-    assert edge(info.surface, there) is None
+    assert edge(info.surface, inside) is None
     drawn = plot_surface(info).data
     red = [trace for trace in drawn if trace.type == "scatter" and trace.marker.symbol == "x-thin"]
     assert len(red) == 1 and (red[0].x[0], red[0].y[0]) == pytest.approx(tuple(place))
@@ -105,15 +105,17 @@ def test_who_has_not_arrived_is_told_by_what_is_left() -> None:
     assert f"gradient descent {100 * left:.0f}%" in info.sentence and info.sentence.startswith("Momentum has ")
 
 
-@pytest.mark.parametrize("surface", [bowl(20, 30), rosenbrock(), saddle(), himmelblau()], ids=lambda own: own.name)
+@pytest.mark.parametrize(
+    "surface", [bowl(20, 30), rosenbrock(), saddle(), himmelblau()], ids=lambda surface: surface.name
+)
 @pytest.mark.parametrize("method", list(METHODS))
 def test_the_searched_rate_is_the_best_of_all(surface, method: str) -> None:  # type: ignore[no-untyped-def]
-    own, steps = Settings(), 100
-    chosen = best_rate(surface, method, own, surface.start, steps)
+    settings, steps = Settings(), 100
+    chosen = best_rate(surface, method, settings, surface.start, steps)
 
     def score(lr: float) -> tuple[float, float]:
         (way,) = trajectories_info(
-            surface, surface.start, [Entry(method, "", own.rule(method, lr))], steps
+            surface, surface.start, [Entry(method, "", settings.rule(method, lr))], steps
         ).trajectories
         end = math.inf if way.diverged else float(way.distances[-1])
         return (math.inf if way.arrived is None else way.arrived), end
@@ -164,10 +166,10 @@ def test_an_unknown_method_is_refused() -> None:
 
 
 def test_settings_reach_the_rules() -> None:
-    own = Settings(0.8, 0.95, 1e-3, corrected=False)
-    assert own.rule("adam", 0.1) == Adam(0.1, 0.8, 0.95, 1e-3, corrected=False)
-    assert own.rule("momentum", 0.1) == Momentum(0.1, 0.8)
-    assert Entry("momentum", "", own.rule("momentum", 0.1)).setting == "lr 0.1, β 0.8"
+    settings = Settings(0.8, 0.95, 1e-3, corrected=False)
+    assert settings.rule("adam", 0.1) == Adam(0.1, 0.8, 0.95, 1e-3, corrected=False)
+    assert settings.rule("momentum", 0.1) == Momentum(0.1, 0.8)
+    assert Entry("momentum", "", settings.rule("momentum", 0.1)).setting == "lr 0.1, β 0.8"
 
 
 @pytest.mark.parametrize("dark", [True, False])
@@ -194,7 +196,7 @@ def test_the_best_of_theory_beats_the_search_by_rate() -> None:
         assert rule is not None
         searched = Settings().rule(name, best_rate(surface, name, Settings(), surface.start, 1000))
         far = [
-            surface.distance(path(each, surface.gradient, np.array(surface.start), 1000))[200]
-            for each in (rule, searched)
+            surface.distance(path(candidate, surface.gradient, np.array(surface.start), 1000))[200]
+            for candidate in (rule, searched)
         ]
         assert far[0] <= far[1] * 1.2

@@ -29,8 +29,8 @@ def problem(seed: int) -> Problem:
     )
 
 
-def torch_path(make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], own: Problem) -> np.ndarray:
-    _, loss, start = own
+def torch_path(make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer], task: Problem) -> np.ndarray:
+    _, loss, start = task
     w = torch.nn.Parameter(torch.tensor(start))
     optimizer = make([w])
     points = [w.detach().clone().numpy()]
@@ -67,8 +67,8 @@ PAIRS: list[tuple[Rule, Callable[[Any], torch.optim.Optimizer]]] = [
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("rule", "make"), PAIRS, ids=[f"{rule}" for rule, _ in PAIRS])
 def test_a_rule_takes_the_path_of_torch(rule: Rule, make: Any, seed: int) -> None:
-    own = problem(seed)
-    ours, theirs = path(rule, own[0], own[2], STEPS), torch_path(make, own)
+    task = problem(seed)
+    ours, theirs = path(rule, task[0], task[2], STEPS), torch_path(make, task)
     assert ours.shape == theirs.shape == (STEPS + 1, SIZE)
     assert np.abs(ours - ours[0]).max() > 0.05, "it would be no test if nothing moved"
     assert ours == pytest.approx(theirs, rel=0, abs=1e-6)

@@ -86,13 +86,13 @@ def test_thinning_keeps_every_spike_and_both_ends(n: int) -> None:
     steps, values = np.arange(n, dtype=float), rng.normal(size=n)
     spikes = rng.choice(n, 5, replace=False)
     values[spikes] = 100 + np.arange(5)
-    kept_steps, kept = thin(steps, values, buckets=300)
-    assert len(kept) <= max(2 * 300 + 2, 600)
-    assert {kept.min(), kept.max()} == {values.min(), values.max()}
+    kept_steps, thinned = thin(steps, values, buckets=300)
+    assert len(thinned) <= max(2 * 300 + 2, 600)
+    assert {thinned.min(), thinned.max()} == {values.min(), values.max()}
     for part in np.array_split(np.arange(n), 300) if n > 600 else []:
-        assert values[part].max() in kept and values[part].min() in kept
+        assert values[part].max() in thinned and values[part].min() in thinned
     assert (kept_steps[0], kept_steps[-1]) == (0, n - 1)
-    assert np.array_equal(values[kept_steps.astype(int)], kept) and (np.diff(kept_steps) > 0).all()
+    assert np.array_equal(values[kept_steps.astype(int)], thinned) and (np.diff(kept_steps) > 0).all()
 
 
 def test_a_diverged_run_ends_in_a_red_cross_at_its_last_finite_point() -> None:

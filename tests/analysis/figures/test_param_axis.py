@@ -53,6 +53,6 @@ def test_the_size_of_a_value(value, number):
 
 
 def test_sizes_of_training_sets_are_known_by_their_names():
-    known = ["data.train_size", "n_train", "num_samples", "train_samples", "data.subset", "training_set_size"]
-    assert all(map(is_size, known)) and not any(map(is_size, ["batch_size", "model.hidden_sizes", "optimizer.lr"]))
+    sizes = ["data.train_size", "n_train", "num_samples", "train_samples", "data.subset", "training_set_size"]
+    assert all(map(is_size, sizes)) and not any(map(is_size, ["batch_size", "model.hidden_sizes", "optimizer.lr"]))
     assert size_like(["optimizer.lr", "data.train_size"]) == ["data.train_size", "optimizer.lr"]

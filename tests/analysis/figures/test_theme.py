@@ -22,13 +22,13 @@ SIGHT = {
 
 
 def linear(colour: str) -> np.ndarray:
-    """sRGB -> linear RGB."""
+    """The linear RGB of an sRGB colour."""
     value = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
 def lab(rgb: np.ndarray) -> np.ndarray:
-    """Linear RGB -> CIELAB, D65."""
+    """A linear RGB colour in CIELAB, under D65."""
     to_xyz = np.array(
         [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
     )
@@ -38,7 +38,7 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2."""
+    """The contrast of two colours as WCAG 2 defines it."""
     low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
 
@@ -46,8 +46,8 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("sight", SIGHT)
 @pytest.mark.parametrize("palette", [theme.LIGHT, theme.DARK])
 def test_colours_stay_apart(palette: tuple[str, ...], sight: str) -> None:
-    seen = [lab(SIGHT[sight] @ linear(colour)) for colour in palette]
-    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
+    colours = [lab(SIGHT[sight] @ linear(colour)) for colour in palette]
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(colours, 2)) > 20
 
 
 @pytest.mark.parametrize(("palette", "page"), [(theme.LIGHT, "light"), (theme.DARK, "dark")])

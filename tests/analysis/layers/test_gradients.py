@@ -29,7 +29,7 @@ def chain(depth: int, gain: float, seed: int, epochs: int = 4) -> dict[str, np.n
 
 
 def runs_of(gains: dict[str, tuple[float, tuple[int, ...]]], seeds: int = 4) -> Any:
-    """Method -> (gain a layer, depths)."""
+    """Runs of methods, each given as (gain a layer, depths)."""
     arrays, rows, methods = {}, [], {}
     for method, (gain, depths) in gains.items():
         for depth in depths:
@@ -43,11 +43,11 @@ def runs_of(gains: dict[str, tuple[float, tuple[int, ...]]], seeds: int = 4) -> 
 
 def test_a_factor_is_a_geometric_mean_with_the_interval_of_the_logarithms() -> None:
     values = np.random.default_rng(0).lognormal(size=6)
-    found = geometric_mean(values)
+    interval = geometric_mean(values)
     logs = np.log(values)
-    assert found.mean == pytest.approx(stats.gmean(values))
+    assert interval.mean == pytest.approx(stats.gmean(values))
     low, high = stats.t.interval(0.95, 5, logs.mean(), stats.sem(logs))
-    assert (found.low, found.high) == pytest.approx((math.exp(low), math.exp(high)))
+    assert (interval.low, interval.high) == pytest.approx((math.exp(low), math.exp(high)))
     mixed = geometric_mean([1.0, 0.0, math.inf, math.nan])
     assert (mixed.n, mixed.zeros, mixed.infinite, mixed.mean) == (1, 1, 1, 1.0)
     assert geometric_mean([115920.0]).words == "1.2e+05"
@@ -59,17 +59,17 @@ def test_a_factor_is_a_geometric_mean_with_the_interval_of_the_logarithms() -> N
 
 
 def test_the_ratio_follows_the_gain_and_is_named_by_its_interval() -> None:
-    found = ratio_info(runs_of({"sigmoid": (0.25, (2, 4, 8)), "relu": (1.0, (2, 4, 8)), "wild": (4.0, (8,))}))
-    assert found.n == "n=4 seeds each" and found.interval == found.band and f"bars the {found.band}." in found.reading
-    by_key = {(ratio.method, ratio.depth): ratio for ratio in found.ratios}
+    info = ratio_info(runs_of({"sigmoid": (0.25, (2, 4, 8)), "relu": (1.0, (2, 4, 8)), "wild": (4.0, (8,))}))
+    assert info.n == "n=4 seeds each" and info.interval == info.band and f"bars the {info.band}." in info.reading
+    by_key = {(ratio.method, ratio.depth): ratio for ratio in info.ratios}
     for (method, depth), ratio in by_key.items():
         gain = {"sigmoid": 0.25, "relu": 1.0, "wild": 4.0}[method]
         # From the last layer's gradient, gain, to the first's, gain^depth.
         assert math.log(ratio.over.mean) == pytest.approx((depth - 1) * math.log(gain), abs=0.2)
     assert by_key["sigmoid", 8].verdict == "vanishing" and by_key["wild", 8].verdict == "exploding"
     assert by_key["relu", 8].verdict == by_key["sigmoid", 2].verdict == "neither"
-    assert "sigmoid, 8 layers" in found.sentence and "(vanishing, n=4)" in found.sentence
-    assert found.depths == [2, 4, 8] and found.band == "95% t-interval of the logarithms, n=4"
+    assert "sigmoid, 8 layers" in info.sentence and "(vanishing, n=4)" in info.sentence
+    assert info.depths == [2, 4, 8] and info.band == "95% t-interval of the logarithms, n=4"
 
 
 def test_two_seeds_name_nothing_and_a_dead_first_layer_vanishes() -> None:
@@ -77,8 +77,10 @@ def test_two_seeds_name_nothing_and_a_dead_first_layer_vanishes() -> None:
     unsure = runs_of({"sigmoid": (1.0, (2,))}, seeds=3)
     for run, ratio in zip(unsure, (0.001, 0.05, 1.0), strict=True):
         run.gradients[0] = [ratio, 1.0]
-    (found,) = ratio_info(unsure).ratios
-    assert found.over.mean < 0.1 < found.over.high and found.verdict == "neither", "the whole interval must lie below"
+    (first_ratio,) = ratio_info(unsure).ratios
+    assert first_ratio.over.mean < 0.1 < first_ratio.over.high and first_ratio.verdict == "neither", (
+        "the whole interval must lie below"
+    )
     dead = runs_of({"relu": (1.0, (3,))})
     for run in dead:
         run.gradients[:, 0] = 0
@@ -99,17 +101,17 @@ def test_the_epoch_is_chosen() -> None:
 
 def test_a_heat_map_holds_geometric_means_at_shared_epochs() -> None:
     runs = runs_of({"a": (0.5, (3, 5))})
-    found = heat_info(runs)
-    assert [panel.label for panel in found.panels] == ["a, 3 layers", "a, 5 layers"]
-    own = [run.gradients for run in runs if run.depth == 3]
-    assert found.panels[0].norms == pytest.approx(stats.gmean(np.stack(own), axis=0))
-    assert found.range == pytest.approx(
-        (min(p.norms.min() for p in found.panels), max(p.norms.max() for p in found.panels))
+    info = heat_info(runs)
+    assert [panel.label for panel in info.panels] == ["a, 3 layers", "a, 5 layers"]
+    norms = [run.gradients for run in runs if run.depth == 3]
+    assert info.panels[0].norms == pytest.approx(stats.gmean(np.stack(norms), axis=0))
+    assert info.range == pytest.approx(
+        (min(p.norms.min() for p in info.panels), max(p.norms.max() for p in info.panels))
     )
-    assert len(found.frame()) == 4 * 3 + 4 * 5 and not found.zeros
-    assert found.n == "n=4 seeds each" and not found.interval and "Gaps" not in found.reading
-    found.panels[0].norms[0, 0] = 0
-    assert found.reading.endswith("Gaps: some run had no gradient there at all.")
+    assert len(info.frame()) == 4 * 3 + 4 * 5 and not info.zeros
+    assert info.n == "n=4 seeds each" and not info.interval and "Gaps" not in info.reading
+    info.panels[0].norms[0, 0] = 0
+    assert info.reading.endswith("Gaps: some run had no gradient there at all.")
 
 
 def test_a_profile_has_a_line_a_method_and_keeps_what_is_infinite_apart() -> None:
@@ -139,8 +141,8 @@ def test_a_profile_has_a_line_a_method_and_keeps_what_is_infinite_apart() -> Non
 
 
 def test_the_deepest_networks_of_each_method() -> None:
-    found = deepest(runs_of({"a": (1.0, (2, 5)), "b": (1.0, (3,))}))
-    assert {(run.method, run.depth) for run in found} == {("a", 5), ("b", 3)} and len(found) == 8
+    runs = deepest(runs_of({"a": (1.0, (2, 5)), "b": (1.0, (3,))}))
+    assert {(run.method, run.depth) for run in runs} == {("a", 5), ("b", 3)} and len(runs) == 8
 
 
 def test_unreadable_arrays_are_left_out() -> None:
@@ -151,9 +153,9 @@ def test_unreadable_arrays_are_left_out() -> None:
         "e": {key: value for key, value in whole.items() if key not in ("condition", "activation_std")},
     }  # fmt: skip
     frame = pd.DataFrame({"run_id": list("abcdef"), "seed": 0})
-    found = layer_runs(arrays, frame, dict.fromkeys("abcdef", "m"))
-    assert [run.run_id for run in found] == ["a", "e"]
-    assert len(profile_info(found, SPREAD).profiles[0].seeds) == 1
+    runs = layer_runs(arrays, frame, dict.fromkeys("abcdef", "m"))
+    assert [run.run_id for run in runs] == ["a", "e"]
+    assert len(profile_info(runs, SPREAD).profiles[0].seeds) == 1
 
 
 def test_empty_states() -> None:
@@ -180,8 +182,8 @@ def test_runs_on_one_training_set_are_one_value() -> None:
     values, sets = np.random.default_rng(1).lognormal(size=6), [0, 0, 1, 1, 2, 2]
     logs = np.log(values).reshape(3, 2).mean(axis=1)
     low, high = stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs))
-    found = geometric_mean(values, sets)
-    assert (found.low, found.high, found.n) == pytest.approx((math.exp(low), math.exp(high), 3))
+    interval = geometric_mean(values, sets)
+    assert (interval.low, interval.high, interval.n) == pytest.approx((math.exp(low), math.exp(high), 3))
     arrays = {f"r{k}": chain(3, 1.1, k) for k in range(6)}
     rows = pd.DataFrame({"run_id": list(arrays), "seed": range(6), "seed_data": sets})
     (ratio,) = ratio_info(layer_runs(arrays, rows, dict.fromkeys(arrays, "m"))).ratios

@@ -10,11 +10,11 @@ from analysis.optimizers.landscape import LIMIT, PCA, RANDOM, landscape_info, pl
 
 
 def arrays(shares=(0.9, 0.06), **more):
-    """Those of a quadratic loss, 5 points of a way."""
+    """The arrays of a quadratic loss, along a way of 5 points."""
     x = np.linspace(-1, 1, 11)
     loss = 0.1 + x**2 + 4 * x[:, None] ** 2
     path = np.array([[-0.9, 0.5], [-0.6, 0.2], [-0.3, 0.1], [-0.1, 0.0], [0.0, 0.0]])
-    made = {
+    stored = {
         "epochs": np.array([0, 1, 2, 3, 4], dtype=np.int32), "losses": np.array([3.0, 2.0, 1.0, 0.5, 0.1]),
         "random_x": x, "random_y": x, "random_loss": loss, "random_path": path / 50, "random_outside": np.array(0.9996),
         "pca_x": x, "pca_y": x, "pca_loss": loss, "pca_path": path, "pca_outside": np.array(0.02),
@@ -23,7 +23,7 @@ def arrays(shares=(0.9, 0.06), **more):
         "weights": np.array(4736), "random_seed": np.array(0), "loss_of": np.array("train_eval/loss"),
         "reproduced": np.array(True), "problem": np.array(""), "seconds": np.array([0.5, 3.0]),
     }  # fmt: skip
-    return {**made, **more}
+    return {**stored, **more}
 
 
 def test_the_limit_is_that_of_an_infinite_walk():
@@ -45,15 +45,15 @@ def test_it_reads_the_file_whole():
 
 def test_its_sentences_state_what_lies_outside_and_what_noise_would_show():
     info = landscape_info(arrays())
-    said = info.sentence(RANDOM)
-    assert "11 x 11 points about the weights of epoch 4" in said
-    assert "More than 99.9% of the way trained lies outside this plane" in said
-    assert said.endswith("its shadow, here no more than a dot.")
-    said = info.sentence(PCA)
+    text = info.sentence(RANDOM)
+    assert "11 x 11 points about the weights of epoch 4" in text
+    assert "More than 99.9% of the way trained lies outside this plane" in text
+    assert text.endswith("its shadow, here no more than a dot.")
+    text = info.sentence(PCA)
     walks = "random walks of the same 4 steps in 4,736 dimensions 65% ("
-    assert f"They explain 90% and 6% of its variance; {walks}" in said
-    assert "95% range of 401; 61% and 15% in the limit" in said and "straighter than noise" in said
-    assert "2% of the way trained lies outside" in said and "dot" not in said
+    assert f"They explain 90% and 6% of its variance; {walks}" in text
+    assert "95% range of 401; 61% and 15% in the limit" in text and "straighter than noise" in text
+    assert "2% of the way trained lies outside" in text and "dot" not in text
 
 
 @pytest.mark.parametrize(
@@ -71,17 +71,17 @@ def test_the_verdict_is_whether_the_plane_holds_more_than_that_of_a_walk(shares,
 
 def test_components_are_never_shown_without_what_noise_would_show():
     for missing in ("null_shares", "pca_loss", "pca_shares"):
-        made = arrays()
-        del made[missing]
-        info = landscape_info(made)
+        stored = arrays()
+        del stored[missing]
+        info = landscape_info(stored)
         assert set(info.planes) == {RANDOM} and info.walks is None and info.verdict == 0
         assert math.isnan(info.shares[0]) and "no principal components" in info.sentence(PCA)
     assert set(landscape_info(arrays(null_shares=np.zeros((0, 2)))).planes) == {RANDOM}
 
 
-@pytest.mark.parametrize("made", [None, {}, {"epochs": np.array([0])}, arrays(random_loss=np.zeros((3, 3)))])
-def test_without_a_landscape_there_is_a_sentence(made):
-    info = landscape_info(made)
+@pytest.mark.parametrize("stored", [None, {}, {"epochs": np.array([0])}, arrays(random_loss=np.zeros((3, 3)))])
+def test_without_a_landscape_there_is_a_sentence(stored):
+    info = landscape_info(stored)
     assert RANDOM not in info.planes
     if info.empty:
         assert "has not been computed" in info.problem == info.sentence(RANDOM)
@@ -115,8 +115,8 @@ def test_it_draws_the_surface_the_way_and_its_ends(view, dark):
 
 
 def test_losses_that_are_not_finite_are_left_empty_and_counted():
-    made = arrays()
-    loss = made["pca_loss"].copy()
+    stored = arrays()
+    loss = stored["pca_loss"].copy()
     loss[0, :2] = np.inf, np.nan
     info = landscape_info(arrays(pca_loss=loss))
     assert "At 2 points, left empty, the loss is not finite." in info.sentence(PCA)

@@ -33,7 +33,7 @@ def frames(losses: dict[str, np.ndarray], outcomes: dict[str, str] | None = None
     )
 
 
-def info(losses: dict[str, np.ndarray], outcomes: dict[str, str] | None = None) -> Any:
+def info_of(losses: dict[str, np.ndarray], outcomes: dict[str, str] | None = None) -> Any:
     histories, runs = frames(losses, outcomes)
     return range_info(histories, runs, dict.fromkeys(losses, "sgd"), loss="train/loss", key="opt/lr")
 
@@ -48,34 +48,32 @@ def test_the_marks_are_where_the_course_has_them(steepest: float, turn: float) -
 
 
 def test_over_seeds_marks_are_geometric_means_with_intervals_of_logarithms() -> None:
-    found = info({f"r{k}": course(10.0 ** (-3 + 0.1 * k), 0.1) for k in range(4)})
-    (group,) = found.groups
+    info = info_of({f"r{k}": course(10.0 ** (-3 + 0.1 * k), 0.1) for k in range(4)})
+    (group,) = info.groups
     logs = np.log([line.steepest for line in group.lines])
     low, high = stats.t.interval(0.95, 3, logs.mean(), stats.sem(logs))
     assert (group.steepest.mean, group.steepest.low, group.steepest.high) == pytest.approx(
         np.exp([logs.mean(), low, high])
     )
-    assert "begin a search at the first, end it before the second" in found.sentences[0]
-    assert found.band == "95% t-interval of the logarithm of the marked rates, n=4"
-    assert (
-        found.n == "n=4 seeds" and found.interval == found.band and found.shows.startswith(f"{found.loss} against a ")
-    )
+    assert "begin a search at the first, end it before the second" in info.sentences[0]
+    assert info.band == "95% t-interval of the logarithm of the marked rates, n=4"
+    assert info.n == "n=4 seeds" and info.interval == info.band and info.shows.startswith(f"{info.loss} against a ")
 
 
 def test_a_loss_that_never_turns_asks_for_a_wider_range() -> None:
-    found = info({"r": 2 - stats.logistic.cdf(np.log10(RATES), -1, 0.5)})
-    assert "does not turn within the range: begin a search there" in found.sentences[0] and found.band == ""
+    info = info_of({"r": 2 - stats.logistic.cdf(np.log10(RATES), -1, 0.5)})
+    assert "does not turn within the range: begin a search there" in info.sentences[0] and info.band == ""
 
 
 def test_a_turn_in_some_runs_says_in_how_many() -> None:
-    found = info({"turns": course(1e-3, 0.1), "falls": 2 - stats.logistic.cdf(np.log10(RATES), -1, 0.5)})
-    assert "in 1 of 2 runs: begin" in found.sentences[0] and found.groups[0].turn.n == 1
+    info = info_of({"turns": course(1e-3, 0.1), "falls": 2 - stats.logistic.cdf(np.log10(RATES), -1, 0.5)})
+    assert "in 1 of 2 runs: begin" in info.sentences[0] and info.groups[0].turn.n == 1
 
 
 def test_a_loss_that_only_rises_has_no_mark() -> None:
-    found = info({"r": np.linspace(1, 2, 61)})
-    assert "falls at none of the rates" in found.sentences[0]
-    assert math.isnan(found.groups[0].lines[0].steepest)
+    info = info_of({"r": np.linspace(1, 2, 61)})
+    assert "falls at none of the rates" in info.sentences[0]
+    assert math.isnan(info.groups[0].lines[0].steepest)
 
 
 def test_what_falls_again_behind_the_turn_is_not_the_descent() -> None:
@@ -88,40 +86,40 @@ def test_what_falls_again_behind_the_turn_is_not_the_descent() -> None:
 def test_diverged_ends_are_crossed_and_values_that_are_no_numbers_left_out() -> None:
     losses = course(1e-3, 0.1)
     losses[50:] = math.nan
-    found = info({"r": losses}, {"r": "diverged"})
-    assert len(found.groups[0].lines[0].rates) == 50 and math.isfinite(found.groups[0].lines[0].turn)
-    (cross,) = [trace for trace in plot_range(found).data if trace.name == "diverged"]
+    info = info_of({"r": losses}, {"r": "diverged"})
+    assert len(info.groups[0].lines[0].rates) == 50 and math.isfinite(info.groups[0].lines[0].turn)
+    (cross,) = [trace for trace in plot_range(info).data if trace.name == "diverged"]
     assert list(cross.x) == [pytest.approx(RATES[49])]
 
 
 def test_runs_without_a_growing_rate_are_left_out() -> None:
     histories, runs = frames({"r": course(1e-3, 0.1), "few": course(1e-3, 0.1)[:4]})
     constant = histories.assign(value=histories["value"].where(histories["key"] != "opt/lr", 0.1))
-    for found in (
+    for rows in (
         constant,
         histories[histories["run_id"] == "few"],
         histories[histories["key"] == "opt/lr"],
         histories[:0],
     ):
-        made = range_info(found, runs, {"r": "a", "few": "a"}, loss="train/loss", key="opt/lr")
-        assert "5 or more epochs" in made.problem and made.sentences == []
+        info = range_info(rows, runs, {"r": "a", "few": "a"}, loss="train/loss", key="opt/lr")
+        assert "5 or more epochs" in info.problem and info.sentences == []
     assert range_info(histories, runs, {}, loss="train/loss", key="opt/lr").problem
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_figure_shows_raw_and_smooth_and_the_marks(dark: bool) -> None:
-    found = info({"r0": course(1e-3, 0.1), "r1": course(1e-3, 0.1)})
-    figure = plot_range(found, dark=dark)
+    info = info_of({"r0": course(1e-3, 0.1), "r1": course(1e-3, 0.1)})
+    figure = plot_range(info, dark=dark)
     assert {"steepest descent", "turn", "sgd"} <= {trace.name for trace in figure.data}
-    assert figure.layout.xaxis.type == "log" and len(found.frame()) == 122
+    assert figure.layout.xaxis.type == "log" and len(info.frame()) == 122
 
 
 def test_runs_on_one_training_set_are_one_mark() -> None:
     histories, runs = frames({f"r{k}": course(10.0 ** (-3 + 0.1 * k), 0.1) for k in range(6)})
     runs = runs.assign(seed_data=[0, 0, 1, 1, 2, 2])
-    found = range_info(histories, runs, dict.fromkeys(runs["run_id"], "sgd"), loss="train/loss", key="opt/lr")
-    (group,) = found.groups
+    info = range_info(histories, runs, dict.fromkeys(runs["run_id"], "sgd"), loss="train/loss", key="opt/lr")
+    (group,) = info.groups
     logs = np.log([line.steepest for line in group.lines]).reshape(3, 2).mean(axis=1)
     low, high = stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs))
     assert (group.steepest.low, group.steepest.high) == pytest.approx((math.exp(low), math.exp(high)))
-    assert found.band.endswith("n=3") and "of 6 runs" not in group.sentence
+    assert info.band.endswith("n=3") and "of 6 runs" not in group.sentence

@@ -19,7 +19,7 @@ from analysis.runs.ranking import ranking
 def curves(
     courses: dict[str, list[list[float]]], outcomes: dict[str, list[str]] | None = None, along: bool = False
 ) -> Any:
-    """Method -> the values of each seed's epochs, 10 updates an epoch."""
+    """Curves from the values of each seed's epochs by method, 10 updates an epoch."""
     runs, points = [], []
     for trial, (method, seeds) in enumerate(courses.items()):
         for seed, values in enumerate(seeds):
@@ -42,13 +42,13 @@ def by_name(info: Any) -> dict[str, Any]:
 
 
 def test_a_run_is_there_when_it_is_first_at_or_below() -> None:
-    found = targets_info(curves({"a": [[3, 2, 1, 2], [3, 3, 3, 2], [3, 3, 3, 3]]}, along=True), 2.0)
-    (line,) = found.lines
+    info = targets_info(curves({"a": [[3, 2, 1, 2], [3, 3, 3, 2], [3, 3, 3, 3]]}, along=True), 2.0)
+    (line,) = info.lines
     assert [run.at for run in line.runs] == [20, 40, math.inf] and line.missed == 1
-    x, y = line.steps(found.end)
+    x, y = line.steps(info.end)
     assert x.tolist() == [0, 20, 40, 40] and y == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3])
     assert line.words == "1 of 3 missed" and line.median == 40
-    assert found.axis == "optimizer updates"
+    assert info.axis == "optimizer updates"
 
 
 def test_the_step_function_is_the_empirical_distribution() -> None:
@@ -75,12 +75,12 @@ def test_diverged_runs_missed_whatever_they_had_reached_and_others_wait() -> Non
 
 def test_the_default_target_is_what_three_of_four_finite_runs_reach() -> None:
     values = np.random.default_rng(2).gamma(2.0, size=17)
-    made = curves({"a": [[9.0, float(value), 9.0] for value in values], "b": [[0.0001]]}, {"b": ["diverged"]})
-    target = default_target(made)
+    metric_curves = curves({"a": [[9.0, float(value), 9.0] for value in values], "b": [[0.0001]]}, {"b": ["diverged"]})
+    target = default_target(metric_curves)
     reach = sum(value <= target for value in values)
     assert reach >= 0.75 * 17 and sum(value <= target * 0.98 for value in values) <= reach
     assert len(f"{target:.12g}".replace(".", "").lstrip("0")) <= 3
-    assert targets_info(made).target == target
+    assert targets_info(metric_curves).target == target
     assert default_target(curves({"a": [[float(k)] for k in range(1, 6)]})) == 4, "three of five are less than 75%"
     assert math.isnan(default_target(curves({"a": [[1.0]]}, {"a": ["running"]})))
     assert default_target(curves({"a": [[0.0]]})) == 0
@@ -124,13 +124,13 @@ def test_a_tie_in_the_median_names_all_that_are_as_soon() -> None:
     [("updates", 54.0, "54 updates"), ("seconds of training", 1.0, "1 second of training"), ("step", 2.0, "2 steps")],
 )
 def test_times_are_counted(axis: str, value: float, words: str) -> None:
-    made = curves({"a": [[1.0] * (int(value) - 1) + [0.0]]})
-    assert f"within {words}." in targets_info(replace(made, axis=axis), 0.5).sentence
+    metric_curves = curves({"a": [[1.0] * (int(value) - 1) + [0.0]]})
+    assert f"within {words}." in targets_info(replace(metric_curves, axis=axis), 0.5).sentence
 
 
 def test_half_of_the_runs_may_never_arrive() -> None:
-    found = targets_info(curves({"a": [[0.0], [1.0], [1.0]], "b": [[1.0], [1.0], [1.0]]}), 0.5)
-    assert found.sentence == "val/loss 0.5 is reached most often by a, yet in 1 of 3 runs only."
+    info = targets_info(curves({"a": [[0.0], [1.0], [1.0]], "b": [[1.0], [1.0], [1.0]]}), 0.5)
+    assert info.sentence == "val/loss 0.5 is reached most often by a, yet in 1 of 3 runs only."
     assert targets_info(curves({"a": [[1.0]]}), 0.5).sentence == "No run reached val/loss 0.5."
 
 
@@ -145,13 +145,13 @@ def test_edges() -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_misses_are_visible(dark: bool) -> None:
-    found = targets_info(curves({"a": [[3, 1], [3, 3], [3, 3]], "b": [[3, 1]] * 3}), 2.0)
-    figure = plot_targets(found, dark=dark)
+    info = targets_info(curves({"a": [[3, 1], [3, 3], [3, 3]], "b": [[3, 1]] * 3}), 2.0)
+    figure = plot_targets(info, dark=dark)
     lines = {trace.name: trace for trace in figure.data if trace.mode == "lines"}
     assert max(next(trace for name, trace in lines.items() if "2 of 3 missed" in name).y) == pytest.approx(1 / 3)
     assert any(max(trace.y) == 1 for trace in lines.values())
-    table = found.table().set_index("method")
-    assert table.loc["a", ["reached", "runs"]].tolist() == [1, 3] and len(found.frame()) == 6
+    table = info.table().set_index("method")
+    assert table.loc["a", ["reached", "runs"]].tolist() == [1, 3] and len(info.frame()) == 6
 
 
 def test_rounding_does_not_miss_a_target() -> None:

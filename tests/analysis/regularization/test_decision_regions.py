@@ -30,8 +30,8 @@ def test_the_boundary_of_half_a_plane_is_one_side_long() -> None:
 
 @pytest.mark.parametrize("radius", [0.5, 1.0, 1.5])
 def test_along_the_grid_a_circle_is_as_long_as_its_square(radius: float) -> None:
-    found = boundary_length((np.hypot(X, Y) < radius).astype(int), GRID, GRID)
-    assert found == pytest.approx(8 * radius / 4, rel=0.05)
+    length = boundary_length((np.hypot(X, Y) < radius).astype(int), GRID, GRID)
+    assert length == pytest.approx(8 * radius / 4, rel=0.05)
 
 
 def logistic(slope: float, shift: float = 0.0) -> np.ndarray:
@@ -59,14 +59,14 @@ def two(strength_runs: Any, n: int = 2) -> tuple[Any, dict[str, Any]]:
 
 
 def test_the_mean_of_the_seeds_or_one_of_them(strength_runs: Any) -> None:
-    own, arrays = two(strength_runs)
-    info = regions_info(own, arrays)
+    of_axis, arrays = two(strength_runs)
+    info = regions_info(of_axis, arrays)
     runs = [run for run in arrays if "0.5" in run]
     mean = np.mean([arrays[run]["probabilities"].astype(float) for run in runs], axis=0)
     assert info.regions[1].probabilities == pytest.approx(mean) and info.seeds == (0, 1)
-    one = regions_info(own, arrays, seed=1)
+    one = regions_info(of_axis, arrays, seed=1)
     assert one.regions[1].probabilities == pytest.approx(arrays[runs[1]]["probabilities"].astype(float))
-    assert "seed 1" in one.reading and regions_info(own, arrays, seed=7).empty
+    assert "seed 1" in one.reading and regions_info(of_axis, arrays, seed=7).empty
 
 
 def test_seeds_agree_where_they_answer_as_their_mean(strength_runs: Any) -> None:
@@ -81,10 +81,10 @@ def test_seeds_agree_where_they_answer_as_their_mean(strength_runs: Any) -> None
 
 
 def test_boundaries_are_compared_seed_from_seed(strength_runs: Any) -> None:
-    own, arrays = two(strength_runs, 3)
+    of_axis, arrays = two(strength_runs, 3)
     rings = np.stack([X**2 + Y**2 < 1, X**2 + Y**2 >= 1], axis=2)
     arrays |= {run: left(rings) for run in arrays if "0.5" in run}
-    info = regions_info(own, arrays)
+    info = regions_info(of_axis, arrays)
     assert info.longer is not None and info.longer.paired_on == "seed"
     assert info.longer.interval.mean == pytest.approx(2 - 1, rel=0.06) and "sides longer)" in info.sentence
     table = info.frame()
@@ -93,26 +93,26 @@ def test_boundaries_are_compared_seed_from_seed(strength_runs: Any) -> None:
 
 def test_lengths_are_the_mean_of_the_seeds_own_boundaries_in_longer_sides(strength_runs: Any) -> None:
     """The seeds' steps stand apart, so that their mean answers with one step of its own; all of them are one side."""
-    own, arrays = two(strength_runs, 3)
+    of_axis, arrays = two(strength_runs, 3)
     rings = np.stack([X**2 + Y**2 < 1, X**2 + Y**2 >= 1], axis=2)
     moved = [run for run in arrays if "0.5" in run]
     arrays |= {moved[0]: left(rings)}
-    info = regions_info(own, arrays)
+    info = regions_info(of_axis, arrays)
     assert info.regions[1].length.mean == pytest.approx((2 + 1 + 1) / 3, rel=0.03)
-    assert regions_info(own, arrays, seed=1).regions[1].length.mean == info.regions[1].length.mean
+    assert regions_info(of_axis, arrays, seed=1).regions[1].length.mean == info.regions[1].length.mean
     assert "the boundary of a seed is on average 1 and 1.3" in info.sentence
-    wide = regions_info(own, {run: each | {"x": 2 * GRID} for run, each in arrays.items()})
+    wide = regions_info(of_axis, {run: stored | {"x": 2 * GRID} for run, stored in arrays.items()})
     assert "a side of the plane shown, the longer one" in wide.sentence
 
 
 def test_files_of_another_plane_or_broken_ones_are_left_out(strength_runs: Any) -> None:
-    own, arrays = two(strength_runs, 4)
+    of_axis, arrays = two(strength_runs, 4)
     first, second, third = [run for run in arrays if "0.5" in run][:3]
     arrays[first] = left(logistic(4), x=GRID * 2)
     arrays[second] = left(np.full((80, 80, 2), math.nan))
     del arrays[third]["points"]
-    assert [region.seeds for region in regions_info(own, arrays).regions] == [4, 1]
-    nothing = regions_info(own, {})
+    assert [region.seeds for region in regions_info(of_axis, arrays).regions] == [4, 1]
+    nothing = regions_info(of_axis, {})
     assert nothing.empty and "regions.npz" in nothing.problem and nothing.sentence == nothing.problem
     assert nothing.frame().empty
 
@@ -149,23 +149,23 @@ def test_panels_stand_in_rows_that_do_not_overlap(columns: int) -> None:
     import plotly.graph_objects as go
 
     figures = [go.Figure(go.Scatter(x=[0, 1], y=[k, k], name="line"), {"title": {"text": f"no {k}"}}) for k in range(5)]
-    made = together(figures, columns=columns)
-    axes = json.loads(made.to_json())["layout"]
+    figure = together(figures, columns=columns)
+    axes = json.loads(figure.to_json())["layout"]
     boxes = [(axes[f"xaxis{k}"]["domain"], axes[f"yaxis{k}"]["domain"]) for k in ("", 2, 3, 4, 5)]
     for k, (x, y) in enumerate(boxes):
         assert 0 <= x[0] < x[1] <= 1 and 0 <= y[0] < y[1] <= 1
         for other_x, other_y in boxes[k + 1 :]:
             assert x[1] < other_x[0] or other_x[1] < x[0] or y[1] < other_y[0] or other_y[1] < y[0]
-    assert [note.text for note in made.layout.annotations] == [f"no {k}" for k in range(5)]
-    assert [trace.showlegend for trace in made.data] == [True] + [False] * 4
+    assert [note.text for note in figure.layout.annotations] == [f"no {k}" for k in range(5)]
+    assert [trace.showlegend for trace in figure.data] == [True] + [False] * 4
     with pytest.raises(ValueError, match="one or more"):
         together([])
 
 
 def test_runs_on_one_training_set_are_one_boundary(strength_runs: Any) -> None:
-    own, arrays = two(strength_runs, n=6)
-    own = strengths(own.runs.assign(seed_data=own.runs["seed"] // 2), DROPOUT)
-    info = regions_info(own, arrays)
+    of_axis, arrays = two(strength_runs, n=6)
+    of_axis = strengths(of_axis.runs.assign(seed_data=of_axis.runs["seed"] // 2), DROPOUT)
+    info = regions_info(of_axis, arrays)
     assert info.n == "n=3 training sets each" and info.regions[1].length.n == 3 and info.longer is not None
     assert info.longer.interval.n == 3
     assert list(info.frame()["training set"]) == [0, 1, 2] * 2

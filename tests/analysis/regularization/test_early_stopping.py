@@ -54,18 +54,18 @@ def valley(at: int, length: int = 20, noise: float = 0.0, seed: int = 0) -> np.n
 
 
 def long(curves: dict[str, np.ndarray]) -> pd.DataFrame:
-    rows = [(run, step, value) for run, own in curves.items() for step, value in enumerate(own.tolist(), start=1)]
+    rows = [(run, step, value) for run, values in curves.items() for step, value in enumerate(values.tolist(), start=1)]
     return pd.DataFrame(rows, columns=["run_id", "step", "value"])
 
 
 def runs_of(names: list[str], **columns: Any) -> pd.DataFrame:
-    made = pd.DataFrame({"run_id": names, "seed": range(len(names)), "outcome": "ok"})
-    return made.assign(**{"trainer.max_epochs": 20, PATIENCE: 0} | columns)
+    frame = pd.DataFrame({"run_id": names, "seed": range(len(names)), "outcome": "ok"})
+    return frame.assign(**{"trainer.max_epochs": 20, PATIENCE: 0} | columns)
 
 
 def info_of(curves: dict[str, np.ndarray], patience: int, **more: Any) -> EarlyStoppingInfo:
-    own = {"watched": long(curves), "runs": runs_of(list(curves)), "watches": "val/loss"} | more
-    return early_stopping_info(long(curves), name="g", metric="val/error", patience=patience, **own)
+    arguments = {"watched": long(curves), "runs": runs_of(list(curves)), "watches": "val/loss"} | more
+    return early_stopping_info(long(curves), name="g", metric="val/error", patience=patience, **arguments)
 
 
 def test_regret_and_what_is_saved() -> None:
@@ -125,15 +125,15 @@ def test_the_same_seed_that_trained_on_gives_the_truth() -> None:
     runs = runs_of(["short", "long"], **{PATIENCE: [3, 0], "seed": 1, "optimizer.lr": 0.1})
     longer = longer_runs(runs)
     assert longer == {"short": "long"}
-    own = runs[runs["run_id"] == "short"]
+    rows = runs[runs["run_id"] == "short"]
     info = early_stopping_info(
-        long(curves), long(curves), own, name="g", metric="e", watches="e", patience=3, longer=longer
+        long(curves), long(curves), rows, name="g", metric="e", watches="e", patience=3, longer=longer
     )
     assert info.cut == 0 and info.cost(3).regret.mean == pytest.approx(0.4)
     assert info.most == 19 and info.cost(12).regret.mean == 0, "a larger patience is simulated on what came after"
     assert info.cost(3).saved.mean == pytest.approx(1 - 8 / 20) and "dotted" in info.reading
     other = early_stopping_info(
-        long(curves | {"long": whole + 0.1}), long(curves), own, name="g", metric="e", watches="e", patience=3,
+        long(curves | {"long": whole + 0.1}), long(curves), rows, name="g", metric="e", watches="e", patience=3,
         longer=longer,
     )  # fmt: skip
     assert other.cut == 1, "another training, whatever its seed says"
@@ -184,6 +184,6 @@ def test_runs_on_one_training_set_are_one_result() -> None:
     info = info_of(curves, 3, runs=runs_of(list("abcdef"), seed_data=[0, 0, 1, 1, 2, 2]))
     saved = np.array([1 - (at + 3) / 20 for at in (5, 7, 9, 9, 12, 6)]).reshape(3, 2).mean(axis=1)
     low, high = stats.t.interval(0.95, 2, saved.mean(), stats.sem(saved))
-    found = info.cost(3).saved
-    assert (found.mean, found.low, found.high) == pytest.approx((saved.mean(), low, high))
+    interval = info.cost(3).saved
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((saved.mean(), low, high))
     assert info.n == "n=3 training sets" and info.band == "95% t-interval, n=3"

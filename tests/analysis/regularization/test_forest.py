@@ -25,26 +25,26 @@ MEANS = {
 
 def runs_of(means: dict[tuple[str, float], float] = MEANS, seeds: int = 8, spread: float = 0.02) -> pd.DataFrame:
     random, rows = np.random.default_rng(1), []
-    own = random.normal(0, 0.3, seeds)
+    offsets = random.normal(0, 0.3, seeds)
     for trial, ((kind, lr), mean) in enumerate(means.items()):
         params = {"model.dropout": 0.5 * (kind == "dropout"), "regularization.l2": 0.01 * (kind == "l2")}
         for seed in range(seeds):
             rows.append(
                 {
                     "group": f"g{trial}", "trial": trial, "seed": seed, "phase": "search", "outcome": "ok",
-                    "objective": mean + own[seed] + random.normal(0, spread), "optimizer.lr": lr, **params,
+                    "objective": mean + offsets[seed] + random.normal(0, spread), "optimizer.lr": lr, **params,
                 }
             )  # fmt: skip
     return with_methods(pd.DataFrame(rows))
 
 
-def info(runs: pd.DataFrame, **more: Any) -> Any:
+def info_of(runs: pd.DataFrame, **more: Any) -> Any:
     return forest_info(runs, KEYS, metric="val/error", **more)
 
 
 def of(runs: pd.DataFrame, method: str, lr: float) -> np.ndarray:
-    own = runs[(runs["method"] == method) & (runs["optimizer.lr"] == lr)].sort_values("seed")
-    return own["objective"].to_numpy(dtype=float)
+    rows = runs[(runs["method"] == method) & (runs["optimizer.lr"] == lr)].sort_values("seed")
+    return rows["objective"].to_numpy(dtype=float)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_a_run_is_called_by_what_regularizes_it(params: dict[str, Any], name: st
 
 def test_rows_are_paired_differences_of_each_methods_best() -> None:
     runs = runs_of()
-    found = info(runs)
-    assert [row.name for row in found.rows] == ["dropout 0.5", "L2 0.01"], "the lowest difference first"
+    info = info_of(runs)
+    assert [row.name for row in info.rows] == ["dropout 0.5", "L2 0.01"], "the lowest difference first"
     ps = []
-    for row, lr in zip(found.rows, (0.1, 0.01), strict=True):
+    for row, lr in zip(info.rows, (0.1, 0.01), strict=True):
         gaps = of(runs, row.name, lr) - of(runs, "none", 0.01)
         theirs = stats.ttest_1samp(gaps, 0)
         low, high = theirs.confidence_interval(0.95)
@@ -81,19 +81,19 @@ def test_rows_are_paired_differences_of_each_methods_best() -> None:
         assert sorted(row.differences.values()) == pytest.approx(sorted(gaps))
         exact = stats.permutation_test((gaps,), np.mean, permutation_type="samples", n_resamples=np.inf)
         ps.append(exact.pvalue)
-    assert [row.verdict.p for row in found.rows] == pytest.approx(holm(ps).tolist())
-    assert found.rows[0].better and not found.rows[1].better
-    assert found.sentence == "Better than none: dropout 0.5; undecided: L2 0.01."
-    assert found.shows == "val/error of 2 regularizers minus that of none" and found.interval == found.basis
-    assert found.n == f"n={found.seeds} seeds at most" and found.reading.endswith(found.selection)
-    assert found.rows[0].method.title == "dropout 0.5, lr 0.1", "what the method is by its name is not said twice"
-    assert "chosen by the same runs" in found.selection
+    assert [row.verdict.p for row in info.rows] == pytest.approx(holm(ps).tolist())
+    assert info.rows[0].better and not info.rows[1].better
+    assert info.sentence == "Better than none: dropout 0.5; undecided: L2 0.01."
+    assert info.shows == "val/error of 2 regularizers minus that of none" and info.interval == info.basis
+    assert info.n == f"n={info.seeds} seeds at most" and info.reading.endswith(info.selection)
+    assert info.rows[0].method.title == "dropout 0.5, lr 0.1", "what the method is by its name is not said twice"
+    assert "chosen by the same runs" in info.selection
 
 
 def test_with_one_learning_rate_for_all_dropout_would_look_worse() -> None:
-    """Why each is retuned."""
+    """This is why each is retuned."""
     runs = runs_of()
-    fixed = info(runs[runs["optimizer.lr"] == 0.01])
+    fixed = info_of(runs[runs["optimizer.lr"] == 0.01])
     assert fixed.rows[-1].name == "dropout 0.5" and str(fixed.rows[-1].verdict.decision) == "worse"
     assert fixed.sentence == "Worse: dropout 0.5; undecided: L2 0.01."
 
@@ -108,36 +108,36 @@ def test_confirm_runs_judge_the_winners() -> None:
         phase="confirm", group="c" + chosen["group"], seed=chosen["seed"] + 1000,
         objective=chosen["objective"] + np.where(chosen["method"] == "none", 0.0, 0.3),
     )  # fmt: skip
-    found = info(pd.concat([runs[runs["method"] != "L2 0.01"], fresh], ignore_index=True))
-    assert found.rows[0].interval.mean == pytest.approx(
+    info = info_of(pd.concat([runs[runs["method"] != "L2 0.01"], fresh], ignore_index=True))
+    assert info.rows[0].interval.mean == pytest.approx(
         (of(runs, "dropout 0.5", 0.1) + 0.3 - of(runs, "none", 0.01)).mean()
     )
-    assert "fresh seeds" in found.selection
+    assert "fresh seeds" in info.selection
 
 
 def test_diverged_runs_are_counted_and_rank_last() -> None:
     runs = runs_of()
     lost = (runs["method"] == "dropout 0.5") & (runs["seed"] < 3)
     runs.loc[lost, ["outcome", "objective"]] = ["diverged", math.nan]
-    found = info(runs)
-    assert [row.name for row in found.rows] == ["L2 0.01", "dropout 0.5"]
-    assert found.rows[1].lost == 3 and not found.rows[1].better
-    assert found.frame()["diverged"].tolist() == [0, 3] and found.frame()["of_runs"].tolist() == [8, 8]
-    red = [trace for trace in plot_forest(found).data if trace.name == "diverged"]
+    info = info_of(runs)
+    assert [row.name for row in info.rows] == ["L2 0.01", "dropout 0.5"]
+    assert info.rows[1].lost == 3 and not info.rows[1].better
+    assert info.frame()["diverged"].tolist() == [0, 3] and info.frame()["of_runs"].tolist() == [8, 8]
+    red = [trace for trace in plot_forest(info).data if trace.name == "diverged"]
     assert red[0].text == ("3 of 8",) and red[0].marker.symbol == "x"
     every = runs.assign(outcome="diverged", objective=math.nan)
-    assert not any(row.better for row in info(every).rows) and plot_forest(info(every)).data
+    assert not any(row.better for row in info_of(every).rows) and plot_forest(info_of(every)).data
 
 
 def test_few_seeds_have_dots_and_no_verdict() -> None:
-    found = info(runs_of(seeds=2))
-    assert found.sentence.startswith("Too few seeds (at least 5 more make a verdict possible, after the correction")
-    assert not found.rows[0].interval.shown and len(plot_forest(found).data[0].x) == 4
-    assert not any(plot_forest(found).data[1].error_x.array)
+    info = info_of(runs_of(seeds=2))
+    assert info.sentence.startswith("Too few seeds (at least 5 more make a verdict possible, after the correction")
+    assert not info.rows[0].interval.shown and len(plot_forest(info).data[0].x) == 4
+    assert not any(plot_forest(info).data[1].error_x.array)
 
 
 @pytest.mark.parametrize(
-    ("kinds", "seeds", "said"),
+    ("kinds", "seeds", "words"),
     [
         # 2 / 2^n is the smallest p of n pairs: two comparisons take 7, one takes 6 where all pairs point one way.
         (
@@ -151,27 +151,28 @@ def test_few_seeds_have_dots_and_no_verdict() -> None:
         (("none", "l2"), 5, "at least 3 more make a verdict possible"),
     ],
 )
-def test_how_many_seeds_are_missing_and_why(kinds: tuple[str, ...], seeds: int, said: str) -> None:
+def test_how_many_seeds_are_missing_and_why(kinds: tuple[str, ...], seeds: int, words: str) -> None:
     means = {key: mean for key, mean in MEANS.items() if key[0] in kinds}
-    found = info(runs_of(means, seeds=seeds))
-    assert found.sentence.startswith(f"Too few seeds ({said}): {found.rows[0].name}")
+    info = info_of(runs_of(means, seeds=seeds))
+    assert info.sentence.startswith(f"Too few seeds ({words}): {info.rows[0].name}")
 
 
 def test_what_is_missing_is_said() -> None:
     runs = runs_of()
-    assert info(runs.iloc[:0]).sentence == "No run has a result yet."
-    assert "No run without a regularizer (none)" in info(runs[runs["method"] != "none"]).sentence
-    assert info(runs[runs["method"] == "none"]).sentence == "No run with a regularizer has a result yet."
-    assert info(runs, none="L2 0.01").rows[0].interval.mean == pytest.approx(
+    assert info_of(runs.iloc[:0]).sentence == "No run has a result yet."
+    assert "No run without a regularizer (none)" in info_of(runs[runs["method"] != "none"]).sentence
+    assert info_of(runs[runs["method"] == "none"]).sentence == "No run with a regularizer has a result yet."
+    assert info_of(runs, none="L2 0.01").rows[0].interval.mean == pytest.approx(
         (of(runs, "dropout 0.5", 0.1) - of(runs, "L2 0.01", 0.01)).mean()
     )
-    assert info(runs.iloc[:0]).empty and not len(info(runs.iloc[:0]).frame()) and info(runs.iloc[:0]).seeds == 0
+    nothing = info_of(runs.iloc[:0])
+    assert nothing.empty and not len(nothing.frame()) and nothing.seeds == 0
     assert len(with_methods(pd.DataFrame(columns=["model.dropout"]))) == 0
 
 
 def test_it_is_drawn() -> None:
     for dark in (False, True):
-        figure = plot_forest(info(runs_of()), dark=dark)
+        figure = plot_forest(info_of(runs_of()), dark=dark)
         assert len(figure.data[0].x) == 16
         assert "minus that of none, lr 0.01 (lower is better)" in figure.layout.xaxis.title.text
         assert figure.data[0].customdata[:2] == ("0", "1")
@@ -179,4 +180,4 @@ def test_it_is_drawn() -> None:
             "dropout 0.5",
             "L2 0.01",
         ]
-    assert "n=8 seeds, exact sign-flip tests corrected for 2 comparisons" in info(runs_of()).basis
+    assert "n=8 seeds, exact sign-flip tests corrected for 2 comparisons" in info_of(runs_of()).basis

@@ -21,8 +21,8 @@ LUCK = np.random.default_rng(0).normal(0, 0.01, 8)
 
 def seeds(mean: float) -> list[float]:
     """Eight results of the given mean, but for the luck, the same in whatever order the tests run."""
-    own = np.random.default_rng(round(1000 * mean)).normal(0, 0.001, 8)
-    return (mean + LUCK + own - own.mean()).tolist()
+    noise = np.random.default_rng(round(1000 * mean)).normal(0, 0.001, 8)
+    return (mean + LUCK + noise - noise.mean()).tolist()
 
 
 def info_of(runs: Any, axis: str = L2, **more: Any) -> IsolationInfo:
@@ -32,10 +32,10 @@ def info_of(runs: Any, axis: str = L2, **more: Any) -> IsolationInfo:
 def test_means_and_intervals_are_scipys(strength_runs: Any) -> None:
     results = {(0.0,): seeds(0.3), (0.01,): seeds(0.2), (0.1,): seeds(0.4)}
     info = info_of(strength_runs(results, [L2]))
-    for point, own in zip(info.points, results.values(), strict=True):
-        low, high = stats.t.interval(0.95, len(own) - 1, np.mean(own), stats.sem(own))
+    for point, values in zip(info.points, results.values(), strict=True):
+        low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
         assert (point.dev.interval.low, point.dev.interval.high) == pytest.approx((low, high))
-        assert point.train_interval.mean == pytest.approx(np.mean(own) / 2)
+        assert point.train_interval.mean == pytest.approx(np.mean(values) / 2)
     assert info.n == "n=8 seeds each" and info.band == "95% t-interval, n=8"
     assert info.shows == "val/error against regularization.l2, 3 strengths" and info.interval == info.band
 
@@ -123,9 +123,9 @@ def test_below_three_seeds_there_are_dots_and_no_bars(strength_runs: Any) -> Non
 def test_poor_sweeps_are_drawn_and_spoken_of(strength_runs: Any, results: Any, dark: bool) -> None:
     info = info_of(strength_runs(results, [L2]))
     assert info.sentence and json.loads(plot_isolation(info, dark=dark).to_json())["layout"]
-    told = [point for point in info.points if point.dev.n]
-    assert len(info.frame()) == sum(len(results[point.value,]) for point in told)
-    assert ("without a result" in info.reading) is (len(told) < len(info.points))
+    points = [point for point in info.points if point.dev.n]
+    assert len(info.frame()) == sum(len(results[point.value,]) for point in points)
+    assert ("without a result" in info.reading) is (len(points) < len(info.points))
 
 
 def test_what_has_no_result_says_so(strength_runs: Any) -> None:

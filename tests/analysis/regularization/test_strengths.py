@@ -31,27 +31,27 @@ L2, LR, DROPOUT, HIDDEN = "regularization.l2", "optimizer.lr", "model.dropout", 
     ],
 )
 def test_places(values: list[Any], x: Any, breaks: list[float], log: bool) -> None:
-    found = places_of(values)
-    assert found.x == pytest.approx(np.array(x, dtype=float)) and found.breaks == pytest.approx(breaks)
-    assert found.log is log and len(found.texts) == len(values)
-    low, high = found.range
-    assert all(low < place < high for place in found.x)
+    places = places_of(values)
+    assert places.x == pytest.approx(np.array(x, dtype=float)) and places.breaks == pytest.approx(breaks)
+    assert places.log is log and len(places.texts) == len(values)
+    low, high = places.range
+    assert all(low < place < high for place in places.x)
 
 
 def test_zero_and_what_is_not_set_have_ticks_of_their_own_behind_a_break() -> None:
-    found = places_of([0, 0.001, 0.01, None])
-    assert found.ticks["ticktext"] == ["0", "0.001", "0.01", "not set"]
+    places = places_of([0, 0.001, 0.01, None])
+    assert places.ticks["ticktext"] == ["0", "0.001", "0.01", "not set"]
     figure = go.Figure()
-    strength_axis(figure, found, dark=False)
+    strength_axis(figure, places, dark=False)
     assert [note.text for note in figure.layout.annotations] == ["//", "//"]
-    assert [note.x for note in figure.layout.annotations] == pytest.approx(list(found.breaks))
+    assert [note.x for note in figure.layout.annotations] == pytest.approx(list(places.breaks))
 
 
 def test_many_strengths_have_few_ticks_and_all_of_them_stand_somewhere() -> None:
     many = [0.0, *np.logspace(-5, 0, 21).tolist()]
-    found = places_of(many)
-    assert len(found.x) == 22 and len(found.ticks["tickvals"]) <= 9 and found.ticks["ticktext"][0] == "0"
-    assert set(found.ticks["ticktext"][1:]) == {"1e-05", "0.0001", "0.001", "0.01", "0.1", "1"}
+    places = places_of(many)
+    assert len(places.x) == 22 and len(places.ticks["tickvals"]) <= 9 and places.ticks["ticktext"][0] == "0"
+    assert set(places.ticks["ticktext"][1:]) == {"1e-05", "0.0001", "0.001", "0.01", "0.1", "1"}
 
 
 @pytest.mark.parametrize(
@@ -74,49 +74,49 @@ def test_each_strength_is_judged_at_its_own_best_configuration(strength_runs: An
             (0.1, 0.001): [0.05, "diverged"],
         }, [L2, LR],
     )  # fmt: skip
-    found = strengths(runs, L2, [L2, LR])
-    assert [level.judged.params[LR] for level in found.levels if level.judged] == [0.01, 0.1]
-    assert sorted(found.runs["run_id"]) == [
+    of_axis = strengths(runs, L2, [L2, LR])
+    assert [level.judged.params[LR] for level in of_axis.levels if level.judged] == [0.01, 0.1]
+    assert sorted(of_axis.runs["run_id"]) == [
         f"search-{key}-{k}" for key in ("(0.0, 0.01)", "(0.1, 0.1)") for k in (0, 1)
     ]
-    assert found.ranked == [1, 0] and found.others == (LR,) and found.name(1) == "l2 0.1"
-    assert found.sample(0).values == {(0,): 0.2, (1,): 0.2}
-    assert "too good" in found.choice and LR in found.choice and "Some had 2, others 3" in found.choice
-    assert found.members(0)["run_id"].tolist() == ["search-(0.0, 0.01)-0", "search-(0.0, 0.01)-1"]
+    assert of_axis.ranked == [1, 0] and of_axis.others == (LR,) and of_axis.name(1) == "l2 0.1"
+    assert of_axis.sample(0).values == {(0,): 0.2, (1,): 0.2}
+    assert "too good" in of_axis.choice and LR in of_axis.choice and "Some had 2, others 3" in of_axis.choice
+    assert of_axis.members(0)["run_id"].tolist() == ["search-(0.0, 0.01)-0", "search-(0.0, 0.01)-1"]
 
 
 def test_fresh_seeds_judge_what_the_search_chose(strength_runs: Any) -> None:
     search = strength_runs({(0.0,): [0.2] * 3, (0.1,): [0.1] * 3}, [L2])
     confirm = strength_runs({(0.0,): [0.25] * 4, (0.1,): [0.15] * 4}, [L2], "confirm")
-    found = strengths(pd.concat([search, confirm], ignore_index=True), L2, [L2])
-    assert [found.sample(place).interval.mean for place in (0, 1)] == pytest.approx([0.25, 0.15])
-    assert set(found.runs["phase"]) == {"confirm"} and "fresh seeds" in found.choice
+    of_axis = strengths(pd.concat([search, confirm], ignore_index=True), L2, [L2])
+    assert [of_axis.sample(place).interval.mean for place in (0, 1)] == pytest.approx([0.25, 0.15])
+    assert set(of_axis.runs["phase"]) == {"confirm"} and "fresh seeds" in of_axis.choice
 
 
 def test_another_param_can_be_held_fast(strength_runs: Any) -> None:
     runs = strength_runs({(0.0, 0.1): [0.3], (0.0, 0.01): [0.2], (0.1, 0.1): [0.1]}, [L2, LR])
-    found = strengths(runs, L2, [L2, LR], pinned={LR: "0.1"})
-    assert found.others == () and [found.sample(place).interval.mean for place in (0, 1)] == [0.3, 0.1]
-    assert found.choice == "" and found.absent == ()
+    of_axis = strengths(runs, L2, [L2, LR], pinned={LR: "0.1"})
+    assert of_axis.others == () and [of_axis.sample(place).interval.mean for place in (0, 1)] == [0.3, 0.1]
+    assert of_axis.choice == "" and of_axis.absent == ()
 
 
 def test_a_strength_without_a_run_at_what_is_held_fast_is_named(strength_runs: Any) -> None:
     runs = strength_runs({(0.0, 0.0): [0.3], (0.1, 0.0): [0.2], (1.0, 0.5): [0.1]}, [L2, DROPOUT])
-    found = strengths(runs, L2, [L2, DROPOUT], pinned={DROPOUT: "0"})
-    assert found.absent == ("l2 1",) and found.choice == "Not shown, without a run at what is held fast: l2 1."
+    of_axis = strengths(runs, L2, [L2, DROPOUT], pinned={DROPOUT: "0"})
+    assert of_axis.absent == ("l2 1",) and of_axis.choice == "Not shown, without a run at what is held fast: l2 1."
 
 
 def test_what_differs_beside_the_strengths_is_said_though_nothing_was_chosen(strength_runs: Any) -> None:
     runs = strength_runs({(0.0, 0.1): [0.3], (0.1, 0.01): [0.2]}, [L2, LR])
-    said = strengths(runs, L2, [L2, LR]).choice
-    assert said == "Searched beside it: optimizer.lr; at its best stands l2 0 with lr 0.1 and l2 0.1 with lr 0.01."
+    text = strengths(runs, L2, [L2, LR]).choice
+    assert text == "Searched beside it: optimizer.lr; at its best stands l2 0 with lr 0.1 and l2 0.1 with lr 0.01."
     assert strengths(runs.assign(**{LR: 0.1}), L2, [L2, LR]).choice == ""
 
 
 def test_long_strengths_are_cut_where_they_still_differ(strength_runs: Any) -> None:
     long = ["x" * 400 + end for end in "ab"]
-    found = strengths(strength_runs({(value,): [0.1, 0.2] for value in (*long, None)}, ["note"]), "note")
-    names = [found.name(place) for place in range(3)]
+    of_axis = strengths(strength_runs({(value,): [0.1, 0.2] for value in (*long, None)}, ["note"]), "note")
+    names = [of_axis.name(place) for place in range(3)]
     assert len(set(names)) == 3 and max(map(len, names)) < 40 and names[2] == "note not set"
 
 
@@ -127,8 +127,8 @@ def test_a_strength_that_has_nothing_beside_it_is_named_alone(strength_runs: Any
 
 def test_of_many_strengths_those_that_are_compared_are_named(strength_runs: Any) -> None:
     runs = strength_runs({(0.1 * k, 0.01 * (k % 2)): [0.9 - 0.02 * k] for k in range(12)}, [L2, LR])
-    said = strengths(runs, L2, [L2, LR]).choice
-    assert "stands l2 0 with lr 0, l2 1.1 with lr 0.01, l2 1 with lr 0, " in said and "and 4 more." in said
+    text = strengths(runs, L2, [L2, LR]).choice
+    assert "stands l2 0 with lr 0, l2 1.1 with lr 0.01, l2 1 with lr 0, " in text and "and 4 more." in text
 
 
 NETWORKS = {
@@ -174,10 +174,10 @@ ARGUMENTS = {
 def test_along_an_argument_of_one_choice_only_runs_that_have_it_are_compared(strength_runs: Any) -> None:
     keys = [OPTIMIZER, MOMENTUM, BETA]
     runs = strength_runs(ARGUMENTS, keys)
-    found = strengths(runs, BETA, keys)
-    assert [found.name(place) for place in range(len(found.levels))] == ["beta1 0.5", "beta1 0.9"]
-    assert found.left_out == "6 runs without beta1 are left out: not every optimizer has it." and not found.absent
-    assert found.left_out in found.choice
+    of_axis = strengths(runs, BETA, keys)
+    assert [of_axis.name(place) for place in range(len(of_axis.levels))] == ["beta1 0.5", "beta1 0.9"]
+    assert of_axis.left_out == "6 runs without beta1 are left out: not every optimizer has it." and not of_axis.absent
+    assert of_axis.left_out in of_axis.choice
     assert strengths(runs, MOMENTUM, keys).left_out.startswith("9 runs without momentum are")
     assert held_of(runs, BETA, keys) == {OPTIMIZER: "adam", MOMENTUM: "–"}
 
@@ -186,8 +186,8 @@ def test_an_argument_of_one_choice_is_not_held_fast_along_the_choice(strength_ru
     keys = [MOMENTUM, BETA, OPTIMIZER]
     runs = strength_runs(ARGUMENTS, [OPTIMIZER, MOMENTUM, BETA])
     assert held_of(runs, OPTIMIZER, keys) == {}
-    found = strengths(runs, OPTIMIZER, keys)
-    assert {level.name for level in found.levels} == {"sgd", "momentum", "adam"} and not found.left_out
+    of_axis = strengths(runs, OPTIMIZER, keys)
+    assert {level.name for level in of_axis.levels} == {"sgd", "momentum", "adam"} and not of_axis.left_out
     # A regularizer that half of the runs of every choice lack is off there.
     crossed = {(name, l2): [0.1] for name in ("sgd", "adam") for l2 in (None, 0.1)}
     assert len(strengths(strength_runs(crossed, [OPTIMIZER, L2]), L2, [OPTIMIZER, L2]).levels) == 2
@@ -212,8 +212,8 @@ def test_what_others_are_compared_with_is_called_none_only_if_it_is_that(strengt
 
 def test_words_truth_values_and_what_is_not_set(strength_runs: Any) -> None:
     runs = strength_runs({(True,): [0.1], (False,): [0.2]}, ["data.flip"])
-    found = strengths(runs, "data.flip")
-    assert [found.name(place) for place in (0, 1)] == ["flip false", "flip true"] and found.none == 0
+    of_axis = strengths(runs, "data.flip")
+    assert [of_axis.name(place) for place in (0, 1)] == ["flip false", "flip true"] and of_axis.none == 0
     mixed = strengths(strength_runs({(None,): [0.1], (0.5,): [0.3], (0.0,): [0.2]}, [L2]), L2)
     assert [mixed.name(place) for place in range(3)] == ["l2 0", "l2 0.5", "l2 not set"]
     with pytest.raises(ValueError, match=r"no\.such"):

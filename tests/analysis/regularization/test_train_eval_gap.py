@@ -18,8 +18,8 @@ from analysis.runs.ranking import ranking
 def sweep(offsets: dict[str, list[float]], epochs: int = 4) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """A group a dropout: in evaluation mode every seed falls as 1 / epoch, in training mode it is so much higher."""
     runs, training, evaluation = [], [], []
-    for trial, (name, own) in enumerate(offsets.items()):
-        for seed, offset in enumerate(own):
+    for trial, (name, values) in enumerate(offsets.items()):
+        for seed, offset in enumerate(values):
             run = f"{name}-{seed}"
             runs.append(
                 {"run_id": run, "group": name, "trial": trial, "seed": seed, "outcome": "ok", "counts": True,
@@ -42,12 +42,12 @@ def info_of(training: Any, evaluation: Any, runs: Any) -> ModesInfo:
 def test_gaps_are_of_one_seed_each_with_scipys_interval() -> None:
     offsets = {"a": [0.1, 0.2, 0.4], "b": [-0.01, 0.0, 0.01]}
     info = info_of(*sweep(offsets))
-    for panel, own in zip(info.panels, offsets.values(), strict=True):
-        low, high = stats.t.interval(0.95, 2, np.mean(own), stats.sem(own))
-        assert (panel.gap.mean, panel.gap.low, panel.gap.high) == pytest.approx((np.mean(own), low, high))
+    for panel, values in zip(info.panels, offsets.values(), strict=True):
+        low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+        assert (panel.gap.mean, panel.gap.low, panel.gap.high) == pytest.approx((np.mean(values), low, high))
         assert panel.epoch == 4
-    said = "The loss in training mode at the last epoch, dropout a: 0.23 ± 0.38 above evaluation mode"
-    assert info.sentence.startswith(said)
+    text = "The loss in training mode at the last epoch, dropout a: 0.23 ± 0.38 above evaluation mode"
+    assert info.sentence.startswith(text)
     assert info.n == "n=3 seeds each" and info.band == "95% t-interval, n=3"
 
 

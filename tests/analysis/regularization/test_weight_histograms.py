@@ -31,17 +31,17 @@ def swept(
     rng = np.random.default_rng(0)
     runs = strength_runs({(value,): [0.1] * n for value in widths}, [L1])
     weights = {run: rng.laplace(0, widths[value], 5000) for run, value in zip(runs["run_id"], runs[L1], strict=True)}
-    return strengths(runs, L1), {run: left(own) for run, own in weights.items()}, weights
+    return strengths(runs, L1), {run: left(values) for run, values in weights.items()}, weights
 
 
 @pytest.mark.parametrize("every", [1, 2, 7, 100])
 def test_joined_bins_hold_what_their_bins_held(every: int) -> None:
     counts = np.random.default_rng(every).integers(0, 50, (3, len(EDGES) - 1))
-    kept = sorted({0, len(EDGES) - 1, *range(0, len(EDGES), every)})
-    found = rebinned(counts, EDGES, EDGES[kept])
-    assert found.sum(axis=1).tolist() == counts.sum(axis=1).tolist()
-    direct = np.array([[row[a:b].sum() for a, b in itertools.pairwise(kept)] for row in counts])
-    assert np.array_equal(found, direct)
+    edges = sorted({0, len(EDGES) - 1, *range(0, len(EDGES), every)})
+    joined = rebinned(counts, EDGES, EDGES[edges])
+    assert joined.sum(axis=1).tolist() == counts.sum(axis=1).tolist()
+    direct = np.array([[row[a:b].sum() for a, b in itertools.pairwise(edges)] for row in counts])
+    assert np.array_equal(joined, direct)
 
 
 @pytest.mark.parametrize("coarse", [EDGES[1:], EDGES[:-1], np.array([-np.inf, 0.0051, np.inf]), EDGES[:1]])
@@ -51,11 +51,11 @@ def test_edges_that_would_split_a_bin_are_refused(coarse: np.ndarray) -> None:
 
 
 def test_seeds_are_pooled_and_every_ridge_has_the_same_area(strength_runs: Any) -> None:
-    own, layers, weights = swept(strength_runs, {0.0: 0.2, 0.01: 0.1, 0.1: 0.02})
-    info = ridgelines_info(own, layers)
+    of_axis, layers, weights = swept(strength_runs, {0.0: 0.2, 0.01: 0.1, 0.1: 0.02})
+    info = ridgelines_info(of_axis, layers)
     assert info.layers == ("first", "second") and info.layer == "first" and info.n == "n=3 seeds each"
     for ridge in info.ridges:
-        pooled = np.concatenate([weights[run] for run in own.members(ridge.strength)["run_id"]])
+        pooled = np.concatenate([weights[run] for run in of_axis.members(ridge.strength)["run_id"]])
         inside = np.histogram(pooled, info.edges)[0] / len(pooled)
         assert ridge.density * np.diff(info.edges) == pytest.approx(inside) and ridge.total == len(pooled)
     areas = [(ridge.density * np.diff(info.edges)).sum() for ridge in info.ridges]
@@ -64,9 +64,9 @@ def test_seeds_are_pooled_and_every_ridge_has_the_same_area(strength_runs: Any) 
 
 
 def test_shares_and_spreads_are_those_of_the_weights(strength_runs: Any) -> None:
-    own, layers, weights = swept(strength_runs, {0.0: 0.3, 0.1: 0.02})
-    for ridge in ridgelines_info(own, layers).ridges:
-        pooled = np.abs(np.concatenate([weights[run] for run in own.members(ridge.strength)["run_id"]]))
+    of_axis, layers, weights = swept(strength_runs, {0.0: 0.3, 0.1: 0.02})
+    for ridge in ridgelines_info(of_axis, layers).ridges:
+        pooled = np.abs(np.concatenate([weights[run] for run in of_axis.members(ridge.strength)["run_id"]]))
         for bound in (0.02, 0.1, 0.5):
             assert ridge.within(bound) == pytest.approx((pooled <= bound).mean(), abs=0.01)
         assert ridge.spread(0.9) == pytest.approx(np.quantile(pooled, 0.9), abs=0.011), "to the edge of a bin"
@@ -76,35 +76,35 @@ def test_shares_and_spreads_are_those_of_the_weights(strength_runs: Any) -> None
 
 
 def test_what_lies_in_open_bins_is_said(strength_runs: Any) -> None:
-    own, layers, _ = swept(strength_runs, {0.0: 3.0, 0.1: 0.1})
-    info = ridgelines_info(own, layers)
+    of_axis, layers, _ = swept(strength_runs, {0.0: 3.0, 0.1: 0.1})
+    info = ridgelines_info(of_axis, layers)
     assert info.beyond > 0.3 and "lie beyond" in info.reading
     assert info.edges[0] == EDGES[1] and info.edges[-1] == EDGES[-2]
 
 
 def test_a_run_with_other_edges_is_left_out_and_counted(strength_runs: Any) -> None:
-    own, layers, weights = swept(strength_runs, {0.0: 0.3, 0.1: 0.1})
+    of_axis, layers, weights = swept(strength_runs, {0.0: 0.3, 0.1: 0.1})
     run = next(iter(layers))
     layers[run] = left(weights[run], EDGES * 2)
-    info = ridgelines_info(own, layers)
+    info = ridgelines_info(of_axis, layers)
     assert info.left_out == 1 and "1 runs with other edges" in info.reading
     assert [ridge.seeds for ridge in info.ridges] == [2, 3]
 
 
 def test_another_layer_and_none_at_all(strength_runs: Any) -> None:
-    own, layers, _ = swept(strength_runs, {0.0: 0.3, 0.1: 0.1})
-    second = ridgelines_info(own, layers, "second")
+    of_axis, layers, _ = swept(strength_runs, {0.0: 0.3, 0.1: 0.1})
+    second = ridgelines_info(of_axis, layers, "second")
     assert second.layer == "second" and not second.empty and "second" in second.sentence
-    missing = ridgelines_info(own, layers, "third")
+    missing = ridgelines_info(of_axis, layers, "third")
     assert missing.empty and "third" in missing.problem and len(missing.frame()) == 0
-    assert ridgelines_info(own, {}).empty and plot_ridgelines(ridgelines_info(own, {})).data == ()
+    assert ridgelines_info(of_axis, {}).empty and plot_ridgelines(ridgelines_info(of_axis, {})).data == ()
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("scale", SCALES)
 def test_ridges_share_their_scale_and_stand_above_each_other(strength_runs: Any, dark: bool, scale: str) -> None:
-    own, layers, _ = swept(strength_runs, {0.0: 0.3, 0.01: 0.1, 0.1: 0.02}, 1)
-    info = ridgelines_info(own, layers)
+    of_axis, layers, _ = swept(strength_runs, {0.0: 0.3, 0.01: 0.1, 0.1: 0.02}, 1)
+    info = ridgelines_info(of_axis, layers)
     figure = plot_ridgelines(info, scale=scale, dark=dark)
     assert json.loads(figure.to_json())["layout"]["yaxis"]["ticktext"] == ["0", "0.01", "0.1"]
     ridges = [trace for trace in figure.data if trace.fill == "tonexty"]
@@ -120,8 +120,8 @@ def test_ridges_share_their_scale_and_stand_above_each_other(strength_runs: Any,
 
 
 def test_the_table_holds_what_is_drawn(strength_runs: Any) -> None:
-    own, layers, _ = swept(strength_runs, {0.0: 0.3, 0.1: 0.1})
-    info = ridgelines_info(own, layers)
+    of_axis, layers, _ = swept(strength_runs, {0.0: 0.3, 0.1: 0.1})
+    info = ridgelines_info(of_axis, layers)
     table = info.frame()
     assert len(table) == 2 * (len(info.edges) - 1) and set(table[L1]) == {0.0, 0.1}
     assert (table["density"] * (table["high"] - table["low"])).sum() == pytest.approx(2, abs=2e-3)
@@ -129,5 +129,5 @@ def test_the_table_holds_what_is_drawn(strength_runs: Any) -> None:
 
 @pytest.mark.parametrize(("narrow", "suited"), [(0.15, "linear"), (0.03, "square root"), (0.004, "log")])
 def test_a_high_spike_asks_for_another_scale(strength_runs: Any, narrow: float, suited: str) -> None:
-    own, layers, _ = swept(strength_runs, {0.0: 0.2, 0.1: narrow})
-    assert ridgelines_info(own, layers).suited == suited
+    of_axis, layers, _ = swept(strength_runs, {0.0: 0.2, 0.1: narrow})
+    assert ridgelines_info(of_axis, layers).suited == suited

@@ -40,7 +40,7 @@ def noisy(mean: float, n: int = 8, seed: int = 0) -> list[float]:
 
 
 def claim(**changed: Any) -> Claim:
-    """That adam has a lower validation loss than sgd, with some of it changed."""
+    """The claim that adam has a lower validation loss than sgd, with some of it changed."""
     stated: dict[str, Any] = {"text": "", "better": ADAM, "than": SGD, "metric": "val/loss", "direction": "minimize"}
     return Claim(**stated | changed)
 
@@ -72,14 +72,14 @@ def test_nothing_matches_a_param_that_the_runs_do_not_have() -> None:
 
 
 def test_the_verdict_is_that_of_the_two_groups() -> None:
-    found = info(runs_of(("adam", 0.1, noisy(0.5)), ("sgd", 0.1, noisy(0.7, seed=1))))
-    own = verdict(
+    claim = info(runs_of(("adam", 0.1, noisy(0.5)), ("sgd", 0.1, noisy(0.7, seed=1))))
+    direct = verdict(
         sample("adam", noisy(0.5), paired_on="seed"), sample("sgd", noisy(0.7, seed=1), paired_on="seed"),
         metric="val/loss",
     )  # fmt: skip
-    assert found.status is Status.SUPPORTED
-    assert found.sentence == own.sentence and found.verdict.p == own.p
-    assert found.better.name == "adam" and found.than.name == "sgd"
+    assert claim.status is Status.SUPPORTED
+    assert claim.sentence == direct.sentence and claim.verdict.p == direct.p
+    assert claim.better.name == "adam" and claim.than.name == "sgd"
 
 
 def test_the_opposite_refutes_a_claim_and_so_does_no_difference_within_its_margin() -> None:
@@ -95,16 +95,16 @@ def test_where_more_is_better_the_sides_turn() -> None:
     runs = runs_of(("adam", 0.1, noisy(0.7)), ("sgd", 0.1, noisy(0.5, seed=1)))
     assert info(runs, direction="maximize").status is Status.SUPPORTED
     several = pd.concat([runs, runs_of(("adam", 0.3, noisy(0.1))).assign(group="other")])
-    found = info(several.reset_index(drop=True), direction="maximize")
-    assert found.better.params["optimizer.lr"] == 0.1 and found.better.sample.interval.mean == pytest.approx(
+    claim = info(several.reset_index(drop=True), direction="maximize")
+    assert claim.better.params["optimizer.lr"] == 0.1 and claim.better.sample.interval.mean == pytest.approx(
         np.mean(noisy(0.7))
     )
 
 
 def test_too_few_seeds_says_how_many_more() -> None:
-    found = info(runs_of(("adam", 0.1, noisy(0.5, 4)), ("sgd", 0.1, noisy(0.7, 4, seed=1))))
-    assert found.status is Status.TOO_FEW and found.more == 2
-    assert found.sentence.startswith("Too few seeds: at least 2 more")
+    claim = info(runs_of(("adam", 0.1, noisy(0.5, 4)), ("sgd", 0.1, noisy(0.7, 4, seed=1))))
+    assert claim.status is Status.TOO_FEW and claim.more == 2
+    assert claim.sentence.startswith("Too few seeds: at least 2 more")
 
 
 def test_without_a_result_it_is_not_yet() -> None:
@@ -122,13 +122,13 @@ def test_each_side_stands_at_its_best_and_that_flatters_both() -> None:
     runs = runs_of(
         ("adam", 0.01, noisy(0.5)), ("adam", 0.1, noisy(0.6)), ("sgd", 0.01, noisy(0.9)), ("sgd", 0.3, noisy(0.7)),
     )  # fmt: skip
-    found = info(runs)
-    assert found.verdict.difference.interval.mean == pytest.approx(-0.2)
-    said = (
+    claim = info(runs)
+    assert claim.verdict.difference.interval.mean == pytest.approx(-0.2)
+    ending = (
         "Each at its own best learning rate: adam at 0.01; sgd at 0.3, chosen in this search on the same runs, which"
         " flatters both."
     )
-    assert found.sentence.endswith(said)
+    assert claim.sentence.endswith(ending)
     one = info(runs, better={**ADAM, "optimizer.lr": 0.1})
     assert one.sentence.endswith(
         "At its best: sgd with learning rate 0.3, chosen in this search on the same runs, which flatters sgd."
@@ -147,10 +147,10 @@ def test_confirm_runs_are_used_alone() -> None:
         ("adam", 0.01, noisy(0.1)), ("adam", 0.1, noisy(0.6)), ("sgd", 0.01, noisy(0.9)), ("sgd", 0.3, noisy(0.7))
     )
     fresh = runs_of(("adam", 0.01, noisy(0.8)), ("sgd", 0.3, noisy(0.7)), phase="confirm", first=1000)
-    found = info(pd.concat([search, fresh], ignore_index=True))
-    assert found.status is Status.REFUTED and found.better.fresh and found.than.fresh
-    assert found.verdict.difference.interval.mean == pytest.approx(0.1)
-    assert found.sentence.endswith(
+    claim = info(pd.concat([search, fresh], ignore_index=True))
+    assert claim.status is Status.REFUTED and claim.better.fresh and claim.than.fresh
+    assert claim.verdict.difference.interval.mean == pytest.approx(0.1)
+    assert claim.sentence.endswith(
         "Each at its own best learning rate: adam at 0.01; sgd at 0.3, chosen by the search and judged by fresh seeds."
     )
 
@@ -159,15 +159,15 @@ def test_of_several_confirmed_groups_the_one_that_the_search_chose_is_judged() -
     """Their fresh seeds may rank them otherwise: choosing by these would flatter again."""
     search = runs_of(("adam", 0.01, noisy(0.1)), ("adam", 0.1, noisy(0.2)), ("sgd", 0.1, noisy(0.7)))
     fresh = runs_of(("adam", 0.01, noisy(0.5)), ("adam", 0.1, noisy(0.3)), ("sgd", 0.1, noisy(0.7)), phase="confirm")
-    found = info(pd.concat([search, fresh], ignore_index=True))
-    assert found.better.params["optimizer.lr"] == 0.01 and found.verdict.difference.interval.mean == pytest.approx(-0.2)
+    claim = info(pd.concat([search, fresh], ignore_index=True))
+    assert claim.better.params["optimizer.lr"] == 0.01 and claim.verdict.difference.interval.mean == pytest.approx(-0.2)
 
 
 def test_a_run_that_is_on_both_sides_is_on_neither() -> None:
     runs = runs_of(("adam", 0.1, noisy(0.5)), ("adam", 0.3, noisy(0.4)), ("sgd", 0.1, noisy(0.7)))
-    found = info(runs, than={"optimizer.lr": 0.1})
-    assert found.better.params["optimizer.lr"] == 0.3 and not found.better.free
-    assert found.than.params["optimizer.name"] == "sgd" and not found.than.free
+    claim = info(runs, than={"optimizer.lr": 0.1})
+    assert claim.better.params["optimizer.lr"] == 0.3 and not claim.better.free
+    assert claim.than.params["optimizer.name"] == "sgd" and not claim.than.free
 
 
 def test_a_claim_on_another_metric_reads_its_column() -> None:
@@ -182,23 +182,23 @@ def test_claims_of_one_sweep_are_corrected_for_each_other() -> None:
     runs = runs_of(("adam", 0.1, noisy(0.5, 6)), ("sgd", 0.1, noisy(0.7, 6)), ("rmsprop", 0.1, noisy(0.6, 6)))
     one = claim(text="a")
     two = claim(text="b", better={"optimizer.name": "rmsprop"})
-    assert [each.status for each in claims_info(runs, [one], KEYS)] == [Status.SUPPORTED]
+    assert [claim.status for claim in claims_info(runs, [one], KEYS)] == [Status.SUPPORTED]
     both = claims_info(runs, [one, two], KEYS)
-    assert [each.status for each in both] == [Status.TOO_FEW] * 2 and [each.more for each in both] == [1, 1]
+    assert [claim.status for claim in both] == [Status.TOO_FEW] * 2 and [claim.more for claim in both] == [1, 1]
     assert claims_info(runs, [], KEYS) == []
-    assert [each.text for each in both] == ["a", "b"]
-    assert [each.verdict.difference.interval.mean for each in both] == pytest.approx([-0.2, -0.1])
+    assert [claim.text for claim in both] == ["a", "b"]
+    assert [claim.verdict.difference.interval.mean for claim in both] == pytest.approx([-0.2, -0.1])
 
 
 def test_runs_on_one_training_set_are_one_result() -> None:
     """16 runs on 4 training sets are no 16 seeds: 4 results, each the mean of 4 initialisations."""
     first, second = noisy(0.5, 16), noisy(0.7, 16, seed=1)
     runs = runs_of(("adam", 0.1, first), ("sgd", 0.1, second)).assign(seed_data=[*range(4)] * 8)
-    found = info(runs)
+    claim = info(runs)
     means = [np.mean(values[k::4]) for values in (first, second) for k in range(4)]
-    assert list(found.better.sample.values.values()) == pytest.approx(means[:4])
-    assert found.status is Status.TOO_FEW and found.verdict.n == 4
-    assert found.sentence.startswith("Too few training sets: at least 2 more make a verdict possible between ")
+    assert list(claim.better.sample.values.values()) == pytest.approx(means[:4])
+    assert claim.status is Status.TOO_FEW and claim.verdict.n == 4
+    assert claim.sentence.startswith("Too few training sets: at least 2 more make a verdict possible between ")
     runs.loc[5, "outcome"] = "diverged"
     runs.loc[6, "outcome"] = "running"
     left = info(runs).better.sample

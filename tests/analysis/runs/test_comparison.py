@@ -32,18 +32,20 @@ def runs_of(
     )  # fmt: skip
 
     def long(rows: list[dict[str, Any]]) -> pd.DataFrame:
-        found = [(run, key, value) for run, row in zip(ids, rows, strict=True) for key, value in row.items()]
-        return pd.DataFrame(found, columns=["run_id", "key", "value"])
+        cells = [(run, key, value) for run, row in zip(ids, rows, strict=True) for key, value in row.items()]
+        return pd.DataFrame(cells, columns=["run_id", "key", "value"])
 
     metrics = [{"loss": value, "objective": value} for value in values] if values else [{} for _ in ids]
     return comparison(runs, long(params), long(tags or [{} for _ in ids]), long(metrics), sweeps)
 
 
 def test_strangers_are_grouped_by_everything_but_the_seed() -> None:
-    found = runs_of([{"lr": lr, "seed": seed} for lr in ("0.1", "1e-3") for seed in "012"], values=[1, 2, 3, 4, 5, 6])
-    assert found.runs["group"].nunique() == 2 and found.runs["seed"].tolist() == [0, 1, 2] * 2
-    assert found.runs["outcome"].tolist() == ["ok"] * 6 and found.differing == ["lr"]
-    groups, _ = groups_of(found, "loss", "minimize")
+    comparison = runs_of(
+        [{"lr": lr, "seed": seed} for lr in ("0.1", "1e-3") for seed in "012"], values=[1, 2, 3, 4, 5, 6]
+    )
+    assert comparison.runs["group"].nunique() == 2 and comparison.runs["seed"].tolist() == [0, 1, 2] * 2
+    assert comparison.runs["outcome"].tolist() == ["ok"] * 6 and comparison.differing == ["lr"]
+    groups, _ = groups_of(comparison, "loss", "minimize")
     assert [group.label for group in groups] == ["lr 0.1", "lr 0.001"]
     assert [group.interval.mean for group in groups] == [2.0, 5.0]
 
@@ -54,10 +56,10 @@ def test_one_configuration_of_two_sweeps_is_two_groups_named_by_their_sweeps() -
     )
     tags = [{"kind": "run", "group": group, "seed": "0", "outcome": "ok"} for group in ("g", "h", "g")]
     params = [{"lr": "1.0"}, {"lr": "2.0"}, {"lr": "1.0"}]
-    found = runs_of(params, tags, [1, 2, 3], ["a", "a", "b"], sweeps)
-    groups, _ = groups_of(found, "loss", "minimize", sweeps={"a": "first", "b": "second"})
+    comparison = runs_of(params, tags, [1, 2, 3], ["a", "a", "b"], sweeps)
+    groups, _ = groups_of(comparison, "loss", "minimize", sweeps={"a": "first", "b": "second"})
     assert [group.label for group in groups] == ["lr 1, first", "lr 2", "lr 1, second"]
-    assert (found.objective, found.direction, found.searched) == ("loss", "minimize", ["lr"])
+    assert (comparison.objective, comparison.direction, comparison.searched) == ("loss", "minimize", ["lr"])
 
 
 def test_a_strangers_run_beside_a_sweep_is_called_by_what_it_has() -> None:
@@ -71,10 +73,10 @@ def test_a_strangers_run_beside_a_sweep_is_called_by_what_it_has() -> None:
 
 def test_what_sums_up_its_child_runs_is_left_out_and_counted() -> None:
     params = [{"trials": "2"}, {"lr": "0.1"}, {"lr": "0.2"}]
-    found = runs_of(params, values=[1.0, 1.0, 2.0], parents=["", "r0", "r0"])
-    assert found.runs["run_id"].tolist() == ["r1", "r2"] and found.left_out == 1
-    assert found.configurations == {
-        group: {"lr": lr} for group, lr in zip(found.runs["group"], (0.1, 0.2), strict=True)
+    comparison = runs_of(params, values=[1.0, 1.0, 2.0], parents=["", "r0", "r0"])
+    assert comparison.runs["run_id"].tolist() == ["r1", "r2"] and comparison.left_out == 1
+    assert comparison.configurations == {
+        group: {"lr": lr} for group, lr in zip(comparison.runs["group"], (0.1, 0.2), strict=True)
     }
     alone = runs_of(params[:1], values=[1.0])
     assert alone.runs["run_id"].tolist() == ["r0"] and alone.left_out == 0
@@ -88,43 +90,43 @@ def test_sweeps_with_different_goals_have_none_together() -> None:
 
 def test_sweeps_themselves_and_superseded_runs_do_not_count() -> None:
     tags = [{"kind": "sweep"}, {"kind": "run", "superseded_by": "x"}, {"kind": "run", "outcome": "diverged"}]
-    found = runs_of([{}, {}, {}], tags)
-    assert found.runs["run_id"].tolist() == ["r1", "r2"] and found.runs["counts"].tolist() == [False, True]
-    assert found.runs["outcome"].tolist() == ["running", "diverged"]
+    comparison = runs_of([{}, {}, {}], tags)
+    assert comparison.runs["run_id"].tolist() == ["r1", "r2"] and comparison.runs["counts"].tolist() == [False, True]
+    assert comparison.runs["outcome"].tolist() == ["running", "diverged"]
 
 
 def test_labels_differ_and_single_runs_have_their_own() -> None:
     many = [{key: str(k) for key in "abcde"} | {"e": str(k % 2)} for k in (0, 0, 1)]
-    found = runs_of([{**many[0], "e": "7"}, {**many[1], "e": "8"}, many[2]], values=[1, 2, 3])
-    groups, _ = groups_of(found, "loss", "minimize")
+    comparison = runs_of([{**many[0], "e": "7"}, {**many[1], "e": "8"}, many[2]], values=[1, 2, 3])
+    groups, _ = groups_of(comparison, "loss", "minimize")
     assert len({group.label for group in groups}) == len(groups) == 3
-    single, runs = groups_of(found, "loss", "maximize", single=True)
+    single, runs = groups_of(comparison, "loss", "maximize", single=True)
     assert [group.group for group in single] == ["r2", "r1", "r0"] and runs["group"].tolist() == ["r0", "r1", "r2"]
 
 
 def test_params_that_are_called_like_columns_of_runs_get_names_of_their_own() -> None:
     losses = ("binary:logistic", "reg:squarederror")
-    found = runs_of([{"objective": loss, "param objective": "x", "seed": "3"} for loss in losses], values=[1, 2])
-    assert set(found.params) == {"param param objective", "param objective", "param seed"}
-    assert found.differing == ["param param objective"] and found.runs["seed"].tolist() == [3, 3]
-    groups, runs = groups_of(found, "loss", "minimize")
+    comparison = runs_of([{"objective": loss, "param objective": "x", "seed": "3"} for loss in losses], values=[1, 2])
+    assert set(comparison.params) == {"param param objective", "param objective", "param seed"}
+    assert comparison.differing == ["param param objective"] and comparison.runs["seed"].tolist() == [3, 3]
+    groups, runs = groups_of(comparison, "loss", "minimize")
     assert [group.label.rpartition(" ")[2] for group in groups] == list(losses)
-    assert runs["objective"].tolist() == [1, 2] and not set(found.params) & set(found.runs)
+    assert runs["objective"].tolist() == [1, 2] and not set(comparison.params) & set(comparison.runs)
 
 
 def test_no_runs_no_params_no_metrics() -> None:
     assert runs_of([]).differing == [] and groups_of(runs_of([]), "loss", "minimize")[0] == []
-    found = runs_of([{}, {}])
-    assert math.isnan(found.last("loss")[0]) and len(groups_of(found, "loss", "minimize")[0]) == 1
+    comparison = runs_of([{}, {}])
+    assert math.isnan(comparison.last("loss")[0]) and len(groups_of(comparison, "loss", "minimize")[0]) == 1
 
 
 def test_a_run_that_never_logged_the_metric_has_not_diverged() -> None:
-    found = runs_of([{"lr": "1"}, {"lr": "2"}, {"lr": "3"}], values=[1.0, math.nan, 2.0])
-    assert found.judged_by("loss")["outcome"].tolist() == ["ok", "diverged", "ok"], "it logged what is no number"
-    assert found.judged_by("another")["outcome"].tolist() == ["without a result"] * 3
-    groups, _ = groups_of(found, "loss", "minimize")
+    comparison = runs_of([{"lr": "1"}, {"lr": "2"}, {"lr": "3"}], values=[1.0, math.nan, 2.0])
+    assert comparison.judged_by("loss")["outcome"].tolist() == ["ok", "diverged", "ok"], "it logged what is no number"
+    assert comparison.judged_by("another")["outcome"].tolist() == ["without a result"] * 3
+    groups, _ = groups_of(comparison, "loss", "minimize")
     assert [group.diverged for group in groups] == [0, 0, 1]
-    groups, _ = groups_of(found, "another", "minimize")
+    groups, _ = groups_of(comparison, "another", "minimize")
     assert [dict(group.others) for group in groups] == [{"without a result": 1}] * 3
 
 
@@ -134,11 +136,11 @@ def test_values_are_shown_as_texts() -> None:
 
 def test_params_side_by_side_show_what_differs_first() -> None:
     params = [{"lr": "0.1", "size": "8", "seed": "0"}, {"lr": "0.2", "size": "8", "seed": "1"}]
-    found = runs_of(params, values=[1, 2])
-    groups, runs = groups_of(found, "loss", "minimize")
-    sides = side_by_side(found, runs, groups)
+    comparison = runs_of(params, values=[1, 2])
+    groups, runs = groups_of(comparison, "loss", "minimize")
+    sides = side_by_side(comparison, runs, groups)
     assert sides.frame.to_dict("list") == {"param": ["lr"], "lr 0.1": ["0.1"], "lr 0.2": ["0.2"]} and sides.same == 1
-    whole = side_by_side(found, runs, groups, everything=True).frame
+    whole = side_by_side(comparison, runs, groups, everything=True).frame
     assert whole["param"].tolist() == ["lr", "size"] and whole.iloc[1, 1:].tolist() == ["8", "8"]
 
 
@@ -146,9 +148,9 @@ def test_differences_are_paired_where_seeds_are_shared() -> None:
     base = sample("base", {0: 1.0, 1: 5.0, 2: 9.0}, paired_on="seed")
     paired = sample("paired", {0: 1.5, 1: 5.5, 2: 9.5}, paired_on="seed")
     other = sample("other", {7: 1.5, 8: 5.5, 9: 9.5}, paired_on="seed")
-    found = against({each.name: each for each in (base, paired, other)}, "base")
-    assert found["base"] is None
-    near, far = found["paired"], found["other"]
+    differences = against({sample.name: sample for sample in (base, paired, other)}, "base")
+    assert differences["base"] is None
+    near, far = differences["paired"], differences["other"]
     assert near is not None and near.interval.half == 0 and near.interval.mean == 0.5
     assert far is not None and far.paired_on is None and far.interval.half > 1
 

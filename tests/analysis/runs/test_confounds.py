@@ -28,15 +28,15 @@ def confounds(groups: Mapping[str, Any], varied: Collection[str], ignored: Colle
     return confounds_of_values(values, varied, ignored)
 
 
-def keys(found: list[Confound]) -> list[str]:
-    return [confound.key for confound in found]
+def keys(named: list[Confound]) -> list[str]:
+    return [confound.key for confound in named]
 
 
 def test_what_else_differs_is_named_with_its_values() -> None:
-    found = confounds({"adam": ADAM, "sgd": SGD | {"data.batch_size": "128"}}, ["optimizer.name"])
-    assert keys(found) == ["optimizer.lr", "data.batch_size"]
-    assert found[1].values == {"adam": ("64",), "sgd": ("128",)}
-    assert confound_sentence(found, ["optimizer.name"]) == (
+    named = confounds({"adam": ADAM, "sgd": SGD | {"data.batch_size": "128"}}, ["optimizer.name"])
+    assert keys(named) == ["optimizer.lr", "data.batch_size"]
+    assert named[1].values == {"adam": ("64",), "sgd": ("128",)}
+    assert confound_sentence(named, ["optimizer.name"]) == (
         "Not only optimizer.name differs, but also optimizer.lr and data.batch_size: either may be the cause of a"
         " difference."
     )
@@ -57,8 +57,8 @@ def test_fields_that_a_choice_brings_along_belong_to_it() -> None:
     assert plain == [Confound("optimizer.eps", {"x": ("1e-08",), "y": ("not set",)})]
     # A third method that has the field as well must agree with the first.
     rms = SGD | {"optimizer.name": "rmsprop", "optimizer.eps": "0.1"}
-    found = confounds({"adam": ADAM, "sgd": SGD, "rmsprop": rms}, ["optimizer.name", "optimizer.lr"])
-    assert keys(found) == ["optimizer.eps"]
+    named = confounds({"adam": ADAM, "sgd": SGD, "rmsprop": rms}, ["optimizer.name", "optimizer.lr"])
+    assert keys(named) == ["optimizer.eps"]
     # A factor of each step and one of each epoch are two things of one name, unless only the factor differs.
     step = {"schedule.name": "step", "schedule.gamma": 0.1}
     both = {"step": step, "exponential": {"schedule.name": "exponential", "schedule.gamma": 0.95}}
@@ -96,8 +96,8 @@ def test_equal_values_in_other_words_are_equal(one: object, other: object) -> No
     ],
 )  # fmt: skip
 def test_different_values_are_told_apart(one: object, other: object) -> None:
-    (found,) = confounds({"a": {"x": one}, "b": {"x": other}}, [])
-    assert found.values["a"] != found.values["b"]
+    (confound,) = confounds({"a": {"x": one}, "b": {"x": other}}, [])
+    assert confound.values["a"] != confound.values["b"]
 
 
 def test_a_balanced_design_is_no_confound_and_an_unbalanced_one_is() -> None:
@@ -105,15 +105,15 @@ def test_a_balanced_design_is_no_confound_and_an_unbalanced_one_is() -> None:
         return [{"optimizer.name": name, "optimizer.lr": lr} for lr in rates]
 
     assert not confounds({"adam": grid("adam", [0.1, 0.2]), "sgd": grid("sgd", [0.2, 0.1])}, ["optimizer.name"])
-    found = confounds({"adam": grid("adam", [0.1, 0.2]), "sgd": grid("sgd", [0.1])}, ["optimizer.name"])
-    assert found == [Confound("optimizer.lr", {"adam": ("0.1", "0.2"), "sgd": ("0.1",)})]
+    named = confounds({"adam": grid("adam", [0.1, 0.2]), "sgd": grid("sgd", [0.1])}, ["optimizer.name"])
+    assert named == [Confound("optimizer.lr", {"adam": ("0.1", "0.2"), "sgd": ("0.1",)})]
     assert not confounds({"adam": grid("adam", [0.1]), "waiting": []}, ["optimizer.name"])
     assert not confounds({}, [])
 
 
 def test_a_text_that_was_read_is_not_read_again() -> None:
-    (found,) = confounds_of_values({"a": {"x": "none"}, "b": {"x": 0.5}}, [])
-    assert found.values == {"a": ("none",), "b": ("0.5",)}
+    (confound,) = confounds_of_values({"a": {"x": "none"}, "b": {"x": 0.5}}, [])
+    assert confound.values == {"a": ("none",), "b": ("0.5",)}
 
 
 def test_long_lists_are_counted() -> None:
@@ -134,10 +134,10 @@ def test_configurations_come_from_a_frame_of_runs() -> None:
             "params.same": ["x", "x", "x"],
         }
     )
-    found = configurations_of(frame, "group")
-    assert found == {
+    configurations = configurations_of(frame, "group")
+    assert configurations == {
         "a": [{"lr": "0.1", "epochs": "5"}, {"lr": "0.10", "epochs": "5"}],
         "b": [{"lr": "0.1", "epochs": None}],
     }
-    assert keys(confounds(found, [])) == ["epochs"]
+    assert keys(confounds(configurations, [])) == ["epochs"]
     assert configurations_of(frame.iloc[:0], "group") == {}

@@ -17,13 +17,13 @@ def histories(**runs: list[float]) -> pd.DataFrame:
 
 
 def test_only_what_ends_above_ten_times_its_first_value_grew() -> None:
-    found = grown(
+    names = grown(
         histories(
             grew=[0.5, 0.1, 5.01], just=[0.5, 5.0], fell=[100.0, 1.0], back=[1.0, 4e24, 2.0], negative=[-1.0, 40.0],
             broken=[0.2, 3.0, math.inf, math.nan], empty=[math.nan], zero=[0.0, 7.0],
         )
     )  # fmt: skip
-    assert found == ["grew", "broken"]
+    assert names == ["grew", "broken"]
 
 
 def test_the_later_step_is_the_last_whatever_the_order_of_the_rows() -> None:

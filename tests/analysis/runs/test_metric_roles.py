@@ -90,8 +90,8 @@ def test_the_objective_of_the_sweep_judges_before_all_others(metric: str, direct
 
 
 def test_what_a_person_said_of_the_objective_stays_but_for_its_direction() -> None:
-    said = '{"f1": ["test", "lower"]}'
-    chosen = roles.roles(["f1", "val/loss"], said, goals=[("f1", schema.MAXIMIZE)])
+    setting = '{"f1": ["test", "lower"]}'
+    chosen = roles.roles(["f1", "val/loss"], setting, goals=[("f1", schema.MAXIMIZE)])
     assert chosen["f1"] == Role(TEST, HIGHER, roles.SAID, objective=True)
     assert roles.remembered(chosen) == '{"f1":["test","higher"]}'
 
@@ -105,8 +105,8 @@ def test_two_objectives_are_none() -> None:
 
 def test_a_direction_that_nobody_said_is_named() -> None:
     assert roles.assumption("elbo", roles.guess("elbo")) == "It is assumed that lower elbo is better."
-    said = roles.roles(["elbo"], '{"elbo": ["validation", "higher"]}')
-    assert roles.assumption("elbo", said["elbo"]) == "" and said["elbo"].direction == schema.MAXIMIZE
+    by_name = roles.roles(["elbo"], '{"elbo": ["validation", "higher"]}')
+    assert roles.assumption("elbo", by_name["elbo"]) == "" and by_name["elbo"].direction == schema.MAXIMIZE
 
 
 def test_where_nothing_judges_one_sentence_says_why() -> None:

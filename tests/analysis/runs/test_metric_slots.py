@@ -15,7 +15,7 @@ OURS = [
 ]  # fmt: skip
 
 
-def found(names, last=None, **more):
+def slots_among(names, last=None, **more):
     return slots_of(roles.roles(names), last or {}, **more)
 
 
@@ -27,21 +27,21 @@ def found(names, last=None, **more):
     ],
 )
 def test_ours_are_known_by_name(dev, train, training):
-    slots = found(OURS, dev=dev)
+    slots = slots_among(OURS, dev=dev)
     assert (slots.dev, slots.train, slots.train_dev, slots.training) == (dev, train, "", training)
     assert slots.label("dev") == dev and slots.label("train_dev") == ""
 
 
 def test_errors_on_true_labels_stand_beside_those_on_the_same_labels_with_noise():
     names = [*OURS, schema.TRAIN_EVAL_CLEAN_ERROR, schema.MEMORISED]
-    slots = found(names, dev=schema.VAL_ERROR)
+    slots = slots_among(names, dev=schema.VAL_ERROR)
     assert (slots.train, slots.train_clean) == (schema.TRAIN_EVAL_ERROR, schema.TRAIN_EVAL_CLEAN_ERROR)
     assert (slots.memorised, slots.dev_clean) == (schema.MEMORISED, "")
-    assert found([*names, schema.VAL_CLEAN_ERROR], dev=schema.VAL_ERROR).dev_clean == schema.VAL_CLEAN_ERROR
-    assert found(names, dev=schema.VAL_LOSS).train_clean == "", "a loss has none"
-    assert found(OURS, dev=schema.VAL_ERROR).train_clean == "", "not measured"
-    said = remembered(Slots(dev=schema.VAL_ERROR, train=schema.TRAIN_LOSS))
-    assert found(names, setting=said).train_clean == "", "another training error was chosen"
+    assert slots_among([*names, schema.VAL_CLEAN_ERROR], dev=schema.VAL_ERROR).dev_clean == schema.VAL_CLEAN_ERROR
+    assert slots_among(names, dev=schema.VAL_LOSS).train_clean == "", "a loss has none"
+    assert slots_among(OURS, dev=schema.VAL_ERROR).train_clean == "", "not measured"
+    setting = remembered(Slots(dev=schema.VAL_ERROR, train=schema.TRAIN_LOSS))
+    assert slots_among(names, setting=setting).train_clean == "", "another training error was chosen"
 
 
 @pytest.mark.parametrize(
@@ -60,40 +60,40 @@ def test_errors_on_true_labels_stand_beside_those_on_the_same_labels_with_noise(
     ],
 )
 def test_a_strangers_are_guessed_from_their_words(names, dev, train, train_dev):
-    slots = found(names)
+    slots = slots_among(names)
     assert (slots.dev, slots.train, slots.train_dev) == (dev, train, train_dev)
 
 
 def test_more_is_better_becomes_an_error_of_which_less_is():
-    shares = found(["train_acc", "val_acc"], {"val_acc": [0.9, math.nan], "train_acc": [1.0, 0.5]})
+    shares = slots_among(["train_acc", "val_acc"], {"val_acc": [0.9, math.nan], "train_acc": [1.0, 0.5]})
     assert shares.turned == {"val_acc": COMPLEMENT, "train_acc": COMPLEMENT}
     assert shares.error("val_acc", pd.Series([0.9, 0.25])).tolist() == pytest.approx([0.1, 0.75])
     assert shares.label("dev") == "1 − val_acc"
-    percent = found(["train_acc", "val_acc"], {"val_acc": [90.0], "train_acc": [1.0]})
+    percent = slots_among(["train_acc", "val_acc"], {"val_acc": [90.0], "train_acc": [1.0]})
     assert percent.turned == {"val_acc": NEGATIVE, "train_acc": NEGATIVE}, "one way for both"
     assert percent.error("val_acc", pd.Series([90.0])).tolist() == [-90.0]
     assert percent.label("dev") == f"{-90:.0f}"[0] + "val_acc", "the minus sign of the numbers beside it"
-    assert found(OURS).error(schema.VAL_ERROR, pd.Series([0.3])).tolist() == [0.3]
+    assert slots_among(OURS).error(schema.VAL_ERROR, pd.Series([0.3])).tolist() == [0.3]
 
 
 def test_of_which_data_the_judge_is_and_what_was_assumed_is_known():
     assert (
-        found(["test_acc"], {"test_acc": [0.5]}).part == roles.TEST
-        and found(["test_acc"]).label("dev") == "1 − test_acc"
+        slots_among(["test_acc"], {"test_acc": [0.5]}).part == roles.TEST
+        and slots_among(["test_acc"]).label("dev") == "1 − test_acc"
     )
-    assert found(["val_loss"]).assumption == "" and "lower elbo" in found(["elbo"]).assumption
+    assert slots_among(["val_loss"]).assumption == "" and "lower elbo" in slots_among(["elbo"]).assumption
 
 
 def test_what_a_person_said_comes_first_until_another_is_asked_for():
     names = ["a", "b", "val_loss", "train_loss"]
-    said = remembered(Slots(dev="a", train="b"))
-    slots = found(names, setting=said)
+    setting = remembered(Slots(dev="a", train="b"))
+    slots = slots_among(names, setting=setting)
     assert (slots.dev, slots.train, slots.training) == ("a", "b", "")
-    assert found(names, setting=said, dev="val_loss").train == "train_loss"
-    assert found(["val_loss", "train_loss"], setting=said).dev == "val_loss", "what it said is not there"
+    assert slots_among(names, setting=setting, dev="val_loss").train == "train_loss"
+    assert slots_among(["val_loss", "train_loss"], setting=setting).dev == "val_loss", "what it said is not there"
 
 
-@pytest.mark.parametrize("said", ["", "{", "[]", '{"dev": 1, "other": "x"}', "null"])
-def test_what_cannot_be_read_says_nothing(said):
-    assert read(said) == {}
-    assert found(OURS, setting=said).dev == schema.VAL_LOSS
+@pytest.mark.parametrize("setting", ["", "{", "[]", '{"dev": 1, "other": "x"}', "null"])
+def test_what_cannot_be_read_says_nothing(setting):
+    assert read(setting) == {}
+    assert slots_among(OURS, setting=setting).dev == schema.VAL_LOSS

@@ -16,7 +16,7 @@ SEARCHED = ["optimizer.name", "optimizer.lr"]
 
 
 def runs(*rows: tuple[str, float, str, float | None], counts: bool = True) -> pd.DataFrame:
-    """(optimizer, lr, outcome, objective) a run; the group and the trial follow from the configuration."""
+    """One run for each (optimizer, lr, outcome, objective); the group and the trial follow from the configuration."""
     configurations = list(dict.fromkeys((name, lr) for name, lr, *_ in rows))
     return pd.DataFrame(
         [
@@ -82,8 +82,8 @@ def test_the_answer_is_one_sentence_with_its_basis() -> None:
     groups = ranking(
         runs(("a", 1.0, "ok", 0.1), ("a", 1.0, "ok", 0.2), ("a", 1.0, "ok", 0.3), ("b", 1.0, "ok", 0.9)), SEARCHED
     )
-    said = answer(groups, "val/loss", over=True)
-    assert said.startswith("a, lr 1 leads 2 configurations with val/loss 0.20 ± 0.25 (95% t-interval, n=3)")
+    text = answer(groups, "val/loss", over=True)
+    assert text.startswith("a, lr 1 leads 2 configurations with val/loss 0.20 ± 0.25 (95% t-interval, n=3)")
     assert answer(groups, "val/loss", over=False).startswith("a, lr 1 leads 2 configurations so far")
     few = ranking(runs(("a", 1.0, "ok", 0.1), ("a", 1.0, "ok", 0.2), ("b", 1.0, "ok", 9.0)), SEARCHED)
     assert "±" not in answer(few, "val/loss", over=True)
@@ -103,15 +103,15 @@ def test_no_runs_make_no_groups() -> None:
 
 def test_pruned_groups_come_last_and_are_called_so() -> None:
     frame = runs(("a", 1.0, "pruned", None), ("b", 1.0, "running", None), ("c", 1.0, "ok", 2.0), ("d", 1.0, "ok", 1.0))
-    found = ranking(frame, SEARCHED)
-    assert [group.params["optimizer.name"] for group in found] == ["d", "c", "b", "a"]
-    assert [group.remarks for group in found] == ["", "", "1 running", "pruned"]
-    assert found[-1].pruned and found[-1].rank is None
+    groups = ranking(frame, SEARCHED)
+    assert [group.params["optimizer.name"] for group in groups] == ["d", "c", "b", "a"]
+    assert [group.remarks for group in groups] == ["", "", "1 running", "pruned"]
+    assert groups[-1].pruned and groups[-1].rank is None
 
 
 def test_an_interval_is_over_training_sets_where_runs_share_them() -> None:
-    found = runs(*[("sgd", 0.1, "ok", float(k)) for k in range(6)]).assign(seed_data=[0, 1, 2] * 2)
-    (group,) = ranking(found, SEARCHED)
+    frame = runs(*[("sgd", 0.1, "ok", float(k)) for k in range(6)]).assign(seed_data=[0, 1, 2] * 2)
+    (group,) = ranking(frame, SEARCHED)
     low, high = stats.t.interval(0.95, 2, 2.5, stats.sem([1.5, 2.5, 3.5]))
     assert (group.interval.n, group.interval.mean) == (3, 2.5) and group.seeds == "6 of 6"
     assert (group.interval.low, group.interval.high) == pytest.approx((low, high))
@@ -126,8 +126,8 @@ def test_a_configuration_that_was_drawn_twice_has_two_labels_and_its_own_places(
     frame.loc[frame["trial"] == 2, "optimizer.lr"] = 0.2
     groups = sweep_ranking(frame, SEARCHED)
     assert [group.label for group in groups] == ["adam, lr 0.1, trial 0", "adam, lr 0.1, trial 1", "adam, lr 0.2"]
-    found = standings(samples(frame, names={group.group: group.label for group in groups}))
-    assert places(groups, found) == ["1", "2", "3"]
+    standing = standings(samples(frame, names={group.group: group.label for group in groups}))
+    assert places(groups, standing) == ["1", "2", "3"]
 
 
 def test_rounding_decides_no_rank_and_names_no_leader() -> None:
@@ -137,6 +137,6 @@ def test_rounding_decides_no_rank_and_names_no_leader() -> None:
     for direction in ("minimize", "maximize"):
         groups = ranking(runs, [], direction)
         assert [group.group for group in groups] == ["g0", "g1", "g2"]
-        said = answer(groups, "val/loss", over=True)
-        assert said == "All results are the same: val/loss 0.3 in each of 3 configurations."
+        text = answer(groups, "val/loss", over=True)
+        assert text == "All results are the same: val/loss 0.3 in each of 3 configurations."
     assert "leads 3 configurations" in answer(ranking(runs.assign(objective=range(6)), []), "val/loss", over=True)

@@ -41,8 +41,8 @@ def resumed(first: int, again: range) -> pd.DataFrame:
 
 
 def test_a_resumed_job_is_told_apart_from_one_that_was_not() -> None:
-    found = repeats("seed 0", resumed(10, range(5, 15)))
-    assert found is not None and (found.steps, found.times) == ("steps 5 to 9", 2)
+    repeat = repeats("seed 0", resumed(10, range(5, 15)))
+    assert repeat is not None and (repeat.steps, repeat.times) == ("steps 5 to 9", 2)
     assert repeats("seed 0", resumed(10, range(10, 15))) is None
 
 
@@ -73,8 +73,8 @@ def test_the_same_value_logged_twice_hides_nothing() -> None:
     ],
 )  # fmt: skip
 def test_one_sentence_says_which_steps_and_which_value(histories: dict[str, pd.DataFrame], sentence: str) -> None:
-    found = [repeats(name, own) for name, own in histories.items()]
-    text = repeats_sentence([each for each in found if each is not None])
+    repeated = [repeats(name, history) for name, history in histories.items()]
+    text = repeats_sentence([repeat for repeat in repeated if repeat is not None])
     assert text == (sentence and f"{sentence}the latest value of each step is shown.")
 
 
@@ -136,9 +136,9 @@ def test_seconds_since_the_start_are_those_of_runs_with_a_clock() -> None:
         {"run_id": ["a", "b"], "name": ["good", "in seconds"], "start_time": [NOW, NOW], "end_time": [NOW + DAY, pd.NA]}
     )
     times = {"a": [NOW + 1000, NOW + 2500], "b": [NOW // 1000, NOW // 1000 + 1]}
-    rows = [(run, "loss", step, time, 1.0) for run, own in times.items() for step, time in enumerate(own)]
-    found, sentence = since_start(pd.DataFrame(rows, columns=["run_id", "key", "step", "time", "value"]), runs)
-    assert found["run_id"].tolist() == ["a", "a"] and found["value"].tolist() == [1.0, 2.5]
+    rows = [(run, "loss", step, time, 1.0) for run, stamps in times.items() for step, time in enumerate(stamps)]
+    frame, sentence = since_start(pd.DataFrame(rows, columns=["run_id", "key", "step", "time", "value"]), runs)
+    assert frame["run_id"].tolist() == ["a", "a"] and frame["value"].tolist() == [1.0, 2.5]
     assert sentence == (
         "in seconds is not drawn over time: its values have times such as 1970-01-21, before the run's start or years "
         "after its end."

@@ -80,9 +80,9 @@ def test_the_errors_are_called_by_what_they_are():
 
 def test_what_is_said_of_the_labels():
     assert note(frame({**DIGITS, "data.label_noise": 0.0})) == ""
-    told = note(frame({**DIGITS, "train_clean": 0.01, "memorised": 0.0}))
-    assert told.startswith("Training labels were made noisy (data.label_noise up to 0.1)")
-    assert told.endswith("read from the errors on the true labels.")
+    text = note(frame({**DIGITS, "train_clean": 0.01, "memorised": 0.0}))
+    assert text.startswith("Training labels were made noisy (data.label_noise up to 0.1)")
+    assert text.endswith("read from the errors on the true labels.")
     assert "The error on the true training labels is not known. Built-in models measure it when" in note(frame(DIGITS))
     assert note(frame({**DIGITS, "train": math.nan, "outcome": "running"})) == "", "nothing is read yet"
     curve = {**CURVE, "train_clean": 0.15, "memorised": 0.05, "dev_clean": 0.25}

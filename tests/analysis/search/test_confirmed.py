@@ -31,17 +31,19 @@ def run(trial: int, seed: int, phase: str, value: float, **more: Any) -> dict[st
 
 def frame(search: dict[int, list[float]] = SEARCH, confirm: dict[int, list[float]] = CONFIRM) -> pd.DataFrame:
     rows = [run(trial, k, "search", value) for trial, values in search.items() for k, value in enumerate(values)]
-    rows += [run(trial, 1000 + k, "confirm", value) for trial, own in confirm.items() for k, value in enumerate(own)]
+    rows += [
+        run(trial, 1000 + k, "confirm", value) for trial, values in confirm.items() for k, value in enumerate(values)
+    ]
     return pd.DataFrame(rows)
 
 
-def info(runs: pd.DataFrame, direction: str = "minimize", per: str | None = None) -> Any:
+def info_of(runs: pd.DataFrame, direction: str = "minimize", per: str | None = None) -> Any:
     return confirmed_info(runs, KEYS, metric="val/loss", direction=direction, per=per)
 
 
 def test_the_shrinkage_is_the_difference_of_means_with_welchs_interval() -> None:
-    found = info(frame())
-    for winner in found.winners:
+    info = info_of(frame())
+    for winner in info.winners:
         search, confirm = SEARCH[winner.group.trial], CONFIRM[winner.group.trial]
         assert winner.shrinkage.interval.mean == pytest.approx(np.mean(confirm) - np.mean(search))
         theirs = stats.ttest_ind(confirm, search, equal_var=False).confidence_interval(0.95)
@@ -49,30 +51,30 @@ def test_the_shrinkage_is_the_difference_of_means_with_welchs_interval() -> None
 
 
 def test_winners_rank_by_their_confirm_runs_alone() -> None:
-    found = info(frame())
-    assert [winner.group.trial for winner in found.winners] == [1, 0], "the search had them the other way round"
-    assert found.winners[0].group.interval.mean == pytest.approx(0.14)
-    assert found.winners[0].confirm.paired_on == "seed", "the winners share their fresh seeds"
-    said = answer(found, over=True)
-    assert said.startswith("sgd, lr 0.1 leads 2 confirmed winners with val/loss 0.140")
-    assert "n=4, fresh seeds" in said
+    info = info_of(frame())
+    assert [winner.group.trial for winner in info.winners] == [1, 0], "the search had them the other way round"
+    assert info.winners[0].group.interval.mean == pytest.approx(0.14)
+    assert info.winners[0].confirm.paired_on == "seed", "the winners share their fresh seeds"
+    text = answer(info, over=True)
+    assert text.startswith("sgd, lr 0.1 leads 2 confirmed winners with val/loss 0.140")
+    assert "n=4, fresh seeds" in text
 
 
 def test_where_more_is_better_a_lower_confirm_score_is_what_shrank() -> None:
-    found = info(frame(), direction="maximize")
-    gap = {winner.group.trial: winner.shrinkage.interval.mean for winner in found.winners}
+    info = info_of(frame(), direction="maximize")
+    gap = {winner.group.trial: winner.shrinkage.interval.mean for winner in info.winners}
     assert gap[0] == pytest.approx(np.mean(SEARCH[0]) - np.mean(CONFIRM[0])) and gap[0] < 0
-    assert "better than in the search" in found.sentence and answer(found, over=True).startswith("adam, lr 0.01 leads")
+    assert "better than in the search" in info.sentence and answer(info, over=True).startswith("adam, lr 0.01 leads")
 
 
 def test_the_sentence_says_how_much_and_whether_chance_explains_it() -> None:
-    worse = info(frame(confirm={0: CONFIRM[0]})).sentence
+    worse = info_of(frame(confirm={0: CONFIRM[0]})).sentence
     assert worse.startswith("With fresh seeds adam, lr 0.01 is 0.055 ±") and "worse than in the search" in worse
     assert "spread over seeds" not in worse
-    assert "which the spread over seeds can explain" in info(frame(confirm={1: CONFIRM[1]})).sentence
-    single = info(frame(search={0: [0.1]}, confirm={0: CONFIRM[0]})).sentence
+    assert "which the spread over seeds can explain" in info_of(frame(confirm={1: CONFIRM[1]})).sentence
+    single = info_of(frame(search={0: [0.1]}, confirm={0: CONFIRM[0]})).sentence
     assert "(1 and 4 seeds: too few for an interval)" in single and "±" not in single
-    same = info(frame(search={0: [0.1] * 3}, confirm={0: [0.1] * 3})).sentence
+    same = info_of(frame(search={0: [0.1] * 3}, confirm={0: [0.1] * 3})).sentence
     assert "is the same as in the search that chose it" in same
 
 
@@ -85,48 +87,49 @@ def test_selection_is_optimistic_and_the_shrinkage_measures_it() -> None:
         best = int(results.mean(axis=1).argmin())
         fresh = generator.normal(0.0, 1.0, 10)
         runs = frame({0: results[best].tolist()}, {0: fresh.tolist()})
-        shrinkage.append(info(runs).winners[0].shrinkage.interval.mean)
+        shrinkage.append(info_of(runs).winners[0].shrinkage.interval.mean)
     expected = 1.8675 / math.sqrt(3)  # David and Nagaraja, Order Statistics, table of E[X(20:20)]
     assert np.mean(shrinkage) == pytest.approx(expected, abs=4 * np.std(shrinkage) / math.sqrt(300))
 
 
 def test_winners_of_each_value_have_places_of_their_own() -> None:
     runs = frame(confirm={**CONFIRM, 2: [0.4, 0.4, 0.5, 0.4]})
-    found = table(info(runs, per="optimizer.name"))
-    assert found[["value", "place", "rank"]].values.tolist() == [["sgd", 1, 1], ["adam", 1, 2], ["sgd", 2, 3]]
-    assert found["seeds"].tolist() == ["4 of 4"] * 3 and found["search_seeds"].tolist() == ["3 of 3"] * 3
-    assert found["shrinkage"].tolist() == pytest.approx([0.0, 0.055, -0.175])
+    rows = table(info_of(runs, per="optimizer.name"))
+    assert rows[["value", "place", "rank"]].values.tolist() == [["sgd", 1, 1], ["adam", 1, 2], ["sgd", 2, 3]]
+    assert rows["seeds"].tolist() == ["4 of 4"] * 3 and rows["search_seeds"].tolist() == ["3 of 3"] * 3
+    assert rows["shrinkage"].tolist() == pytest.approx([0.0, 0.055, -0.175])
 
 
 def test_confirm_runs_that_diverge_are_counted_and_those_without_a_result_wait() -> None:
     runs = frame()
     runs.loc[runs["run_id"] == "confirm-1-1000", ["outcome", "objective"]] = ["diverged", math.nan]
-    found = info(runs)
-    assert [winner.group.trial for winner in found.winners] == [0, 1], "the share that diverged comes first"
-    assert table(found)["seeds"].tolist() == ["4 of 4", "3 of 4"]
+    info = info_of(runs)
+    assert [winner.group.trial for winner in info.winners] == [0, 1], "the share that diverged comes first"
+    assert table(info)["seeds"].tolist() == ["4 of 4", "3 of 4"]
     waiting = frame(confirm={0: [math.nan]}).assign(
         outcome=lambda f: f["outcome"].mask(f["phase"] == "confirm", "running")
     )
-    found = info(waiting)
-    assert not found.judged and answer(found, over=False) == "" and found.sentence == ""
-    assert table(found)["shrinkage"].isna().all() and table(found)["place"].isna().all()
+    info = info_of(waiting)
+    assert not info.judged and answer(info, over=False) == "" and info.sentence == ""
+    assert table(info)["shrinkage"].isna().all() and table(info)["place"].isna().all()
 
 
 def test_a_sweep_without_confirm_runs_has_no_winners() -> None:
-    found = info(frame(confirm={}))
-    assert not found.winners and not found.judged and table(found).empty
-    assert not info(pd.DataFrame()).winners
+    info = info_of(frame(confirm={}))
+    assert not info.winners and not info.judged and table(info).empty
+    assert not info_of(pd.DataFrame()).winners
 
 
 def test_equal_labels_are_told_apart() -> None:
     runs = frame()
     runs["optimizer.name"], runs["optimizer.lr"] = "adam", 0.1
-    assert {winner.group.label for winner in info(runs).winners} == {"adam, lr 0.1, trial 0", "adam, lr 0.1, trial 1"}
+    labels = {winner.group.label for winner in info_of(runs).winners}
+    assert labels == {"adam, lr 0.1, trial 0", "adam, lr 0.1, trial 1"}
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_figure_shows_every_seed_and_both_means(dark: bool) -> None:
-    figure = plot_confirmed(info(frame()), dark=dark)
+    figure = plot_confirmed(info_of(frame()), dark=dark)
     dots, means = figure.data[0::2], figure.data[1::2]
     assert sorted(dots[0].x) == sorted(SEARCH[0] + SEARCH[1]), "the trial that was no winner is not in it"
     assert sorted(dots[1].x) == sorted(CONFIRM[0] + CONFIRM[1])
@@ -136,7 +139,7 @@ def test_the_figure_shows_every_seed_and_both_means(dark: bool) -> None:
 
 
 def test_an_interval_below_three_seeds_is_not_drawn() -> None:
-    figure = plot_confirmed(info(frame(search={0: [0.1, 0.2]}, confirm={0: [0.1, 0.2]})))
+    figure = plot_confirmed(info_of(frame(search={0: [0.1, 0.2]}, confirm={0: [0.1, 0.2]})))
     assert [list(trace.error_x.array) for trace in figure.data[1::2]] == [[0.0], [0.0]]
 
 
@@ -164,9 +167,9 @@ def compared() -> Any:
 
 
 def test_a_sweep_with_confirm_runs_is_compared_by_these_alone() -> None:
-    found = judged_by_confirm(compared())
-    assert {sample.name: len(sample.values) for sample in samples(found.runs)} == {"confirm0": 4, "confirm1": 4}
-    assert judged_by_confirm(found) is found
+    confirmed = judged_by_confirm(compared())
+    assert {sample.name: len(sample.values) for sample in samples(confirmed.runs)} == {"confirm0": 4, "confirm1": 4}
+    assert judged_by_confirm(confirmed) is confirmed
 
 
 def test_other_sweeps_and_confirm_runs_without_a_result_leave_search_runs_where_they_are() -> None:

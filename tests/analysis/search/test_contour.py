@@ -16,7 +16,7 @@ KEYS = ["model.width", "optimizer.lr", "optimizer.name"]
 
 
 def trials(rows: list[tuple[Any, Any, Any, Any]]) -> Any:
-    """(width, lr, name, result or outcome) of each trial."""
+    """The trials of a search, each given as (width, lr, name, result or outcome)."""
     frame = pd.DataFrame(
         [
             {

@@ -170,12 +170,12 @@ def test_what_pruning_saved() -> None:
 
 def test_a_scale_leaves_out_what_no_axis_can_show() -> None:
     for direction in ("minimize", "maximize"):
-        found = scale([0.5, 0.6, 1e308, -1e308], direction)
-        assert (found.low, found.high) == pytest.approx((0.5, 0.6)) and not found.holds(1e308)
+        bounds = scale([0.5, 0.6, 1e308, -1e308], direction)
+        assert (bounds.low, bounds.high) == pytest.approx((0.5, 0.6)) and not bounds.holds(1e308)
     assert scale([1e308, 1e308], "minimize") == scale([], "minimize")
 
 
 def test_where_all_results_are_the_same_no_trial_is_the_best() -> None:
     trials = trial_results(frame({0: [("ok", 0.1 + 0.2)], 1: [("ok", 0.3)], 2: [("diverged", None)]}), KEYS)
-    said = history_info(trials, "val/loss", "minimize").sentence
-    assert said == "All results are the same: val/loss 0.3 in each of 2 trials; 1 diverged."
+    text = history_info(trials, "val/loss", "minimize").sentence
+    assert text == "All results are the same: val/loss 0.3 in each of 2 trials; 1 diverged."

@@ -31,8 +31,8 @@ def test_columns_of_numbers_and_of_words() -> None:
 @pytest.mark.parametrize("maximize", [False, True])
 def test_parallel_coordinates_put_diverged_runs_at_the_worse_end_in_red(maximize: bool) -> None:
     table = pd.DataFrame({"lr": [0.1, 0.2, 0.3, 9.0], "name": ["<b>a</b>", "b", "b", "b"]}, dtype=object)
-    made = runs([1.0, 2.0, 3.0, math.nan], ["ok", "ok", "ok", "diverged"])
-    info = parallel_info(made, table, "loss", maximize=maximize)
+    frame = runs([1.0, 2.0, 3.0, math.nan], ["ok", "ok", "ok", "diverged"])
+    info = parallel_info(frame, table, "loss", maximize=maximize)
     (trace,) = plot_parallel(info).data
     places = trace.dimensions[-1]["values"]
     assert places[3] < 1 if maximize else places[3] > 3
@@ -44,20 +44,20 @@ def test_parallel_coordinates_put_diverged_runs_at_the_worse_end_in_red(maximize
 
 
 def test_what_has_no_result_is_counted_out_and_what_does_not_count_is_not() -> None:
-    made = runs([1.0, math.nan, math.nan], ["ok", "running", "ok"])
-    info = parallel_info(made, pd.DataFrame({"lr": [1, 2, 3]}), "loss")
+    frame = runs([1.0, math.nan, math.nan], ["ok", "running", "ok"])
+    info = parallel_info(frame, pd.DataFrame({"lr": [1, 2, 3]}), "loss")
     assert (info.n, info.left_out, info.diverged.tolist()) == (2, 1, [False, True])
-    made.loc[0, "counts"] = False
-    assert parallel_info(made, pd.DataFrame({"lr": [1, 2, 3]}), "loss").n == 1
+    frame.loc[0, "counts"] = False
+    assert parallel_info(frame, pd.DataFrame({"lr": [1, 2, 3]}), "loss").n == 1
 
 
 def test_a_scatter_shows_diverged_runs_as_crosses_over_their_param() -> None:
     table = pd.DataFrame(
         {"lr": [0.1, 0.2, 5.0], "loss": [1.0, 2.0, None], "name": ["a", "<i>b</i>", "a"]}, dtype=object
     )
-    made = runs([1.0, 2.0, math.nan], ["ok", "ok", "diverged"])
+    frame = runs([1.0, 2.0, math.nan], ["ok", "ok", "diverged"])
     for colour in ("name", "lr"):
-        info = scatter_info(made, table, "lr", "loss", colour, ["r0", "r1", "<b>r2"])
+        info = scatter_info(frame, table, "lr", "loss", colour, ["r0", "r1", "<b>r2"])
         figure = plot_scatter(info, dark=True)
         (cross,) = [trace for trace in figure.data if trace.name == "diverged"]
         assert list(cross.x) == [5.0] and cross.yaxis == "y2" and (info.n, info.left_out) == (3, 0)
@@ -83,11 +83,11 @@ def test_diverged_runs_are_the_worst_for_ped_anova_and_left_out_by_fanova() -> N
     rng = np.random.default_rng(1)
     lr, other = rng.uniform(0, 1, 60), rng.uniform(0, 1, 60)
     lost = lr > 0.5
-    made = runs([math.nan if gone else 0.5 for gone in lost], ["diverged" if gone else "ok" for gone in lost])
+    frame = runs([math.nan if gone else 0.5 for gone in lost], ["diverged" if gone else "ok" for gone in lost])
     params = pd.DataFrame({"lr": lr, "other": other}, dtype=object)
-    info = importance_info(made, params, direction="minimize", evaluator=PED_ANOVA)
+    info = importance_info(frame, params, direction="minimize", evaluator=PED_ANOVA)
     assert (info.n, info.left_out) == (60, 0) and next(iter(info.shares)) == "lr"
-    info = importance_info(made, params, direction="minimize", evaluator=FANOVA)
+    info = importance_info(frame, params, direction="minimize", evaluator=FANOVA)
     assert info.left_out == int(lost.sum()) and "same result" in info.problem
 
 
@@ -125,8 +125,8 @@ def test_the_figure_for_a_document_carries_its_caption_and_leaves_the_page_s_alo
     import plotly.graph_objects as go
 
     figure = go.Figure(go.Scatter(x=[1], y=[1], name="a"))
-    made = export.for_document(figure, CAPTION)
-    (note,) = made.layout.annotations
+    document = export.for_document(figure, CAPTION)
+    (note,) = document.layout.annotations
     assert " ".join(note.text.split("<br>")) == CAPTION.text and not figure.layout.annotations
     options = export.button("a/../<b>", "svg", 600)["toImageButtonOptions"]
     assert (options["width"], options["height"], options["format"]) == (export.WIDTH, 600, "svg")

@@ -53,8 +53,8 @@ def test_the_points_are_optunas() -> None:
         ]
     )
     theirs = _get_slice_plot_info(study, None, None, "value").subplots[0]
-    own = trials([("adam", lr, None, [value]) for lr, value in zip(lrs, values, strict=True)])
-    info = slice_info(own, "optimizer.lr", "val/loss", "minimize")
+    frame = trials([("adam", lr, None, [value]) for lr, value in zip(lrs, values, strict=True)])
+    info = slice_info(frame, "optimizer.lr", "val/loss", "minimize")
     assert info.values.values.tolist() == theirs.x and [trial.mean for trial in info.trials] == theirs.y
     assert info.values.log is theirs.is_log
 

@@ -14,7 +14,7 @@ from analysis.search.timeline import LONG_IDLE, cuts_of, lanes_of, plot_timeline
 
 
 def runs(rows: list[tuple[float, float, str]]) -> pd.DataFrame:
-    """(start s, end s, outcome) of each run."""
+    """A frame of runs, each given as (start s, end s, outcome)."""
     return pd.DataFrame(
         [
             {
@@ -42,8 +42,8 @@ def test_there_are_as_many_lanes_as_runs_at_one_time_and_none_overlap() -> None:
     at_once = max(int(((starts <= moment) & (ends > moment)).sum()) for moment in starts)
     assert max(lanes) + 1 == at_once
     for lane in set(lanes):
-        own = [(start, end) for start, end, each in zip(starts, ends, lanes, strict=True) if each == lane]
-        assert all(before[1] <= after[0] for before, after in itertools.pairwise(own))
+        spans = [(start, end) for start, end, place in zip(starts, ends, lanes, strict=True) if place == lane]
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
 
 
 def test_a_running_run_ends_now_and_a_clock_that_went_back_makes_no_negative_span() -> None:

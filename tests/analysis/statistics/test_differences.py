@@ -18,9 +18,9 @@ def test_interval_is_scipys(n: int) -> None:
 
     values = np.random.default_rng(n).normal(3, 2, n)
     low, high = stats.t.interval(0.95, n - 1, loc=values.mean(), scale=stats.sem(values))
-    found = interval(values)
-    assert (found.low, found.high, found.n) == (pytest.approx(low), pytest.approx(high), n)
-    assert found.mean == pytest.approx(values.mean())
+    estimate = interval(values)
+    assert (estimate.low, estimate.high, estimate.n) == (pytest.approx(low), pytest.approx(high), n)
+    assert estimate.mean == pytest.approx(values.mean())
 
 
 @pytest.mark.parametrize("p", [0.6, 0.9, 0.975, 0.995])
@@ -31,8 +31,8 @@ def test_t_quantile_has_its_closed_forms(p: float) -> None:
 
 def covered_by_t(n: int, repeats: int = 4000) -> float:
     draws = np.random.default_rng(100 + n).normal(3, 2, size=(repeats, n))
-    found = [interval(row) for row in draws]
-    return float(np.mean([each.low <= 3 <= each.high for each in found]))
+    estimates = [interval(row) for row in draws]
+    return float(np.mean([estimate.low <= 3 <= estimate.high for estimate in estimates]))
 
 
 @pytest.mark.parametrize("n", [3, 5, 10, 30])
@@ -87,14 +87,14 @@ def test_paired_difference_is_scipys() -> None:
 
     generator = np.random.default_rng(2)
     a, b = generator.normal(size=9), generator.normal(size=9)
-    found = difference(a, b, "seed")
+    gap = difference(a, b, "seed")
     expected = stats.ttest_rel(a, b).confidence_interval(0.95)
-    assert (found.interval.low, found.interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert (gap.interval.low, gap.interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
     exact = stats.permutation_test((a - b,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
-    assert found.p == pytest.approx(exact)
-    assert found.interval.mean == pytest.approx(a.mean() - b.mean())
-    assert (found.n, found.smallest_p, found.kind) == (9, 2 / 2**9, "95% t-interval, n=9 pairs")
-    assert found.effect == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
+    assert gap.p == pytest.approx(exact)
+    assert gap.interval.mean == pytest.approx(a.mean() - b.mean())
+    assert (gap.n, gap.smallest_p, gap.kind) == (9, 2 / 2**9, "95% t-interval, n=9 pairs")
+    assert gap.effect == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
 
 
 def test_independent_difference_is_welchs() -> None:
@@ -102,21 +102,21 @@ def test_independent_difference_is_welchs() -> None:
 
     generator = np.random.default_rng(3)
     a, b = generator.normal(1, 3, size=7), generator.normal(size=5)
-    found = difference(a, b, level=0.9)
+    gap = difference(a, b, level=0.9)
     expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.9)
-    assert (found.interval.low, found.interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
-    assert (found.n, found.n_a, found.n_b) == (5, 7, 5)
-    assert found.kind == "90% Welch t-interval, n=7 and 5"
-    assert found.smallest_p == 2 / math.comb(12, 5)
+    assert (gap.interval.low, gap.interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert (gap.n, gap.n_a, gap.n_b) == (5, 7, 5)
+    assert gap.kind == "90% Welch t-interval, n=7 and 5"
+    assert gap.smallest_p == 2 / math.comb(12, 5)
 
 
 def test_pairs_are_found_by_key_and_what_has_no_partner_is_left_out() -> None:
     a = pd.Series([1.0, 2.0, 4.0], index=[5, 3, 9])
     b = pd.Series([0.5, 0.0, 7.0], index=[3, 5, 8])
-    found = difference(a, b, "seed")
-    assert found.interval.mean == pytest.approx(((1.0 - 0.0) + (2.0 - 0.5)) / 2)
-    assert (found.n, found.n_a, found.n_b) == (2, 3, 3)
-    assert difference(a.to_dict(), b.to_dict(), "seed").interval == found.interval
+    gap = difference(a, b, "seed")
+    assert gap.interval.mean == pytest.approx(((1.0 - 0.0) + (2.0 - 0.5)) / 2)
+    assert (gap.n, gap.n_a, gap.n_b) == (2, 3, 3)
+    assert difference(a.to_dict(), b.to_dict(), "seed").interval == gap.interval
     assert difference(a, b).interval.mean == pytest.approx(7 / 3 - 2.5), "unpaired, all of them"
     with pytest.raises(ValueError, match="a: 3 is there twice; allowed: one result a key"):
         difference(pd.Series([1.0, 2.0], index=[3, 3]), b, "seed")
@@ -180,20 +180,20 @@ def test_holm_rejects_what_stepping_down_rejects() -> None:
 def test_expected_best_is_the_mean_over_all_subsets(direction: str) -> None:
     best = min if direction == "minimize" else max
     values = [*np.random.default_rng(8).normal(size=7).tolist(), 0.5, 0.5]
-    found = expected_best(values, range(1, 10), direction)
+    bests = expected_best(values, range(1, 10), direction)
     for k in range(1, 10):
         brute = np.mean([best(subset) for subset in itertools.combinations(values, k)])
-        assert found[k - 1] == pytest.approx(brute)
+        assert bests[k - 1] == pytest.approx(brute)
     assert float(expected_best(values, 9, direction)) == best(values)
     assert float(expected_best(values, 1, direction)) == pytest.approx(float(np.mean(values)))
 
 
 def test_expected_best_counts_what_diverged_in_the_budget() -> None:
     values, lost = [3.0, 1.0, 2.0, 5.0], 2
-    found = expected_best(values, [1, 2, 3, 6], diverged=lost)
+    bests = expected_best(values, [1, 2, 3, 6], diverged=lost)
     brute = np.mean([min(subset) for subset in itertools.combinations([*values, math.inf, math.inf], 3)])
-    assert np.isnan(found[:2]).all(), "two trials may both diverge: then there is no best"
-    assert found[2] == pytest.approx(brute) and found[3] == 1.0
+    assert np.isnan(bests[:2]).all(), "two trials may both diverge: then there is no best"
+    assert bests[2] == pytest.approx(brute) and bests[3] == 1.0
     for wrong in (0, 7, 1.5):
         with pytest.raises(ValueError, match=f"budget: {wrong} is not allowed; allowed: 1 to 6"):
             expected_best(values, wrong, diverged=lost)  # type: ignore[arg-type]

@@ -40,11 +40,11 @@ def test_sign_flips_agree_with_scipy(n: int) -> None:
     from scipy import stats
 
     x = np.random.default_rng(n).normal(0.8, 1, n)
-    found = stats.permutation_test((x,), np.sum, permutation_type="samples", n_resamples=np.inf)
+    scipy_test = stats.permutation_test((x,), np.sum, permutation_type="samples", n_resamples=np.inf)
     above = stats.permutation_test(
         (x,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="greater"
     )  # fmt: skip
-    assert sign_flip(x).p == pytest.approx(found.pvalue)
+    assert sign_flip(x).p == pytest.approx(scipy_test.pvalue)
     assert sign_flip(x).upper == pytest.approx(above.pvalue)
 
 
@@ -63,8 +63,8 @@ def test_permutations_agree_with_scipy(n_a: int, n_b: int) -> None:
             expected = stats.permutation_test(
                 (a, b), sums, n_resamples=np.inf, vectorized=True, alternative=alternative
             ).pvalue
-            found = permutation(a, b)
-            assert (found.p if alternative == "two-sided" else found.upper) == pytest.approx(expected)
+            test = permutation(a, b)
+            assert (test.p if alternative == "two-sided" else test.upper) == pytest.approx(expected)
 
 
 def test_so_many_pairs_that_they_cannot_be_listed_are_counted_exactly() -> None:
@@ -77,9 +77,9 @@ def test_so_many_pairs_that_they_cannot_be_listed_are_counted_exactly() -> None:
             more[total - value] += count
         ways = more
     extreme = sum(count for total, count in ways.items() if abs(total) >= abs(x.sum()))
-    found = sign_flip(x)
-    assert found.p == pytest.approx(extreme / 2 ** len(x), rel=1e-12)
-    assert found.name == "exact sign-flip test"
+    test = sign_flip(x)
+    assert test.p == pytest.approx(extreme / 2 ** len(x), rel=1e-12)
+    assert test.name == "exact sign-flip test"
 
 
 def test_so_many_deals_that_they_cannot_be_listed_are_counted_exactly() -> None:
@@ -91,22 +91,22 @@ def test_so_many_deals_that_they_cannot_be_listed_are_counted_exactly() -> None:
         for (size, total), count in ways.items():
             more[size + 1, total + value] += count
         ways = dict(more)
-    own = {total: count for (size, total), count in ways.items() if size == len(a)}
-    below = sum(count for total, count in own.items() if total <= sum(a))
-    above = sum(count for total, count in own.items() if total >= sum(a))
-    assert sum(own.values()) == math.comb(len(a) + len(b), len(a))
-    found = permutation(a, b)
-    assert found.p == pytest.approx(2 * min(above, below) / sum(own.values()), rel=1e-12)
-    assert found.upper == pytest.approx(above / sum(own.values()), rel=1e-12)
+    sums = {total: count for (size, total), count in ways.items() if size == len(a)}
+    below = sum(count for total, count in sums.items() if total <= sum(a))
+    above = sum(count for total, count in sums.items() if total >= sum(a))
+    assert sum(sums.values()) == math.comb(len(a) + len(b), len(a))
+    test = permutation(a, b)
+    assert test.p == pytest.approx(2 * min(above, below) / sum(sums.values()), rel=1e-12)
+    assert test.upper == pytest.approx(above / sum(sums.values()), rel=1e-12)
 
 
 def test_beyond_that_deals_are_drawn_and_the_name_says_so() -> None:
     x = np.random.default_rng(5).normal(0.3, 1, EXACT_UP_TO + 4)
-    found = sign_flip(x)
+    test = sign_flip(x)
     # With so many pairs the flipped sums are as good as normal.
     tail = math.erfc(abs(x.sum()) / math.sqrt(2 * (x**2).sum()))
-    assert found.p == pytest.approx(tail, abs=4 * math.sqrt(2 * tail / 19_999) + 0.002)
-    assert found.name == "sign-flip test (19,999 random flips)" and found.p == sign_flip(x).p
+    assert test.p == pytest.approx(tail, abs=4 * math.sqrt(2 * tail / 19_999) + 0.002)
+    assert test.name == "sign-flip test (19,999 random flips)" and test.p == sign_flip(x).p
     assert sign_flip(np.full(60, 1.0)).p == sign_flip(np.full(60, 1.0)).smallest_p > 0
     assert sign_flip(x).upper == pytest.approx(1 - sign_flip(-x).upper, abs=0.01)
 
@@ -118,10 +118,10 @@ def test_drawn_deals_are_close_to_the_normal_limit(n_a: int, n_b: int) -> None:
     pooled = np.concatenate([a, b])
     variance = pooled.var(ddof=1) * n_a * n_b / (n_a + n_b)  # of the sum of one group under permutation
     z = (a.sum() - n_a * pooled.mean()) / math.sqrt(variance)
-    found = permutation(a, b)
-    assert found.p == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), abs=0.015)
-    assert found.upper == pytest.approx(math.erfc(z / math.sqrt(2)) / 2, abs=0.01)
-    assert "random deals" in found.name
+    test = permutation(a, b)
+    assert test.p == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), abs=0.015)
+    assert test.upper == pytest.approx(math.erfc(z / math.sqrt(2)) / 2, abs=0.01)
+    assert "random deals" in test.name
 
 
 def test_the_order_of_addition_does_not_break_ties() -> None:
@@ -138,7 +138,9 @@ def test_the_smallest_p_is_the_least_that_these_results_could_give() -> None:
     generator = np.random.default_rng(8)
     for _ in range(20):
         x = generator.integers(0, 4, 7).astype(float)
-        listed = [permutation(x[list(own)], np.delete(x, list(own))).p for own in itertools.combinations(range(7), 3)]
+        listed = [
+            permutation(x[list(side)], np.delete(x, list(side))).p for side in itertools.combinations(range(7), 3)
+        ]
         assert permutation(x[:3], x[3:]).smallest_p == pytest.approx(min(listed))
 
 
@@ -172,9 +174,9 @@ def test_what_diverged_counts_as_the_largest_difference() -> None:
 
 
 def test_what_diverged_ranks_last_among_independent_runs() -> None:
-    found = worst_rank_permutation([1.0, math.inf, math.inf], [0.5, 2.0, 2.0, math.inf])
-    assert found.p == permutation([2, 6, 6], [1, 3.5, 3.5, 6]).p
-    assert found.upper == permutation([2, 6, 6], [1, 3.5, 3.5, 6]).upper
+    test = worst_rank_permutation([1.0, math.inf, math.inf], [0.5, 2.0, 2.0, math.inf])
+    assert test.p == permutation([2, 6, 6], [1, 3.5, 3.5, 6]).p
+    assert test.upper == permutation([2, 6, 6], [1, 3.5, 3.5, 6]).upper
 
 
 def test_ranks_without_ties_are_wilcoxons_and_mann_and_whitneys() -> None:
@@ -192,9 +194,9 @@ def test_seeds_that_are_enough_follow_from_the_attainable_p() -> None:
     for alpha in (0.05, 0.05 / 6, 0.05 / 45, 0.01):
         n = enough_pairs(alpha)
         assert sign_flip(np.arange(1, n + 1)).p <= alpha < sign_flip(np.arange(1, n)).p
-        each = enough_each(alpha)
-        assert permutation(np.arange(each), 100.0 + np.arange(each)).p <= alpha
-        assert permutation(np.arange(each - 1), 100.0 + np.arange(each - 1)).p > alpha
+        size = enough_each(alpha)
+        assert permutation(np.arange(size), 100.0 + np.arange(size)).p <= alpha
+        assert permutation(np.arange(size - 1), 100.0 + np.arange(size - 1)).p > alpha
     assert enough_each(0.05, 20, 2) == 1, "two against twenty are enough: 2 / 231"
     assert enough_each(0.05, 20, 1) == 2, "one against twenty is not: 2 / 21"
     with pytest.raises(ValueError, match="alpha: 0 is not allowed"):

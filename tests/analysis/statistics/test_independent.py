@@ -10,28 +10,28 @@ from analysis.statistics.independent import DATASETS, SEEDS, gap, independent, i
 
 def test_runs_on_one_training_set_are_one_value():
     runs = pd.DataFrame({"dev": [1.0, 3.0, 5.0, 7.0], "seed": range(4), "seed_data": [0, 1, 0, 1]})
-    found, over, shared = independent_rows(runs, ["dev"])
-    assert found["dev"].to_dict() == {0: 3.0, 1: 5.0} and over == DATASETS and shared
+    rows, over, shared = independent_rows(runs, ["dev"])
+    assert rows["dev"].to_dict() == {0: 3.0, 1: 5.0} and over == DATASETS and shared
 
 
 def test_runs_with_training_sets_of_their_own_or_one_for_all_are_values_by_their_seed():
     for sets in ([0, 1, 2], [4, 4, 4], [-1, -1, -1]):
         runs = pd.DataFrame({"dev": [1.0, 2.0, 3.0], "seed": [5, 6, 7], "seed_data": sets})
-        found, over, shared = independent_rows(runs, ["dev"])
-        assert found["dev"].to_dict() == {5: 1.0, 6: 2.0, 7: 3.0} and over == SEEDS and shared
+        rows, over, shared = independent_rows(runs, ["dev"])
+        assert rows["dev"].to_dict() == {5: 1.0, 6: 2.0, 7: 3.0} and over == SEEDS and shared
 
 
 def test_without_seeds_they_share_nothing():
     for more in ({}, {"seed": [-1, -1]}, {"seed": [3, 3]}):
-        found, over, shared = independent_rows(pd.DataFrame({"dev": [1.0, 2.0], **more}, index=[8, 9]), ["dev"])
-        assert found["dev"].to_dict() == {0: 1.0, 1: 2.0} and over == SEEDS and not shared
+        rows, over, shared = independent_rows(pd.DataFrame({"dev": [1.0, 2.0], **more}, index=[8, 9]), ["dev"])
+        assert rows["dev"].to_dict() == {0: 1.0, 1: 2.0} and over == SEEDS and not shared
     none, _, shared = independent_rows(pd.DataFrame({"dev": []}), ["dev"])
     assert not len(none) and not shared
 
 
 def test_what_is_no_number_is_nan():
-    found, *_ = independent_rows(pd.DataFrame({"dev": [None, "x", 2], "seed": [0, 1, 2]}, dtype=object), ["dev"])
-    assert np.isnan(found["dev"][0]) and np.isnan(found["dev"][1]) and found["dev"][2] == 2
+    rows, *_ = independent_rows(pd.DataFrame({"dev": [None, "x", 2], "seed": [0, 1, 2]}, dtype=object), ["dev"])
+    assert np.isnan(rows["dev"][0]) and np.isnan(rows["dev"][1]) and rows["dev"][2] == 2
 
 
 def test_values_of_one_training_set_are_their_mean_and_what_is_not_finite_is_left_out():
@@ -59,8 +59,8 @@ def test_repeats_of_a_seed_are_one_value_and_a_seed_that_all_have_is_none() -> N
     assert independent([1.0, 3.0, 5.0, np.nan, 7.0], [8, 8, 8, 9, 9], seeds) == [3.0, 7.0], "training sets lead"
     assert independent([1.0, 3.0], none[:2], [4, 4]) == [1.0, 3.0]
     runs = pd.DataFrame({"dev": [1.0, 3.0, 5.0, 7.0, 9.0], "seed": seeds})
-    found, over, shared = independent_rows(runs, ["dev"])
-    assert found["dev"].to_dict() == {0: 2.0, 1: 6.0, 2: 9.0} and over == SEEDS and shared
+    rows, over, shared = independent_rows(runs, ["dev"])
+    assert rows["dev"].to_dict() == {0: 2.0, 1: 6.0, 2: 9.0} and over == SEEDS and shared
 
 
 @pytest.mark.parametrize(

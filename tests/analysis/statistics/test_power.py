@@ -18,10 +18,10 @@ def advised(effect: float, paired: bool) -> int:
     """What `difference` advises after results that show exactly this effect."""
     x = np.random.default_rng(0).normal(size=20)
     x = (x - x.mean()) / x.std(ddof=1)
-    found = difference(x + effect, np.zeros(20), "seed") if paired else difference(x + effect, x[::-1])
-    assert found.effect == pytest.approx(effect)
-    assert found.needed is not None
-    return found.needed
+    gap = difference(x + effect, np.zeros(20), "seed") if paired else difference(x + effect, x[::-1])
+    assert gap.effect == pytest.approx(effect)
+    assert gap.needed is not None
+    return gap.needed
 
 
 def decided(a: np.ndarray, b: np.ndarray, paired: bool, alpha: float) -> float:
@@ -71,9 +71,9 @@ def test_corrected_levels_are_advised_as_well(effect: float, alpha: float) -> No
 
 
 def test_from_simulation_to_formula_there_is_no_jump() -> None:
-    found = [seeds_needed(effect) for effect in np.arange(2.5, 0.3, -0.02)]
-    assert found == sorted(found, key=lambda n: n or 0), "a smaller effect never needs fewer seeds"
-    assert found[0] == enough_pairs(0.05) and (found[-1] or 0) > 4 * SIMULATED_PAIRS
+    counts = [seeds_needed(effect) for effect in np.arange(2.5, 0.3, -0.02)]
+    assert counts == sorted(counts, key=lambda n: n or 0), "a smaller effect never needs fewer seeds"
+    assert counts[0] == enough_pairs(0.05) and (counts[-1] or 0) > 4 * SIMULATED_PAIRS
 
 
 def test_large_numbers_follow_the_normal_approximation() -> None:

@@ -13,28 +13,28 @@ from analysis.statistics.samples import repeats_words, sample, samples
 
 
 def frame(*rows: tuple[str, int, str, float | None], **columns: Any) -> pd.DataFrame:
-    """(group, seed, outcome, objective) a run, and whole columns."""
-    found = pd.DataFrame(rows, columns=["group", "seed", "outcome", "objective"]).astype({"objective": "float64"})
-    return found.assign(counts=True, phase="search").assign(**columns)
+    """A frame of one run for each (group, seed, outcome, objective), and of whole columns."""
+    table = pd.DataFrame(rows, columns=["group", "seed", "outcome", "objective"]).astype({"objective": "float64"})
+    return table.assign(counts=True, phase="search").assign(**columns)
 
 
 def test_every_run_is_counted_once_and_for_what_it_is() -> None:
-    (own,) = samples(
+    (sample,) = samples(
         frame(
             ("a", 0, "ok", 0.5), ("a", 1, "diverged", None), ("a", 2, "diverged", 0.1), ("a", 3, "ok", math.inf),
             ("a", 4, "ok", None), ("a", 5, "running", 0.3), ("a", 6, "crashed", None), ("a", 7, "pruned", 0.9),
         )
     )  # fmt: skip
-    assert own.values == {(0,): 0.5}
-    assert own.diverged == {(1,), (2,), (3,), (4,)}, "an ok run without a finite result diverged, whatever it says"
-    assert own.unfinished == {"running": 1, "crashed": 1, "pruned": 1}
-    assert (own.n, own.runs, own.share_diverged) == (5, "1 of 5", 0.8)
-    assert own.interval.n == 1 and own.paired_on == "seed"
+    assert sample.values == {(0,): 0.5}
+    assert sample.diverged == {(1,), (2,), (3,), (4,)}, "an ok run without a finite result diverged, whatever it says"
+    assert sample.unfinished == {"running": 1, "crashed": 1, "pruned": 1}
+    assert (sample.n, sample.runs, sample.share_diverged) == (5, "1 of 5", 0.8)
+    assert sample.interval.n == 1 and sample.paired_on == "seed"
 
 
 def test_runs_that_do_not_count_are_left_out() -> None:
-    found = samples(frame(("a", 0, "crashed", None), ("a", 0, "ok", 0.5), counts=[False, True]))
-    assert found[0].values == {(0,): 0.5} and not found[0].unfinished and found[0].paired_on == "seed"
+    groups = samples(frame(("a", 0, "crashed", None), ("a", 0, "ok", 0.5), counts=[False, True]))
+    assert groups[0].values == {(0,): 0.5} and not groups[0].unfinished and groups[0].paired_on == "seed"
 
 
 def test_confirm_runs_are_judged_where_they_exist() -> None:
@@ -51,25 +51,26 @@ def test_confirm_runs_are_judged_where_they_exist() -> None:
 
 def test_without_seeds_or_with_one_twice_a_group_is_independent() -> None:
     rows = (("a", 0, "ok", 0.1), ("a", 0, "ok", 0.2), ("b", 0, "ok", 0.3), ("c", -1, "ok", 0.4))
-    assert [own.paired_on for own in samples(frame(*rows))] == [None, "seed", None]
-    assert [own.n for own in samples(frame(*rows))] == [2, 1, 1], "no run is lost by it"
-    assert [own.paired_on for own in samples(frame(*rows).drop(columns="seed"))] == [None] * 3
+    assert [sample.paired_on for sample in samples(frame(*rows))] == [None, "seed", None]
+    assert [sample.n for sample in samples(frame(*rows))] == [2, 1, 1], "no run is lost by it"
+    assert [sample.paired_on for sample in samples(frame(*rows).drop(columns="seed"))] == [None] * 3
     assert samples(frame(("a", 0, "ok", 0.1), seed=math.nan))[0].paired_on is None
 
 
 def test_pairs_may_share_more_than_the_seed() -> None:
     runs = frame(("a", 0, "ok", 0.1), ("a", 0, "ok", 0.2), ("b", 0, "ok", 0.3), ("b", 0, "ok", 0.4), lr=[1, 2, 1, 2])
-    found = samples(runs, paired_on=("seed", "lr"))
-    assert [own.paired_on for own in found] == ["seed and lr"] * 2
-    assert found[0].keys == found[1].keys == {(0, 1), (0, 2)}
+    groups = samples(runs, paired_on=("seed", "lr"))
+    assert [sample.paired_on for sample in groups] == ["seed and lr"] * 2
+    assert groups[0].keys == groups[1].keys == {(0, 1), (0, 2)}
     assert samples(runs, paired_on=("seed", "fold"))[0].paired_on is None, "a column that is not there pairs nothing"
 
 
 def test_groups_are_told_apart_by_any_columns_lists_among_them() -> None:
     runs = frame(("x", 0, "ok", 0.1), ("x", 0, "ok", 0.2), ("x", 0, "ok", 0.3))
     runs["model.hidden_sizes"] = [[8], [8, 8], None]
-    assert [own.name for own in samples(runs, "model.hidden_sizes")] == ["[8]", "[8, 8]", "none"]
-    assert [own.name for own in samples(runs, ["group", "model.hidden_sizes"])] == ["x, [8]", "x, [8, 8]", "x, none"]
+    assert [sample.name for sample in samples(runs, "model.hidden_sizes")] == ["[8]", "[8, 8]", "none"]
+    names = [sample.name for sample in samples(runs, ["group", "model.hidden_sizes"])]
+    assert names == ["x, [8]", "x, [8, 8]", "x, none"]
 
 
 def test_a_strangers_frame_has_neither_outcome_nor_phase() -> None:
@@ -112,14 +113,14 @@ def test_runs_on_one_training_set_are_one_result() -> None:
 
 def test_a_training_set_on_which_a_run_diverged_has_diverged() -> None:
     rows = [("a", 0, "ok", 1.0), ("a", 1, "ok", 2.0), ("a", 2, "diverged", None), ("a", 3, "ok", 4.0)]
-    (own,) = samples(frame(*rows, seed_data=[0, 1, 0, 1]))
-    assert (own.values, own.diverged, own.unfinished) == ({(1,): 3.0}, {(0,)}, {})
+    (sample,) = samples(frame(*rows, seed_data=[0, 1, 0, 1]))
+    assert (sample.values, sample.diverged, sample.unfinished) == ({(1,): 3.0}, {(0,)}, {})
 
 
 def test_a_training_set_is_waited_for_until_all_its_runs_have_ended() -> None:
     rows = [("a", 0, "ok", 1.0), ("a", 1, "ok", 2.0), ("a", 2, "ok", 3.0), ("a", 3, "running", None)]
-    (own,) = samples(frame(*rows, seed_data=[0, 1, 0, 1]))
-    assert (own.values, own.diverged, own.unfinished) == ({(0,): 2.0}, frozenset(), {"running": 1})
+    (sample,) = samples(frame(*rows, seed_data=[0, 1, 0, 1]))
+    assert (sample.values, sample.diverged, sample.unfinished) == ({(0,): 2.0}, frozenset(), {"running": 1})
 
 
 def test_repeats_of_a_seed_count_once_and_are_said() -> None:

@@ -19,14 +19,14 @@ from analysis.statistics.verdicts import Decision, Verdict, verdict, verdicts
 
 def groups_of(values: Sequence[Sequence[float]], paired: bool = True, more: int = 0, far: float = 1e3) -> list[Sample]:
     """Groups by seed, each with `more` further seeds: the first lie below all, each next group's higher by `far`."""
-    further = [[*own, *[far * (place - 0.5) + 0.001 * k for k in range(more)]] for place, own in enumerate(values)]
-    return [sample(f"g{place}", own, paired_on="seed" if paired else None) for place, own in enumerate(further)]
+    further = [[*row, *[far * (place - 0.5) + 0.001 * k for k in range(more)]] for place, row in enumerate(values)]
+    return [sample(f"g{place}", row, paired_on="seed" if paired else None) for place, row in enumerate(further)]
 
 
-def decided(found: dict[tuple[int, int], Verdict]) -> list[bool]:
+def decided(rulings: dict[tuple[int, int], Verdict]) -> list[bool]:
     """Which exact tests reject, after Holm's correction made here."""
-    p = holm(each.test.p for each in found.values())
-    return [bool(value <= 0.05) and each.n >= 3 for value, each in zip(p, found.values(), strict=True)]
+    p = holm(ruling.test.p for ruling in rulings.values())
+    return [bool(value <= 0.05) and ruling.n >= 3 for value, ruling in zip(p, rulings.values(), strict=True)]
 
 
 def apart(n: int, groups: int, ties: int = 0) -> list[list[float]]:
@@ -44,14 +44,14 @@ def test_so_many_seeds_make_a_verdict_possible_and_no_fewer(groups: int, paired:
         # Of several independent groups those in the middle cannot lie beyond both neighbours at once.
         for ties in {0, 1, n // 2} if n and (paired or groups == 2) else {0}:
             values, far = apart(n, groups, ties), 1e3 if paired or groups == 2 else 1.0
-            found = verdicts(groups_of(values, paired))
-            for more in {each.more for each in found.values()} - {None, 0}:
+            rulings = verdicts(groups_of(values, paired))
+            for more in {ruling.more for ruling in rulings.values()} - {None, 0}:
                 assert more is not None
                 enough = decided(verdicts(groups_of(values, paired, more, far)))
                 fewer = decided(verdicts(groups_of(values, paired, more - 1, far)))
-                asked = [each.more == more for each in found.values()]
-                assert all(itertools.compress(enough, asked)), (n, ties, more)
-                assert not any(itertools.compress(fewer, asked)), (n, ties, more)
+                advised = [ruling.more == more for ruling in rulings.values()]
+                assert all(itertools.compress(enough, advised)), (n, ties, more)
+                assert not any(itertools.compress(fewer, advised)), (n, ties, more)
 
 
 def test_what_points_the_other_way_has_to_be_outweighed() -> None:
@@ -71,11 +71,12 @@ def test_what_points_the_other_way_has_to_be_outweighed() -> None:
 def test_a_tie_raises_the_least_p_of_its_pair_alone_as_holm_counts() -> None:
     """Seven seeds of three pairs: two can reach .0167, and the third, with a tie, has only to reach .05 then."""
     values = [[0.0] * 6, [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], [1.0, 2.1, 2.2, 2.3, 2.4, 2.5]]
-    found = verdicts(groups_of(values))
-    assert [each.decision for each in found.values()] == [Decision.TOO_FEW] * 3
-    assert [each.more for each in found.values()] == [1, 1, 1]
-    assert [each.decision for each in verdicts(groups_of(values, more=1, far=1.5)).values()] == [Decision.BETTER] * 3
-    assert found[1, 2].test.smallest_p == 2 / 2**5 and found[0, 1].test.smallest_p == 2 / 2**6
+    rulings = verdicts(groups_of(values))
+    assert [ruling.decision for ruling in rulings.values()] == [Decision.TOO_FEW] * 3
+    assert [ruling.more for ruling in rulings.values()] == [1, 1, 1]
+    further = verdicts(groups_of(values, more=1, far=1.5))
+    assert [ruling.decision for ruling in further.values()] == [Decision.BETTER] * 3
+    assert rulings[1, 2].test.smallest_p == 2 / 2**5 and rulings[0, 1].test.smallest_p == 2 / 2**6
     tied = verdict(*groups_of(apart(8, 2, ties=4)))
     assert tied.decision is Decision.TOO_FEW and tied.more == 2 and tied.least_p == 2 / 2**4
     assert "8 paired seeds, 4 of them without a difference, cannot bring an exact p below 0.12" in tied.sentence
@@ -84,9 +85,9 @@ def test_a_tie_raises_the_least_p_of_its_pair_alone_as_holm_counts() -> None:
 @pytest.mark.parametrize("n", [1, 4, 12])
 @pytest.mark.parametrize("paired", [True, False])
 def test_all_alike_names_no_number(n: int, paired: bool) -> None:
-    found = verdict(*groups_of([[0.1] * n, [0.1] * n], paired))
-    assert found.decision is Decision.UNDECIDED and found.more is None and found.about is None
-    assert "more" not in found.sentence and "would find" not in found.sentence
+    ruling = verdict(*groups_of([[0.1] * n, [0.1] * n], paired))
+    assert ruling.decision is Decision.UNDECIDED and ruling.more is None and ruling.about is None
+    assert "more" not in ruling.sentence and "would find" not in ruling.sentence
     three = standings(groups_of([[0.1] * n] * 3, paired))
     assert three.sentence == "All results are the same: the result 0.1 in each of 3 groups."
 
@@ -109,26 +110,26 @@ def ranked(lost: tuple[int, int], paired: bool, more: int = 0, loser: int = 0) -
         values |= {} if place == loser else dict.fromkeys(further, -1.0)
         groups.append(sample("ab"[place], values, diverged=gone, paired_on="seed"))
     if not paired:
-        groups = [sample(own.name, list(own.values.values()), diverged=len(own.diverged)) for own in groups]
+        groups = [sample(group.name, list(group.values.values()), diverged=len(group.diverged)) for group in groups]
     return verdict(*groups)
 
 
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("lost", [(0, 1), (1, 0), (1, 2), (0, 3)])
 def test_where_runs_diverged_the_ranks_are_tested_again(lost: tuple[int, int], paired: bool) -> None:
-    found = ranked(lost, paired)
-    assert found.more and found.about is None
+    ruling = ranked(lost, paired)
+    assert ruling.more and ruling.about is None
 
     def least(more: int) -> float:
         return min(ranked(lost, paired, more, loser).p for loser in (0, 1))
 
-    assert least(found.more) <= 0.05 < least(found.more - 1)
+    assert least(ruling.more) <= 0.05 < least(ruling.more - 1)
 
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_where_all_runs_of_both_diverged_no_number_is_named(paired: bool) -> None:
-    found = ranked((3, 3), paired)
-    assert found.more is None and found.decision is Decision.UNDECIDED and "more" not in found.sentence
+    ruling = ranked((3, 3), paired)
+    assert ruling.more is None and ruling.decision is Decision.UNDECIDED and "more" not in ruling.sentence
 
 
 def test_before_there_is_a_result_the_plan_says_the_same() -> None:
@@ -144,41 +145,44 @@ def test_before_there_is_a_result_the_plan_says_the_same() -> None:
 
 def test_no_number_is_named_where_random_deals_can_never_decide() -> None:
     """More than 36 pairs are tested by random flips, whose least p is too large for so many comparisons."""
-    found = verdict(*groups_of([[0.0] * 40, (1 + np.arange(40) / 40).tolist()]))
-    assert found.decided
-    many = [found.evidence.better_prospect] * 600
+    ruling = verdict(*groups_of([[0.0] * 40, (1 + np.arange(40) / 40).tolist()]))
+    assert ruling.decided
+    many = [ruling.evidence.better_prospect] * 600
     assert set(seeds_missing(many)) == {None} and set(seeds_missing(many[:400])) == {0} and MOST > 40
 
 
 def test_no_number_costs_drawn_deals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare waited 20 s for 45 pairs of 40 seeds of which some had diverged: each pair was drawn 64 times anew."""
     noise = np.random.default_rng(2).normal(size=(2, 40))
-    values = [{k: x for k, x in enumerate(own.tolist()) if k % 10 != place} for place, own in enumerate(noise)]
+    values = [{k: x for k, x in enumerate(row.tolist()) if k % 10 != place} for place, row in enumerate(noise)]
     lost = [range(place, 40, 10) for place in (0, 1)]
     pairs = [
-        [sample(name, own, diverged=gone, paired_on="seed") for name, own, gone in zip("ab", values, lost, strict=True)]
+        [
+            sample(name, results, diverged=gone, paired_on="seed")
+            for name, results, gone in zip("ab", values, lost, strict=True)
+        ]
     ]
-    pairs += [[sample(name, list(own.values()), diverged=4) for name, own in zip("ab", values, strict=True)]]
-    found = [verdict(*pair) for pair in pairs]
+    pairs += [[sample(name, list(results.values()), diverged=4) for name, results in zip("ab", values, strict=True)]]
+    rulings = [verdict(*pair) for pair in pairs]
     monkeypatch.setattr(np.random, "default_rng", lambda seed: pytest.fail("deals are drawn"))
-    assert all(one.evidence.ranks and one.more for one in found)
+    assert all(one.evidence.ranks and one.more for one in rulings)
 
 
 def test_the_search_for_a_number_ends_where_drawn_deals_can_never_decide(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = verdict(*groups_of([[0.0] * 35, np.random.default_rng(3).normal(size=35).tolist()]))
-    asked = set()
+    ruling = verdict(*groups_of([[0.0] * 35, np.random.default_rng(3).normal(size=35).tolist()]))
+    counts = set()
     least_p = Prospect.least_p
-    monkeypatch.setattr(Prospect, "least_p", lambda own, more: (asked.add(more), least_p(own, more))[1])
-    assert set(seeds_missing([found.evidence.better_prospect] * 600)) == {None} and asked == {0, 1}
+    monkeypatch.setattr(Prospect, "least_p", lambda prospect, more: (counts.add(more), least_p(prospect, more))[1])
+    assert set(seeds_missing([ruling.evidence.better_prospect] * 600)) == {None} and counts == {0, 1}
 
 
 def test_what_is_advised_is_never_fewer_than_what_makes_it_possible() -> None:
     random = np.random.default_rng(4)
     for n in range(2, 13):
         for paired in (True, False):
-            found = verdict(*groups_of([random.normal(size=n).tolist(), random.normal(0.7, 1, n).tolist()], paired))
-            if not found.settled and found.about is not None:
-                assert found.more is not None and found.about >= n + found.more
+            ruling = verdict(*groups_of([random.normal(size=n).tolist(), random.normal(0.7, 1, n).tolist()], paired))
+            if not ruling.settled and ruling.about is not None:
+                assert ruling.more is not None and ruling.about >= n + ruling.more
     # The power of normal differences knows nothing of the two ties, which the exact test leaves out.
     tied = verdict(*groups_of([[0.0] * 7, [0.0, 1.66, 2.07, 1.89, 0.0, 1.34, 2.29]]))
     assert tied.difference.needed == 7 and (tied.more, tied.about) == (1, 8)
@@ -187,13 +191,13 @@ def test_what_is_advised_is_never_fewer_than_what_makes_it_possible() -> None:
 def test_one_panel_has_one_test() -> None:
     """All three runs of one group diverged: the test is of ranks, and so is the least p."""
     a, b = sample("a", {0: 0.1, 1: 0.2, 2: 0.3}, paired_on="seed"), sample("b", {}, diverged=range(3), paired_on="seed")
-    found = verdict(a, b)
-    assert (found.p, found.least_p, found.n, found.more) == (0.25, 0.25, 3, 3)
-    assert found.test.name == "exact worst-rank sign-flip test" and found.difference.test.smallest_p == 1.0
+    ruling = verdict(a, b)
+    assert (ruling.p, ruling.least_p, ruling.n, ruling.more) == (0.25, 0.25, 3, 3)
+    assert ruling.test.name == "exact worst-rank sign-flip test" and ruling.difference.test.smallest_p == 1.0
 
 
 @pytest.mark.parametrize(
-    ("plan", "missing", "said"),
+    ("plan", "missing", "words"),
     [
         (Plan(3, "seeds", 0, 16), 10, "Too few seeds: at least 10 more make a verdict possible, as exact tests of 120"),
         (Plan(13, "seeds", 0, 16), 0, "13 seeds can decide: exact tests of 120 pairs of configurations, corrected"),
@@ -212,8 +216,8 @@ def test_one_panel_has_one_test() -> None:
         (Plan(1, "seeds", 0, 1), 0, ""),
     ],
 )
-def test_a_plan_says_whether_its_seeds_can_decide(plan: Plan, missing: int, said: str) -> None:
-    assert plan.missing == missing and plan.sentence.startswith(said) and bool(plan.sentence) == bool(said)
+def test_a_plan_says_whether_its_seeds_can_decide(plan: Plan, missing: int, words: str) -> None:
+    assert plan.missing == missing and plan.sentence.startswith(words) and bool(plan.sentence) == bool(words)
     single = plan.missing and plan.comparisons > 1 and not plan.claims
     assert plan.sentence.endswith(" One claim needs 6.") == bool(single)
     assert math.isclose(plan.comparisons, plan.claims or plan.groups * (plan.groups - 1) / 2)

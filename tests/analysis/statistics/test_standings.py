@@ -19,7 +19,7 @@ def seeded(name: str, values: np.ndarray | list[float], diverged: tuple[int, ...
 
 
 def test_places_are_claimed_as_far_as_verdicts_carry_them() -> None:
-    found = standings(
+    table = standings(
         [
             seeded("worst", NOISE[0] + 2),
             seeded("good", NOISE[1]),
@@ -28,15 +28,15 @@ def test_places_are_claimed_as_far_as_verdicts_carry_them() -> None:
         ],
         metric="val/loss",
     )
-    assert {row.name: row.place for row in found.rows} == {"good": "1–2", "as good": "1–2", "middle": "3", "worst": "4"}
-    assert {row.name: row.tied for row in found.rows} == {
+    assert {row.name: row.place for row in table.rows} == {"good": "1–2", "as good": "1–2", "middle": "3", "worst": "4"}
+    assert {row.name: row.tied for row in table.rows} == {
         "good": ("as good",), "as good": ("good",), "middle": (), "worst": (),
     }  # fmt: skip
-    leader = found.rows[0].name
-    text = found.sentence
+    leader = table.rows[0].name
+    text = table.sentence
     assert text.startswith(f"{leader} leads with val/loss ") and ", is better than 2 of the other 3 groups" in text
-    assert f"cannot be told from {found.rows[1].name} (exact tests, Holm's correction for 6 pairs)." in text
-    frame = found.frame()
+    assert f"cannot be told from {table.rows[1].name} (exact tests, Holm's correction for 6 pairs)." in text
+    frame = table.frame()
     assert frame["name"].tolist()[2:] == ["middle", "worst"] and frame["tied"].tolist()[2:] == ["", ""]
     assert frame["runs"].tolist() == ["12 of 12"] * 4
     assert frame["mean"].iloc[3] == pytest.approx(NOISE[0].mean() + 2)
@@ -44,26 +44,26 @@ def test_places_are_claimed_as_far_as_verdicts_carry_them() -> None:
 
 def test_a_clear_winner_is_called_one() -> None:
     groups = [seeded(name, NOISE[k] + shift) for k, (name, shift) in enumerate({"a": 0, "b": 1, "c": 1.001}.items())]
-    found = standings(groups)
-    assert found.sentence.startswith("a is better than each of the other 2 groups: the result ")
-    assert [row.place for row in found.rows] == ["1", "2–3", "2–3"]
+    table = standings(groups)
+    assert table.sentence.startswith("a is better than each of the other 2 groups: the result ")
+    assert [row.place for row in table.rows] == ["1", "2–3", "2–3"]
     turned = standings(groups, direction="maximize")
     assert [row.name for row in turned.rows][2] == "a" and turned.rows[2].place == "3"
 
 
 def test_the_diverged_rank_last_and_are_counted() -> None:
-    found = standings(
+    table = standings(
         [
             seeded("bold", NOISE[0][:5] - 1, diverged=(5, 6, 7)),
             seeded("lost", [], diverged=tuple(range(8))),
             seeded("safe", NOISE[1][:8]),
         ]
     )
-    assert [row.name for row in found.rows] == ["safe", "bold", "lost"]
-    assert found.frame()["runs"].tolist() == ["8 of 8", "5 of 8", "0 of 8"]
-    assert found.frame()["diverged"].tolist() == [0, 3, 8] and math.isnan(found.frame()["mean"].iloc[2])
-    assert found.rows[0].tied == ("bold",), "which is lower, where it is finite"
-    assert found.rows[2].worst_place == 3
+    assert [row.name for row in table.rows] == ["safe", "bold", "lost"]
+    assert table.frame()["runs"].tolist() == ["8 of 8", "5 of 8", "0 of 8"]
+    assert table.frame()["diverged"].tolist() == [0, 3, 8] and math.isnan(table.frame()["mean"].iloc[2])
+    assert table.rows[0].tied == ("bold",), "which is lower, where it is finite"
+    assert table.rows[2].worst_place == 3
 
 
 def test_a_group_with_a_better_mean_that_does_not_lead_is_named_with_the_reason() -> None:
@@ -79,21 +79,21 @@ def test_a_group_with_a_better_mean_that_does_not_lead_is_named_with_the_reason(
 
 def test_too_few_seeds_for_so_many_pairs() -> None:
     groups = [seeded(name, NOISE[k][:3] + k) for k, name in enumerate("abcd")]
-    found = standings(groups, metric="val/loss")
-    assert found.sentence.startswith(
+    table = standings(groups, metric="val/loss")
+    assert table.sentence.startswith(
         "Too few seeds: at least 5 more a group make a verdict possible on at least one of"
     )
-    assert "asks for an exact p of 0.0083" in found.sentence and "so far a leads with val/loss" in found.sentence
-    assert {row.place for row in found.rows} == {"1–4"}
-    assert {each.decision for each in found.verdicts.values()} == {Decision.TOO_FEW}
+    assert "asks for an exact p of 0.0083" in table.sentence and "so far a leads with val/loss" in table.sentence
+    assert {row.place for row in table.rows} == {"1–4"}
+    assert {ruling.decision for ruling in table.verdicts.values()} == {Decision.TOO_FEW}
 
 
 def test_few_groups_or_results() -> None:
     assert standings([]).sentence == "No group has a result yet." and standings([]).frame().empty
     waiting = Sample("w", {}, unfinished={"running": 3}, paired_on="seed")
-    found = standings([waiting, seeded("a", NOISE[0][:4])])
-    assert found.sentence.startswith("Only a has results: the result ")
-    assert [(row.name, row.place) for row in found.rows] == [("a", "1"), ("w", "–")]
+    table = standings([waiting, seeded("a", NOISE[0][:4])])
+    assert table.sentence.startswith("Only a has results: the result ")
+    assert [(row.name, row.place) for row in table.rows] == [("a", "1"), ("w", "–")]
     assert standings([waiting]).sentence == "No group has a result yet."
     two = standings([seeded("a", NOISE[0]), seeded("b", NOISE[1] + 1)])
     assert two.sentence == two.verdicts[0, 1].sentence and "a is better than b" in two.sentence
@@ -110,6 +110,6 @@ def test_groups_within_a_margin_are_tied() -> None:
 def test_where_all_results_are_the_same_none_leads() -> None:
     rounded = [seeded("none", [1 - 0.6] * 5), seeded("b", [0.4] * 5), seeded("a", [0.1 + 0.3] * 5)]
     for groups in (rounded, rounded[:2]):
-        found = standings(groups, metric="1 − acc")
-        assert found.sentence == f"All results are the same: 1 − acc 0.4 in each of {len(groups)} groups."
-        assert [row.name for row in found.rows] == [group.name for group in groups], "rounding decides no rank"
+        table = standings(groups, metric="1 − acc")
+        assert table.sentence == f"All results are the same: 1 − acc 0.4 in each of {len(groups)} groups."
+        assert [row.name for row in table.rows] == [group.name for group in groups], "rounding decides no rank"

@@ -20,18 +20,18 @@ def seeded(name: str, values: Iterable[float], diverged: Iterable[int] = ()) -> 
     """Results by seed, from 0; the seeds that diverged are passed over."""
     lost = set(diverged)
     left = iter(values)
-    found: dict[int, float] = {}
+    results: dict[int, float] = {}
     seed = 0
     for value in left:
         while seed in lost:
             seed += 1
-        found[seed] = value
+        results[seed] = value
         seed += 1
-    return sample(name, found, diverged=lost, paired_on="seed")
+    return sample(name, results, diverged=lost, paired_on="seed")
 
 
-def one_sentence(found: Verdict) -> str:
-    text = found.sentence
+def one_sentence(ruling: Verdict) -> str:
+    text = ruling.sentence
     assert text.endswith(".") and not re.search(r"[.!?] [A-Z]", text) and "nan" not in text and "  " not in text
     return text
 
@@ -41,10 +41,10 @@ def spread(n: int) -> np.ndarray:
 
 
 def test_better_needs_six_pairs_and_says_what_it_rests_on() -> None:
-    found = verdict(seeded("adam", NOISE[:6]), seeded("sgd", NOISE[:6] + 0.1 * spread(6)), metric="val/loss")
-    assert found.decision is Decision.BETTER and found.decided and found.more == 0 and found.n == 6
-    assert found.p == 2 / 2**6
-    text = one_sentence(found)
+    ruling = verdict(seeded("adam", NOISE[:6]), seeded("sgd", NOISE[:6] + 0.1 * spread(6)), metric="val/loss")
+    assert ruling.decision is Decision.BETTER and ruling.decided and ruling.more == 0 and ruling.n == 6
+    assert ruling.p == 2 / 2**6
+    text = one_sentence(ruling)
     assert text.startswith("adam is better than sgd: val/loss 0.1 lower (95% t-interval 0.0")
     assert text.endswith("exact sign-flip test p=0.031, n=6 paired seeds.")
 
@@ -59,9 +59,9 @@ def test_worse_is_better_seen_from_the_other_side_and_direction_turns_it() -> No
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5])
 def test_below_six_pairs_it_says_how_many_more(n: int) -> None:
-    found = verdict(seeded("adam", NOISE[:n]), seeded("sgd", NOISE[:n] + spread(n)), metric="val/loss")
-    assert found.decision is Decision.TOO_FEW and found.more == 6 - n
-    text = one_sentence(found)
+    ruling = verdict(seeded("adam", NOISE[:n]), seeded("sgd", NOISE[:n] + spread(n)), metric="val/loss")
+    assert ruling.decision is Decision.TOO_FEW and ruling.more == 6 - n
+    text = one_sentence(ruling)
     of = "" if n < 5 else "s"
     assert text.startswith(f"Too few seeds: at least {6 - n} more make{of} a verdict possible between adam and sgd (")
     assert ("below 0.25" in text) == (n == 3)
@@ -82,55 +82,55 @@ def test_four_independent_runs_each_can_decide_and_three_cannot() -> None:
 def test_six_pairs_of_groups_need_eight_seeds() -> None:
     for n, decision in ((7, Decision.TOO_FEW), (8, Decision.BETTER)):
         groups = [seeded(name, NOISE[:n] + shift * spread(n)) for shift, name in enumerate("abcd")]
-        found = verdicts(groups)
-        assert {each.decision for each in found.values()} == {decision}
-        assert {each.more for each in found.values()} == {8 - n} and {each.comparisons for each in found.values()} == {
-            6
-        }
-    assert found[0, 1].p == 6 * 2 / 2**8, "Holm's: the smallest of six counts six times"
-    assert "p=0.047 after Holm's correction for 6 pairs" in one_sentence(found[0, 1])
+        rulings = verdicts(groups)
+        assert {ruling.decision for ruling in rulings.values()} == {decision}
+        assert {ruling.more for ruling in rulings.values()} == {8 - n}
+        assert {ruling.comparisons for ruling in rulings.values()} == {6}
+    assert rulings[0, 1].p == 6 * 2 / 2**8, "Holm's: the smallest of six counts six times"
+    assert "p=0.047 after Holm's correction for 6 pairs" in one_sentence(rulings[0, 1])
 
 
 def test_chosen_pairs_are_corrected_for_each_other_only() -> None:
     groups = [seeded(name, NOISE[:7] + shift * spread(7)) for shift, name in enumerate("abcd")]
-    found = verdicts(groups, [(1, 0), (2, 0), (3, 0)])
-    assert list(found) == [(1, 0), (2, 0), (3, 0)]
-    assert {each.decision for each in found.values()} == {Decision.WORSE} and found[1, 0].comparisons == 3
+    rulings = verdicts(groups, [(1, 0), (2, 0), (3, 0)])
+    assert list(rulings) == [(1, 0), (2, 0), (3, 0)]
+    assert {ruling.decision for ruling in rulings.values()} == {Decision.WORSE}
+    assert rulings[1, 0].comparisons == 3
 
 
 def test_both_the_interval_and_the_test_are_needed() -> None:
     # All of eight pairs have the same sign, but one is huge: the exact test is sure, the t-interval is not.
     wild = NOISE[:8] * 0 + [0.01, 0.02, 0.01, 0.02, 0.01, 0.02, 0.01, 5.0]
-    found = verdict(seeded("a", np.zeros(8)), seeded("b", wild))
-    assert found.p == 2 / 2**8 and found.difference.interval.low < 0 < found.difference.interval.high
-    assert found.decision is Decision.UNDECIDED
-    assert "the test alone would decide, the interval does not" in one_sentence(found)
+    ruling = verdict(seeded("a", np.zeros(8)), seeded("b", wild))
+    assert ruling.p == 2 / 2**8 and ruling.difference.interval.low < 0 < ruling.difference.interval.high
+    assert ruling.decision is Decision.UNDECIDED
+    assert "the test alone would decide, the interval does not" in one_sentence(ruling)
     # Six pairs can be so even that the interval excludes zero, while one of the other sign keeps the test from it.
     even = [1.0, 1.0, 1.0, 1.0, 1.0, -0.1]
-    found = verdict(seeded("a", np.zeros(6)), seeded("b", even))
-    assert found.difference.excludes_zero and found.p > 0.05 and found.decision is Decision.UNDECIDED
+    ruling = verdict(seeded("a", np.zeros(6)), seeded("b", even))
+    assert ruling.difference.excludes_zero and ruling.p > 0.05 and ruling.decision is Decision.UNDECIDED
 
 
 def test_undecided_says_how_many_seeds_would_show_what_was_seen() -> None:
     noise = np.random.default_rng(3).normal(0, 1, 10)
-    found = verdict(seeded("a", noise * 0), seeded("b", (noise - noise.mean()) / noise.std(ddof=1) + 0.5))
-    assert found.decision is Decision.UNDECIDED and found.difference.effect == pytest.approx(-0.5)
-    assert 30 < (found.about or 0) < 40 and found.about == found.difference.needed
-    assert one_sentence(found).endswith(
-        f"; at least {found.more} more seeds make a verdict possible;"
-        f" about {found.about} paired seeds in all would find a difference of this size four times in five."
+    ruling = verdict(seeded("a", noise * 0), seeded("b", (noise - noise.mean()) / noise.std(ddof=1) + 0.5))
+    assert ruling.decision is Decision.UNDECIDED and ruling.difference.effect == pytest.approx(-0.5)
+    assert 30 < (ruling.about or 0) < 40 and ruling.about == ruling.difference.needed
+    assert one_sentence(ruling).endswith(
+        f"; at least {ruling.more} more seeds make a verdict possible;"
+        f" about {ruling.about} paired seeds in all would find a difference of this size four times in five."
     )
 
 
 def test_no_difference_is_shown_not_assumed() -> None:
     a, b = seeded("a", NOISE[:8]), seeded("b", NOISE[:8] + 0.001 * np.array([1, -1, 1, -1, 1, -1, 1, -1]))
     assert verdict(a, b).decision is Decision.UNDECIDED, "without a margin nothing can be the same"
-    found = verdict(a, b, margin=0.01)
-    assert found.decision is Decision.NO_DIFFERENCE and found.p == 2 / 2**8
-    assert one_sentence(found).startswith(
+    ruling = verdict(a, b, margin=0.01)
+    assert ruling.decision is Decision.NO_DIFFERENCE and ruling.p == 2 / 2**8
+    assert one_sentence(ruling).startswith(
         "No difference beyond 0.01 between a and b: the result is the same on average"
     )
-    assert "exact sign-flip tests against the margin p=0.0078" in found.sentence
+    assert "exact sign-flip tests against the margin p=0.0078" in ruling.sentence
     assert verdict(a, b, margin=0.0005).decision is Decision.UNDECIDED, "the interval is wider than this margin"
     few = verdict(seeded("a", NOISE[:5]), seeded("b", NOISE[:5] + 1e-6), margin=0.01)
     assert few.decision is Decision.TOO_FEW and few.more == 1, "sameness takes as many seeds as a difference"
@@ -139,16 +139,16 @@ def test_no_difference_is_shown_not_assumed() -> None:
 
 
 def test_a_real_difference_within_the_margin_is_no_difference() -> None:
-    found = verdict(seeded("a", NOISE[:8]), seeded("b", NOISE[:8] + 0.001 * spread(8)), margin=0.01)
-    assert found.decision is Decision.NO_DIFFERENCE and "0.001 lower with a" in one_sentence(found)
+    ruling = verdict(seeded("a", NOISE[:8]), seeded("b", NOISE[:8] + 0.001 * spread(8)), margin=0.01)
+    assert ruling.decision is Decision.NO_DIFFERENCE and "0.001 lower with a" in one_sentence(ruling)
     beyond = verdict(seeded("a", NOISE[:8]), seeded("b", NOISE[:8] + 0.1 * spread(8)), margin=0.01)
     assert beyond.decision is Decision.BETTER
 
 
 def test_one_method_under_two_names_is_a_tie() -> None:
-    found = verdict(seeded("adam", NOISE[:12]), seeded("adam again", NOISE[:12]))
-    assert found.decision is Decision.UNDECIDED and found.p == 1.0
-    assert "the result is the same in all 12 paired seeds" in one_sentence(found)
+    ruling = verdict(seeded("adam", NOISE[:12]), seeded("adam again", NOISE[:12]))
+    assert ruling.decision is Decision.UNDECIDED and ruling.p == 1.0
+    assert "the result is the same in all 12 paired seeds" in one_sentence(ruling)
     another_order = verdict(seeded("a", NOISE[:12]), seeded("b", NOISE[:12] * (1 + 4e-16)))
     assert another_order.decision is Decision.UNDECIDED and another_order.p == 1.0, "rounding is no difference"
     assert verdict(seeded("a", NOISE[:12]), seeded("b", NOISE[:12]), margin=1e-6).decision is Decision.NO_DIFFERENCE
@@ -166,9 +166,9 @@ def test_shares_in_single_precision_are_judged_as_the_counts_behind_them(share: 
             "seed_data": [*np.repeat(range(8), 2)] * 2 if together else -1,
             "objective": (wrong / 287).astype(np.float32).astype(float).ravel(), "count": wrong.ravel(),
         })  # fmt: skip
-        found, expected = (verdict(*samples(runs, value=value)) for value in ("objective", "count"))
-        assert (found.decision, found.p) == (expected.decision, expected.p)
-        assert found.n == (8 if together else 16)
+        ruling, expected = (verdict(*samples(runs, value=value)) for value in ("objective", "count"))
+        assert (ruling.decision, ruling.p) == (expected.decision, expected.p)
+        assert ruling.n == (8 if together else 16)
 
 
 def stored(counts: Iterable[int]) -> np.ndarray:
@@ -190,17 +190,17 @@ def test_what_is_only_rounding_is_never_said_to_be_a_difference() -> None:
 
 
 def test_without_any_spread_the_exact_test_still_holds_and_it_is_said() -> None:
-    found = verdict(seeded("xor", [0.5] * 6), seeded("mlp", [0.0] * 6))
-    assert found.decision is Decision.WORSE and "the same in every seed" in one_sentence(found)
+    ruling = verdict(seeded("xor", [0.5] * 6), seeded("mlp", [0.0] * 6))
+    assert ruling.decision is Decision.WORSE and "the same in every seed" in one_sentence(ruling)
 
 
 # Divergence
 
 
 def test_a_method_that_diverges_and_is_worse_elsewhere_is_worse() -> None:
-    found = verdict(seeded("safe", NOISE[:8]), seeded("bold", NOISE[:5] + 0.1 * spread(5), diverged=(5, 6, 7)))
-    assert found.decision is Decision.BETTER and found.n == 8 and found.p == 2 / 2**8
-    text = one_sentence(found)
+    ruling = verdict(seeded("safe", NOISE[:8]), seeded("bold", NOISE[:5] + 0.1 * spread(5), diverged=(5, 6, 7)))
+    assert ruling.decision is Decision.BETTER and ruling.n == 8 and ruling.p == 2 / 2**8
+    text = one_sentence(ruling)
     assert "bold diverged in 3 of 8 runs, safe in none; where both are finite the result 0.1 lower" in text
     assert ", n=5)" in text and "exact worst-rank sign-flip test p=0.0078, n=8 paired seeds" in text
     turned = verdict(
@@ -211,9 +211,9 @@ def test_a_method_that_diverges_and_is_worse_elsewhere_is_worse() -> None:
 
 def test_a_method_that_always_diverges_is_worse_without_a_mean() -> None:
     for n, decision in ((8, Decision.BETTER), (5, Decision.TOO_FEW)):
-        found = verdict(seeded("safe", NOISE[:n]), seeded("bold", [], diverged=range(n)))
-        assert found.decision is decision
-        assert f"bold diverged in {n} of {n} runs, safe in none" in one_sentence(found)
+        ruling = verdict(seeded("safe", NOISE[:n]), seeded("bold", [], diverged=range(n)))
+        assert ruling.decision is decision
+        assert f"bold diverged in {n} of {n} runs, safe in none" in one_sentence(ruling)
         independent = verdict(sample("safe", NOISE[:n].tolist()), sample("bold", [], diverged=n))
         assert independent.decision is Decision.BETTER, "four runs each are enough"
         assert one_sentence(independent)
@@ -221,18 +221,18 @@ def test_a_method_that_always_diverges_is_worse_without_a_mean() -> None:
 
 def test_better_when_it_does_not_diverge_is_no_verdict() -> None:
     bold, safe = seeded("bold", NOISE[:29], diverged=[29]), seeded("safe", NOISE[:30] + spread(30))
-    found = verdict(bold, safe)
-    assert found.p < 1e-4 and found.difference.excludes_zero and found.decision is Decision.UNDECIDED
-    assert "bold diverged in 1 of 30 runs, safe in none; where both are finite the result 0.9" in one_sentence(found)
-    assert "one diverges less often, the other does better otherwise" in found.sentence
+    ruling = verdict(bold, safe)
+    assert ruling.p < 1e-4 and ruling.difference.excludes_zero and ruling.decision is Decision.UNDECIDED
+    assert "bold diverged in 1 of 30 runs, safe in none; where both are finite the result 0.9" in one_sentence(ruling)
+    assert "one diverges less often, the other does better otherwise" in ruling.sentence
     reverse = verdict(seeded("safe", NOISE[:30]), seeded("bold", NOISE[:29] + spread(29), diverged=[29]))
     assert reverse.decision is Decision.BETTER, "if both point the same way there is one"
 
 
 def test_shares_that_differ_beyond_doubt_decide_alone() -> None:
     bold = seeded("bold", NOISE[:3] - 0.001 * spread(3), diverged=range(3, 12))
-    found = verdict(bold, seeded("safe", NOISE[:12]))
-    assert found.decision is Decision.WORSE and "lower (95% t-interval" in one_sentence(found)
+    ruling = verdict(bold, seeded("safe", NOISE[:12]))
+    assert ruling.decision is Decision.WORSE and "lower (95% t-interval" in one_sentence(ruling)
     # Five of six: the ranks' exact test is sure, neither interval is.
     few = verdict(seeded("bold", [1.0], diverged=range(1, 6)), seeded("safe", NOISE[:6]))
     assert few.p == 2 / 2**6 and few.decision is Decision.UNDECIDED
@@ -240,9 +240,9 @@ def test_shares_that_differ_beyond_doubt_decide_alone() -> None:
 
 def test_divergence_in_both_says_nothing_about_either() -> None:
     a, b = seeded("a", NOISE[:6], diverged=(6, 7)), seeded("b", NOISE[:6] + spread(6), diverged=(6, 7))
-    found = verdict(a, b)
-    assert found.decision is Decision.BETTER and found.n == 8 and found.p == 2 / 2**6
-    assert "n=8 paired seeds, 2 of which diverged in both" in one_sentence(found)
+    ruling = verdict(a, b)
+    assert ruling.decision is Decision.BETTER and ruling.n == 8 and ruling.p == 2 / 2**6
+    assert "n=8 paired seeds, 2 of which diverged in both" in one_sentence(ruling)
     few = verdict(
         seeded("a", NOISE[:4], diverged=range(4, 8)), seeded("b", NOISE[:4] + spread(4), diverged=range(4, 8))
     )
@@ -254,9 +254,9 @@ def test_divergence_in_both_says_nothing_about_either() -> None:
 def test_one_of_each_diverged_does_not_hide_a_difference() -> None:
     a = seeded("a", NOISE[:19], diverged=[3])
     b = seeded("b", np.delete(NOISE[:20] + 1, 7), diverged=[7])
-    found = verdict(a, b)
-    assert found.decision is Decision.BETTER and one_sentence(found)
-    assert "a diverged in 1 of 20 runs, b in 1 of 20" in found.sentence
+    ruling = verdict(a, b)
+    assert ruling.decision is Decision.BETTER and one_sentence(ruling)
+    assert "a diverged in 1 of 20 runs, b in 1 of 20" in ruling.sentence
 
 
 def test_diverged_runs_are_never_equivalent_to_finite_ones() -> None:
@@ -277,19 +277,19 @@ def test_what_is_left_out_is_said() -> None:
         unfinished={"running": 2},
         paired_on="seed",
     )
-    found = verdict(a, b)
+    ruling = verdict(a, b)
     assert (
-        found.n == 7
-        and "n=7 paired seeds, leaving out 2 runs without a partner and 2 runs without a result" in one_sentence(found)
+        ruling.n == 7
+        and "n=7 paired seeds, leaving out 2 runs without a partner and 2 runs without a result" in one_sentence(ruling)
     )
 
 
 def test_groups_that_share_few_seeds_are_independent() -> None:
     a = Sample("a", {seed: float(NOISE[seed]) for seed in range(8)}, paired_on="seed")
     b = Sample("b", {seed: float(NOISE[seed]) + 1 for seed in range(6, 14)}, paired_on="seed")
-    found = verdict(a, b)
-    assert found.decision is Decision.BETTER and "n=8 and 8 independent runs" in one_sentence(found)
-    assert "Welch t-interval" in found.sentence
+    ruling = verdict(a, b)
+    assert ruling.decision is Decision.BETTER and "n=8 and 8 independent runs" in one_sentence(ruling)
+    assert "Welch t-interval" in ruling.sentence
     other = Sample("b", {seed: float(NOISE[seed]) + 1 for seed in range(8)}, paired_on="fold")
     assert verdict(a, other).difference.paired_on is None, "seed 3 is no partner of fold 3"
     folds = [Sample(name, {k: shift + k / 7 for k in range(6)}, paired_on="fold") for shift, name in enumerate("ab")]
