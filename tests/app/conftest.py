@@ -194,10 +194,10 @@ class Rows:
     def log_param(self, run: str, key: str, value: str) -> None:
         self._only_active(run)
         stored = "SELECT value FROM params WHERE run_uuid = ? AND key = ?"
-        known = self.database.execute(stored, (run, key)).fetchone()
-        if known is None:
+        row = self.database.execute(stored, (run, key)).fetchone()
+        if row is None:
             self.database.execute("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", (key, value, run))
-        elif known != (value,):
+        elif row != (value,):
             raise Refused(f"The param {key} has another value.")
 
     def log_metric(self, run: str, key: str, value: float, timestamp: int | None = None, step: int = 0) -> None:
@@ -375,17 +375,18 @@ search:
                 status = {"ok": "FINISHED", "diverged": "FINISHED", "running": "RUNNING"}.get(run["outcome"], "FAILED")
                 rows.append((name, run["name"], "1", status, run["start_time"], run["end_time"], sweep))
                 params += [(name, key, str(run[key])) for key in SEARCHED]
-                own = {key: str(run[key]) for key in ("trial", "seed", "group", "phase")} | {"kind": "run"}
-                own |= {} if run["outcome"] == "running" else {"outcome": run["outcome"]}
-                own |= {} if run["counts"] else {"superseded_by": "other"}
-                tags += [(name, key, value) for key, value in own.items()]
+                run_tags = {key: str(run[key]) for key in ("trial", "seed", "group", "phase")} | {"kind": "run"}
+                run_tags |= {} if run["outcome"] == "running" else {"outcome": run["outcome"]}
+                run_tags |= {} if run["counts"] else {"superseded_by": "other"}
+                tags += [(name, key, value) for key, value in run_tags.items()]
                 if math.isfinite(run["objective"]):
                     metrics += [(name, key, run["objective"], 5, self.now) for key in ("objective", "val/loss")]
         columns = ["run_id", "name", "experiment_id", "status", "start_time", "end_time", "parent"]
-        made = pd.DataFrame(rows, columns=columns), *(
-            pd.DataFrame(part, columns=["run_id", "key", "value"]) for part in (params, tags)
-        )  # fmt: skip
-        return Records(*made, pd.DataFrame(metrics, columns=["run_id", "key", "value", "step", "time"]))
+        tables = (
+            pd.DataFrame(rows, columns=columns),
+            *(pd.DataFrame(part, columns=["run_id", "key", "value"]) for part in (params, tags)),
+        )
+        return Records(*tables, pd.DataFrame(metrics, columns=["run_id", "key", "value", "step", "time"]))
 
     def events(self, sweep: str) -> pd.DataFrame:
         return pd.DataFrame([(self.now, "Queued <i>now</i>.", None)], columns=list(EVENTS))
@@ -455,14 +456,14 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def fake(client: Any, visit: Any, monkeypatch: pytest.MonkeyPatch) -> Fake:
     """Made-up sweeps instead of a store, and a double of the client."""
-    made = Fake(client)
+    fake = Fake(client)
     for name in ("sweeps", "runs", "histories", "events", "records"):
-        monkeypatch.setattr(store, name, getattr(made, name))
-    monkeypatch.setattr(store, "spec_text", lambda sweep: made.spec)
-    monkeypatch.setattr(store, "labs", lambda: made.labs)
+        monkeypatch.setattr(store, name, getattr(fake, name))
+    monkeypatch.setattr(store, "spec_text", lambda sweep: fake.spec)
+    monkeypatch.setattr(store, "labs", lambda: fake.labs)
     monkeypatch.setattr(store, "uri", lambda: "sqlite:///nowhere.db")
     monkeypatch.setattr(store, "experiment_tags", lambda experiment_id: {})
-    return made
+    return fake
 
 
 @pytest.fixture
@@ -505,8 +506,8 @@ def bare() -> Any:
 def words() -> Any:
     """Everything that a page says, as one text."""
 
-    def said(at: AppTest) -> str:
+    def text_of(at: AppTest) -> str:
         parts = [*at.title, *at.subheader, *at.markdown, *at.caption, *at.error, *at.warning]
         return "\n".join([element.value for element in parts] + [str(bar.text) for bar in at.progress])
 
-    return said
+    return text_of

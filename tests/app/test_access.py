@@ -74,13 +74,13 @@ def test_the_shipped_configuration_is_closed() -> None:
     assert set(shipped["server"]["allowedHosts"]) == {"localhost", "127.0.0.1"}
     assert shipped["browser"]["gatherUsageStats"] is False
     assert shipped["runner"]["magicEnabled"] is False
-    known = set(config.get_config_options())
+    options = set(config.get_config_options())
 
     def keys(table: dict[str, Any], prefix: str) -> set[str]:
-        found: set[str] = set()
+        names: set[str] = set()
         for key, value in table.items():
-            found |= keys(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}"}
-        return found
+            names |= keys(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}"}
+        return names
 
-    assert keys(shipped, "") <= known
+    assert keys(shipped, "") <= options
     assert st.get_option("server.address")

@@ -32,7 +32,7 @@ VERDICTS = ("[Supported", "[Refuted", "[Undecided", "[Too few", "[Not yet")
 
 def badges(at: Any) -> list[str]:
     """What heads the page of a sweep with one claim."""
-    lines = [each.value for each in at.markdown if any(verdict in each.value for verdict in VERDICTS)]
+    lines = [element.value for element in at.markdown if any(verdict in element.value for verdict in VERDICTS)]
     assert all(line.startswith("## :") for line in lines)
     return [line.removeprefix("## ") for line in lines]
 
@@ -45,7 +45,7 @@ def badges(at: Any) -> list[str]:
         (SPEC, 3, "finished", ":gray-badge[Too few seeds]"),
         (SPEC, 8, "running", ":green-badge[Supported so far]"),
     ],
-)  # fmt: skip
+)
 def test_the_badge_is_the_verdict(
     fake: Any, open_page: Any, words: Any, spec: str, seeds: int, state: str, badge: str
 ) -> None:
@@ -136,7 +136,7 @@ def test_the_claim_heads_every_page_and_no_other_verdict_stands_beside_it(
     runs = {(name, lr): ["ok"] * 8 for name in ("adam", "sgd") for lr in (0.01, 0.1)}
     fake.add("s", "finished", runs, seeds=8)
     at = open_page(page, sweep="s")
-    heads = [each.value for each in at.main.markdown if each.value.startswith("## ")]
+    heads = [element.value for element in at.main.markdown if element.value.startswith("## ")]
     assert heads == [f"## :green-badge[Supported] {ui.text(CLAIM)}"]
     assert "**Undecided" not in words(at) and "**Too few" not in words(at)
 
@@ -146,10 +146,10 @@ def test_several_claims_are_counted_and_listed(fake: Any, open_page: Any, words:
     fake.spec = TWO
     fake.add("s", "finished", ADAM_FIRST, seeds=8)
     at = open_page(page, sweep="s")
-    heads = [each.value for each in at.main.markdown if each.value.startswith("## ")]
+    heads = [element.value for element in at.main.markdown if element.value.startswith("## ")]
     assert heads == ["## 2 claims: 1 supported and 1 refuted."]
-    said = words(at)
-    assert f":green-badge[Supported] {ui.text(CLAIM)}" in said and f":red-badge[Refuted] {ui.text('Not so.')}" in said
+    text = words(at)
+    assert f":green-badge[Supported] {ui.text(CLAIM)}" in text and f":red-badge[Refuted] {ui.text('Not so.')}" in text
 
 
 def test_ties_share_a_place_and_nothing_is_the_lowest_of_a_tie(fake: Any, open_page: Any, words: Any) -> None:
@@ -166,7 +166,7 @@ def test_ties_share_a_place_and_nothing_is_the_lowest_of_a_tie(fake: Any, open_p
     standings = next(frame.value for frame in compare.dataframe if "cannot be told" in str(frame.proto.columns))
     assert ranking["place"].tolist() == standings["place"].tolist() == ["1–2", "1–2", "3"]
     for page in (sweep, compare):
-        (head,) = [each.value for each in page.main.markdown if each.value.startswith("## ")]
+        (head,) = [element.value for element in page.main.markdown if element.value.startswith("## ")]
         assert "cannot be told from" in head and "lowest" not in words(page)
 
 

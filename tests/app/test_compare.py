@@ -34,9 +34,9 @@ def three(fake: Any, **more: Any) -> None:
 def test_a_verdict_appears_with_its_figures(fake: Any, open_page: Any, words: Any) -> None:
     fake.add("s", "finished", {("adam", 0.01): EIGHT, ("sgd", 0.01): EIGHT})
     at = open_page("compare", sweep="s")
-    said = words(at)
-    assert ui.text("adam is better than sgd: val/loss 0.1 lower") in said
-    assert ui.text("exact sign-flip test p=0.0078, n=8 paired seeds") in said
+    text = words(at)
+    assert ui.text("adam is better than sgd: val/loss 0.1 lower") in text
+    assert ui.text("exact sign-flip test p=0.0078, n=8 paired seeds") in text
     ranked = table(at, "place")
     assert ranked["place"].tolist() == ["1", "2"] and ranked["group"].tolist() == ["adam", "sgd"]
     assert ranked["tied"].tolist() == ["", ""]
@@ -44,15 +44,15 @@ def test_a_verdict_appears_with_its_figures(fake: Any, open_page: Any, words: An
 
 def test_too_few_seeds_say_how_many_more(fake: Any, open_page: Any, words: Any) -> None:
     fake.add("s", "finished", {("a", 1.0): ["ok"] * 4, ("b", 1.0): ["ok"] * 4})
-    said = words(open_page("compare", sweep="s"))
-    assert ui.text("Too few seeds: at least 2 more") in said and "better" not in said
+    text = words(open_page("compare", sweep="s"))
+    assert ui.text("Too few seeds: at least 2 more") in text and "better" not in text
 
 
 def test_the_chosen_pair_and_a_margin(fake: Any, open_page: Any, words: Any) -> None:
     three(fake)
     at = open_page("compare", sweep="s", a="sgd, lr 1", b="adam, lr 0.01", planned="true")
     assert ui.text("sgd, lr 1 is worse than adam, lr 0.01") in words(at)
-    (sentence,) = [each.value for each in at.markdown if each.value.startswith("**sgd, lr 1 is worse")]
+    (sentence,) = [element.value for element in at.markdown if element.value.startswith("**sgd, lr 1 is worse")]
     assert "Holm" not in sentence
     at.number_input(key="margin").set_value(5.0).run()
     assert ui.text("No difference beyond 5 between sgd, lr 1 and adam, lr 0.01") in words(at)
@@ -74,7 +74,7 @@ def test_everything_that_is_set_lives_in_the_url(fake: Any, open_page: Any) -> N
 
 def test_a_sweep_that_grows_is_followed(fake: Any, open_page: Any, monkeypatch: Any) -> None:
     followed = []
-    monkeypatch.setattr(live, "follow", lambda seen, active: followed.append(active))
+    monkeypatch.setattr(live, "follow", lambda snapshot, active: followed.append(active))
     two = {("adam", 0.01): EIGHT, ("adam", 0.1): EIGHT}
     fake.add("s", "running", two)
     at = open_page("compare", sweep="s", baseline="lr 0.01", a="lr 0.1", b="lr 0.01", these="lr 0.01")
@@ -118,8 +118,8 @@ def test_groups_of_a_sweep_and_single_runs_can_be_selected(fake: Any, open_page:
 def test_what_else_differs_is_named_in_red(fake: Any, open_page: Any, words: Any) -> None:
     three(fake)
     assert ":red[" not in words(open_page("compare", sweep="s"))
-    said = words(open_page("compare", sweep="s", varied="optimizer.name"))
-    assert ":red[" in said and ui.text("but also optimizer.lr") in said
+    text = words(open_page("compare", sweep="s", varied="optimizer.name"))
+    assert ":red[" in text and ui.text("but also optimizer.lr") in text
 
 
 @pytest.mark.parametrize("view", ["Curves", "Parallel coordinates", "Scatter", "Importance"])
@@ -132,10 +132,10 @@ def test_every_figure_draws_and_can_be_taken_away(fake: Any, open_page: Any, vie
     at.button(key=f"image-{key}").click().run()
     assert not at.exception
     document = json.loads(at.get("plotly_chart")[-1].proto.spec)
-    (note,) = [each["text"] for each in document["layout"]["annotations"]]
-    said = " ".join(note.replace("<br>", " ").split())
-    assert "n=" in said or "runs." in said
-    assert "nterval" in said and "compare?sweep=s" in said
+    (note,) = [annotation["text"] for annotation in document["layout"]["annotations"]]
+    caption = " ".join(note.replace("<br>", " ").split())
+    assert "n=" in caption or "runs." in caption
+    assert "nterval" in caption and "compare?sweep=s" in caption
     config = json.loads(at.get("plotly_chart")[-1].proto.config)
     assert config["toImageButtonOptions"]["format"] == "svg" and config["modeBarButtons"] == [["toImage"]]
 
@@ -150,8 +150,8 @@ def test_mlflow_opens_the_same_runs(fake: Any, open_page: Any) -> None:
 
 
 def test_a_script_holds_no_way_out() -> None:
-    said = tables.in_script('"</script><img src=x>\\')
-    assert "<" not in said and said.count('"') == 2 and json.loads(said) == '"</script><img src=x>\\'
+    script = tables.in_script('"</script><img src=x>\\')
+    assert "<" not in script and script.count('"') == 2 and json.loads(script) == '"</script><img src=x>\\'
 
 
 def test_names_are_text(fake: Any, open_page: Any, bare: Any) -> None:
@@ -192,9 +192,9 @@ def test_all_diverged(fake: Any, open_page: Any, words: Any, monkeypatch: pytest
     whole = fake.records
 
     def logged(*args: Any, **more: Any) -> Any:
-        found = whole(*args, **more)
-        rows = [(run, "train/loss", 1.0, 1, fake.now) for run in found.runs["run_id"]]
-        return found._replace(metrics=pd.DataFrame(rows, columns=["run_id", "key", "value", "step", "time"]))
+        frames = whole(*args, **more)
+        rows = [(run, "train/loss", 1.0, 1, fake.now) for run in frames.runs["run_id"]]
+        return frames._replace(metrics=pd.DataFrame(rows, columns=["run_id", "key", "value", "step", "time"]))
 
     monkeypatch.setattr(store, "records", logged)
     at = open_page("compare", sweep="s", metric="val/loss")

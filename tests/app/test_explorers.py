@@ -41,12 +41,12 @@ def opened(script: Any, **params: str) -> AppTest:
 
 def answer(at: AppTest) -> str:
     """The sentence in bold, as it is read."""
-    (bold,) = [each.value for each in at.markdown if each.value.startswith("**")]
+    (bold,) = [element.value for element in at.markdown if element.value.startswith("**")]
     return re.sub(r"\\(?=[^\w\s])", "", bold).strip("*").replace("\u2060", "")
 
 
-def said(at: AppTest) -> str:
-    return re.sub(r"\\(?=[^\w\s])", "", " ".join(each.value for each in at.caption)).replace("\u2060", "")
+def captions(at: AppTest) -> str:
+    return re.sub(r"\\(?=[^\w\s])", "", " ".join(element.value for element in at.caption)).replace("\u2060", "")
 
 
 @pytest.mark.parametrize("name", list(SURFACES))
@@ -60,10 +60,10 @@ def test_every_surface_draws_at_one_rate_and_at_the_best(name: str, rates: str) 
     for method in ("sgd", "adam"):
         lr = ground.lr if rates == "one for all" else best_rate(ground, method, Settings(), ground.start, 300)
         assert taken[METHODS[method]] == f"lr {lr:g}"
-    assert ("One learning rate for all says little" in said(at)) == (rates == "one for all")
-    assert ("the best of 51 learning rates from 0.0001 to 10" in said(at)) == (rates == "best of each")
+    assert ("One learning rate for all says little" in captions(at)) == (rates == "one for all")
+    assert ("the best of 51 learning rates from 0.0001 to 10" in captions(at)) == (rates == "best of each")
     assert at.select_slider(key=f"surface-lr-{name}").disabled == (rates == "best of each")
-    assert ("Theory:" in said(at)) == (name == "bowl")
+    assert ("Theory:" in captions(at)) == (name == "bowl")
 
 
 def test_theory_sets_its_own_best_rates_on_the_bowl_alone() -> None:
@@ -86,7 +86,7 @@ def test_settings_come_from_the_url_and_change_the_answer() -> None:
     assert at.dataframe[0].value["method"].tolist() == ["momentum"]
     at.slider(key="surface-beta").set_value(0.5).run()
     at.slider(key="surface-x-bowl").set_value(1.25).run()
-    assert not at.exception and "lr 0.25, β 0.5" in said(at)
+    assert not at.exception and "lr 0.25, β 0.5" in captions(at)
 
 
 def test_a_rate_too_large_is_said_to_diverge() -> None:
@@ -116,12 +116,12 @@ def test_without_a_method_or_on_the_minimum_one_sentence_says_so() -> None:
 def test_averages_follow_their_beta_and_another_seed_is_other_noise() -> None:
     at = opened(_averages)
     assert len(at.get("plotly_chart")) == 2 and "remembers about 10 days" in answer(at)
-    assert "1 − β¹⁰ = 0.6513" in said(at)
+    assert "1 − β¹⁰ = 0.6513" in captions(at)
     at.slider(key="averages-beta").set_value(0.5).run()
     assert "remembers about 2 days" in answer(at)
-    before = said(at)
+    before = captions(at)
     at.button(key="averages-another").click().run()
-    assert at.number_input(key="averages-seed").value == 1 and said(at) != before
+    assert at.number_input(key="averages-seed").value == 1 and captions(at) != before
 
 
 def test_momentum_is_equal_at_the_right_rates_and_told_when_not() -> None:
@@ -152,5 +152,5 @@ def test_nonsense_in_the_url_is_no_crash(script: Any, params: dict[str, str]) ->
 def test_each_figure_can_be_taken_along(script: Any, place: int) -> None:
     at = opened(script)
     assert len(at.get("download_button")) == 2
-    [each for each in at.button if str(each.key).startswith("image-")][place].click().run()
+    [button for button in at.button if str(button.key).startswith("image-")][place].click().run()
     assert not at.exception and len(at.get("plotly_chart")) == 3

@@ -12,7 +12,7 @@ from app.shared import ui
 
 @pytest.fixture
 def logged(rows: Any, client: Any) -> Any:
-    """`logged(params, metrics, tags)` stores one run after the other in one experiment; its id."""
+    """`logged(params, metrics, tags)` stores one run after the other in one experiment and returns its id."""
     experiment = rows.create_experiment("groups")
     clock = iter(range(1, 10_000))
 

@@ -33,17 +33,17 @@ def packed(problem: str = "") -> bytes:
 
 @pytest.fixture
 def files(fake: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Run -> its landscape file; a finished sweep of two runs, s-0-0 and s-0-1."""
-    made: dict[str, bytes] = {}
+    """The landscape file of each run of a finished sweep; two of its runs, s-0-0 and s-0-1, ended well."""
+    contents: dict[str, bytes] = {}
 
     def artifact(run_id: str, path: str) -> bytes:
-        if path == schema.LANDSCAPE_FILE and run_id in made:
-            return made[run_id]
+        if path == schema.LANDSCAPE_FILE and run_id in contents:
+            return contents[run_id]
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(store, "artifact", artifact)
     fake.add("s", "finished", {("adam", 0.1): ["ok", "ok"], ("sgd", 0.1): ["diverged", "crashed"]})
-    return made
+    return contents
 
 
 def opened(open_page: Any, **more: str) -> Any:
@@ -99,8 +99,8 @@ def test_both_planes_are_drawn_and_another_run_can_be_chosen(fake: Any, files: A
     box = at.selectbox(key="landscape-run")
     box.set_value(box.options[1]).run()
     assert len(at.get("plotly_chart")) == 1
-    said = words(at)
-    assert ui.text("The landscape is that of the run as it was trained again.") in said and "<b>" not in said
+    text = words(at)
+    assert ui.text("The landscape is that of the run as it was trained again.") in text and "<b>" not in text
     at = opened(open_page, plane="Principal components", **{"landscape-run": box.options[1]})
     assert ui.text("random walks of the same 2 steps in 10 dimensions") in words(at)
     at.button(key="landscape-again").click().run()

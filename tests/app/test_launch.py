@@ -74,8 +74,8 @@ def test_what_the_seeds_can_decide_is_said_before_anything_is_launched(fake: Any
     at.number_input(key=form_key("seeds")).set_value(3).run()
     assert ui.text("Too few seeds: at least 3 more make a verdict possible, as an exact test needs 6.") in words(at)
     at.button(key="drop-claim").click().run()
-    said = "Too few seeds: at least 10 more make a verdict possible, as exact tests of 120 pairs of configurations"
-    assert ui.text(said) in words(at) and ui.text("need 13. One claim needs 6.") in words(at)
+    sentence = "Too few seeds: at least 10 more make a verdict possible, as exact tests of 120 pairs of configurations"
+    assert ui.text(sentence) in words(at) and ui.text("need 13. One claim needs 6.") in words(at)
     at.number_input(key=form_key("seeds")).set_value(13).run()
     assert ui.text("13 seeds can decide: exact tests of 120 pairs") in words(at) and not fake.client.launched
 
@@ -155,7 +155,7 @@ workers: 3
 @pytest.mark.parametrize("sampler", [name for name in spec.SAMPLERS if name != "grid"])
 def test_every_sampler_but_the_grid_asks_for_its_trials(open_page: Any, words: Any, sampler: str) -> None:
     at = open_page("launch")
-    assert form_key("trials") not in {each.key for each in at.number_input}
+    assert form_key("trials") not in {field.key for field in at.number_input}
     at.selectbox(key=form_key("sampler")).set_value(sampler).run()
     at.number_input(key=form_key("trials")).set_value(11).run()
     assert (shown(at)["sampler"], shown(at)["trials"]) == (sampler, 11) and not at.error
@@ -244,8 +244,8 @@ def test_a_model_of_the_users_own_is_ranked_by_any_metric_it_logs(
     from sweeps.fields import Field
 
     size = Field("size", "int", None, required=True)
-    found = user_models.UserModels({"mine": Entry("mine", "Mine.", "", {"size": size}, ("multiclass",), foreign=True)})
-    monkeypatch.setattr(user_models, "current", lambda: found)
+    models = user_models.UserModels({"mine": Entry("mine", "Mine.", "", {"size": size}, ("multiclass",), foreign=True)})
+    monkeypatch.setattr(user_models, "current", lambda: models)
     at = open_page("launch")
     assert at.selectbox(key=form_key("objective.metric@choice")).value == "val/loss"
     at.selectbox(key=form_key("model.name")).set_value("mine").run()
@@ -419,9 +419,9 @@ def test_edited_it_keeps_its_claims_and_replicates(claimed: Any) -> None:
     claimed.number_input(key=form_key("replicate.inits", 1)).set_value(2).run()
     claimed.text_input(key=form_key("model.hidden_sizes@mlp", 1)).set_value("16").run()
     claimed.selectbox(key=form_key("objective.metric@choice", 1)).set_value("train/loss").run()
-    found = spec.parse(claimed.code[0].value)
-    assert found.seeds == 8 and found.model["hidden_sizes"] == [16] and found.objective.metric == "train/loss"
-    assert found.claim == spec.parse(CLAIMED).claim, "what is claimed does not change with what trials are ranked by"
+    sweep = spec.parse(claimed.code[0].value)
+    assert sweep.seeds == 8 and sweep.model["hidden_sizes"] == [16] and sweep.objective.metric == "train/loss"
+    assert sweep.claim == spec.parse(CLAIMED).claim, "what is claimed does not change with what trials are ranked by"
 
 
 def test_replicates_take_the_place_of_seeds_pruner_and_confirm(open_page: Any, words: Any) -> None:

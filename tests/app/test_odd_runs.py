@@ -17,7 +17,7 @@ PAGES = ("runs", "compare", "bias_variance", "optimizers", "regularization", "qu
 
 @pytest.fixture
 def logged(rows: Any, client: Any) -> Any:
-    """`logged(params, metrics)` stores one run after the other in one experiment; its id."""
+    """`logged(params, metrics)` stores one run after the other in one experiment and returns its id."""
     experiment = rows.create_experiment("odd")
     clock = iter(range(1, 10_000))
 
@@ -70,7 +70,7 @@ def sent(at: Any) -> str:
 
 @pytest.fixture
 def steering(rows: Any, client: Any) -> list[str]:
-    """Runs whose names, keys, values, notes and files hold characters that steer text; their ids."""
+    """The ids of runs whose names, keys, values, notes and files hold characters that steer text."""
     experiment = rows.create_experiment("\u2066experiment")
     runs = []
     for method in ("adam\u200b", "adam"):
@@ -108,7 +108,7 @@ def test_what_has_such_a_name_is_found_by_it(steering: list[str], visit: Any) ->
 
 @pytest.fixture
 def at_steps(rows: Any, logged: Any) -> Any:
-    """`at_steps(name, [(step, time, value), ...])` stores a run that began now; its id. Times are milliseconds."""
+    """`at_steps(name, [(step, time, value), ...])` stores a run that began now and returns its id; times are in ms."""
 
     def log(name: str, points: Any, seed: int = 0) -> str:
         now = int(time.time() * 1000)
@@ -125,7 +125,7 @@ def at_steps(rows: Any, logged: Any) -> Any:
 
 
 def resumed(now: int) -> list[tuple[int, int, float]]:
-    """Ten steps; then steps 5 to 14, as of a job that was resumed."""
+    """The steps of a run: ten, and then those from 5 to 14, as of a job that was resumed."""
     first = [(step, now + 1000 * step, 1 / (step + 1)) for step in range(10)]
     return first + [(step, now + 1000 * (step + 10), 0.5 - step / 50) for step in range(5, 15)]
 
@@ -155,7 +155,7 @@ def test_epochs_beside_batches_on_one_axis_are_said(at_steps: Any, visit: Any, w
 
 
 def in_seconds(now: int) -> list[tuple[int, int, float]]:
-    """Ten steps, with seconds since 1970 where milliseconds belong."""
+    """The ten steps of a run, with seconds since 1970 where milliseconds belong."""
     return [(step, now // 1000 + step, 1 / (step + 1)) for step in range(10)]
 
 

@@ -21,13 +21,13 @@ class Store:
         self.rows, self.experiment, self.ids = rows, rows.create_experiment(name), []
 
     def run(self, name: str, params: dict[str, str] | None = None, metrics: Any = None, **more: Any) -> str:
-        """`metrics`: as `log_run` takes them."""
+        """Store a run with `metrics` as `log_run` takes them."""
         start = more.pop("start", NOW + len(self.ids))
         self.ids.append(self.rows.log_run(self.experiment, name, params, metrics, start=start, **more))
         return str(self.ids[-1])
 
     def points(self, name: str, points: list[tuple[str, float, int, int]], **more: Any) -> str:
-        """A run of (metric, value, step, time in milliseconds)."""
+        """Store a run of points (metric, value, step, time in milliseconds)."""
         run = self.run(name, status=None, **more)
         for key, value, step, when in points:
             self.rows.log_metric(run, key, value, timestamp=when, step=step)
@@ -165,7 +165,7 @@ def test_the_same_runs_are_judged_by_the_same_metric_on_every_page(
             store.run(f"{method} {seed}", {"optimizer": method, "seed": str(seed)}, metrics)
     ids = ",".join(store.ids)
     for page in ("compare", "optimizers"):
-        head = next(each.value for each in visit(page, runs=ids).main.markdown if each.value.startswith("## "))
+        head = next(element.value for element in visit(page, runs=ids).main.markdown if element.value.startswith("## "))
         assert (
             head.startswith(("## adam is better than sgd", "## optimizer adam is better")) and "test\\_loss" in head
         ), page
@@ -181,9 +181,9 @@ def test_accuracy_on_test_data_alone_becomes_an_error_that_is_known_to_be_of_the
         for seed in range(3):
             metrics = {"Test Accuracy": 0.8 + size / 1000 + seed / 1e4, "Training time": 100.0 * size + seed}
             store.run(f"{size} {seed}", {"Channel size": str(size), "seed": str(seed)}, metrics)
-    said = words(visit("optimizers", runs=",".join(store.ids)))
-    assert "1 − Test Accuracy" in said.replace("\\", "") and "Training time" not in said
-    assert "Chosen on validation data: no" in said
+    text = words(visit("optimizers", runs=",".join(store.ids)))
+    assert "1 − Test Accuracy" in text.replace("\\", "") and "Training time" not in text
+    assert "Chosen on validation data: no" in text
 
 
 def test_a_direction_that_was_assumed_is_said_in_the_headline(rows: Any, client: Any, visit: Any) -> None:
@@ -193,10 +193,10 @@ def test_a_direction_that_was_assumed_is_said_in_the_headline(rows: Any, client:
             store.run(method, {"method": method, "seed": str(seed)}, {"elbo": end + seed / 100})
     for page in ("compare", "optimizers", "bias_variance"):
         at = visit(page, runs=",".join(store.ids))
-        head = next(each.value for each in at.main.markdown if each.value.startswith("## "))
+        head = next(element.value for element in at.main.markdown if element.value.startswith("## "))
         assert "It is assumed that lower elbo is better" in head, page
     at = visit("compare", runs=",".join(store.ids), better="higher")
-    assert "assumed" not in next(each.value for each in at.main.markdown if each.value.startswith("## "))
+    assert "assumed" not in next(element.value for element in at.main.markdown if element.value.startswith("## "))
 
 
 def test_a_strangers_loss_that_grew_is_named_and_counts(rows: Any, client: Any, visit: Any, words: Any) -> None:
@@ -206,5 +206,5 @@ def test_a_strangers_loss_that_grew_is_named_and_counts(rows: Any, client: Any, 
             metrics = {"train_loss": [2.0, 1.0, last], "val_loss": [2.0, 1.0, last]}
             store.run(f"{method}{seed}", {"method": method, "seed": str(seed)}, metrics)
     for page in ("compare", "optimizers", "bias_variance", "regularization"):
-        said = words(visit(page, runs=",".join(store.ids))).replace("\\", "")
-        assert "ended more than 10 times above its first value in 3 runs (b0, b1 and b2)" in said, page
+        text = words(visit(page, runs=",".join(store.ids))).replace("\\", "")
+        assert "ended more than 10 times above its first value in 3 runs (b0, b1 and b2)" in text, page

@@ -51,12 +51,12 @@ def test_without_a_selection_it_offers_sweeps_and_the_explorers(fake: Any, open_
 
 def test_the_verdict_the_choice_and_the_protocol_are_shown(fake: Any, open_page: Any, words: Any) -> None:
     compared(fake)
-    said = words(open_page("optimizers", sweep="s"))
-    assert ui.text("adam is better than sgd: val/loss 0.1 lower") in said
-    assert ui.text("chosen by the same runs that judge it") in said
-    assert ui.text("At their best: adam, lr 0.01; sgd, lr 0.01.") in said
-    assert ui.text("Every method had as many trials") in said and ui.text("3 trials each.") in said
-    assert ":red[" in said and ui.text("None is retrained: a sweep with a confirm section does that.") in said
+    text = words(open_page("optimizers", sweep="s"))
+    assert ui.text("adam is better than sgd: val/loss 0.1 lower") in text
+    assert ui.text("chosen by the same runs that judge it") in text
+    assert ui.text("At their best: adam, lr 0.01; sgd, lr 0.01.") in text
+    assert ui.text("Every method had as many trials") in text and ui.text("3 trials each.") in text
+    assert ":red[" in text and ui.text("None is retrained: a sweep with a confirm section does that.") in text
 
 
 def test_explorers_of_formulas_have_no_protocol(fake: Any, open_page: Any, words: Any) -> None:
@@ -68,8 +68,8 @@ def test_explorers_of_formulas_have_no_protocol(fake: Any, open_page: Any, words
 
 def test_a_rate_that_all_runs_share_is_said(fake: Any, open_page: Any, words: Any) -> None:
     fake.add("s", "finished", {(name, 0.03): ["ok"] * 3 for name in ("adam", "sgd")}, searched=["optimizer.name"])
-    said = words(open_page("optimizers", sweep="s", look="Learning rate"))
-    assert ui.text("optimizer.lr was the same, 0.03, in all runs: search it") in said
+    text = words(open_page("optimizers", sweep="s", look="Learning rate"))
+    assert ui.text("optimizer.lr was the same, 0.03, in all runs: search it") in text
 
 
 def test_a_search_space_is_that_of_the_methods_own_sweeps(fake: Any, open_page: Any, monkeypatch: Any) -> None:
@@ -90,9 +90,9 @@ def test_a_search_space_is_that_of_the_methods_own_sweeps(fake: Any, open_page: 
 def test_unequal_budgets_are_red_in_the_protocol_and_above_the_figure(fake: Any, open_page: Any, words: Any) -> None:
     fake.add("s", "finished", {("adam", 0.1): ["ok"] * 3, ("adam", 1.0): ["ok"] * 3, ("adam", 10.0): ["ok"] * 3,
                                ("sgd", 0.1): ["ok"] * 3, ("sgd", 1.0): ["ok"] * 3})  # fmt: skip
-    said = words(open_page("optimizers", sweep="s", look="Budget"))
-    assert f":red[{ui.text('Unequal budgets (adam 3, sgd 2 trials): compared up to 2 only.')}]" in said
-    assert f":red[{ui.text('Every method had as many trials')}: no.]" in said
+    text = words(open_page("optimizers", sweep="s", look="Budget"))
+    assert f":red[{ui.text('Unequal budgets (adam 3, sgd 2 trials): compared up to 2 only.')}]" in text
+    assert f":red[{ui.text('Every method had as many trials')}: no.]" in text
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -113,12 +113,12 @@ def test_every_tab_draws_or_says_what_is_missing(
     fake.add("s", "finished", outcomes)
     at = open_page("optimizers", sweep="s", look=tab)
     assert not at.error
-    said = words(at)
+    text = words(at)
     empty = (
         "was not logged", "logged no", "No run", "No trial", "one trial only", "with one optimizer", "was the same",
         "left",
     )  # fmt: skip
-    assert charts(at) or any(ui.text(each) in said for each in empty)
+    assert charts(at) or any(ui.text(sentence) in text for sentence in empty)
 
 
 @pytest.mark.parametrize("look", ["Gradient by layer", "Before training"])
@@ -161,10 +161,10 @@ def test_a_range_test_is_drawn_and_judges_nothing(fake: Any, open_page: Any, wor
     whole = fake.records
 
     def records(*args: Any, **kwargs: Any) -> Any:
-        found = whole(*args, **kwargs)
-        rows = [(run, "schedule.name", "range_test") for run in found.runs["run_id"]]
+        frames = whole(*args, **kwargs)
+        rows = [(run, "schedule.name", "range_test") for run in frames.runs["run_id"]]
         more = pd.DataFrame(rows, columns=["run_id", "key", "value"])
-        return type(found)(found.runs, pd.concat([found.params, more]), found.tags, found.metrics)
+        return type(frames)(frames.runs, pd.concat([frames.params, more]), frames.tags, frames.metrics)
 
     def histories(run_ids: Any, metric: str) -> pd.DataFrame:
         value = {"opt/lr": lambda step: 1e-4 * 10.0**step, "train/loss": lambda step: abs(step - 4) + 1.0}
@@ -174,8 +174,8 @@ def test_a_range_test_is_drawn_and_judges_nothing(fake: Any, open_page: Any, wor
     monkeypatch.setattr(store, "records", records)
     monkeypatch.setattr(store, "histories", histories)
     at = open_page("optimizers", sweep="s", look="Learning rate")
-    said = words(at)
-    assert "range test" in said and ui.text("turns at 1 (1 to 1)") in said and "Protocol" not in said
+    text = words(at)
+    assert "range test" in text and ui.text("turns at 1 (1 to 1)") in text and "Protocol" not in text
     assert len(charts(at)) == 1
 
 
@@ -186,9 +186,9 @@ def test_confirm_runs_judge(fake: Any, open_page: Any, words: Any) -> None:
     fresh = pd.concat([best.assign(seed=best["seed"] + 100 * k, run_id=best["run_id"] + f"-{k}") for k in (1, 2, 3, 4)])
     fresh = fresh.assign(phase="confirm", group="c" + fresh["group"], objective=fresh["objective"] + 0.5)
     fake.runs_of["s"] = pd.concat([runs, fresh], ignore_index=True)
-    said = words(open_page("optimizers", sweep="s"))
-    assert ui.text("from their confirm runs") in said and ui.text("judged by fresh seeds") in said
-    assert ui.text("12 fresh seeds each.") in said
+    text = words(open_page("optimizers", sweep="s"))
+    assert ui.text("from their confirm runs") in text and ui.text("judged by fresh seeds") in text
+    assert ui.text("12 fresh seeds each.") in text
 
 
 def test_a_stranger_with_other_names_is_served(fake: Any, open_page: Any, words: Any, monkeypatch: Any) -> None:
@@ -196,22 +196,22 @@ def test_a_stranger_with_other_names_is_served(fake: Any, open_page: Any, words:
     whole = fake.records
 
     def records(*args: Any, **kwargs: Any) -> Any:
-        found = whole(*args, **kwargs)
+        frames = whole(*args, **kwargs)
         names = {"optimizer.name": "opt", "optimizer.lr": "learning_rate"}
-        params = found.params.assign(key=found.params["key"].map(names))
-        seeds = found.tags[found.tags["key"] == "seed"]
-        metrics = found.metrics[found.metrics["key"] == "val/loss"].assign(
+        params = frames.params.assign(key=frames.params["key"].map(names))
+        seeds = frames.tags[frames.tags["key"] == "seed"]
+        metrics = frames.metrics[frames.metrics["key"] == "val/loss"].assign(
             key="val_acc", value=lambda f: 1 - f["value"]
         )
-        runs = found.runs.assign(parent="")
-        return type(found)(runs, pd.concat([params, seeds]), found.tags[:0], metrics)
+        runs = frames.runs.assign(parent="")
+        return type(frames)(runs, pd.concat([params, seeds]), frames.tags[:0], metrics)
 
     monkeypatch.setattr(store, "records", records)
     at = open_page("optimizers", runs=",".join(fake.runs_of["s"]["run_id"]), look="Learning rate")
     assert not at.error
-    said = words(at)
-    assert ui.text("adam is better than sgd: 1 − val_acc 0.1 lower") in said
-    assert ui.text("Best learning_rate") in said
+    text = words(at)
+    assert ui.text("adam is better than sgd: 1 − val_acc 0.1 lower") in text
+    assert ui.text("Best learning_rate") in text
     for tab in TABS:
         at = open_page("optimizers", runs=",".join(fake.runs_of["s"]["run_id"]), look=tab)
         assert not at.error
@@ -228,22 +228,22 @@ def test_names_are_text(fake: Any, open_page: Any, bare: Any) -> None:
 
 def test_a_sweep_of_500_runs_has_few_reads(fake: Any, open_page: Any, monkeypatch: Any) -> None:
     """Only the judged runs' curves are read, one query a metric."""
-    asked = []
+    counts = []
     whole = fake.histories
-    monkeypatch.setattr(store, "histories", lambda ids, metric: asked.append(len(ids)) or whole(ids, metric))
+    monkeypatch.setattr(store, "histories", lambda ids, metric: counts.append(len(ids)) or whole(ids, metric))
     fake.add("s", "finished", {(name, 10.0**-k): ["ok"] * 5 for name in "abcde" for k in range(20)})
     open_page("optimizers", sweep="s")
-    assert max(asked) == 25 and len(asked) <= 8
+    assert max(counts) == 25 and len(counts) <= 8
 
 
 def test_without_a_method_the_answer_is_a_sentence_all_the_same(
     fake: Any, open_page: Any, words: Any, monkeypatch: Any
 ) -> None:
     fake.add("s", "finished", {("adam", 0.1): ["ok"] * 3})
-    found = store.records(("s",), ())
-    renamed = found.params[found.params["key"] == "optimizer.lr"].assign(key="hparams/eta")
-    other = type(found)(found.runs, renamed, found.tags, found.metrics)
+    frames = store.records(("s",), ())
+    renamed = frames.params[frames.params["key"] == "optimizer.lr"].assign(key="hparams/eta")
+    other = type(frames)(frames.runs, renamed, frames.tags, frames.metrics)
     monkeypatch.setattr(store, "records", lambda *chosen: other)
-    said = words(open_page("optimizers", sweep="s"))
-    assert "Only all runs" not in said
-    assert "No param tells methods apart\\: the runs of the best configuration reach val/loss" in said
+    text = words(open_page("optimizers", sweep="s"))
+    assert "Only all runs" not in text
+    assert "No param tells methods apart\\: the runs of the best configuration reach val/loss" in text

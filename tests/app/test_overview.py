@@ -56,8 +56,8 @@ def test_running_sweeps_come_first_with_their_progress_and_best(fake: Any, open_
 
 def test_all_diverged_is_said(fake: Any, open_page: Any, words: Any) -> None:
     fake.add("fast", "finished", {("sgd", 9.0): ["diverged"] * 3})
-    said = words(open_page())
-    assert "3 runs, 3 diverged" in said and "no result" in said
+    text = words(open_page())
+    assert "3 runs, 3 diverged" in text and "no result" in text
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_all_diverged_is_said(fake: Any, open_page: Any, words: Any) -> None:
 )
 def test_a_row_asks_the_question_and_no_more(fake: Any, open_page: Any, words: Any, question: str, shown: str) -> None:
     fake.add("id", "finished", {("sgd", 0.1): ["ok"] * 3}, question=question)
-    said = words(open_page())
-    assert shown in said and "notes" not in said
+    text = words(open_page())
+    assert shown in text and "notes" not in text
 
 
 def test_names_are_text(fake: Any, open_page: Any, bare: Any) -> None:
@@ -110,5 +110,5 @@ def test_the_best_group_of_a_sweep_may_have_chosen_none(rows: Any, client: Any, 
             experiment, norm, {"model.norm": norm}, {schema.OBJECTIVE: loss},
             {schema.KIND: schema.RUN_KIND, schema.PARENT: sweep, schema.GROUP: norm, schema.OUTCOME: "ok"},
         )  # fmt: skip
-    said = words(visit("overview"))
-    assert "norm none" in said and "not set" not in said
+    text = words(visit("overview"))
+    assert "norm none" in text and "not set" not in text

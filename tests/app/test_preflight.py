@@ -32,10 +32,10 @@ def page() -> None:
 
 @pytest.fixture
 def opened(fake: Any) -> Any:
-    """The panel of a form with one field, as the service knows `found`."""
+    """The panel of a form with one field, as the service knows `estimate`."""
 
-    def run(found: dict[str, Any] | None) -> AppTest:
-        fake.client.estimates = found
+    def run(estimate: dict[str, Any] | None) -> AppTest:
+        fake.client.estimates = estimate
         at = AppTest.from_function(page, default_timeout=30).run()
         assert not at.exception, at.exception
         return at
@@ -43,13 +43,13 @@ def opened(fake: Any) -> Any:
     return run
 
 
-def said(at: AppTest) -> str:
+def text_of(at: AppTest) -> str:
     return "\n".join(element.value for element in [*at.markdown, *at.caption, *at.error])
 
 
 def test_the_estimate_stands_there_in_one_line(opened: Any, fake: Any) -> None:
     at = opened(FOUND)
-    assert "about 2 min on 2 workers · 2\\.1 MB on disk · 90 MB of memory" in said(at)
+    assert "about 2 min on 2 workers · 2\\.1 MB on disk · 90 MB of memory" in text_of(at)
     assert list(at.dataframe[0].value["seconds_per_epoch"]) == pytest.approx([12.34, 10.0])
     at.run()
     assert fake.client.checked == ["name: one"]  # what is known is not asked again
@@ -59,15 +59,15 @@ def test_the_estimate_stands_there_in_one_line(opened: Any, fake: Any) -> None:
 
 def test_until_it_is_known_the_page_says_so_and_asks_again(opened: Any, fake: Any) -> None:
     at = opened(FOUND | {"pending": True, "seconds": None})
-    assert "Estimating time, disk and memory" in said(at) and "workers" not in said(at)
+    assert "Estimating time, disk and memory" in text_of(at) and "workers" not in text_of(at)
     fake.client.estimates = FOUND
     at.run()
-    assert "about 2 min on 2 workers" in said(at) and "Estimating" not in said(at)
+    assert "about 2 min on 2 workers" in text_of(at) and "Estimating" not in text_of(at)
 
 
 def test_without_a_service_the_page_opens_and_says_when_it_comes(opened: Any) -> None:
     at = opened(None)
-    assert "as soon as it runs" in said(at) and not at.error
+    assert "as soon as it runs" in text_of(at) and not at.error
 
 
 def test_what_is_wrong_is_said_and_can_be_checked_again(opened: Any, fake: Any) -> None:
@@ -76,17 +76,17 @@ def test_what_is_wrong_is_said_and_can_be_checked_again(opened: Any, fake: Any) 
     assert [error.value for error in at.error] == [ui.text(wrong)]
     fake.client.estimates = FOUND
     at.button(key="preflight-again").click().run()
-    assert not at.error and "about 2 min" in said(at)
+    assert not at.error and "about 2 min" in text_of(at)
 
 
 def test_warnings_stand_below_it(opened: Any) -> None:
-    assert "It needs 9 GB" in said(opened(FOUND | {"warnings": ["It needs 9 GB of memory."]}))
+    assert "It needs 9 GB" in text_of(opened(FOUND | {"warnings": ["It needs 9 GB of memory."]}))
 
 
 def test_a_form_with_problems_is_not_estimated(opened: Any, fake: Any) -> None:
     at = opened(FOUND)
     at.text_input(key="text").set_value("wrong").run()
-    assert fake.client.checked == ["name: one"] and "about" not in said(at)
+    assert fake.client.checked == ["name: one"] and "about" not in text_of(at)
 
 
 def runs(*times: tuple[float, float]) -> pd.DataFrame:

@@ -80,7 +80,7 @@ RESULTS = {
 
 
 def store_lab(rows: Any, stem: str) -> str:
-    """Store a lab as if it had been trained, confirm runs included; its id."""
+    """Store a lab as if it had been trained, confirm runs included; returns its id."""
     text = (LABS / f"{stem}.yaml").read_text(encoding="utf-8")
     spec, draw = parse(text), np.random.default_rng(7)
     trials = list(enumerate_trials(spec))
@@ -138,11 +138,11 @@ def read_store(path: Path) -> pd.DataFrame:
 
 
 def exact_p(differences: np.ndarray) -> float:
-    """Of the sign-flip test, by SciPy, of whole numbers where the differences are shares of the examples."""
+    """The p of the sign-flip test, by SciPy, of whole numbers where the differences are shares of the examples."""
     whole = differences * EXAMPLES
     x = np.rint(whole) if np.abs(whole - np.rint(whole)).max() < 1e-3 else differences
-    found = stats.permutation_test((x,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=False)
-    return float(found.pvalue)
+    result = stats.permutation_test((x,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=False)
+    return float(result.pvalue)
 
 
 def holm(p: list[float]) -> list[float]:
@@ -156,8 +156,8 @@ def holm(p: list[float]) -> list[float]:
 
 def t_interval(values: np.ndarray) -> tuple[float, float]:
     """The 95% t-interval of a mean, by SciPy."""
-    found = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    return float(found.low), float(found.high)
+    interval = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    return float(interval.low), float(interval.high)
 
 
 def paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> np.ndarray:
@@ -193,27 +193,27 @@ def test_the_verdict_p_and_interval_of_every_claim_are_those_of_scipy(
     differences = [
         paired(side(runs, dict(claim.better)), side(runs, dict(claim.than)), claim.metric) for claim in spec.claim
     ]
-    corrected = holm([exact_p(each) for each in differences])
+    corrected = holm([exact_p(gaps) for gaps in differences])
     pages = {page: visit(page, sweep=sweep) for page in ("sweep", "compare", study)}
     corrections = f"after Holm's correction for {len(spec.claim)} pairs"
     lines = {
-        page: [line for line in (plain(each.value) for each in at.caption) if corrections in line]
+        page: [line for line in (plain(element.value) for element in at.caption) if corrections in line]
         for page, at in pages.items()
     }
-    for place, (claim, each, p) in enumerate(zip(spec.claim, differences, corrected, strict=True)):
-        low, high = t_interval(each)
+    for place, (claim, gaps, p) in enumerate(zip(spec.claim, differences, corrected, strict=True)):
+        low, high = t_interval(gaps)
         decided = p <= 0.05 and (low > 0 or high < 0)
-        verdict = ("Supported" if each.mean() > 0 else "Refuted") if decided else "Undecided"
-        ends = [low, high] if each.mean() > 0 else [-high, -low]
+        verdict = ("Supported" if gaps.mean() > 0 else "Refuted") if decided else "Undecided"
+        ends = [low, high] if gaps.mean() > 0 else [-high, -low]
         span = f"{number(ends[0], 3)} to {number(ends[1], 3)}"
         for page, at in pages.items():
             assert f"-badge[{verdict}] {claim.text}" in plain(words(at)), (page, claim.text)
             line = lines[page][place]
-            assert f"{claim.metric} {number(abs(each.mean()), 3)} " in line and f"t-interval {span}" in line, (
+            assert f"{claim.metric} {number(abs(gaps.mean()), 3)} " in line and f"t-interval {span}" in line, (
                 page,
                 line,
             )
-            assert f"p={number(p, 2)} {corrections}" in line and f"n={len(each)} paired seeds" in line, (page, line)
+            assert f"p={number(p, 2)} {corrections}" in line and f"n={len(gaps)} paired seeds" in line, (page, line)
 
 
 @pytest.mark.parametrize("stem", ["l2", "training-set-size", "optimizers-on-digits"])
@@ -284,6 +284,6 @@ def test_every_page_judges_claims_about_none_and_about_numbers_beside_words(
 ) -> None:
     sweep = store_lab(rows, stem)
     for page in ("sweep", "compare", "optimizers", "regularization"):
-        said = plain(words(visit(page, sweep=sweep)))
-        assert "2 claims: all supported." in said, page
-        assert named in said and misread not in said, page
+        text = plain(words(visit(page, sweep=sweep)))
+        assert "2 claims: all supported." in text, page
+        assert named in text and misread not in text, page

@@ -18,9 +18,7 @@ from tracking.frames import Records
 
 L2, LR, DROPOUT, NORM = "regularization.l2", "optimizer.lr", "model.dropout", "model.norm"
 PATIENCE = "regularization.early_stopping_patience"
-TABS = [
-    "Strength", "Against none", "Path", "Weights", "Early stopping", "Training mode", "Factorial", "Regions",
-]  # fmt: skip
+TABS = ["Strength", "Against none", "Path", "Weights", "Early stopping", "Training mode", "Factorial", "Regions"]
 EPOCHS = 12
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [link](http://evil.example) :red[r] $x$ " + "W" * 60
 
@@ -75,27 +73,27 @@ class Swept:
                 run = f"s-{trial}-{seed}"
                 result = 0.4 - 0.1 * trial + 0.01 * seed if outcome == "ok" else math.nan
                 outcome = "ok" if outcome == "nan" else outcome  # ended well, without a number
-                own = {"run": run, "trial": trial, "seed": seed, "outcome": outcome, "result": result}
-                self.runs.append(own | {"params": dict(zip(keys, values, strict=True))})
+                record = {"run": run, "trial": trial, "seed": seed, "outcome": outcome, "result": result}
+                self.runs.append(record | {"params": dict(zip(keys, values, strict=True))})
                 if files and outcome == "ok":
                     self.files[run, schema.LAYERS_FILE] = layers(0.2 / (1 + trial))
                     self.files[run, schema.REGIONS_FILE] = regions(1.0 + trial + seed)
 
     def records(self, *chosen: Any) -> Records:
         rows, params, tags, metrics = [], [], [], []
-        for own in self.runs:
-            run, start = own["run"], self.fake.now - 60_000
-            status = "RUNNING" if own["outcome"] == "running" else "FINISHED"
+        for record in self.runs:
+            run, start = record["run"], self.fake.now - 60_000
+            status = "RUNNING" if record["outcome"] == "running" else "FINISHED"
             rows.append((run, run, "1", status, start, start + 2000, "s"))
             params += [(run, key, json.dumps(value) if value is not None else "None")
-                       for key, value in own["params"].items()]  # fmt: skip
-            about = {"kind": "run", "trial": own["trial"], "seed": own["seed"], "group": f"g{own['trial']}",
+                       for key, value in record["params"].items()]  # fmt: skip
+            about = {"kind": "run", "trial": record["trial"], "seed": record["seed"], "group": f"g{record['trial']}",
                      "phase": "search"}  # fmt: skip
-            about |= {} if own["outcome"] == "running" else {"outcome": own["outcome"]}
+            about |= {} if record["outcome"] == "running" else {"outcome": record["outcome"]}
             tags += [(run, key, str(value)) for key, value in about.items()]
-            if math.isfinite(own["result"]):
-                metrics += [(run, key, own["result"], EPOCHS, start) for key in (*self.metrics, schema.OBJECTIVE)]
-            if own["outcome"] == "diverged":  # with what it measured before
+            if math.isfinite(record["result"]):
+                metrics += [(run, key, record["result"], EPOCHS, start) for key in (*self.metrics, schema.OBJECTIVE)]
+            if record["outcome"] == "diverged":  # with what it measured before
                 metrics += [(run, key, 0.9, 3, start) for key in self.metrics]
         columns = ["run_id", "name", "experiment_id", "status", "start_time", "end_time", "parent"]
         long = ["run_id", "key", "value"]
@@ -106,13 +104,17 @@ class Swept:
 
     def histories(self, run_ids: tuple[str, ...], metric: str) -> pd.DataFrame:
         rows = []
-        for own in self.runs:
-            if own["run"] not in run_ids or metric not in self.metrics or own["outcome"] in ("running", "crashed"):
+        for record in self.runs:
+            if (
+                record["run"] not in run_ids
+                or metric not in self.metrics
+                or record["outcome"] in ("running", "crashed")
+            ):
                 continue
             for step in range(1, EPOCHS + 1):
-                value = 1 / step + abs(step - 6) / 20 + 0.01 * own["seed"]
-                value = math.nan if own["outcome"] == "diverged" and step > 3 else value
-                rows.append((own["run"], metric, step, self.fake.now, value))
+                value = 1 / step + abs(step - 6) / 20 + 0.01 * record["seed"]
+                value = math.nan if record["outcome"] == "diverged" and step > 3 else value
+                rows.append((record["run"], metric, step, self.fake.now, value))
         return pd.DataFrame(rows, columns=["run_id", "key", "step", "time", "value"])
 
     def artifact(self, run_id: str, path: str) -> bytes:
@@ -144,10 +146,10 @@ def test_without_a_selection_it_offers_its_sweeps(fake: Any, open_page: Any, wor
 def test_the_best_against_none_is_the_headline(swept: Swept, open_page: Any, words: Any) -> None:
     swept.add({(0.0,): EIGHT, (0.01,): EIGHT, (0.1,): EIGHT}, [L2])
     at = open_page("regularization", sweep="s")
-    said = words(at)
-    assert f"## {ui.text('l2 0.1 is better than l2 0: val/error 0.2 lower')}" in said
-    assert ui.text("Holm's correction for 2 pairs") in said
-    assert ui.text("the highest tried: a wider range may hold a better one") in said
+    text = words(at)
+    assert f"## {ui.text('l2 0.1 is better than l2 0: val/error 0.2 lower')}" in text
+    assert ui.text("Holm's correction for 2 pairs") in text
+    assert ui.text("the highest tried: a wider range may hold a better one") in text
     assert at.selectbox(key="axis").value == L2 and len(charts(at)) == 1
 
 
@@ -165,9 +167,9 @@ objective: {metric: val/error}
 claim: {text: It helps., better: {regularization.l2: 0.1}, than: {regularization.l2: 0.0}}
 """
     swept.add({(0.0,): EIGHT, (0.01,): EIGHT, (0.1,): EIGHT}, [L2])
-    said = words(open_page("regularization", sweep="s"))
-    assert "This was found by looking at the runs, so it is corrected for 2 comparisons" in said.replace("\\", "")
-    assert "Supported" in said and ui.text("It helps.") in said
+    text = words(open_page("regularization", sweep="s"))
+    assert "This was found by looking at the runs, so it is corrected for 2 comparisons" in text.replace("\\", "")
+    assert "Supported" in text and ui.text("It helps.") in text
 
 
 RICH = {(l2, lr): EIGHT for l2 in (0.0, 0.01, 0.1) for lr in (0.1, 0.01)}
@@ -190,7 +192,7 @@ def test_every_tab_draws_a_rich_sweep(swept: Swept, open_page: Any) -> None:
     for tab in each_tab(at):
         drawn = charts(at)
         assert len(drawn) == panels.get(tab, 1), tab
-        assert all(any(len(trace.get("x", [])) or "z" in trace for trace in each["data"]) for each in drawn), tab
+        assert all(any(len(trace.get("x", [])) or "z" in trace for trace in figure["data"]) for figure in drawn), tab
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_poor_sweeps_draw_or_say_what_is_missing(swept: Swept, open_page: Any, w
     swept.add(trials, [L2, LR])
     at = open_page("regularization", sweep="s")
     if "no metric that could be taken" in words(at):
-        assert not any(math.isfinite(own["result"]) for own in swept.runs)
+        assert not any(math.isfinite(run["result"]) for run in swept.runs)
         return
     for tab in each_tab(at):
         empty = (
@@ -221,7 +223,7 @@ def test_poor_sweeps_draw_or_say_what_is_missing(swept: Swept, open_page: Any, w
             "taken apart",
             "No seed",
         )
-        assert charts(at) or any(ui.text(each) in words(at) for each in empty), tab
+        assert charts(at) or any(ui.text(sentence) in words(at) for sentence in empty), tab
 
 
 def test_runs_that_left_no_files_say_so(swept: Swept, open_page: Any, words: Any) -> None:
@@ -234,9 +236,9 @@ def test_runs_that_left_no_files_say_so(swept: Swept, open_page: Any, words: Any
 
 def test_several_regularizers_are_answered_by_the_forest(swept: Swept, open_page: Any, words: Any) -> None:
     swept.add({(0.0, 0.0): EIGHT, (0.1, 0.0): EIGHT, (0.0, 0.5): EIGHT}, [L2, DROPOUT])
-    said = words(open_page("regularization", sweep="s"))
-    assert f"## {ui.text('Better than none: dropout 0.5 and L2 0.1.')}" in said
-    assert ui.text("l2 0.1 is") in said or ui.text("l2 0") in said, "the strength has its own sentence in its tab"
+    text = words(open_page("regularization", sweep="s"))
+    assert f"## {ui.text('Better than none: dropout 0.5 and L2 0.1.')}" in text
+    assert ui.text("l2 0.1 is") in text or ui.text("l2 0") in text, "the strength has its own sentence in its tab"
 
 
 def test_another_param_can_be_held_fast(swept: Swept, open_page: Any, words: Any) -> None:

@@ -40,7 +40,7 @@ def opened(uri: str, client: Any, visit: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def trained_store(store_template: Path, make_rows: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A store with a run of ours that was really trained, stored as the service stores it; the path and the run."""
+    """A store with a run of ours that was really trained, stored as the service stores it: the path and the run."""
     from sweeps.training.train import train
     from tracking.schema import Outcome
 
@@ -89,18 +89,20 @@ def trained(trained_store: tuple[Path, str], uri: str) -> str:
     return run
 
 
-def said(at: Any) -> str:
-    return "\n".join(each.value for each in [*at.title, *at.markdown, *at.caption, *at.error, *at.warning, *at.info])
+def text_of(at: Any) -> str:
+    return "\n".join(
+        element.value for element in [*at.title, *at.markdown, *at.caption, *at.error, *at.warning, *at.info]
+    )
 
 
 def test_the_page_of_a_trained_run(trained: str, opened: Any) -> None:
     at = opened(trained)
-    assert at.title[0].value == ui.text("trained") and "green-badge[ok]" in said(at)
-    assert "Last val/loss" in said(at).replace("\\", "") and "lower is better" in said(at)
-    figures = [json.loads(each.proto.spec) for each in at.get("plotly_chart")]
+    assert at.title[0].value == ui.text("trained") and "green-badge[ok]" in text_of(at)
+    assert "Last val/loss" in text_of(at).replace("\\", "") and "lower is better" in text_of(at)
+    figures = [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
     drawn = [[trace["name"] for trace in figure["data"]] for figure in figures]
     assert {"val/loss", "train/loss", "train_eval/loss"} <= set(drawn[0]), "validation beside training"
-    table = next(each.value for each in at.dataframe if "what it is" in each.value).set_index("metric")
+    table = next(frame.value for frame in at.dataframe if "what it is" in frame.value).set_index("metric")
     assert table.loc["val/loss", "lowest"] == table.loc["val/loss", "best"] <= table.loc["val/loss", "highest"]
     facts = opened(trained, about="System").table[0].value.to_string()
     assert "a machine" in facts and "abc123" in facts and "5.0 s" in facts.replace("\\", "")
@@ -144,11 +146,11 @@ def test_the_snippet_of_a_replicated_run_builds_its_own_training_set(trained: st
 
 def test_files_are_listed_and_downloaded(trained: str, opened: Any) -> None:
     at = opened(trained, about="Files")
-    table = next(each.value for each in at.dataframe if "file" in each.value)
+    table = next(frame.value for frame in at.dataframe if "file" in frame.value)
     assert schema.WEIGHTS_FILE in table["file"].tolist()
     at.session_state[f"run-files-{trained}"] = {"selection": {"rows": [0], "columns": []}}
     at.run()
-    assert not at.exception and any("Download" in each.label for each in at.get("download_button"))
+    assert not at.exception and any("Download" in button.label for button in at.get("download_button"))
     assert store.artifact(trained, schema.WEIGHTS_FILE)[:2] == b"PK", "torch's file is a zip archive"
 
 
@@ -166,8 +168,8 @@ def test_an_error_is_said_and_its_traceback_folded(rows: Any, opened: Any, tmp_p
 def test_a_strangers_run_without_anything(rows: Any, opened: Any, about: str) -> None:
     run = rows.create_run("0", run_name=HOSTILE)
     at = opened(run, about=about)
-    assert at.title[0].value == ui.text(HOSTILE, 120) and "last heard of" in said(at)
-    assert "It logged no metric" in said(at).replace("\\", "") and not at.get("plotly_chart")
+    assert at.title[0].value == ui.text(HOSTILE, 120) and "last heard of" in text_of(at)
+    assert "It logged no metric" in text_of(at).replace("\\", "") and not at.get("plotly_chart")
 
 
 def test_a_strangers_run_with_everything_odd(rows: Any, opened: Any) -> None:
@@ -175,16 +177,16 @@ def test_a_strangers_run_with_everything_odd(rows: Any, opened: Any) -> None:
     run = rows.log_run("0", "odd", {"config": "{'a': {'b': HOSTILE}}"}, {"val loss: x": values})
     rows.delete_run(run)
     at = opened(run)
-    assert "gray-badge[deleted]" in said(at) and "is no number" in said(at)
+    assert "gray-badge[deleted]" in text_of(at) and "is no number" in text_of(at)
     figure = json.loads(at.get("plotly_chart")[0].proto.spec)
     assert sum(trace.get("marker", {}).get("symbol") == "x-thin" for trace in figure["data"]) == 1
     assert [button.label for button in at.button if button.key == "restore"] == ["Restore"]
 
 
 def test_no_run_and_an_unknown_one(opened: Any, uri: str) -> None:
-    assert "No run is chosen" in said(opened(None))
+    assert "No run is chosen" in text_of(opened(None))
     at = opened("<b>nothing</b>")
-    assert ui.text("<b>nothing</b>", 60) in said(at) and "There is no run" in said(at)
+    assert ui.text("<b>nothing</b>", 60) in text_of(at) and "There is no run" in text_of(at)
 
 
 def test_hundreds_of_metrics_draw_a_few(rows: Any, opened: Any) -> None:
@@ -195,10 +197,10 @@ def test_hundreds_of_metrics_draw_a_few(rows: Any, opened: Any) -> None:
 
 def test_metrics_of_one_quantity_share_a_panel() -> None:
     names = ["val/loss", "train/loss", "trainLoss", "test_loss", "opt/lr", "time/train_s"]
-    found = quantities(metric_roles.roles(names))
-    assert found["loss"] == ["val/loss", "test_loss", "train/loss"]
-    assert sorted(name for group in found.values() for name in group) == sorted(names), "each is in one panel"
-    assert found["opt/lr"] == ["opt/lr"] and found["time/train_s"] == ["time/train_s"]
+    panels = quantities(metric_roles.roles(names))
+    assert panels["loss"] == ["val/loss", "test_loss", "train/loss"]
+    assert sorted(name for group in panels.values() for name in group) == sorted(names), "each is in one panel"
+    assert panels["opt/lr"] == ["opt/lr"] and panels["time/train_s"] == ["time/train_s"]
 
 
 def test_what_is_no_number_is_marked_and_not_drawn() -> None:

@@ -41,7 +41,7 @@ class Store:
         self.experiment_of[self.runs[-1]] = experiment
 
     def edit(self, dice: random.Random) -> str:
-        """One random edit; what it was."""
+        """Make one random edit; returns what it was."""
         if not self.runs or dice.random() < 0.2:
             self.add(dice)
             return "add"
@@ -179,21 +179,21 @@ def test_a_store_that_is_written_by_sql_is_the_one_that_mlflows_client_writes(
     rows.close()
 
 
-def same(kept: KeptRuns, uri: str, note: str) -> None:
-    fresh = logged(open_reader(uri).records(kept.selection))
-    pd.testing.assert_frame_equal(kept.read(open_reader(uri)), fresh, obj=note)
+def same(kept_runs: KeptRuns, uri: str, note: str) -> None:
+    fresh = logged(open_reader(uri).records(kept_runs.selection))
+    pd.testing.assert_frame_equal(kept_runs.read(open_reader(uri)), fresh, obj=note)
 
 
 def edited_and_compared(stored: Store, uri: str, seed: int, steps: int) -> set[str]:
-    """Edit a store at random, and compare what is kept with a fresh look after each step; the kinds of the edits."""
+    """Edit a store at random, and compare what is kept with a fresh look after each step; returns the kinds of edit."""
     dice = random.Random(seed)
     every = [KeptRuns(where, deleted) for where in (stored.experiments[0], None) for deleted in (False, True)]
     kinds = set()
     for step in range(steps):
         done = [stored.edit(dice) for _ in range(dice.randrange(1, 6))]
         kinds |= set(done)
-        for kept in every:
-            same(kept, uri, f"step {step}: {done}")
+        for kept_runs in every:
+            same(kept_runs, uri, f"step {step}: {done}")
     return kinds
 
 

@@ -34,12 +34,12 @@ def command_line(fake: Any, text: str) -> str:
 def test_a_claim_lacks_as_many_seeds_on_every_page(fake: Any, open_page: Any, words: Any, seeds: int) -> None:
     fake.spec = fake.two_optimizers + REST + CLAIM
     fake.add("s", "finished", {("adam", 0.01): ["ok"] * seeds, ("sgd", 0.01): ["ok"] * seeds})
-    said = f"at least {6 - seeds} more make{'s' if seeds == 5 else ''} a verdict possible"
-    assert f"Adam wins. [too few seeds] Too few seeds: {said} between adam and sgd" in command_line(fake, fake.spec)
+    sentence = f"at least {6 - seeds} more make{'s' if seeds == 5 else ''} a verdict possible"
+    assert f"Adam wins. [too few seeds] Too few seeds: {sentence} between adam and sgd" in command_line(fake, fake.spec)
     for page in ("sweep", "compare", "optimizers"):
         text = words(open_page(page, sweep="s"))
-        assert ui.text(said) in text, page
-        assert text.count(" more make") == text.count(ui.text(said)), f"{page} names one number"
+        assert ui.text(sentence) in text, page
+        assert text.count(" more make") == text.count(ui.text(sentence)), f"{page} names one number"
 
 
 @pytest.mark.parametrize("seeds", [3, 6, 7])
@@ -47,10 +47,10 @@ def test_configurations_lack_as_many_seeds_on_every_page(fake: Any, open_page: A
     """Four configurations are six pairs, which take eight seeds."""
     grid = {(name, lr): ["ok"] * seeds for name in ("adam", "sgd") for lr in (0.01, 0.1)}
     fake.add("s", "finished", grid, seeds=seeds)
-    said = f"Too few seeds: at least {8 - seeds} more a group make{'s' if seeds == 7 else ''} a verdict possible"
-    assert said in command_line(fake, fake.spec)
+    sentence = f"Too few seeds: at least {8 - seeds} more a group make{'s' if seeds == 7 else ''} a verdict possible"
+    assert sentence in command_line(fake, fake.spec)
     for page in ("sweep", "compare"):
-        assert ui.text(said) in words(open_page(page, sweep="s")), page
+        assert ui.text(sentence) in words(open_page(page, sweep="s")), page
 
 
 @pytest.mark.parametrize("groups", [MOST_COMPARED, MOST_COMPARED + 1])
@@ -74,12 +74,12 @@ def test_so_many_configurations_are_too_many_on_every_page(fake: Any, open_page:
 def test_the_panel_of_one_pair_has_one_test(fake: Any, open_page: Any, words: Any) -> None:
     """A group whose runs all diverged is compared by ranks: their test has the p and the least p."""
     fake.add("s", "finished", {("adam", 0.01): ["ok"] * 3, ("sgd", 0.01): ["diverged"] * 3})
-    said = words(open_page("compare", sweep="s"))
-    assert ui.text("exact worst-rank sign-flip test") in said
+    text = words(open_page("compare", sweep="s"))
+    assert ui.text("exact worst-rank sign-flip test") in text
     for name in ("Exact p", "Least p possible", "More seeds"):
-        assert name in said
-    assert f"**{ui.text('0.25')}**  \n:small[:gray[{ui.text('with n=3')}]]" in said
-    assert f"**at least 3**  \n:small[:gray[{ui.text('make a verdict possible')}]]" in said
+        assert name in text
+    assert f"**{ui.text('0.25')}**  \n:small[:gray[{ui.text('with n=3')}]]" in text
+    assert f"**at least 3**  \n:small[:gray[{ui.text('make a verdict possible')}]]" in text
 
 
 def test_a_sweep_that_trains_names_what_it_lacks_when_all_its_seeds_are_there(
@@ -87,5 +87,5 @@ def test_a_sweep_that_trains_names_what_it_lacks_when_all_its_seeds_are_there(
 ) -> None:
     fake.spec = fake.two_optimizers + REST
     fake.add("s", "running", {("adam", 0.01): ["ok"], ("sgd", 0.1): ["ok", "running"]})
-    said = "Too few seeds: at least 5 more make a verdict possible, as exact tests of 6 pairs of configurations"
-    assert ui.text(said) in words(open_page("sweep", sweep="s")) and command_line(fake, fake.spec) == ""
+    sentence = "Too few seeds: at least 5 more make a verdict possible, as exact tests of 6 pairs of configurations"
+    assert ui.text(sentence) in words(open_page("sweep", sweep="s")) and command_line(fake, fake.spec) == ""

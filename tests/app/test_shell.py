@@ -54,7 +54,7 @@ def test_the_dashboard_imports_nothing_from_the_current_directory(
 @pytest.mark.parametrize("page", ["overview", "launch", "sweep"])
 def test_a_problem_is_a_warning_on_every_page(fake: Any, open_page: Any, page: str) -> None:
     fake.client.state = replace(fake.client.state, problem="The disk is *full*: <b>")
-    assert [each.value for each in open_page(page).warning] == [ui.text("The disk is *full*: <b>")]
+    assert [warning.value for warning in open_page(page).warning] == [ui.text("The disk is *full*: <b>")]
 
 
 def test_a_service_that_cannot_be_asked_leaves_the_pages_usable(fake: Any, open_page: Any) -> None:

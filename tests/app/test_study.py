@@ -29,24 +29,25 @@ def strangers(metrics: dict[str, list[float]]) -> Records:
     rows = [(f"r{k}", key, values[k], 3, 5) for key, values in metrics.items() for k in range(8)
             if not math.isnan(values[k])]  # fmt: skip
     return Records(
-        runs, pd.DataFrame(params, columns=["run_id", "key", "value"]),
+        runs,
+        pd.DataFrame(params, columns=["run_id", "key", "value"]),
         pd.DataFrame([("r0", "user", "x")], columns=["run_id", "key", "value"]),
         pd.DataFrame(rows, columns=["run_id", "key", "value", "step", "time"]),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
 def strange(fake: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`strange(metrics)`: the store holds a stranger's runs."""
 
-    def made(metrics: dict[str, list[float]]) -> None:
+    def store_runs(metrics: dict[str, list[float]]) -> None:
         monkeypatch.setattr(store, "records", lambda *chosen: strangers(metrics))
-        kept: dict[str, str] = {}
-        monkeypatch.setattr(store, "experiment_tags", lambda experiment: kept)
-        fake.client.edit_experiment.side_effect = lambda experiment, tags: kept.update(tags)
-        fake.kept = kept
+        experiment_tags: dict[str, str] = {}
+        monkeypatch.setattr(store, "experiment_tags", lambda experiment: experiment_tags)
+        fake.client.edit_experiment.side_effect = lambda experiment, tags: experiment_tags.update(tags)
+        fake.experiment_tags = experiment_tags
 
-    return made
+    return store_runs
 
 
 @every_page
@@ -56,9 +57,9 @@ def test_without_runs_a_page_asks_its_question_and_offers_what_fills_it(
     stem = study_page.PAGES[page].labs[0]
     fake.labs = {stem: {"text": "name: x", "name": stem, "question": "Is it? The notes say so.", "runs": 12}}
     at = open_page(page)
-    said = words(at)
-    assert ui.text(study_page.PAGES[page].question) in said or study_page.PAGES[page].question in said
-    assert "Is it?" in said and "12 runs" in said
+    text = words(at)
+    assert ui.text(study_page.PAGES[page].question) in text or study_page.PAGES[page].question in text
+    assert "Is it?" in text and "12 runs" in text
     at.button(key=f"offer-{stem}").click().run()
     assert fake.client.launched == ["name: x"]
 
@@ -86,36 +87,36 @@ def test_a_strangers_metrics_are_guessed_changed_and_remembered(
     assert "other" in at.selectbox(key="dev").options, "a stranger's error may have any name"
     at.selectbox(key="slot-train-val_acc").set_value("other").run()
     at.button(key="keep-slots").click().run()
-    assert json.loads(fake.kept[SLOTS_TAG])["train"] == "other"
+    assert json.loads(fake.experiment_tags[SLOTS_TAG])["train"] == "other"
     assert not at.exception
     again = open_page(page, runs="r0")
     assert again.selectbox(key="slot-train-val_acc").value == "other"
 
 
 def test_the_frame_of_runs_speaks_of_errors(strange: Any, open_page: Any, monkeypatch: Any) -> None:
-    seen = []
-    monkeypatch.setattr(study_page, "head", lambda made, *rest, **more: seen.append(made))
+    studies = []
+    monkeypatch.setattr(study_page, "head", lambda study, *rest, **more: studies.append(study))
     values = [0.9, 0.8, 0.85, math.nan, 0.7, 0.6, 0.65, 0.7]
     strange({"val_acc": values, "train_acc": [1.0] * 8})
     open_page("regularization", runs="r0")
-    runs = seen[0].runs
+    runs = studies[0].runs
     assert runs["dev"].tolist() == pytest.approx([1 - value for value in values], nan_ok=True)
     assert (runs["train"] == 0).all() and runs["train_dev"].isna().all()
-    assert runs["lr"].tolist() == [0.1] * 4 + [0.01] * 4 and seen[0].numeric_axes == ["lr"]
+    assert runs["lr"].tolist() == [0.1] * 4 + [0.01] * 4 and studies[0].numeric_axes == ["lr"]
     assert runs["seed"].tolist() == [0, 1, 2, 3] * 2 and runs.groupby("group").size().tolist() == [4, 4]
 
 
 def test_ours_are_judged_by_their_objective_and_confirm_runs(fake: Any, open_page: Any, monkeypatch: Any) -> None:
-    seen = []
-    monkeypatch.setattr(study_page, "head", lambda made, *rest, **more: seen.append(made))
+    studies = []
+    monkeypatch.setattr(study_page, "head", lambda study, *rest, **more: studies.append(study))
     fake.add("s", "finished", {("adam", 0.1): ["ok"] * 3, ("sgd", 0.1): ["ok", "diverged", "crashed"]})
     fake.runs_of["s"].loc[fake.runs_of["s"]["trial"] == 0, "phase"] = "confirm"
     fake.runs_of["s"].loc[5, "counts"] = False
     open_page("regularization", sweep="s")
-    made = seen[0]
-    assert made.slots.dev == "val/loss" and len(made.runs) == 5
-    assert set(made.judged["phase"]) == {"confirm"} and set(made.search["phase"]) == {"search"}
-    assert set(made.runs["optimizer.name"]) == {"adam", "sgd"}
+    study = studies[0]
+    assert study.slots.dev == "val/loss" and len(study.runs) == 5
+    assert set(study.judged["phase"]) == {"confirm"} and set(study.search["phase"]) == {"search"}
+    assert set(study.runs["optimizer.name"]) == {"adam", "sgd"}
 
 
 @every_page
@@ -123,5 +124,5 @@ def test_where_all_diverged_before_they_logged_anything_the_page_still_opens(
     fake: Any, open_page: Any, words: Any, monkeypatch: Any, page: str
 ) -> None:
     fake.add("s", "finished", {("adam", 9.0): ["diverged"] * 3, ("sgd", 9.0): ["diverged"] * 3})
-    said = words(open_page(page, sweep="s"))
-    assert "no metric" not in said and "6 runs" in said and "diverged" in said
+    text = words(open_page(page, sweep="s"))
+    assert "no metric" not in text and "6 runs" in text and "diverged" in text

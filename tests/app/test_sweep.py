@@ -29,19 +29,20 @@ def labels(at: Any) -> set[str]:
 
 def test_a_running_sweep_answers_so_far(fake: Any, open_page: Any, words: Any) -> None:
     fake.add(
-        "s", "running",
+        "s",
+        "running",
         {("adam", 0.01): ["ok", "ok", "ok"], ("sgd", 0.1): ["ok", "running"], ("sgd", 1.0): ["diverged"]},
         question="Which one?",
-    )  # fmt: skip
+    )
     at = open_page("sweep", sweep="s")
-    said = words(at)
+    text = words(at)
     assert at.title[0].value == ui.text("Which one?")
     assert (
-        ui.text("adam, lr 0.01 leads 3 configurations so far with val/loss 0.110 ± 0.025 (95% t-interval, n=3)") in said
+        ui.text("adam, lr 0.01 leads 3 configurations so far with val/loss 0.110 ± 0.025 (95% t-interval, n=3)") in text
     )
-    assert ui.text("Too few seeds: at least 4 more make a verdict possible, as exact tests of 3 pairs") in said
-    assert "5 of 9 runs · about" in said and "left" in said
-    assert "**4** ok" in said and ":red[**1** diverged]" in said and "**3** waiting" in said
+    assert ui.text("Too few seeds: at least 4 more make a verdict possible, as exact tests of 3 pairs") in text
+    assert "5 of 9 runs · about" in text and "left" in text
+    assert "**4** ok" in text and ":red[**1** diverged]" in text and "**3** waiting" in text
     assert {"Pause", "Stop", "Duplicate"} <= labels(at) and not {"Resume", "Retry crashed"} & labels(at)
 
 
@@ -167,13 +168,13 @@ def test_pages_refresh_only_while_something_is_under_way(
 ) -> None:
     fake.add("s", state, {("a", 1.0): ["ok"]})
     at = open_page(page)
-    asked: list[float | None] = []
+    intervals: list[float | None] = []
     fragment = st.fragment
-    monkeypatch.setattr(st, "fragment", lambda **more: asked.append(more.get("run_every")) or fragment(**more))
+    monkeypatch.setattr(st, "fragment", lambda **more: intervals.append(more.get("run_every")) or fragment(**more))
     at.run()
     assert not at.exception
     pace = {"overview": ui.REFRESH, "sweep": ui.SWEEP_REFRESH}[page]
-    assert [each for each in asked if each is not None] == ([pace] if live else [])
+    assert [seconds for seconds in intervals if seconds is not None] == ([pace] if live else [])
 
 
 def test_an_unknown_sweep_is_a_sentence(fake: Any, open_page: Any, words: Any) -> None:
@@ -199,18 +200,18 @@ def test_events_and_the_specification(fake: Any, open_page: Any) -> None:
     at = open_page("sweep", sweep="s", part="Specification")
     assert at.code[0].value == fake.spec.strip() or at.code[0].value == fake.spec
     at.button(key="do-mlflow").click().run()
-    found = "tags.sweep%20%3D%20%27s%27"
-    assert at.link_button[0].url == f"http://127.0.0.1:5999/#/experiments/1/runs?searchFilter={found}"
+    query = "tags.sweep%20%3D%20%27s%27"
+    assert at.link_button[0].url == f"http://127.0.0.1:5999/#/experiments/1/runs?searchFilter={query}"
 
 
 def test_after_a_command_the_page_looks_for_what_follows(fake: Any, open_page: Any, monkeypatch: Any) -> None:
     fake.add("s", "paused", {("a", 1.0): ["ok"]})
     at = open_page("sweep", sweep="s")
-    asked: list[float | None] = []
+    intervals: list[float | None] = []
     fragment = st.fragment
-    monkeypatch.setattr(st, "fragment", lambda **more: asked.append(more.get("run_every")) or fragment(**more))
+    monkeypatch.setattr(st, "fragment", lambda **more: intervals.append(more.get("run_every")) or fragment(**more))
     at.button(key="do-resume").click().run()
-    assert ui.SWEEP_REFRESH in asked, "the store still says paused, but not for long"
+    assert ui.SWEEP_REFRESH in intervals, "the store still says paused, but not for long"
 
 
 def test_a_figure_can_be_held_while_the_sweep_goes_on(fake: Any, open_page: Any) -> None:

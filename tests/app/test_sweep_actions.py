@@ -52,8 +52,8 @@ def labels(at: Any) -> list[str]:
 
 def field(at: Any, label: str) -> Any:
     """The field of this label in one of the forms."""
-    (found,) = (each for each in [*at.number_input, *at.selectbox] if each.label == label)
-    return found
+    (field,) = (element for element in [*at.number_input, *at.selectbox] if element.label == label)
+    return field
 
 
 def test_a_sweep_is_extended_by_trials_and_seeds(fake: Any, open_page: Any, calls: Any, words: Any) -> None:
@@ -142,8 +142,8 @@ def test_deleting_says_what_goes_and_can_be_taken_back(
     fake.add("s", "finished", {("a", 1.0): ["ok"] * 3, ("b", 1.0): ["ok"]}, name="my *sweep*")
     at = open_page("sweep", sweep="s")
     at.button(key="do-delete").click().run()
-    said = words(at)
-    assert ui.text("my *sweep*") in said and "4 runs" in said and "3\\.3 MB" in said and "can be restored" in said
+    text = words(at)
+    assert ui.text("my *sweep*") in text and "4 runs" in text and "3\\.3 MB" in text and "can be restored" in text
     assert calls == [], "nothing is deleted before it is confirmed"
     rows, fake.rows = fake.rows, []
     at.button(key="delete-sure").click().run()
@@ -180,7 +180,7 @@ def test_deleted_sweeps_are_restored_from_the_overview(
 def test_the_files_by_kind_and_their_sum(fake: Any, open_page: Any, disk: Any, words: Any) -> None:
     fake.add("s", "finished", {("a", 1.0): ["ok"]})
     at = open_page("sweep", sweep="s", part="Files")
-    (frame,) = [each.value for each in at.dataframe if "file" in each.value]
+    (frame,) = [element.value for element in at.dataframe if "file" in element.value]
     assert frame.values.tolist() == [
         ["weights/best.pt", 2, "3 MB"], ["predictions.npz", 1, "250 kB"], ["spec.yaml", 1, "500 bytes"],
     ]  # fmt: skip
@@ -197,7 +197,7 @@ def test_cleaning_asks_first_and_says_what_it_freed(
     assert held in words(at) and "for good" in words(at) and calls == []
     at.button(key="clean-sure").click().run()
     assert calls == [("clean", "s", what)]
-    assert [each.value for each in at.success] == [ui.text("2.5 MB freed.")]
+    assert [element.value for element in at.success] == [ui.text("2.5 MB freed.")]
     store.disk.clear.assert_called_once_with()
 
 

@@ -56,22 +56,22 @@ def figures(at: Any) -> list[Any]:
 def test_the_headline_and_the_ranking_of_winners_are_of_confirm_runs(fake: Any, open_page: Any, words: Any) -> None:
     confirmed(fake)
     at = open_page("sweep", sweep="s")
-    said = words(at)
-    assert ui.text("sgd, lr 0.1 is better than adam, lr 0.01: val/loss 0.15") in said
-    assert "Judged by fresh seeds alone" in said
+    text = words(at)
+    assert ui.text("sgd, lr 0.1 is better than adam, lr 0.01: val/loss 0.15") in text
+    assert "Judged by fresh seeds alone" in text
     frame = table(at, "shrinkage")
     assert frame["rank"].tolist() == ["1", "2"] and frame["value"].tolist() == ["sgd", "adam"]
     assert frame["confirm"].tolist() == pytest.approx([0.1535, 0.3035])
     assert frame["search"].tolist() == pytest.approx([0.21, 0.11])
     assert frame["shrinkage"].tolist() == pytest.approx([-0.0565, 0.1935])
     assert "place" not in frame, "one winner for each value"
-    assert "Search scores are too good on average" in said
+    assert "Search scores are too good on average" in text
 
 
 def test_the_search_keeps_a_ranking_of_its_own(fake: Any, open_page: Any) -> None:
     confirmed(fake)
     at = open_page("sweep", sweep="s")
-    assert {"Search and confirm", "Ranking of the search"} <= {each.value for each in at.subheader}
+    assert {"Search and confirm", "Ranking of the search"} <= {heading.value for heading in at.subheader}
     frame = table(at, "remarks")
     assert frame["optimizer.lr"].tolist() == [0.01, 0.1, 1.0], "no confirm group among them"
     assert frame["seeds"].tolist() == ["3 of 3"] * 3
@@ -94,9 +94,9 @@ def test_before_a_confirm_run_ends_the_search_answers_and_says_that_it_flatters(
 ) -> None:
     confirmed(fake, "running", {0: "running", 1: "running"})
     at = open_page("sweep", sweep="s")
-    said = words(at)
-    assert ui.text("adam, lr 0.01 leads 3 configurations so far with val/loss 0.110") in said
-    assert "too good on average" in said and "8 fresh seeds will say" in said
+    text = words(at)
+    assert ui.text("adam, lr 0.01 leads 3 configurations so far with val/loss 0.110") in text
+    assert "too good on average" in text and "8 fresh seeds will say" in text
 
 
 def test_an_extended_search_says_that_its_winners_are_chosen_again(fake: Any, open_page: Any, words: Any) -> None:
@@ -113,8 +113,8 @@ def test_a_sweep_without_confirm_has_no_such_section(fake: Any, open_page: Any, 
     fake.spec = fake.two_optimizers + REST.replace("confirm", "# confirm")
     fake.add("s", "finished", TRIALS)
     at = open_page("sweep", sweep="s")
-    assert "Ranking" in {each.value for each in at.subheader} and "fresh" not in words(at)
-    assert not [each for each in at.segmented_control if each.key == "phase"]
+    assert "Ranking" in {heading.value for heading in at.subheader} and "fresh" not in words(at)
+    assert not [control for control in at.segmented_control if control.key == "phase"]
 
 
 def test_confirm_runs_that_all_diverged(fake: Any, open_page: Any, words: Any) -> None:

@@ -18,9 +18,11 @@ TRIALS[("adam", 1.0)] = ["pruned"]
 
 def chart(at: Any, key: str) -> Any:
     """The data of a figure by its key."""
-    found = [json.loads(each.proto.spec) for each in at.get("plotly_chart") if each.proto.id.endswith(f"-{key}")]
-    assert len(found) == 1, [each.proto.id for each in at.get("plotly_chart")]
-    return found[0]
+    figures = [
+        json.loads(element.proto.spec) for element in at.get("plotly_chart") if element.proto.id.endswith(f"-{key}")
+    ]
+    assert len(figures) == 1, [element.proto.id for element in at.get("plotly_chart")]
+    return figures[0]
 
 
 def traces(figure: Any) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def traces(figure: Any) -> dict[str, Any]:
 
 
 def caption(at: Any, text: str) -> bool:
-    return any(ui.text(text) in each.value for each in at.caption)
+    return any(ui.text(text) in element.value for element in at.caption)
 
 
 def test_history_marks_what_was_pruned_and_what_diverged(fake: Any, open_page: Any) -> None:
@@ -102,12 +104,13 @@ def test_only_the_open_figure_is_drawn(fake: Any, open_page: Any, monkeypatch: A
 
 def test_what_pruning_saved_is_said_and_pruned_trials_come_last(fake: Any, open_page: Any, words: Any) -> None:
     fake.add(
-        "s", "running",
+        "s",
+        "running",
         {("a", 1.0): ["pruned"], ("b", 1.0): ["ok"] * 3, ("c", 1.0): ["running"], ("d", 1.0): ["diverged"]},
-    )  # fmt: skip
+    )
     at = open_page("sweep", sweep="s")
     assert "pruning saved about 4 seconds of training: 1 run ended early and 2 runs not begun" in words(at)
-    frame = next(each.value for each in at.dataframe if "remarks" in each.value)
+    frame = next(element.value for element in at.dataframe if "remarks" in element.value)
     assert frame["optimizer.name"].tolist() == ["b", "d", "c", "a"]
     assert frame["remarks"].tolist()[-1] == "pruned" and frame["rank"].tolist()[-2:] == ["–", "–"]
     assert "1 was pruned and has no rank" in words(at)
@@ -124,10 +127,10 @@ def test_a_pruned_curve_ends_with_a_bar(fake: Any, open_page: Any) -> None:
 
 def test_pruned_runs_are_read_for_the_open_figure_alone(fake: Any, open_page: Any, monkeypatch: Any) -> None:
     fake.add("s", "finished", {("a", 1.0): ["pruned"], ("b", 1.0): ["ok"]})
-    asked: list[tuple[str, ...]] = []
+    reads: list[tuple[str, ...]] = []
     histories = store.histories
-    monkeypatch.setattr(store, "histories", lambda ids, metric: asked.append(ids) or histories(ids, metric))
+    monkeypatch.setattr(store, "histories", lambda ids, metric: reads.append(ids) or histories(ids, metric))
     open_page("sweep", sweep="s", part="Timeline")
-    assert ("s-0-0",) not in asked
+    assert ("s-0-0",) not in reads
     open_page("sweep", sweep="s", part="History")
-    assert ("s-0-0",) in asked
+    assert ("s-0-0",) in reads

@@ -21,7 +21,7 @@ confirm: {top: 1, seeds: 3}
 """)
 
 
-def made(**changed):
+def new_progress(**changed):
     return Progress(replace(SPEC, **changed), TRIALS)
 
 
@@ -35,7 +35,7 @@ def train(progress, count=None, outcome=Outcome.OK):
 
 
 def test_confirm_runs_of_earlier_winners_that_have_not_begun_are_dropped_when_the_search_goes_on():
-    progress = made()
+    progress = new_progress()
     train(progress)
     progress.confirm([0])
     assert train(progress, 1) == [(0, CONFIRM_SEEDS)]
@@ -48,7 +48,7 @@ def test_confirm_runs_of_earlier_winners_that_have_not_begun_are_dropped_when_th
 
 
 def test_a_crashed_run_of_the_search_that_is_trained_again_puts_the_confirming_off():
-    progress = made()
+    progress = new_progress()
     train(progress, 2)
     crashed = progress.take()
     progress.end(crashed, Outcome.CRASHED)
@@ -61,12 +61,12 @@ def test_a_crashed_run_of_the_search_that_is_trained_again_puts_the_confirming_o
 
 @pytest.mark.parametrize("restored", [False, True])
 def test_the_other_seeds_of_a_pruned_trial_stay_spared_when_the_pruner_is_taken_away(restored):
-    progress = made(seeds=2, pruner="median", confirm=None)
+    progress = new_progress(seeds=2, pruner="median", confirm=None)
     pruned = progress.take()
     progress.end(pruned, Outcome.PRUNED)
     if restored:
         tags = {schema.TRIAL: "0", schema.SEED: "0", schema.OUTCOME: "pruned", schema.PRUNED_AT: "3"}
-        progress = made(seeds=2, pruner="none", confirm=None)
+        progress = new_progress(seeds=2, pruner="none", confirm=None)
         progress.restore([StoredRun("r", 1, "FINISHED", tags)])
     else:
         progress.change(replace(progress.spec, pruner="none"))
@@ -76,7 +76,7 @@ def test_the_other_seeds_of_a_pruned_trial_stay_spared_when_the_pruner_is_taken_
 
 
 def test_a_seed_that_dies_after_a_pruner_was_chosen_waits_for_the_first_and_is_trained_once():
-    progress = made(seeds=2, confirm=None)
+    progress = new_progress(seeds=2, confirm=None)
     first, *_, other = [progress.take() for _ in range(4)]
     assert (first.place, other.place) == ((0, 0), (0, 1))
     progress.change(replace(progress.spec, pruner="median"))

@@ -68,25 +68,25 @@ class Store:
         self.set_tags(key, {**tags, schema.OUTCOME: str(outcome)})
 
     def runs(self):
-        found = {}
+        runs = {}
         for what, key, *rest in self.log:
             if what == "start":
-                found[key] = {"tags": rest[0], "objective": None, "curve": {}, "start": len(found)}
-            elif what == "tags" and key in found:
-                found[key]["tags"] |= rest[0]
-            elif what == "metrics" and key in found:
+                runs[key] = {"tags": rest[0], "objective": None, "curve": {}, "start": len(runs)}
+            elif what == "tags" and key in runs:
+                runs[key]["tags"] |= rest[0]
+            elif what == "metrics" and key in runs:
                 step, metrics = rest
                 if schema.OBJECTIVE in metrics:
-                    found[key]["objective"] = metrics[schema.OBJECTIVE]
-                elif schema.VAL_LOSS in metrics and found[key]["tags"][schema.SEED] == "0":
-                    found[key]["curve"][step] = metrics[schema.VAL_LOSS]
-        return found
+                    runs[key]["objective"] = metrics[schema.OBJECTIVE]
+                elif schema.VAL_LOSS in metrics and runs[key]["tags"][schema.SEED] == "0":
+                    runs[key]["curve"][step] = metrics[schema.VAL_LOSS]
+        return runs
 
     def winners(self):
-        found = [
+        texts = [
             rest[0][schema.WINNERS] for what, key, *rest in self.log if what == "tags" and schema.WINNERS in rest[0]
         ]
-        return json.loads(found[-1]) if found else None
+        return json.loads(texts[-1]) if texts else None
 
 
 class Worker:
@@ -167,7 +167,7 @@ class Life:
 
 
 def lived(spec, kills=(), store=None):
-    """(trial, seed) -> (params, outcome, objective, pruned at) of the runs that count, after these kills."""
+    """The runs that count after these kills: (trial, seed) -> (params, outcome, objective, pruned at)."""
     store, life, steps = store or Store(), None, 0
     kills = list(kills)
     while True:
@@ -183,7 +183,7 @@ def lived(spec, kills=(), store=None):
     counting = [run for run in store.runs().values() if schema.SUPERSEDED_BY not in run["tags"]]
     places = [(int(run["tags"][schema.TRIAL]), int(run["tags"][schema.SEED])) for run in counting]
     assert len(set(places)) == len(places), "a trial and seed has two runs that count"
-    found = {
+    runs = {
         place: (
             run["tags"][schema.PARAMS], run["tags"][schema.OUTCOME], run["objective"],
             run["tags"].get(schema.PRUNED_AT),
@@ -191,8 +191,8 @@ def lived(spec, kills=(), store=None):
         for place, run in zip(places, counting, strict=True)
     }  # fmt: skip
     planned = [rest[0][schema.PLANNED] for what, _, *rest in store.log if what == "tags" and schema.PLANNED in rest[0]]
-    assert int(planned[-1]) == len(found)
-    return found
+    assert int(planned[-1]) == len(runs)
+    return runs
 
 
 CASES = [
@@ -228,27 +228,27 @@ def test_the_gaussian_process_is_rebuilt_exactly_too():
 
 
 def test_a_sampler_that_learns_tries_something_else_each_time_and_finds_a_good_place():
-    found = lived(spec_of("tpe"))
-    params = [content[0] for (_, seed), content in found.items() if seed == 0]
+    runs = lived(spec_of("tpe"))
+    params = [content[0] for (_, seed), content in runs.items() if seed == 0]
     assert len(params) == len(set(params)) == 14
-    best = min((objective, params) for params, outcome, objective, _ in found.values() if outcome == "ok")
+    best = min((objective, params) for params, outcome, objective, _ in runs.values() if outcome == "ok")
     assert abs(math.log10(json.loads(best[1])["optimizer.lr"]) + 1.5) < 0.5  # where the formula is lowest
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_the_other_seeds_of_a_pruned_trial_are_spared(pruner):
-    found = lived(spec_of("random", pruner))
-    first = {trial: outcome for (trial, seed), (_, outcome, _, _) in found.items() if seed == 0}
-    second = {trial for trial, seed in found if seed == 1}
+    runs = lived(spec_of("random", pruner))
+    first = {trial: outcome for (trial, seed), (_, outcome, _, _) in runs.items() if seed == 0}
+    second = {trial for trial, seed in runs if seed == 1}
     assert len(first) == 14 and "pruned" in first.values()
     assert second == {trial for trial, outcome in first.items() if outcome == "ok"}
-    ended = [int(at) for (_, _, _, at) in found.values() if at is not None]
+    ended = [int(at) for (_, _, _, at) in runs.values() if at is not None]
     assert ended and max(ended) < 9, "nothing is saved by pruning at the last epoch"
 
 
 def test_winners_are_confirmed_with_seeds_that_did_not_choose_them():
-    found = lived(spec_of("grid", confirm="{top: 1, per: optimizer.name, seeds: 3}"))
-    search = {place: content for place, content in found.items() if place[1] < CONFIRM_SEEDS}
+    runs = lived(spec_of("grid", confirm="{top: 1, per: optimizer.name, seeds: 3}"))
+    search = {place: content for place, content in runs.items() if place[1] < CONFIRM_SEEDS}
     means = {}
     for (trial, _), (params, outcome, objective, _) in search.items():
         means.setdefault((json.loads(params)["optimizer.name"], trial), []).append(
@@ -257,6 +257,6 @@ def test_winners_are_confirmed_with_seeds_that_did_not_choose_them():
     best = {}
     for (name, trial), values in means.items():
         best[name] = min(best.get(name, (math.inf, None)), (sum(values) / len(values), trial))
-    confirmed = sorted({trial for trial, seed in found if seed >= CONFIRM_SEEDS})
+    confirmed = sorted({trial for trial, seed in runs if seed >= CONFIRM_SEEDS})
     assert confirmed == sorted(trial for _, trial in best.values())
-    assert len(found) == len(search) + 3 * 3
+    assert len(runs) == len(search) + 3 * 3

@@ -82,28 +82,28 @@ def test_the_design_is_what_it_is_said_to_be():
 def test_l1_on_an_orthonormal_design_is_soft_thresholding(l1, trained):
     # (w - b)² + l1·|w| is least at sign(b)·max(|b| - l1/2, 0). The subgradient never rests at 0: the rate must fall.
     schedule = {"name": "exponential", "gamma": 0.95}
-    found = trained(ONES, 150, regularization={"l1": l1}, schedule=schedule).last
+    weights = trained(ONES, 150, regularization={"l1": l1}, schedule=schedule).last
     expected = B.sign() * (B.abs() - l1 / 2).clamp_min(0)
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
-    assert (expected == 0).any() and (found[expected == 0].abs() < 1e-3).all()
+    torch.testing.assert_close(weights, expected, atol=1e-3, rtol=0)
+    assert (expected == 0).any() and (weights[expected == 0].abs() < 1e-3).all()
 
 
 @pytest.mark.parametrize("strength", [0.1, 1.0, 7.0])
 def test_l2_on_an_orthonormal_design_divides_by_1_and_its_strength(strength, trained):
     # (w - b)² + (l2/2)·w² is least at b / (1 + l2/2): the strength is l2/2, for our loss has no half.
-    found = trained(
+    training = trained(
         ONES, 60, regularization={"l2": 2 * strength}, optimizer={"name": "sgd", "lr": 0.25 / (1 + strength)}
     )
-    torch.testing.assert_close(found.last, B / (1 + strength), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(training.last, B / (1 + strength), atol=1e-5, rtol=1e-4)
 
 
 def test_gradient_descent_stopped_at_k_has_come_the_share_of_theory(trained):
     # From 0, w_k = (1 - (1 - a·eigenvalue)^k)·b, where a = 2·lr, for the gradient is 2·eigenvalue·(w - b).
     eigenvalues, lr = torch.tensor([1.0, 0.5, 2.0, 0.1, 1.5]), 0.2
     path = trained(eigenvalues, 30, optimizer={"name": "sgd", "lr": lr}).of_epoch
-    for k, found in enumerate(path, start=1):
+    for k, weights in enumerate(path, start=1):
         share = 1 - (1 - 2 * lr * eigenvalues.double()) ** k
-        torch.testing.assert_close(found, (share * B).float(), atol=2e-5, rtol=1e-4)
+        torch.testing.assert_close(weights, (share * B).float(), atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("k", [3, 10])
@@ -130,7 +130,7 @@ def test_dropout_in_least_squares_is_ridge_regression(p):
     )  # fmt: skip
     module.layers[0].weight.data.copy_(torch.eye(3))  # so that the dropout is one of the inputs
     output = module.layers[-1]
-    optimizer, seen = torch.optim.SGD(output.parameters(), lr=0.1), []
+    optimizer, weights = torch.optim.SGD(output.parameters(), lr=0.1), []
     with torch.random.fork_rng():
         torch.manual_seed(0)
         batch = inputs.repeat(100, 1), targets.repeat(100)  # a mask for each copy of an example
@@ -138,11 +138,11 @@ def test_dropout_in_least_squares_is_ridge_regression(p):
             optimizer.zero_grad()
             module.loss(batch).backward()
             optimizer.step()
-            seen.append(output.weight.detach()[0].clone())
-    found = torch.stack(seen[100:]).mean(dim=0)
+            weights.append(output.weight.detach()[0].clone())
+    mean = torch.stack(weights[100:]).mean(dim=0)
     gram = (inputs.T @ inputs).double()
     ridge = torch.linalg.solve(gram + p / (1 - p) * gram.diagonal().diag(), inputs.T.double() @ targets.double())
-    torch.testing.assert_close(found.double(), ridge, atol=0.003, rtol=0)
+    torch.testing.assert_close(mean.double(), ridge, atol=0.003, rtol=0)
     plain = torch.linalg.solve(gram, inputs.T.double() @ targets.double())
     assert (plain - ridge).abs().max() > 0.05, "which is another solution than that without dropout"
 
@@ -188,7 +188,7 @@ def test_input_noise_is_an_l2_of_twice_its_variance(trained):
     sigma = 0.7
     data = {"name": "orthogonal", "batch_size": "full", "input_noise": sigma}
     noisy = trained(ONES, 200, data=data, optimizer={"name": "sgd", "lr": 0.05}).of_epoch
-    found = torch.stack(noisy[50:]).mean(dim=0)
+    mean = torch.stack(noisy[50:]).mean(dim=0)
     exact = trained(ONES, 60, regularization={"l2": 2 * sigma**2}, optimizer={"name": "sgd", "lr": 0.2}).last
     torch.testing.assert_close(exact, B / (1 + sigma**2), atol=1e-5, rtol=1e-4)
-    assert (found - exact).norm() < 0.1 * (B - exact).norm()
+    assert (mean - exact).norm() < 0.1 * (B - exact).norm()

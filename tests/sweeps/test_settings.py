@@ -77,7 +77,7 @@ def test_a_change_of_the_file_is_seen(write):
         ("modules = [", "it cannot be read as TOML: "),
         ("\udcff", "it cannot be read as TOML: "),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_one_sentence_with_the_file_and_the_key(text, sentence, tmp_path, monkeypatch):
     file = tmp_path / "mine.toml"
     file.write_bytes(text.encode(errors="surrogateescape"))
@@ -112,11 +112,11 @@ def test_a_process_in_another_folder_finds_the_same(tmp_path, monkeypatch):
         here = settings()
         assert here.modules == (tmp_path / ("own" if more else "models"),) and here.alerts.on == () != MOMENTS
         code = "from sweeps.settings import settings; print(repr(settings()))"
-        there = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", code],
             cwd=elsewhere,
             env={**os.environ, **environment()},
             capture_output=True,
             text=True,
         )
-        assert there.stdout.strip() == repr(here)
+        assert process.stdout.strip() == repr(here)

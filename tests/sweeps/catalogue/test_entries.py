@@ -37,7 +37,7 @@ def test_all_help_texts_are_sentences_for_a_form():
     catalogue = load()
     described = [(name, entry.summary) for entries in catalogue.named.values() for name, entry in entries.items()]
     fields = [entry.fields for entries in catalogue.named.values() for entry in entries.values()]
-    described += [(name, field.help) for own in [*fields, *SECTIONS.values()] for name, field in own.items()]
+    described += [(name, field.help) for section in [*fields, *SECTIONS.values()] for name, field in section.items()]
     for name, text in described:
         assert text and text[0].isupper() and text.endswith(".") and "\n" not in text, f"{name}: {text!r}"
 

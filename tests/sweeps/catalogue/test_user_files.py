@@ -54,23 +54,23 @@ def net(signature, body="", base="pl.LightningModule", head=""):
 def test_a_folder_holds_files_and_packages_but_none_that_are_hidden(tmp_path):
     for path in ("b.py", "a.py", "_base.py", ".c.py", "notes.txt", "pack/__init__.py", "pack/inner.py", "plain/x.py"):
         source(tmp_path / path, "")
-    found, problems = modules.find([tmp_path])
-    assert [each.path.name for each in found] == ["a.py", "b.py", "pack"] and problems == []
-    assert {each.named for each in found} == {tmp_path}
+    sources, problems = modules.find([tmp_path])
+    assert [item.path.name for item in sources] == ["a.py", "b.py", "pack"] and problems == []
+    assert {item.named for item in sources} == {tmp_path}
 
 
 def test_a_file_or_a_package_can_be_named_itself_and_counts_once(tmp_path):
     one, pack = tmp_path / "one.py", tmp_path / "pack"
     source(one, "")
     source(pack / "__init__.py", "")
-    found, problems = modules.find([one, pack, tmp_path])
-    assert [(each.path, each.named) for each in found] == [(one, one), (pack, pack)] and problems == []
+    sources, problems = modules.find([one, pack, tmp_path])
+    assert [(item.path, item.named) for item in sources] == [(one, one), (pack, pack)] and problems == []
 
 
 def test_a_path_that_holds_nothing_is_one_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
-    found, problems = modules.find([tmp_path / "none", tmp_path / "empty"])
-    assert found == []
+    sources, problems = modules.find([tmp_path / "none", tmp_path / "empty"])
+    assert sources == []
     allowed = "; allowed: a Python file, a package, or a folder of them."
     assert problems == [
         f"{tmp_path}/none: it is not there{allowed}",
@@ -344,22 +344,22 @@ def test_help_and_summary_come_from_the_docstring_if_there_is_one(tmp_path):
     class Bare(_Base):
         def configure_optimizers(self): ...
     '''
-    found = entries(tmp_path, text)
-    assert list(found) == ["net", "bare"]
-    entry = found["net"]
+    models = entries(tmp_path, text)
+    assert list(models) == ["net", "bare"]
+    entry = models["net"]
     assert (entry["summary"], entry["help"], entry["tasks"]) == ("It learns something.", "Much.", ["binary"])
     assert [(field["name"], field["help"]) for field in entry["fields"]] == [
         ("width", "How wide."),
         ("depth", "How deep."),
     ]
-    assert found["bare"]["summary"] == "Bare of net.py." and len(found["bare"]["tasks"]) == 3
-    assert [entry.get("own_optimizer", False) for entry in found.values()] == [False, True]
+    assert models["bare"]["summary"] == "Bare of net.py." and len(models["bare"]["tasks"]) == 3
+    assert [entry.get("own_optimizer", False) for entry in models.values()] == [False, True]
     assert entry["foreign"] and entry["class_name"] == "Net" and entry["source"] == str(tmp_path / "net.py")
 
 
 def test_what_asks_for_classes_is_for_no_regression(tmp_path):
-    found = entries(tmp_path, net("num_classes: int"))["net"]
-    assert found["tasks"] == ["binary", "multiclass"]
+    model = entries(tmp_path, net("num_classes: int"))["net"]
+    assert model["tasks"] == ["binary", "multiclass"]
     assert len(entries(tmp_path, net("num_classes: int = 2"))["net"]["tasks"]) == 3
 
 

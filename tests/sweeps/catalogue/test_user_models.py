@@ -121,7 +121,7 @@ def test_a_thread_that_a_module_leaves_behind_keeps_nobody_waiting(tmp_path, mon
     path.write_text("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n" + NET)
     ended = []
     run = user_models._run
-    monkeypatch.setattr(user_models, "_run", lambda *given: ended.append(run(*given)) or ended[-1])
+    monkeypatch.setattr(user_models, "_run", lambda *arguments: ended.append(run(*arguments)) or ended[-1])
     monkeypatch.setattr(user_models, "PATIENCE", 30.0)
     (answer,) = user_models._read_all([Source(path, path)], tmp_path)
     assert list(answer["entries"]) == ["net"] and ended == ["ended its process (exit code 0)"]
@@ -158,9 +158,9 @@ def spec(**more):
 def test_a_sweep_may_search_its_arguments_and_rank_by_its_metrics(my_models):
     my_models(net=NET)
     search = {"model.hidden": {"values": [2, 4]}, "optimizer.lr": {"values": [0.1]}}
-    made = check(spec(search=search, objective={"metric": "val_acc", "direction": "maximize"}))
-    assert made.objective.metric == "val_acc"
-    assert configuration(made, {"model.hidden": 4})["model"] == {"name": "net", "hidden": 4}
+    sweep = check(spec(search=search, objective={"metric": "val_acc", "direction": "maximize"}))
+    assert sweep.objective.metric == "val_acc"
+    assert configuration(sweep, {"model.hidden": 4})["model"] == {"name": "net", "hidden": 4}
     with pytest.raises(
         SpecError, match=r'objective.metric: "test_acc" is not allowed; allowed: a metric that the model'
     ):
@@ -179,8 +179,8 @@ def test_what_has_no_default_must_be_said(my_models):
 
 def test_a_model_with_optimizers_of_its_own_has_none_of_ours(my_models):
     my_models(net=NET + "    def configure_optimizers(self): ...\n")
-    made = configuration(check(spec(optimizer={"name": "sgd", "lr": 0.5})))
-    assert made["optimizer"] == {"name": "own"} and made["schedule"] == {"name": "own"}
+    settings = configuration(check(spec(optimizer={"name": "sgd", "lr": 0.5})))
+    assert settings["optimizer"] == {"name": "own"} and settings["schedule"] == {"name": "own"}
     allowed = "allowed: keys of the model, as net configures its optimizers itself"
     with pytest.raises(SpecError, match=rf'search: "optimizer.lr" is not allowed; {allowed}'):
         check(spec(search={"optimizer.lr": {"values": [0.1, 0.2]}}))
@@ -226,16 +226,16 @@ def test_a_service_without_modules_says_so_of_what_it_is_asked_and_of_what_is_st
 @pytest.mark.parametrize(("text", "accepted"), [(TEXT, True), (TEXT.replace("net", "nte"), False)])
 def test_a_client_says_with_which_modules_it_accepts_what_it_asks(text, accepted, my_models, monkeypatch):
     folder = my_models(net=NET)
-    asked = []
-    monkeypatch.setattr("sweeps.client.request", lambda folder, content, timeout: asked.append(content) or {})
+    requests = []
+    monkeypatch.setattr("sweeps.client.request", lambda folder, content, timeout: requests.append(content) or {})
     Client("sqlite:///none.db").check(text, wait=0.1)
-    assert [content["modules"] for content in asked] == [[str(folder)] if accepted else None]
+    assert [content["modules"] for content in requests] == [[str(folder)] if accepted else None]
 
 
 def test_a_model_that_is_taken_away_is_one_sentence(my_models):
     folder = my_models(net=NET)
-    made = check(spec(search={"model.hidden": {"values": [1]}}))
+    sweep = check(spec(search={"model.hidden": {"values": [1]}}))
     (folder / "net.py").unlink()
-    for use in (lambda: configuration(made), made.size):
+    for use in (lambda: configuration(sweep), sweep.size):
         with pytest.raises(SpecError, match=r'model.name: "net" is not allowed; allowed: linear_regression, '):
             use()

@@ -21,7 +21,7 @@ sys.path.pop(0)
 
 @pytest.fixture(scope="session")
 def filled(store_template, tmp_path_factory):
-    """A store with one finished sweep (a run of it crashed) and one that waits; path and the sweeps' ids."""
+    """A store with one finished sweep (a run of it crashed) and one that waits: its path and the sweeps' ids."""
     from sweeps.search import enumerate_trials, flatten, run_name, seeds_for
     from sweeps.service.launching import store_sweep
     from tracking.reader import open_reader
@@ -59,7 +59,7 @@ def filled(store_template, tmp_path_factory):
 
 @pytest.fixture
 def store(filled, monkeypatch):
-    """(URI, id of the finished sweep, id of the waiting one); the tests only read it."""
+    """The store's URI and the ids of the finished and the waiting sweep; the tests only read it."""
     path, done, waits = filled
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
     return f"sqlite:///{path}", done, waits

@@ -5,7 +5,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from two_rates import told
+from two_rates import requests_of
 
 from sweeps import __main__ as cli
 from sweeps.cli import rows as cli_rows
@@ -17,7 +17,7 @@ def test_sweeps_are_steered_by_id_beginning_or_name(store, client, capsys, actio
     _, done, _ = store
     for wanted in (done, done[:10], "two-rates"):
         assert cli.main([action, wanted]) == 0
-        assert told(client)[-1] == (action, done)
+        assert requests_of(client)[-1] == (action, done)
         assert capsys.readouterr().out.startswith("two-rates ")
 
 
@@ -35,14 +35,14 @@ def test_two_sweeps_of_one_name_are_told_apart_by_id(client, monkeypatch, capsys
     monkeypatch.setattr(cli_rows, "sweep_rows", lambda uri: rows)
     assert cli.main(["stop", "same"]) == cli.BAD_INPUT
     assert "'same' fits 2 sweeps; allowed: one of the ids aa1, aa2" in capsys.readouterr().err
-    assert cli.main(["stop", "aa2"]) == 0 and told(client) == [("stop", "aa2")]
+    assert cli.main(["stop", "aa2"]) == 0 and requests_of(client) == [("stop", "aa2")]
 
 
 def test_one_run_is_stopped_by_the_beginning_of_its_id(store, client, capsys):
     uri, done, _ = store
     run_id = cli_rows.run_ids(uri)[0]
     assert cli.main(["stop", "--run", run_id[:20]]) == 0
-    assert told(client)[-1] == ("stop_run", run_id)
+    assert requests_of(client)[-1] == ("stop_run", run_id)
     for arguments in (
         ["stop"],
         ["stop", done, "--run", run_id],
@@ -67,18 +67,18 @@ def test_a_landscape_is_waited_for_and_its_end_said(store, client, monkeypatch, 
     client.landscape.side_effect = answers
     run_id = cli_rows.run_ids(store[0])[0]
     assert cli.main(["landscape", run_id[:20], "--again"]) == code
-    assert told(client) == [("landscape", run_id, act) for act in ("again", "ask", "ask")]
+    assert requests_of(client) == [("landscape", run_id, act) for act in ("again", "ask", "ask")]
     out, err = capsys.readouterr()
     assert "queued, 0%" in err and "training it once more, 50%" in err
-    said = {"cached": "landscape.npz", "failed": "It has no weights.", "none": "It was given up."}
-    assert said[end] in out
+    sentences = {"cached": "landscape.npz", "failed": "It has no weights.", "none": "It was given up."}
+    assert sentences[end] in out
 
 
 def test_service(client, capsys):
     assert cli.main(["service", "--status"]) == 0
     client.start_service.assert_not_called()
     assert "as process 7: 1 sweep under way, 2 workers." in capsys.readouterr().out
-    assert cli.main(["service", "--stop"]) == 0 and told(client)[-1] == ("shutdown",)
+    assert cli.main(["service", "--stop"]) == 0 and requests_of(client)[-1] == ("shutdown",)
     capsys.readouterr()
     client.status.return_value = ServiceStatus(alive=False)
     client.start_service.return_value = False

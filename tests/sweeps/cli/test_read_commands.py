@@ -80,7 +80,7 @@ def test_configurations_rank_by_divergence_first_then_by_their_mean(direction, r
         [
             {"group": group, "name": f"{group} · seed {seed}", "outcome": outcome, "counts": True, "phase": "search",
              "objective": measured[group] if outcome == "ok" else float("nan"), "optimizer.name": group}
-            for group, own in outcomes.items() for seed, outcome in enumerate(own)
+            for group, ends in outcomes.items() for seed, outcome in enumerate(ends)
         ]
     )  # fmt: skip
     groups = cli_rows.group_rows(runs, {"direction": direction, "searched": ["optimizer.name"]})

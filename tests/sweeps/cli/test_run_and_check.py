@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from two_rates import FOUND, SPEC, told
+from two_rates import FOUND, SPEC, requests_of
 
 from sweeps import __main__ as cli
 from sweeps.client import ServiceStatus
@@ -23,13 +23,13 @@ def python(code, *arguments, **options):
 
 def test_run_launches_the_text_as_it_is(client, spec_file, capsys):
     assert cli.main(["run", spec_file, "--tracking-uri", "sqlite:///x.db"]) == 0
-    assert client.uri == "sqlite:///x.db" and told(client) == [("launch", SPEC)]
+    assert client.uri == "sqlite:///x.db" and requests_of(client) == [("launch", SPEC)]
     assert capsys.readouterr().out == "two-rates is queued as abc123: 2 trials x 2 seeds = 4 runs.\n"
 
 
 def test_run_takes_another_name_and_answers_in_json(client, spec_file, capsys):
     assert cli.main(["--json", "run", spec_file, "--name", "renamed"]) == 0
-    launched = parse(told(client)[-1][1])
+    launched = parse(requests_of(client)[-1][1])
     assert launched == parse(SPEC.replace("two-rates", "renamed"))
     assert json.loads(capsys.readouterr().out) == {"sweep": "abc123", "name": "renamed", "trials": 2, "runs": 4}
 
@@ -56,7 +56,7 @@ def test_a_bad_spec_is_one_sentence_and_nothing_is_launched(client, tmp_path, ca
     assert cli.main(["run", str(file), "--json"]) == cli.BAD_INPUT
     out, err = capsys.readouterr()
     assert json.loads(out) == {"error": sentence} and err == f"{sentence}\n"
-    assert told(client) == []
+    assert requests_of(client) == []
 
 
 def test_a_bad_spec_writes_nothing(tmp_path):
@@ -80,7 +80,7 @@ def test_files_that_cannot_be_read(client, tmp_path, capsys):
 
 def test_check_says_what_the_service_found(client, spec_file, monkeypatch, capsys):
     assert cli.main(["check", spec_file]) == 0
-    assert told(client)[-1] == ("check", SPEC)
+    assert requests_of(client)[-1] == ("check", SPEC)
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "2 trials, 4 runs: about 2 min on 2 workers · 2.1 MB on disk · 90 MB of memory",
@@ -125,9 +125,9 @@ def test_check_says_what_is_claimed_and_how_often_a_trial_is_trained(client, tmp
     assert cli.main(["check", str(file)]) == 0
     assert capsys.readouterr().out.splitlines()[-3:] == PROMISED
     assert cli.main(["check", str(file), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["replicate"] == {"datasets": 3, "inits": 2}
-    assert [claim["margin"] for claim in found["claims"]] == [0.05, None]
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["replicate"] == {"datasets": 3, "inits": 2}
+    assert [claim["margin"] for claim in answer["claims"]] == [0.05, None]
 
 
 def test_show_says_what_is_claimed_and_how_often_a_trial_is_trained(store_template, tmp_path, monkeypatch, capsys):
@@ -153,4 +153,4 @@ def test_check_needs_no_service_and_starts_and_stores_nothing(client, spec_file,
     monkeypatch.setattr("sweeps.preflight.check.check_here", lambda text: {**FOUND, "problems": [text]})
     assert cli.main(["check", spec_file]) == cli.BAD_INPUT
     assert capsys.readouterr().err == f"{SPEC}\n"
-    assert told(client) == []
+    assert requests_of(client) == []

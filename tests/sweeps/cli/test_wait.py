@@ -63,9 +63,9 @@ def test_waiting_starts_a_service_that_ended_and_says_what_is_wrong_once(client,
     story(*[row(running=1, done=n % 2) for n in range(8)], row(state="finished"))
     client.uri = "uri"
     client.status.return_value = ServiceStatus(alive=False, problem="The disk is full.")
-    said = []
-    waiting.wait(client, "abc123", said.append)
-    assert said == ["The disk is full."]
+    sentences = []
+    waiting.wait(client, "abc123", sentences.append)
+    assert sentences == ["The disk is full."]
     assert client.start_service.call_count > 1
 
 

@@ -16,7 +16,7 @@ FOUND = {
 }  # fmt: skip
 
 
-def told(client):
+def requests_of(client):
     """What a client was told to do: names and arguments, in their order."""
     return [(name, *arguments) for name, arguments, _ in client.mock_calls if name != "status"]
 

@@ -49,16 +49,16 @@ LONG = {
 @pytest.fixture
 def checker(tmp_path, monkeypatch):
     monkeypatch.setattr(estimate, "CROWDED", 0.0)  # whatever else this machine does
-    made = Checker(tmp_path, disk=tmp_path)
-    yield made
-    made.close()
+    checker = Checker(tmp_path, disk=tmp_path)
+    yield checker
+    checker.close()
 
 
 @pytest.fixture
 def rehearsals(tmp_path):
-    made = Rehearsals(tmp_path)
-    yield made
-    made.close()
+    rehearsals = Rehearsals(tmp_path)
+    yield rehearsals
+    rehearsals.close()
 
 
 def children():
@@ -68,21 +68,21 @@ def children():
 def test_a_check_times_each_architecture_once_and_leaves_nothing_behind(checker, tmp_path, monkeypatch):
     before = children()
     assert checker.known_seconds(parse(SPEC)) is None
-    found = checker.check(SPEC, wait=120)
-    assert not found["pending"] and found["problems"] == []
-    assert (found["trials"], found["runs"], found["workers"]) == (4, 8, 2)
-    assert 0 < found["low"] < found["seconds"] < found["high"]
-    assert [one["what"] for one in found["architectures"]] == ["batch_size 16", "batch_size 64"]
-    assert all(one["parameters"] == 4 * 3 + 3 and one["seconds_per_epoch"] > 0 for one in found["architectures"])
-    assert found["disk_bytes"] > 8 * 13_500
+    answer = checker.check(SPEC, wait=120)
+    assert not answer["pending"] and answer["problems"] == []
+    assert (answer["trials"], answer["runs"], answer["workers"]) == (4, 8, 2)
+    assert 0 < answer["low"] < answer["seconds"] < answer["high"]
+    assert [one["what"] for one in answer["architectures"]] == ["batch_size 16", "batch_size 64"]
+    assert all(one["parameters"] == 4 * 3 + 3 and one["seconds_per_epoch"] > 0 for one in answer["architectures"])
+    assert answer["disk_bytes"] > 8 * 13_500
     assert children() == before and not [file for file in tmp_path.rglob("*") if file.is_file()]
 
     monkeypatch.setattr(Rehearsals, "run", lambda *_, **__: pytest.fail("it was rehearsed again"))
-    assert checker.check(SPEC, wait=0) == found
-    assert checker.known_seconds(parse(SPEC)) == found["seconds"]
+    assert checker.check(SPEC, wait=0) == answer
+    assert checker.known_seconds(parse(SPEC)) == answer["seconds"]
     more_seeds = checker.check(SPEC.replace("seeds: 2", "seeds: 20"), wait=120)
     # Two workers share few runs less evenly than many, where the two architectures were not timed alike.
-    assert 5 * found["seconds"] <= more_seeds["seconds"] <= 11 * found["seconds"]
+    assert 5 * answer["seconds"] <= more_seeds["seconds"] <= 11 * answer["seconds"]
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_building_finds_what_the_spec_does_not_tell(checker, change, sentence):
 
 def test_what_concerns_some_of_the_architectures_alone_is_said_of_them(checker):
     text = SPEC.replace("name: softmax_regression", "name: mlp, norm: batch").replace("[16, 64]", "[1, 64]")
-    found = checker.check(text, wait=120)
-    (problem,) = found["problems"]
+    answer = checker.check(text, wait=120)
+    (problem,) = answer["problems"]
     assert problem.startswith("model.norm: batch norm cannot normalise") and problem.endswith("(with batch_size 1).")
-    assert found["seconds"] is None and found["architectures"] == [] and found["trials"] == 4
+    assert answer["seconds"] is None and answer["architectures"] == [] and answer["trials"] == 4
 
 
 def test_a_broken_sweep_is_refused_before_it_starts_if_only_building_can_tell(checker, monkeypatch):
@@ -120,14 +120,14 @@ def test_a_broken_sweep_is_refused_before_it_starts_if_only_building_can_tell(ch
 
 def test_a_spec_that_is_none_is_answered_without_a_process(checker):
     before = children()
-    found = checker.check(SPEC.replace("seeds: 2", "seeds: 0"), wait=120)
-    assert found["problems"] == ["seeds: 0 is not allowed; allowed: a whole number from 1 to 1,000."]
-    assert found["seconds"] is None and children() == before
+    answer = checker.check(SPEC.replace("seeds: 2", "seeds: 0"), wait=120)
+    assert answer["problems"] == ["seeds: 0 is not allowed; allowed: a whole number from 1 to 1,000."]
+    assert answer["seconds"] is None and children() == before
 
 
 def test_a_device_that_is_not_there_is_a_sentence(checker):
-    found = checker.check(SPEC.replace("device: cpu", "device: cuda"), wait=120)
-    assert len(found["problems"]) == 1 and found["problems"][0].startswith("trainer.device: ")
+    answer = checker.check(SPEC.replace("device: cpu", "device: cuda"), wait=120)
+    assert len(answer["problems"]) == 1 and answer["problems"][0].startswith("trainer.device: ")
 
 
 def test_a_check_that_nobody_asks_for_is_dropped_and_can_be_asked_for_again(checker, monkeypatch):
@@ -142,20 +142,20 @@ def test_a_check_that_nobody_asks_for_is_dropped_and_can_be_asked_for_again(chec
 
     monkeypatch.setattr(Rehearsals, "run", noted)
     monkeypatch.setattr(checking, "PATIENCE_SECONDS", 0.0)
-    found = checker.check(SPEC, wait=0)
-    assert found["pending"] and (found["trials"], found["runs"]) == (4, 8) and found["seconds"] is None
+    answer = checker.check(SPEC, wait=0)
+    assert answer["pending"] and (answer["trials"], answer["runs"]) == (4, 8) and answer["seconds"] is None
     assert dropped.wait(60)
-    while (found := checker.check(SPEC, wait=120))["pending"]:  # it is forgotten a moment after it was dropped
+    while (answer := checker.check(SPEC, wait=120))["pending"]:  # it is forgotten a moment after it was dropped
         pass
-    assert found["seconds"] > 0
+    assert answer["seconds"] > 0
 
 
 def test_what_is_timed_beside_a_training_is_said_to_be_rough_and_is_not_kept(tmp_path):
     checker = Checker(tmp_path, busy=lambda: True)
     try:
-        found = checker.check(SPEC, wait=120)
-        assert found["seconds"] > 0 and any("is being trained now" in warning for warning in found["warnings"])
-        assert checker.known_seconds(parse(SPEC)) == found["seconds"]  # it is what was said
+        answer = checker.check(SPEC, wait=120)
+        assert answer["seconds"] > 0 and any("is being trained now" in warning for warning in answer["warnings"])
+        assert checker.known_seconds(parse(SPEC)) == answer["seconds"]  # it is what was said
         assert checker.known_seconds(parse(SPEC.replace("seeds: 2", "seeds: 3"))) is None
     finally:
         checker.close()
@@ -163,8 +163,8 @@ def test_what_is_timed_beside_a_training_is_said_to_be_rough_and_is_not_kept(tmp
 
 def test_what_is_timed_on_a_busy_machine_is_said_to_be_rough_and_is_not_kept(checker, monkeypatch):
     monkeypatch.setattr(estimate, "CROWDED", math.inf)
-    found = checker.check(SPEC, wait=120)
-    assert any("Other programs keep this machine busy" in warning for warning in found["warnings"])
+    answer = checker.check(SPEC, wait=120)
+    assert any("Other programs keep this machine busy" in warning for warning in answer["warnings"])
     assert checker.known_seconds(parse(SPEC.replace("seeds: 2", "seeds: 3"))) is None
 
 
@@ -187,10 +187,10 @@ def test_too_little_disk_or_memory_is_warned_of(checker, monkeypatch):
 
 
 def test_a_rehearsal_that_takes_too_long_is_stopped(rehearsals):
-    (told,) = rehearsals.run({"long": LONG}, at_once=1, threads=1, seconds=2.0)["long"]
-    assert told.outcome == "stopped" and told.epochs
-    if told.share is not None:  # on a busy machine its process may have to be killed before it has told
-        assert 0 < told.share < 1.5
+    (rehearsal,) = rehearsals.run({"long": LONG}, at_once=1, threads=1, seconds=2.0)["long"]
+    assert rehearsal.outcome == "stopped" and rehearsal.epochs
+    if rehearsal.share is not None:  # on a busy machine its process may have to be killed before it has told
+        assert 0 < rehearsal.share < 1.5
 
 
 def test_a_rehearsal_whose_process_is_killed_says_so(rehearsals):
@@ -203,18 +203,18 @@ def test_a_rehearsal_whose_process_is_killed_says_so(rehearsals):
             killed.add(pid)
         return True
 
-    (told,) = rehearsals.run({"long": LONG}, at_once=1, threads=1, seconds=100.0, go_on=kill_once_it_is_rehearsed)[
+    (rehearsal,) = rehearsals.run({"long": LONG}, at_once=1, threads=1, seconds=100.0, go_on=kill_once_it_is_rehearsed)[
         "long"
     ]
-    assert told.outcome == "crashed" and told.error == "its process ended unexpectedly (exit code -9)"
+    assert rehearsal.outcome == "crashed" and rehearsal.error == "its process ended unexpectedly (exit code -9)"
 
 
 def test_rehearsals_that_nobody_waits_for_end_at_once(rehearsals):
-    asked = []
+    calls = []
 
     def go_on():
-        asked.append(True)
-        return len(asked) < 10
+        calls.append(True)
+        return len(calls) < 10
 
     with pytest.raises(AbandonedError):
         rehearsals.run({"long": LONG, "other": LONG}, at_once=1, threads=1, seconds=100.0, go_on=go_on)
@@ -231,14 +231,14 @@ def test_the_service_checks_refuses_what_is_broken_and_remembers_what_it_estimat
     client = Client(uri)
     with pytest.raises(ConnectionError):
         client.check(SPEC, wait=0.1)
-    found = client.check(SPEC)
-    assert found["seconds"] > 0 and client.check(SPEC, wait=0.1) == found
+    answer = client.check(SPEC)
+    assert answer["seconds"] > 0 and client.check(SPEC, wait=0.1) == answer
     with pytest.raises(SpecError, match="train_size: 500 is not allowed"):
         client.launch(SPEC.replace("batch_size: 32", "batch_size: 32, train_size: 500"))
     assert sweeps(open_reader(uri)).empty
     sweep = client.launch(SPEC)
     (row,) = sweeps(open_reader(uri)).to_dict("records")
-    assert row["sweep"] == sweep and row["estimated"] == pytest.approx(found["seconds"], abs=0.06)
+    assert row["sweep"] == sweep and row["estimated"] == pytest.approx(answer["seconds"], abs=0.06)
     assert client.extend(sweep, seeds=1) is None
     assert open_reader(uri).tags([sweep], [schema.ESTIMATED]).empty
 
@@ -265,21 +265,21 @@ def test_a_service_that_was_started_without_modules_says_so(uri, my_models, monk
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not say")
 def test_private_memory_is_what_a_process_took_for_itself():
     code = "import sys; taken = bytearray(b'x') * {}; print(flush=True); sys.stdin.read()"
-    found = []
+    memory = []
     for size in (0, 60_000_000):
         with subprocess.Popen(
             [sys.executable, "-c", code.format(size)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as process:
             process.stdout.readline()
-            found.append(private_memory(process.pid))
+            memory.append(private_memory(process.pid))
             process.stdin.close()
-    assert found[1] - found[0] == pytest.approx(60_000_000, rel=0.05)
+    assert memory[1] - memory[0] == pytest.approx(60_000_000, rel=0.05)
     assert private_memory(2**22 + 1) is None
 
 
 def test_available_memory_is_less_than_there_is():
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 0 < checking.available_memory() <= there
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 < checking.available_memory() <= total
 
 
 def test_rehearsals_that_are_closed_in_the_middle_end(rehearsals):

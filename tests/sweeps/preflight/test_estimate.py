@@ -77,33 +77,33 @@ def test_the_number_of_training_sets_makes_another_architecture_that_of_initiali
 
 
 def test_a_plan_counts_every_trial_once_with_its_epochs():
-    own = spec(
+    sweep = spec(
         "search: {optimizer.lr: {values: [0.1, 0.2, 0.3]}, model.hidden_sizes: {values: [[4], [8]]}, "
         "trainer.max_epochs: {values: [5, 7]}}\nseeds: 2"
     )
-    found = cost_plan(own)
-    assert (found.trials, found.runs, len(found.architectures)) == (12, 24, 2)
-    assert Counter(epochs for _, epochs in found.work) == {5: 6, 7: 6}
-    assert set(Counter(key for key, _ in found.work).values()) == {6}
-    assert [found.names[key] for key in found.architectures] == ["hidden_sizes [4]", "hidden_sizes [8]"]
-    listed = [canonical for canonical, _ in found.work]
-    truth = [trial.configuration["model"]["hidden_sizes"] for trial in enumerate_trials(own)]
-    assert [found.architectures[key]["model"]["hidden_sizes"] for key in listed] == truth
+    plan = cost_plan(sweep)
+    assert (plan.trials, plan.runs, len(plan.architectures)) == (12, 24, 2)
+    assert Counter(epochs for _, epochs in plan.work) == {5: 6, 7: 6}
+    assert set(Counter(key for key, _ in plan.work).values()) == {6}
+    assert [plan.names[key] for key in plan.architectures] == ["hidden_sizes [4]", "hidden_sizes [8]"]
+    listed = [canonical for canonical, _ in plan.work]
+    truth = [trial.configuration["model"]["hidden_sizes"] for trial in enumerate_trials(sweep)]
+    assert [plan.architectures[key]["model"]["hidden_sizes"] for key in listed] == truth
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random", "qmc"])
 def test_every_sampler_has_a_plan(sampler):
-    found = cost_plan(spec(f"search: {{model.hidden_sizes: {{values: [[4], [8]]}}}}\nsampler: {sampler}\ntrials: 2"))
-    assert found.trials == 2 and len(found.work) == 2 and len(found.architectures) == 2
+    plan = cost_plan(spec(f"search: {{model.hidden_sizes: {{values: [[4], [8]]}}}}\nsampler: {sampler}\ntrials: 2"))
+    assert plan.trials == 2 and len(plan.work) == 2 and len(plan.architectures) == 2
 
 
 def test_a_large_search_is_represented_by_some_of_its_trials_and_a_dozen_architectures():
-    own = spec("search: {data.batch_size: {low: 1, high: 100}, optimizer.lr: {low: 0.1, high: 1.0, steps: 50}}".replace(
-        "high: 100}", "high: 100, steps: 100}"
-    ))  # fmt: skip
-    found = cost_plan(own)
-    assert found.trials == 5000 == count(own)[0] and len(found.work) == MOST_LISTED
-    sizes = [found.architectures[key]["data"]["batch_size"] for key in found.timed]
+    sweep = spec(
+        "search: {data.batch_size: {low: 1, high: 100, steps: 100}, optimizer.lr: {low: 0.1, high: 1.0, steps: 50}}"
+    )
+    plan = cost_plan(sweep)
+    assert plan.trials == 5000 == count(sweep)[0] and len(plan.work) == MOST_LISTED
+    sizes = [plan.architectures[key]["data"]["batch_size"] for key in plan.timed]
     assert len(set(sizes)) == MOST_TIMED and min(sizes) <= 2 and max(sizes) >= 50
 
 
@@ -131,25 +131,25 @@ def test_steps_per_epoch_are_the_batches_that_there_are(size, batch_size):
 
 def rehearsal(epochs, steps, *, step=0.01, measuring=0.05, overhead=0.3, warm_up=0.2):
     """What a run would tell whose every step and every measuring take as long as the others."""
-    told = [
+    epoch_ends = [
         (overhead / 2 + warm_up + n * (steps * step + measuring), warm_up + n * steps * step, float(n * steps))
         for n in range(1, epochs + 1)
     ]
     seconds = overhead + warm_up + epochs * (steps * step + measuring)
-    return Rehearsal("ok", "", parameters=5, examples=640, seconds=seconds, epochs=told, files=100, memory=7)
+    return Rehearsal("ok", "", parameters=5, examples=640, seconds=seconds, epochs=epoch_ends, files=100, memory=7)
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(3, 20), (10, 20), (3, 4), (2, 1)])
 def test_the_time_of_an_epoch_follows_from_whole_epochs_as_from_parts_of_them(epochs, steps):
-    found = timing({"data": {"batch_size": 32}}, [rehearsal(epochs, steps)])
-    assert found.epoch == pytest.approx(20 * 0.01 + 0.05) and found.overhead == pytest.approx(0.5)
-    assert (found.parameters, found.files, found.memory, found.spread) == (5, 100, 7, 0)
+    times = timing({"data": {"batch_size": 32}}, [rehearsal(epochs, steps)])
+    assert times.epoch == pytest.approx(20 * 0.01 + 0.05) and times.overhead == pytest.approx(0.5)
+    assert (times.parameters, times.files, times.memory, times.spread) == (5, 100, 7, 0)
 
 
 def test_repetitions_give_their_median_and_their_spread():
-    told = [rehearsal(3, 20, step=step, warm_up=0) for step in (0.01, 0.02, 0.06)]
-    found = timing({"data": {"batch_size": 32}}, told)
-    assert found.epoch == pytest.approx(0.45) and found.spread == pytest.approx((1.25 - 0.25) / 2 / 0.45)
+    rehearsals = [rehearsal(3, 20, step=step, warm_up=0) for step in (0.01, 0.02, 0.06)]
+    times = timing({"data": {"batch_size": 32}}, rehearsals)
+    assert times.epoch == pytest.approx(0.45) and times.spread == pytest.approx((1.25 - 0.25) / 2 / 0.45)
 
 
 def test_one_epoch_alone_tells_no_time():
@@ -176,22 +176,22 @@ def test_makespan_lies_within_grahams_bounds():
     durations = np.random.default_rng(0).exponential(size=50).tolist()
     for workers in (1, 2, 3, 8):
         least = max(sum(durations) / workers, max(durations))
-        found = makespan(durations, workers)
-        assert least <= found + 1e-9 and found <= sum(durations) / workers + max(durations)
+        span = makespan(durations, workers)
+        assert least <= span + 1e-9 and span <= sum(durations) / workers + max(durations)
     assert makespan(durations, 1) == pytest.approx(sum(durations))
 
 
-def timed(own, *, epoch=0.5, overhead=1.0):
-    found = cost_plan(own)
-    return found, {key: Timing(10, epoch, overhead, files=1000, memory=100) for key in found.timed}
+def timed(sweep, *, epoch=0.5, overhead=1.0):
+    plan = cost_plan(sweep)
+    return plan, {key: Timing(10, epoch, overhead, files=1000, memory=100) for key in plan.timed}
 
 
 def test_with_one_worker_and_cores_to_spare_the_times_add_up():
-    own = spec("search: {optimizer.lr: {values: [0.1, 0.2, 0.3]}}\nseeds: 4")
-    found = estimate(*timed(own), cores=64)
-    assert found.seconds == pytest.approx(3 * 4 * (1.0 + 10 * 0.5))
-    assert found.low < found.seconds < found.high and not found.at_most
-    assert found.disk == 12 * (estimates.RUN_BYTES + 10 * estimates.EPOCH_BYTES + 1000) and found.memory == 100
+    sweep = spec("search: {optimizer.lr: {values: [0.1, 0.2, 0.3]}}\nseeds: 4")
+    cost = estimate(*timed(sweep), cores=64)
+    assert cost.seconds == pytest.approx(3 * 4 * (1.0 + 10 * 0.5))
+    assert cost.low < cost.seconds < cost.high and not cost.at_most
+    assert cost.disk == 12 * (estimates.RUN_BYTES + 10 * estimates.EPOCH_BYTES + 1000) and cost.memory == 100
 
 
 def test_workers_divide_the_time_until_they_share_the_cores():
@@ -206,38 +206,38 @@ def test_workers_divide_the_time_until_they_share_the_cores():
 def test_confirm_runs_come_after_the_search():
     search = "search: {optimizer.lr: {values: [0.1, 0.2]}}\n"
     without = estimate(*timed(spec(search)), cores=64)
-    found = estimate(*timed(spec(search + "confirm: {top: 1, seeds: 5}")), cores=64)
-    assert found.seconds == pytest.approx(without.seconds + 5 * 6.0)
-    assert found.disk == pytest.approx(without.disk * 7 / 2)
+    cost = estimate(*timed(spec(search + "confirm: {top: 1, seeds: 5}")), cores=64)
+    assert cost.seconds == pytest.approx(without.seconds + 5 * 6.0)
+    assert cost.disk == pytest.approx(without.disk * 7 / 2)
 
 
 @pytest.mark.parametrize("more", ["pruner: median", "regularization: {early_stopping_patience: 2}"])
 def test_what_may_end_runs_early_makes_it_an_upper_bound(more):
     search = "search: {optimizer.lr: {values: [0.1, 0.2]}}\nseeds: 3\n"
-    plain, found = (estimate(*timed(spec(search + own)), cores=64) for own in ("", more))
-    assert found.at_most and found.seconds == pytest.approx(plain.seconds) and found.low < plain.low / 1.5
+    plain, bound = (estimate(*timed(spec(search + text)), cores=64) for text in ("", more))
+    assert bound.at_most and bound.seconds == pytest.approx(plain.seconds) and bound.low < plain.low / 1.5
 
 
 def test_architectures_not_timed_follow_a_power_law_through_the_others():
-    own = spec("search: {data.batch_size: {values: [3, 7, 15, 31, 63, 127]}}")
-    found = cost_plan(own)
-    sizes = {key: one["data"]["batch_size"] for key, one in found.architectures.items()}
+    sweep = spec("search: {data.batch_size: {values: [3, 7, 15, 31, 63, 127]}}")
+    plan = cost_plan(sweep)
+    sizes = {key: one["data"]["batch_size"] for key, one in plan.architectures.items()}
     truth = {key: Timing(1, 8.0 / (size + 1), 0.1, 1000, 50) for key, size in sizes.items()}
-    known = {key: one for key, one in truth.items() if sizes[key] != 15}
-    filled = complete(found.architectures, known)
-    assert filled.keys() == truth.keys() and all(filled[key] == truth[key] for key in known)
-    (left,) = truth.keys() - known.keys()
+    timings = {key: one for key, one in truth.items() if sizes[key] != 15}
+    filled = complete(plan.architectures, timings)
+    assert filled.keys() == truth.keys() and all(filled[key] == truth[key] for key in timings)
+    (left,) = truth.keys() - timings.keys()
     assert filled[left].epoch == pytest.approx(truth[left].epoch, rel=0.02)
     assert filled[left].overhead == pytest.approx(0.1, rel=0.02) and filled[left].memory == 50
-    wider = estimate(found, known, cores=64)
+    wider = estimate(plan, timings, cores=64)
     assert wider.high / wider.seconds > 1 + estimates.MARGIN
     with pytest.raises(ValueError, match="none of the architectures has been timed"):
-        complete(found.architectures, {})
+        complete(plan.architectures, {})
 
 
 def test_it_is_said_in_one_line():
-    found = {"seconds": 125.0, "workers": 2, "at_most": False, "disk_bytes": 12_300_000, "memory_bytes": 830e6}
-    assert estimates.summary(found) == "about 2 min on 2 workers · 12 MB on disk · 830 MB of memory"
-    found |= {"at_most": True, "workers": 1, "memory_bytes": None}
-    assert estimates.summary(found) == "at most 2 min on 1 worker · 12 MB on disk"
-    assert estimates.summary(found | {"seconds": None}) == ""
+    cost = {"seconds": 125.0, "workers": 2, "at_most": False, "disk_bytes": 12_300_000, "memory_bytes": 830e6}
+    assert estimates.summary(cost) == "about 2 min on 2 workers · 12 MB on disk · 830 MB of memory"
+    cost |= {"at_most": True, "workers": 1, "memory_bytes": None}
+    assert estimates.summary(cost) == "at most 2 min on 1 worker · 12 MB on disk"
+    assert estimates.summary(cost | {"seconds": None}) == ""

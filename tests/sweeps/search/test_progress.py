@@ -21,7 +21,7 @@ search: {optimizer.lr: {values: [0.1, 0.2, 0.3]}}
 """)
 
 
-def made(trials=TRIALS, **changed):
+def new_progress(trials=TRIALS, **changed):
     return Progress(replace(SPEC, **changed), trials)
 
 
@@ -30,13 +30,13 @@ def stored(run_id, trial, seed, start, **tags):
 
 
 def test_every_trial_is_begun_once_before_any_is_repeated():
-    progress = made(seeds=2)
+    progress = new_progress(seeds=2)
     order = [(slot.trial.number, slot.seed) for slot in iter(progress.take, None)]
     assert order == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1)]
 
 
 def test_put_back_is_taken_next():
-    progress = made()
+    progress = new_progress()
     slot = progress.take()
     progress.put_back(slot)
     assert progress.running == [] and progress.waiting == 3
@@ -44,7 +44,7 @@ def test_put_back_is_taken_next():
 
 
 def test_a_run_trained_again_replaces_the_one_before():
-    progress = made(TRIALS[:1])
+    progress = new_progress(TRIALS[:1])
     slot = progress.take()
     first = slot.key
     progress.end(slot, Outcome.CRASHED)
@@ -56,7 +56,7 @@ def test_a_run_trained_again_replaces_the_one_before():
 
 
 def test_restore_trains_what_is_missing_or_marked_and_keeps_the_rest():
-    progress = made()
+    progress = new_progress()
     superseded = progress.restore(
         [
             stored("done", 0, 0, 10, outcome="ok"),
@@ -71,13 +71,13 @@ def test_restore_trains_what_is_missing_or_marked_and_keeps_the_rest():
 
 
 def test_restore_keeps_a_crash_that_is_not_to_be_trained_again():
-    progress = made(TRIALS[:1])
+    progress = new_progress(TRIALS[:1])
     progress.restore([stored("crash", 0, 0, 10, outcome="crashed")])
     assert progress.waiting == 0 and progress.count(Outcome.CRASHED) == 1
 
 
 def test_restore_leaves_one_counting_run_a_slot_when_a_crash_left_two():
-    progress = made(TRIALS[:1])
+    progress = new_progress(TRIALS[:1])
     superseded = progress.restore(
         [
             stored("new", 0, 0, 20, outcome="ok"),
@@ -93,13 +93,13 @@ def test_restore_leaves_one_counting_run_a_slot_when_a_crash_left_two():
 def test_whatever_happens_every_slot_ends_with_one_run_that_counts(draw):
     """A random history of ends, deaths, retries and restarts, told to Progress as the service tells it."""
     rng, store, clock = random.Random(draw), {}, itertools.count()
-    progress = made(seeds=3)
+    progress = new_progress(seeds=3)
 
     def restart():
         for run_id, run in store.items():
             if "outcome" not in run:
                 store[run_id] |= {"outcome": "crashed", "rerun": "yes"}
-        fresh = made(seeds=3)
+        fresh = new_progress(seeds=3)
         runs = [
             StoredRun(run_id, run["start"], "", {k: str(v) for k, v in run.items()}) for run_id, run in store.items()
         ]

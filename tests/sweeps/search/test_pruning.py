@@ -22,33 +22,33 @@ def curve(number):
 
 
 def judged(spec, trials=30):
-    """Trial -> the epoch at which the judge ends it, or None."""
-    judge, found = Judge(spec), {}
+    """The epoch at which the judge ends each trial, or None for one that it lets end."""
+    judge, ends = Judge(spec), {}
     for number in range(trials):
         judge.begin(number, EPOCHS)
         values = curve(number)
-        found[number] = next((e for e, v in enumerate(values, 1) if judge.prunes(number, e, v)), None)
-        outcome = Outcome.OK if found[number] is None else Outcome.PRUNED
+        ends[number] = next((e for e, v in enumerate(values, 1) if judge.prunes(number, e, v)), None)
+        outcome = Outcome.OK if ends[number] is None else Outcome.PRUNED
         judge.end(number, outcome, values[-1] if outcome is Outcome.OK else None)
-    return found
+    return ends
 
 
 def by_optuna(pruner, direction, trials=30):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(pruner=pruner, direction=direction, study_name="sweepboard")
-    found = {}
+    ends = {}
 
     def objective(trial):
         for epoch, value in enumerate(curve(trial.number), 1):
             trial.report(value, epoch)
             if epoch < EPOCHS and trial.should_prune():
-                found[trial.number] = epoch
+                ends[trial.number] = epoch
                 raise optuna.TrialPruned
-        found[trial.number] = None
+        ends[trial.number] = None
         return value
 
     study.optimize(objective, n_trials=trials)
-    return found
+    return ends
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
@@ -61,9 +61,9 @@ def test_it_judges_as_optuna_does(direction):
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_some_are_ended_early_and_none_at_the_last_epoch(pruner):
-    found = judged(spec_of(pruner))
-    ended = [epoch for epoch in found.values() if epoch is not None]
-    assert ended and max(ended) < EPOCHS and None in found.values()
+    ends = judged(spec_of(pruner))
+    ended = [epoch for epoch in ends.values() if epoch is not None]
+    assert ended and max(ended) < EPOCHS and None in ends.values()
 
 
 def test_what_a_run_says_twice_is_heard_once():

@@ -29,17 +29,17 @@ def params(spec):
 def test_qmc_is_the_scrambled_sobol_sequence_of_scipy():
     spec = spec_of("{optimizer.lr: {low: 0.001, high: 1, log: true}, model.dropout: {low: 0, high: 0.5}}", "qmc", 32)
     points = qmc.Sobol(2, scramble=True, rng=0).random_base2(5)
-    for found, (first, second) in zip(params(spec), points, strict=True):
-        assert found["optimizer.lr"] == pytest.approx(10 ** (3 * first - 3), rel=1e-9)
-        assert found["model.dropout"] == pytest.approx(second / 2, rel=1e-9)
+    for choice, (first, second) in zip(params(spec), points, strict=True):
+        assert choice["optimizer.lr"] == pytest.approx(10 ** (3 * first - 3), rel=1e-9)
+        assert choice["model.dropout"] == pytest.approx(second / 2, rel=1e-9)
 
 
 def test_qmc_spreads_more_evenly_than_random_and_more_of_it_begins_with_the_fewer():
     search = "{optimizer.lr: {low: 0.0001, high: 1}, model.dropout: {low: 0, high: 0.9}}"
 
     def discrepancy(sampler):
-        found = params(spec_of(search, sampler, 64))
-        return qmc.discrepancy([[one["optimizer.lr"], one["model.dropout"] / 0.9] for one in found])
+        choices = params(spec_of(search, sampler, 64))
+        return qmc.discrepancy([[one["optimizer.lr"], one["model.dropout"] / 0.9] for one in choices])
 
     assert discrepancy("qmc") < discrepancy("random") / 3
     assert params(spec_of(search, "qmc", 64))[:11] == params(spec_of(search, "qmc", 11))
@@ -47,8 +47,8 @@ def test_qmc_spreads_more_evenly_than_random_and_more_of_it_begins_with_the_fewe
 
 def test_qmc_exhausts_a_finite_search_and_never_repeats():
     search = "{optimizer.lr: {values: [0.1, 0.2, 0.3]}, optimizer.name: {values: [sgd, momentum, adam]}}"
-    found = params(spec_of(search, "qmc", 9))
-    assert sorted(map(canonical, found)) == sorted(map(canonical, shuffled(spec_of(search, "qmc", 9))))
+    choices = params(spec_of(search, "qmc", 9))
+    assert sorted(map(canonical, choices)) == sorted(map(canonical, shuffled(spec_of(search, "qmc", 9))))
     assert params(parse(f"{HEAD}sampler: qmc\ntrials: 1\n")) == [{}]
 
 
@@ -62,11 +62,11 @@ SEARCH = """{optimizer.name: {values: [sgd, momentum, adam]}, optimizer.lr: {low
 
 
 def search_with(spec, rate=loss):
-    told = []
+    records = []
     for number in range(spec.trials):
-        found = propose(spec, number, told)
-        told.append(TrialRecord(number, found, Outcome.OK, rate(found)))
-    return told
+        choice = propose(spec, number, records)
+        records.append(TrialRecord(number, choice, Outcome.OK, rate(choice)))
+    return records
 
 
 @pytest.mark.parametrize("sampler", LEARNING)
@@ -74,19 +74,19 @@ def search_with(spec, rate=loss):
 def test_it_learns_in_both_directions(sampler, direction):
     sign = 1 if direction == "minimize" else -1
     spec = spec_of(SEARCH, sampler, 40, objective=f"{{metric: val/loss, direction: {direction}}}")
-    late = [sign * one.value for one in search_with(spec, lambda found: sign * loss(found))[20:]]
-    blind = [loss(found) for found in params(spec_of(SEARCH, "random", 40))[20:]]
+    late = [sign * one.value for one in search_with(spec, lambda choice: sign * loss(choice))[20:]]
+    blind = [loss(choice) for choice in params(spec_of(SEARCH, "random", 40))[20:]]
     assert sorted(late)[len(late) // 2] < sorted(blind)[len(blind) // 2]
 
 
 @pytest.mark.parametrize("sampler", LEARNING)
 def test_what_it_chooses_depends_on_what_it_is_told_alone(sampler):
     spec = spec_of(SEARCH, sampler, 16)
-    told = search_with(spec)
-    running = [TrialRecord(one.number, one.params) for one in told[12:]]
-    asked = propose(spec, 16, told[:12] + running)
-    assert asked == propose(spec, 16, list(reversed(told[:12] + running)))
-    assert propose(replace(spec, seed=1), 16, told[:12]) != propose(spec, 16, told[:12])
+    records = search_with(spec)
+    running = [TrialRecord(one.number, one.params) for one in records[12:]]
+    choice = propose(spec, 16, records[:12] + running)
+    assert choice == propose(spec, 16, list(reversed(records[:12] + running)))
+    assert propose(replace(spec, seed=1), 16, records[:12]) != propose(spec, 16, records[:12])
 
 
 def test_keys_that_do_not_exist_for_a_name_are_left_out_and_values_come_from_their_axis():
@@ -98,17 +98,17 @@ def test_keys_that_do_not_exist_for_a_name_are_left_out_and_values_come_from_the
 
 
 def test_every_outcome_is_told_to_optuna_as_design_says(monkeypatch):
-    seen = []
-    monkeypatch.setattr(optuna.Study, "add_trials", lambda self, trials: seen.extend(trials))
+    added = []
+    monkeypatch.setattr(optuna.Study, "add_trials", lambda self, trials: added.extend(trials))
     params = {"optimizer.name": "adam", "optimizer.lr": 0.1, "model.hidden_sizes": [8, 8]}
     outcomes = [
         (Outcome.OK, 0.5, 0), (Outcome.PRUNED, 0.9, 3), (Outcome.DIVERGED, None, 0), (Outcome.CRASHED, None, 0),
         (None, None, 0),
     ]  # fmt: skip
-    propose(spec_of(SEARCH, "tpe", 20), 9, [TrialRecord(n, params, *each) for n, each in enumerate(outcomes)])
-    assert [trial.state.name for trial in seen] == ["COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING"]
-    assert seen[0].value == 0.5 and seen[1].intermediate_values == {3: 0.9}
-    assert {trial.params["model.hidden_sizes"] for trial in seen} == {1}
+    propose(spec_of(SEARCH, "tpe", 20), 9, [TrialRecord(n, params, *result) for n, result in enumerate(outcomes)])
+    assert [trial.state.name for trial in added] == ["COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING"]
+    assert added[0].value == 0.5 and added[1].intermediate_values == {3: 0.9}
+    assert {trial.params["model.hidden_sizes"] for trial in added} == {1}
 
 
 def test_a_finite_search_is_exhausted_without_repetition():
@@ -119,6 +119,6 @@ def test_a_finite_search_is_exhausted_without_repetition():
 
 def test_whole_numbers_stay_whole_and_ordered_lists_are_an_order():
     search = "{data.batch_size: {low: 8, high: 64, log: true}, trainer.max_epochs: {values: [2, 4, 8]}}"
-    found = [one.params for one in search_with(spec_of(search, "tpe", 30), lambda found: found["data.batch_size"])]
-    assert all(type(one["data.batch_size"]) is int and 8 <= one["data.batch_size"] <= 64 for one in found)
-    assert {one["trainer.max_epochs"] for one in found} == {2, 4, 8}
+    choices = [one.params for one in search_with(spec_of(search, "tpe", 30), lambda choice: choice["data.batch_size"])]
+    assert all(type(one["data.batch_size"]) is int and 8 <= one["data.batch_size"] <= 64 for one in choices)
+    assert {one["trainer.max_epochs"] for one in choices} == {2, 4, 8}

@@ -76,21 +76,21 @@ def test_linear_and_log_steps():
 
 def test_whole_number_ranges_are_rounded_and_tried_once():
     spec = sweep({"trainer.max_epochs": {"low": 1, "high": 8, "log": True, "steps": 10}})
-    found = values(enumerate_trials(spec), "trainer.max_epochs")
-    assert found == [1, 2, 3, 4, 5, 6, 8] and all(type(value) is int for value in found)
+    epochs = values(enumerate_trials(spec), "trainer.max_epochs")
+    assert epochs == [1, 2, 3, 4, 5, 6, 8] and all(type(value) is int for value in epochs)
     spec = sweep({"model.init_std": {"low": 1, "high": 3, "steps": 9, "integer": True}})
     assert values(enumerate_trials(spec), "model.init_std") == [1.0, 2.0, 3.0]
 
 
 def brute_force(search, names_with):
     """The distinct configurations of the whole product in the order in which it first meets them."""
-    seen = {}
+    configurations = {}
     for chosen in itertools.product(*search.values()):
         params = dict(zip(search, chosen, strict=True))
         name = params["optimizer.name"]
-        kept = {key: value for key, value in params.items() if name in names_with.get(key, [name])}
-        seen.setdefault(json.dumps(kept, sort_keys=True), kept)
-    return list(seen.values())
+        configuration = {key: value for key, value in params.items() if name in names_with.get(key, [name])}
+        configurations.setdefault(json.dumps(configuration, sort_keys=True), configuration)
+    return list(configurations.values())
 
 
 def test_keys_that_a_name_does_not_have_are_left_out_and_equal_configurations_tried_once():
@@ -141,8 +141,8 @@ def test_random_search_repeats_itself_exactly_and_only_with_its_seed(search):
 @pytest.mark.parametrize("trials", [1, 30, 70])
 def test_random_search_never_draws_a_configuration_twice(trials):
     spec = sweep(CONDITIONAL, sampler="random", trials=trials, seed=1)
-    found = enumerate_trials(spec)
-    assert len({trial.group for trial in found}) == len(found) == trials == count(spec)[0]
+    drawn = enumerate_trials(spec)
+    assert len({trial.group for trial in drawn}) == len(drawn) == trials == count(spec)[0]
 
 
 def test_random_search_can_draw_all_there_is():
@@ -167,8 +167,9 @@ def test_random_search_draws_each_key_evenly():
 def test_random_ranges_are_covered_evenly_on_their_own_scale():
     spec = sweep(
         {"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}, "model.dropout": {"low": 0.0, "high": 0.5}},
-        sampler="random", trials=2000,
-    )  # fmt: skip
+        sampler="random",
+        trials=2000,
+    )
     trials = enumerate_trials(spec)
     for shares in (
         [(math.log10(lr) + 4) / 4 for lr in values(trials, "optimizer.lr")],
@@ -206,8 +207,8 @@ def test_whole_numbers_beside_a_continuous_key_include_both_ends_as_often_as_oth
 
 def test_a_very_narrow_range_still_gives_many_trials():
     spec = sweep({"optimizer.lr": {"low": 0.1, "high": 0.1000002}}, sampler="random", trials=3000)
-    found = values(enumerate_trials(spec), "optimizer.lr")
-    assert len(set(found)) == 3000 and all(0.1 <= lr <= 0.1000002 for lr in found)
+    rates = values(enumerate_trials(spec), "optimizer.lr")
+    assert len(set(rates)) == 3000 and all(0.1 <= lr <= 0.1000002 for lr in rates)
 
 
 def test_a_group_is_its_configuration_and_phase_and_nothing_else():
@@ -251,9 +252,9 @@ def test_seeds_vary_together_or_as_the_spec_says():
 def test_initialisations_are_nested_in_data_sets():
     spec = sweep({}, replicate={"datasets": 4, "inits": 3})
     seeds = [seeds_for(spec, k) for k in range(spec.seeds)]
-    assert Counter(own["data"] for own in seeds) == dict.fromkeys(range(4), 3)
-    assert [own["init"] for own in seeds] == [own["order"] for own in seeds] == list(range(12))
-    assert [own["data"] for own in seeds[:4]] == [0, 1, 2, 3], "every data set is seen once before any again"
+    assert Counter(slot["data"] for slot in seeds) == dict.fromkeys(range(4), 3)
+    assert [slot["init"] for slot in seeds] == [slot["order"] for slot in seeds] == list(range(12))
+    assert [slot["data"] for slot in seeds[:4]] == [0, 1, 2, 3], "every data set is seen once before any again"
 
 
 def test_more_initialisations_keep_the_seeds_of_the_fewer():

@@ -172,7 +172,7 @@ def test_a_service_finds_the_state_folder_that_was_named_relative_to_another_dir
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SWEEPBOARD_STATE", "mine")
     started = []
-    monkeypatch.setattr(subprocess, "Popen", lambda *_, **given: started.append(given) or subprocess)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **options: started.append(options) or subprocess)
     monkeypatch.setattr("sweeps.client._spawned", [])
     client = Client("sqlite:///some.db")
     client.start_service()

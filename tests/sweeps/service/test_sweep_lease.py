@@ -49,11 +49,11 @@ def test_a_store_of_this_machine_needs_no_claim(lease_of, tags, tmp_path):
 
 def test_a_lease_that_has_run_out_leaves_the_sweep_to_other_hosts(lease_of, tags, monkeypatch):
     lease_of("a:1:x").write("sweep")
-    here, there = lease_of("a:2:y"), lease_of("b:1:z")
-    assert there.held_elsewhere(tags) and not here.held_elsewhere(tags), "on one machine the lock decides"
+    same_host, other_host = lease_of("a:2:y"), lease_of("b:1:z")
+    assert other_host.held_elsewhere(tags) and not same_host.held_elsewhere(tags), "on one machine the lock decides"
     until = int(tags[schema.LEASE])
     monkeypatch.setattr(sweep_lease, "now_ms", lambda: until + 1)
-    assert not there.held_elsewhere(tags)
+    assert not other_host.held_elsewhere(tags)
 
 
 def test_a_lease_is_renewed_long_before_it_runs_out(lease_of, tags, monkeypatch):

@@ -136,22 +136,22 @@ def test_replicates_take_the_place_of_seeds():
 
 
 def test_only_a_replicated_configuration_says_so():
-    own = configuration(check(changed(replicate={"datasets": 4, "inits": 3}, seeds=None)))
-    assert own.pop("replicate") == {"datasets": 4, "inits": 3}
-    assert own == configuration(check(changed()))
+    settings = configuration(check(changed(replicate={"datasets": 4, "inits": 3}, seeds=None)))
+    assert settings.pop("replicate") == {"datasets": 4, "inits": 3}
+    assert settings == configuration(check(changed()))
 
 
 def test_what_has_no_default_must_be_given():
-    own = {"name": "csv_regression", "target": "quality"}
-    assert problems(changed(data=own)) == [
+    data = {"name": "csv_regression", "target": "quality"}
+    assert problems(changed(data=data)) == [
         "data.path: missing; allowed: text that is not empty (in quotes if it looks like a number): the file with the "
         "table, its path as seen from the data folder; it may be packed with gzip."
     ]
-    assert problems(changed(data=own | {"path": " "})) == [
+    assert problems(changed(data=data | {"path": " "})) == [
         'data.path: " " is not allowed; allowed: text that is not empty (in quotes if it looks like a number).'
     ]
-    assert check(changed(data=own | {"path": "wine.csv"})).data["path"] == "wine.csv"
-    raw = searched("data.path", {"values": ["red.csv", "white.csv"]}, data=own)
+    assert check(changed(data=data | {"path": "wine.csv"})).data["path"] == "wine.csv"
+    raw = searched("data.path", {"values": ["red.csv", "white.csv"]}, data=data)
     assert configuration(check(raw), {"data.path": "red.csv"})["data"]["path"] == "red.csv"
 
 
@@ -161,10 +161,10 @@ def test_what_another_of_the_names_that_are_tried_needs_must_be_given_too():
 
 
 def test_where_the_files_decide_between_tasks_a_model_must_fit_one_of_them():
-    own = {"name": "csv_classification", "path": "a.csv", "target": "b"}
+    data = {"name": "csv_classification", "path": "a.csv", "target": "b"}
     for name in ("logistic_regression", "softmax_regression", "mlp"):
-        assert check(changed(data=own, model={"name": name}))
-    (problem,) = problems(changed(data=own, model={"name": "linear_regression"}))
+        assert check(changed(data=data, model={"name": name}))
+    (problem,) = problems(changed(data=data, model={"name": "linear_regression"}))
     assert problem.endswith(" for data csv_classification, which is binary or multiclass.")
 
 

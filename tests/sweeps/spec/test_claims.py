@@ -67,9 +67,7 @@ def test_words_lists_and_nothing_are_values_too():
 
 
 def test_the_two_sides_of_a_claim_are_runs_that_there_are():
-    search = {
-        "optimizer.name": {"values": ["sgd", "momentum"]}, "optimizer.momentum": {"values": [0.5, 0.9]},
-    }  # fmt: skip
+    search = {"optimizer.name": {"values": ["sgd", "momentum"]}, "optimizer.momentum": {"values": [0.5, 0.9]}}
     sides = {"better": {"optimizer.momentum": 0.9}, "than": {"optimizer.name": "sgd"}}
     assert check(changed(search=search, claim={"text": "a", **sides})), "sgd has no momentum, so they share nothing"
     sides["better"] = {"optimizer.momentum": 0.9, "optimizer.name": "sgd"}

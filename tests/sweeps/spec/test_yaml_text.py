@@ -25,7 +25,7 @@ from sweeps.spec import SpecError, check, parse, to_yaml
         ("a: " + "x" * 300_000, "sweep: 300,003 characters are not allowed; allowed: at most 256 KiB."),
         ("seeds: !!int x", "sweep: it holds a value that cannot be read; allowed: text, numbers, lists."),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_mapping_in_yaml_is_refused(text, sentence):
     assert problems(text) == [sentence]
 

@@ -35,7 +35,7 @@ class Log:
 
     @property
     def files(self):
-        """By artifact: where the file lies."""
+        """Where the file of each artifact lies."""
         return {file["artifact"]: file["path"] for file in self.of("file")}
 
     def weights(self):
@@ -97,13 +97,13 @@ def log():
 
 @pytest.fixture
 def configuration() -> Callable[..., dict[str, Any]]:
-    """A small one: sections as dictionaries are laid over the defaults."""
+    """A small configuration; sections as dictionaries are laid over its defaults."""
     return _configuration
 
 
 @pytest.fixture
 def run():
-    """Trains a configuration: (result, log)."""
+    """Trains a configuration and returns (result, log)."""
     return _run
 
 

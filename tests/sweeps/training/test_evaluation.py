@@ -74,14 +74,14 @@ def test_the_error_on_true_labels_is_that_of_the_same_answers(
 
 
 def test_the_error_on_true_labels_takes_no_second_look_at_the_examples(configuration, run, monkeypatch):
-    seen = []
+    sizes = []
     forward = MODELS["mlp"].forward
-    monkeypatch.setattr(MODELS["mlp"], "forward", lambda module, x: seen.append(len(x)) or forward(module, x))
+    monkeypatch.setattr(MODELS["mlp"], "forward", lambda module, x: sizes.append(len(x)) or forward(module, x))
     looks = []
     for noise in (0.0, 0.3):
         run(configuration(data={"label_noise": noise}))
-        looks.append(seen.copy())
-        seen.clear()
+        looks.append(sizes.copy())
+        sizes.clear()
     assert looks[0] == looks[1]
 
 

@@ -11,23 +11,23 @@ from tracking.schema import Outcome
 
 
 def machine(monkeypatch, *, cuda=0, mps=False):
-    """As if it had so many GPUs."""
+    """Lets torch answer as on a machine with so many GPUs."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "has", "there"),
+    ("wanted", "has", "devices"),
     [
         ("cuda", {}, "cpu"), ("mps", {}, "cpu"), ("cuda:0", {}, "cpu"), ("cuda:3", {"cuda": 1}, "cpu, cuda:0"),
         ("cuda:2", {"cuda": 2}, "cpu, cuda:0, cuda:1"), ("cuda", {"mps": True}, "cpu, mps"),
     ],
 )  # fmt: skip
-def test_a_device_that_is_missing_is_named(configuration, run, wanted, has, there, monkeypatch):
+def test_a_device_that_is_missing_is_named(configuration, run, wanted, has, devices, monkeypatch):
     machine(monkeypatch, **has)
     result, _ = run(configuration(trainer={"device": wanted}))
-    assert result.error == f"trainer.device: this machine has no {wanted} device that torch can use; it has: {there}."
+    assert result.error == f"trainer.device: this machine has no {wanted} device that torch can use; it has: {devices}."
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_a_precision_that_the_device_has_not(precision, device, sentence):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_gives_nearly_the_numbers_of_the_cpu(configuration, run, timeless, tmp_path):
-    here, _ = run(configuration())
-    there, log = run(configuration(trainer={"device": "cuda"}), scratch=tmp_path)
-    assert timeless(there.metrics) == pytest.approx(timeless(here.metrics), rel=1e-2)
+    on_cpu, _ = run(configuration())
+    on_cuda, log = run(configuration(trainer={"device": "cuda"}), scratch=tmp_path)
+    assert timeless(on_cuda.metrics) == pytest.approx(timeless(on_cpu.metrics), rel=1e-2)
     assert all(tensor.device.type == "cpu" for tensor in log.weights().values())
     assert torch.cuda.get_device_name(0) in log.of("info")[0]["tags"][schema.MACHINE]
 

@@ -78,24 +78,24 @@ def test_of_a_linear_model_the_grid_is_the_exact_quadratic():
 )
 def test_both_planes_go_through_what_was_recorded_of_the_last_epoch(more):
     settings = configuration(**more)
-    known = recorded(settings)
-    arrays = landscape(settings, known, grids=SMALL)
+    record = recorded(settings)
+    arrays = landscape(settings, record, grids=SMALL)
     assert arrays["reproduced"] and str(arrays["problem"]) == ""
     assert arrays["checked"].tolist() == [schema.TRAIN_EVAL_LOSS, schema.VAL_LOSS, schema.TRAIN_LOSS]
     for plane in ("random", "pca"):
         x, y, loss = (arrays[f"{plane}_{name}"] for name in ("x", "y", "loss"))
         (row,), (column,) = np.flatnonzero(y == 0), np.flatnonzero(x == 0)
-        assert loss[row, column] == pytest.approx(known["metrics"][schema.TRAIN_EVAL_LOSS], rel=1e-6)
+        assert loss[row, column] == pytest.approx(record["metrics"][schema.TRAIN_EVAL_LOSS], rel=1e-6)
         assert arrays[f"{plane}_path"][-1].tolist() == [0, 0]
-    assert arrays["losses"][-1] == pytest.approx(known["metrics"][schema.TRAIN_EVAL_LOSS], rel=1e-6)
+    assert arrays["losses"][-1] == pytest.approx(record["metrics"][schema.TRAIN_EVAL_LOSS], rel=1e-6)
 
 
 def test_the_losses_along_the_way_are_those_that_each_epoch_recorded():
-    settings, seen = configuration(), []
-    train(settings, lambda kind, record: seen.append(record) if kind == "metrics" else None)
+    settings, records = configuration(), []
+    train(settings, lambda kind, record: records.append(record) if kind == "metrics" else None)
     arrays = landscape(settings, {}, grids=SMALL)
     assert arrays["epochs"].tolist() == [0, 1, 2, 3, 4]
-    of_epochs = [record["metrics"][schema.TRAIN_EVAL_LOSS] for record in seen]
+    of_epochs = [record["metrics"][schema.TRAIN_EVAL_LOSS] for record in records]
     np.testing.assert_allclose(arrays["losses"][1:], of_epochs, rtol=1e-6)
 
 
@@ -115,8 +115,8 @@ def test_each_row_of_a_direction_is_as_long_as_that_of_the_weights():
 def test_the_grid_about_a_way_holds_all_of_it_has_equal_steps_and_a_point_at_zero():
     path = np.array([[-5.0, 0.3], [-2.0, 1.1], [0.0, 0.0]])
     x, y = grid_axes(path, 11)
-    for axis, own in ((x, path[:, 0]), (y, path[:, 1])):
-        assert axis.min() < own.min() and axis.max() > own.max() and (axis == 0).sum() == 1
+    for axis, coordinates in ((x, path[:, 0]), (y, path[:, 1])):
+        assert axis.min() < coordinates.min() and axis.max() > coordinates.max() and (axis == 0).sum() == 1
         np.testing.assert_allclose(np.diff(axis), (x[-1] - x[0]) / 10)
 
 
@@ -133,10 +133,10 @@ def test_the_finest_grid_that_time_allows_is_taken(monkeypatch):
 
 def test_a_run_that_came_out_otherwise_is_said_to_have():
     settings = configuration()
-    known = recorded(settings)
-    known["metrics"][schema.VAL_LOSS] *= 1.01
-    known["tags"] = {schema.DATA_HASH: "other"}
-    arrays = landscape(settings, known, grids=SMALL)
+    record = recorded(settings)
+    record["metrics"][schema.VAL_LOSS] *= 1.01
+    record["tags"] = {schema.DATA_HASH: "other"}
+    arrays = landscape(settings, record, grids=SMALL)
     assert not arrays["reproduced"]
     problem = str(arrays["problem"])
     assert problem.startswith("The run could not be reproduced: val/loss is ") and "train_eval/loss" not in problem
@@ -230,15 +230,15 @@ def foreign(my_models, automatic):
 
     my_models(net=NET.format(automatic=automatic))
     (name,) = [name for name, entry in load().models.items() if entry.source]
-    own = {"name": "own"}
-    return configuration(name, "iris", optimizer=own, schedule=own, objective={"metric": "val/loss"})
+    section = {"name": "own"}
+    return configuration(name, "iris", optimizer=section, schedule=section, objective={"metric": "val/loss"})
 
 
 def test_a_module_of_the_user_s_own_is_drawn_by_the_loss_of_its_training_step(my_models):
     settings, end = foreign(my_models, True), End()
     train(settings, callbacks=[end])
-    known = recorded(settings)
-    arrays = landscape(settings, known, grids=SMALL)
+    record = recorded(settings)
+    arrays = landscape(settings, record, grids=SMALL)
     assert arrays["reproduced"] and schema.VAL_LOSS in arrays["checked"].tolist()
     assert str(arrays["loss_of"]) == "its own training loss"
     part = DATASETS["iris"](batch_size=16, seed_data=1, seed_order=3).parts.train_eval

@@ -28,10 +28,10 @@ BASE = {
 
 
 def configuration(**more):
-    made = copy.deepcopy(BASE)
+    settings = copy.deepcopy(BASE)
     for section, fields in more.items():
-        made[section] = fields if "name" in fields else made.get(section, {}) | fields
-    return made
+        settings[section] = fields if "name" in fields else settings.get(section, {}) | fields
+    return settings
 
 
 def run(settings, scratch, **options):
@@ -49,11 +49,11 @@ def arrays(files):
 
 def started(settings):
     """The data, and the model as the run begins with it."""
-    own = {section: {key: value for key, value in settings[section].items() if key != "name"} for section in BASE}
-    data = DATASETS[settings["data"]["name"]](**own["data"])
+    arguments = {section: {key: value for key, value in settings[section].items() if key != "name"} for section in BASE}
+    data = DATASETS[settings["data"]["name"]](**arguments["data"])
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return data, MODELS[settings["model"]["name"]](**data.dims, **own["model"])
+        return data, MODELS[settings["model"]["name"]](**data.dims, **arguments["model"])
 
 
 # Names
@@ -72,7 +72,9 @@ def started(settings):
 def test_layers_are_called_the_same_whatever_lies_between_them(name, fields, names):
     module = MODELS[name](input_shape=(1, 8, 8), num_outputs=3, task="multiclass", **fields)
     assert list(layer_records.layers(module)) == names
-    assert [id(own) for own in layer_records.layers(module).values()] == [id(own) for own in module.weights()]
+    assert [id(weight) for weight in layer_records.layers(module).values()] == [
+        id(weight) for weight in module.weights()
+    ]
 
 
 def test_a_frozen_weight_is_no_layer():
@@ -135,61 +137,62 @@ def test_what_a_convolution_sees_are_its_patches(fields):
 def test_norms_are_those_of_a_plain_loop(norm, tmp_path):
     settings = configuration(model={"norm": norm}, regularization={"l2": 0.01})
     _, metrics, files = run(settings, tmp_path)
-    told, (data, module) = arrays(files), started(settings)
+    layers, (data, module) = arrays(files), started(settings)
     optimizer, loader = torch.optim.SGD(module.parameters(), lr=0.05), data.train_dataloader()
     for epoch in range(3):
-        seen = []
+        grad_norms = []
         for batch in loader:
             optimizer.zero_grad()
             (module.loss(batch) + 0.005 * sum(weight.square().sum() for weight in module.weights())).backward()
-            seen.append([float(weight.grad.norm()) for weight in module.weights()])
+            grad_norms.append([float(weight.grad.norm()) for weight in module.weights()])
             optimizer.step()
-        np.testing.assert_allclose(told["grad_norm"][epoch], np.mean(seen, axis=0), rtol=1e-3)
+        np.testing.assert_allclose(layers["grad_norm"][epoch], np.mean(grad_norms, axis=0), rtol=1e-3)
         norms = [float(weight.detach().norm()) for weight in module.weights()]
-        np.testing.assert_allclose(told["weight_norm"][epoch], norms, rtol=1e-4)
-    assert told["epochs"].tolist() == [1, 2, 3]
+        np.testing.assert_allclose(layers["weight_norm"][epoch], norms, rtol=1e-4)
+    assert layers["epochs"].tolist() == [1, 2, 3]
     last = [weight.detach().double().numpy() for weight in module.weights()]
-    np.testing.assert_allclose(told["effective_rank"], [effective_rank(weight) for weight in last], rtol=1e-4)
-    assert (told["weight_norm"][-1] ** 2).sum() <= metrics[-1]["opt/param_norm"] ** 2 * 1.01
+    np.testing.assert_allclose(layers["effective_rank"], [effective_rank(weight) for weight in last], rtol=1e-4)
+    assert (layers["weight_norm"][-1] ** 2).sum() <= metrics[-1]["opt/param_norm"] ** 2 * 1.01
 
 
 def test_with_one_step_the_squares_of_all_layers_add_up_to_the_whole_gradient(tmp_path):
     settings = configuration(
-        model={"name": "mlp", "hidden_sizes": [12], "initialization": "zeros"}, data={"batch_size": "full"},
+        model={"name": "mlp", "hidden_sizes": [12], "initialization": "zeros"},
+        data={"batch_size": "full"},
         trainer={"max_epochs": 1},
-    )  # fmt: skip
+    )
     _, metrics, files = run(settings, tmp_path)
     assert (arrays(files)["grad_norm"] == 0).all() and metrics[0]["opt/grad_norm"] > 0, "only the output's bias learns"
 
 
 def test_histograms_are_those_of_numpy_with_open_ends(tmp_path):
     settings = configuration(model={"initialization": "normal", "init_std": 1.5}, optimizer={"lr": 1e-12})
-    told = arrays(run(settings, tmp_path)[2])
+    layers = arrays(run(settings, tmp_path)[2])
     _, module = started(settings)
-    for weight, counts in zip(module.weights(), told["histogram"], strict=True):
+    for weight, counts in zip(module.weights(), layers["histogram"], strict=True):
         open_ended = [-np.inf, *EDGES[1:-1], np.inf]
         expected = np.histogram(weight.detach().double().numpy(), bins=open_ended)[0]
         assert counts.sum() == weight.numel() and np.abs(counts - expected).sum() <= 2
         assert counts[0] > 0 and counts[-1] > 0
-    assert told["histogram"].dtype == np.int64 and len(told["edges"]) == told["histogram"].shape[1] + 1
-    assert np.isclose(told["edges"], 0.005).any() and np.isclose(told["edges"], -0.005).any(), "a bin about 0"
+    assert layers["histogram"].dtype == np.int64 and len(layers["edges"]) == layers["histogram"].shape[1] + 1
+    assert np.isclose(layers["edges"], 0.005).any() and np.isclose(layers["edges"], -0.005).any(), "a bin about 0"
 
 
 def test_the_share_of_weights_near_zero(tmp_path):
     settings = configuration(model={"initialization": "normal", "init_std": 1e-3}, optimizer={"lr": 1e-12})
-    told, (_, module) = arrays(run(settings, tmp_path)[2]), started(settings)
+    layers, (_, module) = arrays(run(settings, tmp_path)[2]), started(settings)
     expected = [float((weight.abs() < 1e-3).double().mean()) for weight in module.weights()]
-    assert told["near_zero"].tolist() == pytest.approx(expected) and 0.5 < min(expected) < max(expected) < 0.9
+    assert layers["near_zero"].tolist() == pytest.approx(expected) and 0.5 < min(expected) < max(expected) < 0.9
 
 
 def test_layers_are_told_as_they_are_after_the_last_epoch_not_the_best(tmp_path):
     settings = configuration(
         optimizer={"lr": 0.5}, trainer={"max_epochs": 5}, objective={"metric": "val/loss", "direction": "maximize"}
     )
-    told = arrays(run(settings, tmp_path)[2])
-    norms = [np.sqrt((own * ((told["edges"][:-1] + 0.005) ** 2)).sum()) for own in told["histogram"]]
-    np.testing.assert_allclose(norms, told["weight_norm"][-1], rtol=0.01)
-    assert np.abs(told["weight_norm"][0] / told["weight_norm"][-1] - 1).max() > 0.05
+    layers = arrays(run(settings, tmp_path)[2])
+    norms = [np.sqrt((counts * ((layers["edges"][:-1] + 0.005) ** 2)).sum()) for counts in layers["histogram"]]
+    np.testing.assert_allclose(norms, layers["weight_norm"][-1], rtol=0.01)
+    assert np.abs(layers["weight_norm"][0] / layers["weight_norm"][-1] - 1).max() > 0.05
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 99, 100, 101, 102, 250, 1001])
@@ -200,11 +203,12 @@ def test_of_many_epochs_evenly_spaced_ones_are_kept_and_the_last(epochs):
     recorder.begin(None, module, None)
     for epoch in range(1, epochs + 1):
         recorder.add(epoch, {weight: float(epoch)}, {weight: 2.0 * epoch})
-    told = recorder.arrays()
-    kept = told["epochs"].tolist()
-    assert kept[0] == 1 and kept[-1] == epochs and min(epochs, MOST_EPOCHS // 2) <= len(kept) <= MOST_EPOCHS
-    assert len({later - earlier for earlier, later in pairwise(kept[:-1])}) <= 1
-    assert told["grad_norm"][:, 0].tolist() == kept and told["weight_norm"][:, 0].tolist() == [2 * at for at in kept]
+    layers = recorder.arrays()
+    recorded = layers["epochs"].tolist()
+    assert recorded[0] == 1 and recorded[-1] == epochs and min(epochs, MOST_EPOCHS // 2) <= len(recorded) <= MOST_EPOCHS
+    assert len({later - earlier for earlier, later in pairwise(recorded[:-1])}) <= 1
+    assert layers["grad_norm"][:, 0].tolist() == recorded
+    assert layers["weight_norm"][:, 0].tolist() == [2 * at for at in recorded]
 
 
 # Before training
@@ -212,16 +216,16 @@ def test_of_many_epochs_evenly_spaced_ones_are_kept_and_the_last(epochs):
 
 def test_what_comes_out_of_each_layer_at_the_start(tmp_path):
     settings = configuration(model={"initialization": "normal", "init_std": 0.3})
-    told = arrays(run(settings, tmp_path)[2])
+    layers = arrays(run(settings, tmp_path)[2])
     data, module = started(settings)
     first, second, last = (layer for layer in module.layers if isinstance(layer, nn.Linear))
     with torch.no_grad():
         one = torch.tanh(first(data.parts.train.inputs))
         two = torch.tanh(second(one))
-        given = [one, two, last(two)]
-    np.testing.assert_allclose(told["activation_std"], [float(own.std(correction=0)) for own in given], rtol=1e-5)
-    expected = [condition(own.double().numpy()) for own in (data.parts.train.inputs, one, two)]
-    np.testing.assert_allclose(told["condition"], expected, rtol=1e-3)
+        outputs = [one, two, last(two)]
+    np.testing.assert_allclose(layers["activation_std"], [float(out.std(correction=0)) for out in outputs], rtol=1e-5)
+    expected = [condition(matrix.double().numpy()) for matrix in (data.parts.train.inputs, one, two)]
+    np.testing.assert_allclose(layers["condition"], expected, rtol=1e-3)
     assert np.isfinite(expected).all()
 
 
@@ -242,38 +246,38 @@ def test_sigmoids_lose_the_signal_with_depth_and_he_keeps_it(tmp_path):
         return arrays(run(configuration(model=model, trainer={"max_epochs": 1}), tmp_path)[2])["activation_std"]
 
     small = deviations(activation="tanh", initialization="normal", init_std=0.01)
-    kept = deviations(activation="relu", initialization="he")
-    assert small[7] < 1e-6 * small[0] and 0.3 < kept[7] / kept[0] < 3
+    with_he = deviations(activation="relu", initialization="he")
+    assert small[7] < 1e-6 * small[0] and 0.3 < with_he[7] / with_he[0] < 3
 
 
 def test_of_large_examples_few_are_looked_at(monkeypatch, tmp_path):
     monkeypatch.setattr(layer_records, "FIRST_VALUES", 13 * 20)
     settings = configuration()
-    told = arrays(run(settings, tmp_path)[2])
+    layers = arrays(run(settings, tmp_path)[2])
     data, module = started(settings)
     with torch.no_grad():
         one = torch.tanh(module.layers[0](data.parts.train.inputs[:20]))
-    assert told["activation_std"][0] == pytest.approx(float(one.std(correction=0)), rel=1e-5)
-    assert told["condition"][0] == condition(data.parts.train.inputs[:20].double().numpy())
+    assert layers["activation_std"][0] == pytest.approx(float(one.std(correction=0)), rel=1e-5)
+    assert layers["condition"][0] == condition(data.parts.train.inputs[:20].double().numpy())
 
 
 @pytest.mark.parametrize("precision", [64, "bf16-mixed"])
 def test_in_another_precision(precision, tmp_path):
     settings = configuration(trainer={"precision": precision})
-    told, single = (arrays(run(own, tmp_path)[2]) for own in (settings, configuration()))
+    layers, single = (arrays(run(variant, tmp_path)[2]) for variant in (settings, configuration()))
     for name in ("activation_std", "grad_norm", "weight_norm"):
-        np.testing.assert_allclose(told[name], single[name], rtol=0.05)
-        assert told[name].dtype == np.float32
+        np.testing.assert_allclose(layers[name], single[name], rtol=0.05)
+        assert layers[name].dtype == np.float32
 
 
 def test_images_of_a_convolutional_network(tmp_path):
     settings = configuration(
         model={"name": "lenet"}, data={"name": "digits", "batch_size": 64, "train_size": 64}, trainer={"max_epochs": 1}
     )
-    told = arrays(run(settings, tmp_path)[2])
-    assert told["names"].tolist() == ["c1", "c3", "c5", "f6", "output"]
-    assert np.isfinite(told["activation_std"]).all() and (told["activation_std"] > 0).all()
-    assert told["condition"][2] == math.inf, "64 examples cannot tell 401 directions apart"
+    layers = arrays(run(settings, tmp_path)[2])
+    assert layers["names"].tolist() == ["c1", "c3", "c5", "f6", "output"]
+    assert np.isfinite(layers["activation_std"]).all() and (layers["activation_std"] > 0).all()
+    assert layers["condition"][2] == math.inf, "64 examples cannot tell 401 directions apart"
 
 
 # A run that goes on, and one that does not end well
@@ -282,11 +286,11 @@ def test_images_of_a_convolutional_network(tmp_path):
 def test_a_resumed_run_tells_what_one_left_alone_tells(tmp_path):
     settings = configuration(trainer={"max_epochs": 6}, model={"norm": "batch", "dropout": 0.3})
     whole = arrays(run(settings, tmp_path)[2])
-    asked = iter(range(4 * 6 + 2))
+    polls = iter(range(4 * 6 + 2))
     file = tmp_path / "run.resume"
     stopped, _, _ = run(
         settings, tmp_path, resume=file, save_seconds=0,
-        should_end=lambda: None if next(asked, None) is not None else Outcome.STOPPED,
+        should_end=lambda: None if next(polls, None) is not None else Outcome.STOPPED,
     )  # fmt: skip
     assert stopped.outcome is Outcome.STOPPED and 0 < stopped.epochs < 6
     resumed = arrays(run(settings, tmp_path, resume=file)[2])

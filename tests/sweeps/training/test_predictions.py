@@ -24,12 +24,12 @@ BASE = {
 
 
 def configuration(datasets=None, **more):
-    made = copy.deepcopy(BASE)
+    settings = copy.deepcopy(BASE)
     if datasets:
-        made["replicate"] = {"datasets": datasets, "inits": 2}
+        settings["replicate"] = {"datasets": datasets, "inits": 2}
     for section, fields in more.items():
-        made[section] = fields if "name" in fields else made.get(section, {}) | fields
-    return made
+        settings[section] = fields if "name" in fields else settings.get(section, {}) | fields
+    return settings
 
 
 def run(settings, scratch, **options):
@@ -63,19 +63,19 @@ def digest(records):
 
 
 def test_each_data_seed_is_a_training_set_of_its_own_with_one_validation_part(tmp_path):
-    seen = [run(configuration(3, seeds={"data": number}), tmp_path)[1] for number in range(3)]
-    assert len({digest(records) for records in seen}) == 3
-    (info,) = [record for kind, record in seen[0] if kind == "info"]
+    runs = [run(configuration(3, seeds={"data": number}), tmp_path)[1] for number in range(3)]
+    assert len({digest(records) for records in runs}) == 3
+    (info,) = [record for kind, record in runs[0] if kind == "info"]
     assert info["dataset"]["profile"]["train"] == 96 // 3
-    first, *others = [load(records, schema.PREDICTIONS_FILE) for records in seen]
+    first, *others = [load(records, schema.PREDICTIONS_FILE) for records in runs]
     for arrays in others:
         np.testing.assert_array_equal(arrays["val_targets"], first["val_targets"])
 
 
 def test_runs_of_other_initialisations_share_their_training_set(tmp_path):
-    seen = [run(configuration(3, seeds={"data": 1, "init": init, "order": init}), tmp_path) for init in (1, 4)]
-    assert digest(seen[0][1]) == digest(seen[1][1])
-    assert seen[0][0].objective != seen[1][0].objective
+    runs = [run(configuration(3, seeds={"data": 1, "init": init, "order": init}), tmp_path) for init in (1, 4)]
+    assert digest(runs[0][1]) == digest(runs[1][1])
+    assert runs[0][0].objective != runs[1][0].objective
 
 
 def test_without_replicate_there_is_no_such_file_and_the_data_are_whole(tmp_path):
@@ -104,12 +104,13 @@ def test_what_the_data_do_not_hold_is_refused_in_a_sentence(datasets, fields, se
     assert (result.outcome, result.error) == (Outcome.CRASHED, sentence)
 
 
-@pytest.mark.parametrize(("epochs", "kept"), [
-    (1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (8, [1, 2, 4, 8]), (20, [2, 4, 8, 16, 20]), (33, [4, 8, 16, 32, 33]),
-])  # fmt: skip
-def test_epochs_double_up_to_the_last(epochs, kept, tmp_path):
-    told = answered(configuration(3, trainer={"max_epochs": epochs}, data={"batch_size": "full"}), tmp_path)
-    assert told["epochs"].tolist() == kept and len(told["outputs"]) == len(kept)
+@pytest.mark.parametrize(
+    ("epochs", "recorded"),
+    [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (8, [1, 2, 4, 8]), (20, [2, 4, 8, 16, 20]), (33, [4, 8, 16, 32, 33])],
+)
+def test_epochs_double_up_to_the_last(epochs, recorded, tmp_path):
+    answers = answered(configuration(3, trainer={"max_epochs": epochs}, data={"batch_size": "full"}), tmp_path)
+    assert answers["epochs"].tolist() == recorded and len(answers["outputs"]) == len(recorded)
 
 
 def test_answers_are_by_the_weights_of_their_epoch_not_by_the_best_ones(tmp_path):
@@ -125,48 +126,51 @@ def test_answers_are_by_the_weights_of_their_epoch_not_by_the_best_ones(tmp_path
     np.testing.assert_array_equal(best["test_targets"], whole["targets"])
 
 
-@pytest.mark.parametrize(("data", "model", "classes"), [
-    ("iris", "softmax_regression", 3), ("breast_cancer", "logistic_regression", 2), ("moons", "perceptron", 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "model", "classes"),
+    [("iris", "softmax_regression", 3), ("breast_cancer", "logistic_regression", 2), ("moons", "perceptron", 2)],
+)
 def test_a_classification_answers_with_the_probability_of_each_class(data, model, classes, tmp_path):
-    told = answered(configuration(3, data={"name": data}, model={"name": model}), tmp_path)
-    assert told["outputs"].shape == (4, len(told["targets"]), classes) and told["outputs"].dtype == np.float32
-    np.testing.assert_allclose(told["outputs"].sum(axis=2), 1, atol=1e-5)
-    assert told["targets"].dtype == np.int32 and set(told) == {"epochs", "outputs", "targets"}
-    assert len(told["targets"]) <= 1000
+    answers = answered(configuration(3, data={"name": data}, model={"name": model}), tmp_path)
+    assert answers["outputs"].shape == (4, len(answers["targets"]), classes) and answers["outputs"].dtype == np.float32
+    np.testing.assert_allclose(answers["outputs"].sum(axis=2), 1, atol=1e-5)
+    assert answers["targets"].dtype == np.int32 and set(answers) == {"epochs", "outputs", "targets"}
+    assert len(answers["targets"]) <= 1000
 
 
 def test_a_regression_answers_with_its_output(tmp_path):
     settings = configuration(3, data={"name": "diabetes"}, model={"name": "linear_regression"}, optimizer={"lr": 0.01})
     result, records = run(settings, tmp_path)
-    told = load(records, schema.REPLICATE_FILE)
-    assert told["outputs"].shape == (4, 89, 1) and set(told) == {"epochs", "outputs", "targets"}
-    error = np.sqrt(((told["outputs"][-1, :, 0] - told["targets"]) ** 2).mean())
-    assert told["targets"].dtype == np.float32 and error == pytest.approx(result.metrics["test/error"], rel=0.5)
+    answers = load(records, schema.REPLICATE_FILE)
+    assert answers["outputs"].shape == (4, 89, 1) and set(answers) == {"epochs", "outputs", "targets"}
+    error = np.sqrt(((answers["outputs"][-1, :, 0] - answers["targets"]) ** 2).mean())
+    assert answers["targets"].dtype == np.float32 and error == pytest.approx(result.metrics["test/error"], rel=0.5)
 
 
 @pytest.mark.parametrize("noisy", [True, False])
 def test_where_the_truth_is_known_it_is_told(noisy, tmp_path):
     fields = {"name": "noisy_curve", "function": "quadratic", "noise": 0.3, "noisy_test": noisy}
-    told = answered(configuration(3, data=fields, seeds={"data": 2}), tmp_path)
-    np.testing.assert_allclose(told["inputs"], np.linspace(-1, 1, 501), atol=1e-6)
-    np.testing.assert_allclose(told["truth"], np.linspace(-1, 1, 501) ** 2, atol=1e-6)
-    assert told["noise"] == pytest.approx(0.09 if noisy else 0.0)
-    assert ((told["targets"] - told["truth"]) ** 2).mean() == pytest.approx(float(told["noise"]), rel=0.25, abs=1e-12)
-    assert all(told[name].dtype == np.float32 for name in ("inputs", "truth", "outputs", "targets"))
+    answers = answered(configuration(3, data=fields, seeds={"data": 2}), tmp_path)
+    np.testing.assert_allclose(answers["inputs"], np.linspace(-1, 1, 501), atol=1e-6)
+    np.testing.assert_allclose(answers["truth"], np.linspace(-1, 1, 501) ** 2, atol=1e-6)
+    assert answers["noise"] == pytest.approx(0.09 if noisy else 0.0)
+    assert ((answers["targets"] - answers["truth"]) ** 2).mean() == pytest.approx(
+        float(answers["noise"]), rel=0.25, abs=1e-12
+    )
+    assert all(answers[name].dtype == np.float32 for name in ("inputs", "truth", "outputs", "targets"))
 
 
 def test_generated_data_are_drawn_afresh_and_whole(tmp_path):
-    seen = [run(configuration(3, data={"name": "moons"}, seeds={"data": number}), tmp_path)[1] for number in (0, 2)]
-    assert [digest(records) for records in seen] == [DATASETS["moons"](seed_data=number).digest for number in (0, 2)]
+    runs = [run(configuration(3, data={"name": "moons"}, seeds={"data": number}), tmp_path)[1] for number in (0, 2)]
+    assert [digest(records) for records in runs] == [DATASETS["moons"](seed_data=number).digest for number in (0, 2)]
 
 
 def test_of_a_large_test_part_the_first_answers_are_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(predictions, "REPLICATE_LIMIT", 11)
     monkeypatch.setattr(predictions, "BATCH", 4)
-    told = answered(configuration(3), tmp_path)
-    assert told["outputs"].shape == (4, 11, 3)
-    assert told["targets"].tolist() == DATASETS["iris"]().parts.test.targets[:11].tolist()
+    answers = answered(configuration(3), tmp_path)
+    assert answers["outputs"].shape == (4, 11, 3)
+    assert answers["targets"].tolist() == DATASETS["iris"]().parts.test.targets[:11].tolist()
 
 
 def test_early_stopping_ends_with_the_epoch_at_which_it_stopped(tmp_path):
@@ -181,10 +185,10 @@ def test_early_stopping_ends_with_the_epoch_at_which_it_stopped(tmp_path):
 def test_a_resumed_run_answers_as_one_left_alone(tmp_path):
     settings = configuration(3, data={"input_noise": 0.3}, model={"dropout": 0.2})
     whole = answered(settings, tmp_path)
-    file, asked = tmp_path / "run.resume", iter(range(4 * 5 + 1))
+    file, polls = tmp_path / "run.resume", iter(range(4 * 5 + 1))
     stopped, _ = run(
         settings, tmp_path, resume=file, save_seconds=0,
-        should_end=lambda: None if next(asked, None) is not None else Outcome.STOPPED,
+        should_end=lambda: None if next(polls, None) is not None else Outcome.STOPPED,
     )  # fmt: skip
     assert (stopped.outcome, stopped.epochs) == (Outcome.STOPPED, 5)
     resumed = answered(settings, tmp_path, resume=file)
@@ -209,35 +213,36 @@ class LastModule(pl.Callback):
         self.weights = {name: value.clone() for name, value in pl_module.state_dict().items()}
 
 
-@pytest.mark.parametrize(("data", "model"), [
-    ("moons", "mlp"), ("blobs", "mlp"), ("logic_gate", "perceptron"), ("xor", "logistic_regression"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "model"),
+    [("moons", "mlp"), ("blobs", "mlp"), ("logic_gate", "perceptron"), ("xor", "logistic_regression")],
+)
 def test_regions_are_what_the_last_weights_answer_on_a_grid(data, model, tmp_path):
-    fields, last, made = {"hidden_sizes": [8]} if model == "mlp" else {}, LastModule(), DATASETS[data]()
-    told = in_the_plane(
+    fields, last, dataset = {"hidden_sizes": [8]} if model == "mlp" else {}, LastModule(), DATASETS[data]()
+    regions = in_the_plane(
         tmp_path, data, model={"name": model, **fields}, optimizer={"lr": 0.5}, callbacks=[last],
         objective={"metric": "val/loss", "direction": "maximize"},
     )  # fmt: skip
-    own = MODELS[model](**made.dims, **fields).eval()
-    own.load_state_dict(last.weights)
+    module = MODELS[model](**dataset.dims, **fields).eval()
+    module.load_state_dict(last.weights)
     scaler = DATASETS[data](standardize=False).parts.train.inputs.double()
     mean, std = scaler.mean(dim=0).numpy(), scaler.std(dim=0, correction=0).numpy()
     for row, column in ((0, 0), (10, 80), (99, 3), (50, 50)):
-        point = (np.array([told["x"][column], told["y"][row]]) - mean) / std
+        point = (np.array([regions["x"][column], regions["y"][row]]) - mean) / std
         with torch.no_grad():
-            expected = own.probabilities(torch.tensor(point[None], dtype=torch.float32))[0]
-        np.testing.assert_allclose(told["probabilities"][row, column], expected, atol=2e-3)
-    assert tuple(told["classes"]) == made.class_names
-    assert told["probabilities"].shape == (100, 100, len(made.class_names))
-    assert told["probabilities"].dtype == np.float16
+            expected = module.probabilities(torch.tensor(point[None], dtype=torch.float32))[0]
+        np.testing.assert_allclose(regions["probabilities"][row, column], expected, atol=2e-3)
+    assert tuple(regions["classes"]) == dataset.class_names
+    assert regions["probabilities"].shape == (100, 100, len(dataset.class_names))
+    assert regions["probabilities"].dtype == np.float16
 
 
 def test_points_are_the_training_examples_as_they_are_trained_on(tmp_path):
-    told = in_the_plane(tmp_path, fields={"label_noise": 0.3, "num_samples": 900})
+    regions = in_the_plane(tmp_path, fields={"label_noise": 0.3, "num_samples": 900})
     train = DATASETS["moons"](label_noise=0.3, num_samples=900, standardize=False).parts.train
-    np.testing.assert_allclose(told["points"], train.inputs[:500], atol=1e-5)
-    assert told["labels"].tolist() == train.targets[:500].tolist() and told["labels"].dtype == np.int32
-    assert told["points"].dtype == np.float32
+    np.testing.assert_allclose(regions["points"], train.inputs[:500], atol=1e-5)
+    assert regions["labels"].tolist() == train.targets[:500].tolist() and regions["labels"].dtype == np.int32
+    assert regions["points"].dtype == np.float32
 
 
 def test_the_grid_is_the_same_for_all_runs_and_holds_the_test_part(tmp_path):

@@ -40,10 +40,10 @@ def one_thread():
 
 
 def configuration(**more):
-    made = copy.deepcopy(BASE)
+    settings = copy.deepcopy(BASE)
     for section, fields in more.items():
-        made[section] = made.get(section, {}) | fields
-    return made
+        settings[section] = settings.get(section, {}) | fields
+    return settings
 
 
 class Log:
@@ -56,7 +56,7 @@ class Log:
         self.records.append((kind, record))
 
     def of(self, kind):
-        return [record for seen, record in self.records if seen == kind]
+        return [record for record_kind, record in self.records if record_kind == kind]
 
 
 def run(settings, **options):
@@ -228,11 +228,11 @@ def test_a_file_of_other_data_or_code_counts_for_nothing(tmp_path, monkeypatch):
 
 def test_where_it_may_train_does_not_count_but_the_kind_of_device_does():
     module = torch.nn.Linear(1, 1)
-    made = {
-        (asked, device): resume.fingerprint({"trainer": {"device": asked}}, {schema.MACHINE: device}, module, device)
-        for asked, device in (("auto", "cuda:0"), ("cuda:1", "cuda:1"), ("auto", "cpu"), ("cpu", "cpu"))
+    hashes = {
+        (wanted, device): resume.fingerprint({"trainer": {"device": wanted}}, {schema.MACHINE: device}, module, device)
+        for wanted, device in (("auto", "cuda:0"), ("cuda:1", "cuda:1"), ("auto", "cpu"), ("cpu", "cpu"))
     }
-    assert made["auto", "cuda:0"] == made["cuda:1", "cuda:1"] != made["auto", "cpu"] == made["cpu", "cpu"]
+    assert hashes["auto", "cuda:0"] == hashes["cuda:1", "cuda:1"] != hashes["auto", "cpu"] == hashes["cpu", "cpu"]
 
 
 class Harmful:
@@ -326,12 +326,12 @@ def test_another_process_gives_the_same_numbers_and_says_nothing(killed_process)
 
 
 def test_a_killed_process_leaves_a_run_that_goes_on(killed_process):
-    file, seen = killed_process.file, killed_process.records
-    assert len(seen) == 8 and len(list(file.parent.glob("run.resume*"))) == 2
+    file, before = killed_process.file, killed_process.records
+    assert len(before) == 8 and len(list(file.parent.glob("run.resume*"))) == 2
     result, log = run(LONG, resume=file, should_end=after(2 * STEPS))
     _, whole = run(LONG, should_end=after(result.epochs * STEPS))
     records = log.of("metrics")
-    assert records[:7] == seen[:7] and records[7] != seen[7], "taken up as they were measured, and measured again"
+    assert records[:7] == before[:7] and records[7] != before[7], "taken up as they were measured, and measured again"
     assert timeless(records) == timeless(whole.of("metrics")) and len(records) == result.epochs > 8
 
 
@@ -343,8 +343,8 @@ def test_history_gives_back_what_was_added():
     names = ["a", "b", "late"]
     records = []
     for step in range(1, 40):
-        there = [name for name in names if rng.random() < 0.7 and (name != "late" or step > 20)]
-        metrics = {name: float(rng.normal()) for name in there}
+        step_names = [name for name in names if rng.random() < 0.7 and (name != "late" or step > 20)]
+        metrics = {name: float(rng.normal()) for name in step_names}
         records.append({"step": step, "time": 1_700_000_000_000 + step, "metrics": metrics})
     history = History()
     for record in records:

@@ -39,11 +39,11 @@ def bare_loop_until_not_finite(data, module, settings):
 def test_a_loss_that_is_not_finite_ends_the_run_in_its_batch(configuration, run, rebuilt, lr, tmp_path):
     settings = configuration("linear_regression", "diabetes", optimizer={"lr": lr}, trainer={"max_epochs": 30})
     update, epoch = bare_loop_until_not_finite(*rebuilt(settings), settings)
-    asked = []
-    result, log = run(settings, should_end=lambda: asked.append(1), scratch=tmp_path)
+    calls = []
+    result, log = run(settings, should_end=lambda: calls.append(1), scratch=tmp_path)
     assert result.outcome is Outcome.DIVERGED
     assert f"at update {update}, in epoch {epoch}" in result.error
-    assert len(asked) == update - 1
+    assert len(calls) == update - 1
     assert result.epochs == len(log.of("metrics")) == epoch - 1
     assert result.objective is None and result.traceback is None
     assert all(math.isfinite(value) for metrics in log.metrics for value in metrics.values())
@@ -118,16 +118,16 @@ def test_the_first_loss_survives_a_kill(configuration, run, tmp_path):
 @pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.PRUNED])
 @pytest.mark.parametrize("polls", [1, 15])
 def test_stop_keeps_what_was_measured(configuration, run, rebuilt, polls, outcome, tmp_path):
-    asked = []
+    calls = []
 
     def should_end():
-        asked.append(1)
-        return outcome if len(asked) >= polls else None
+        calls.append(1)
+        return outcome if len(calls) >= polls else None
 
     result, log = run(configuration(), should_end=should_end, scratch=tmp_path)
     steps_an_epoch = len(rebuilt(configuration())[0].train_dataloader())
     assert result.outcome is outcome
-    assert len(asked) == polls
+    assert len(calls) == polls
     assert result.epochs == len(log.of("metrics")) == (polls - 1) // steps_an_epoch
     assert set(result.metrics) == (set(MEASURED) if result.epochs else set())
     assert result.objective is None and result.error is None

@@ -321,7 +321,7 @@ def test_each_seed_changes_what_it_decides(configuration, run, timeless, seed):
     base, log = run(configuration())
     other, other_log = run(configuration(seeds={seed: 1}))
     assert timeless(base.metrics) != timeless(other.metrics)
-    digests = [seen.of("info")[0]["dataset"]["digest"] for seen in (log, other_log)]
+    digests = [run_log.of("info")[0]["dataset"]["digest"] for run_log in (log, other_log)]
     assert (digests[0] == digests[1]) == (seed != "data")
 
 

@@ -108,8 +108,8 @@ def test_without_one_of_its_own_ours_steps_and_penalises(l1, l2, my_models, tmp_
 
 
 def test_one_of_its_own_stays_in_force(my_models, tmp_path):
-    own = "def configure_optimizers(self): return torch.optim.SGD(self.parameters(), lr=0.01)"
-    my_models(linear=with_methods(own))
+    method = "def configure_optimizers(self): return torch.optim.SGD(self.parameters(), lr=0.01)"
+    my_models(linear=with_methods(method))
     _, log = run("linear", scratch=tmp_path, trainer={"max_epochs": 1}, optimizer={"lr": 0.5})
     torch.testing.assert_close(saved(log)["weight"][0], first_step(DATASETS["diabetes"](), lr=0.01))
     assert log.tags[schema.OPTIMIZER_OF] == schema.MODEL
@@ -302,8 +302,8 @@ def test_a_name_of_both_parts_is_the_validation_s(my_models):
     my_models(linear=LINEAR.replace("return F.mse", "self.log('val_loss', -1.0)\n        return F.mse"))
     result, log = run("linear")
     assert log.metrics[0]["val_loss"] > 0
-    said = "It logs val_loss in training and in validation alike; the value of the validation is stored."
-    assert result.error == said
+    sentence = "It logs val_loss in training and in validation alike; the value of the validation is stored."
+    assert result.error == sentence
 
 
 def test_weights_are_those_of_the_best_epoch_and_tested_once(my_models, tmp_path):
@@ -388,8 +388,8 @@ def test_a_step_logged_loss_that_is_not_finite_ends_the_epoch(my_models):
 @pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.PRUNED])
 def test_it_can_be_ended_in_the_middle_of_an_epoch(outcome, my_models):
     my_models(linear=with_methods("def on_validation_start(self): raise AssertionError('it goes on')"))
-    asked = iter([None, outcome])
-    result, log = run("linear", data={"batch_size": 50}, should_end=lambda: next(asked))
+    answers = iter([None, outcome])
+    result, log = run("linear", data={"batch_size": 50}, should_end=lambda: next(answers))
     assert (result.outcome, result.error, result.epochs, log.metrics) == (outcome, None, 0, [])
 
 
@@ -462,8 +462,8 @@ def test_a_module_that_is_taken_away_while_a_worker_knows_it_is_one_sentence(my_
 
     folder = my_models(linear=LINEAR)
     assert run("linear")[0].outcome is Outcome.OK
-    known = user_models.current()
-    monkeypatch.setattr(user_models, "current", lambda: known)
+    models = user_models.current()
+    monkeypatch.setattr(user_models, "current", lambda: models)
     (folder / "linear.py").unlink()
     result, _ = run("linear")
     assert result.error == f"{folder / 'linear.py'}: it is not there any more, or the settings do not name it."
@@ -507,10 +507,10 @@ def test_what_it_expects_of_a_plain_trainer_is_there(my_models, tmp_path, monkey
     ).replace("super().__init__()", "super().__init__(); self.save_hyperparameters()")
     my_models(linear=text)
     monkeypatch.chdir(tmp_path)
-    there = set(tmp_path.rglob("*"))
+    before = set(tmp_path.rglob("*"))
     result, _ = run("linear", optimizer={"lr": 0.9}, trainer={"max_epochs": 9})
     assert (result.outcome, result.error, result.epochs) == (Outcome.OK, None, 2)
-    assert not [path for path in set(tmp_path.rglob("*")) - there if path.suffix == ".ckpt"]
+    assert not [path for path in set(tmp_path.rglob("*")) - before if path.suffix == ".ckpt"]
 
 
 @pytest.mark.parametrize(("method", "call"), [("forward", "self("), ("predict", "self.predict(")])
@@ -537,8 +537,8 @@ def test_the_data_feeds_the_arguments_that_ask(my_models):
         "moons": [(2,), 1, "binary", 2, 2, 2, 1, 1, 2],
         "iris": [(4,), 3, "multiclass", 4, 4, 4, 3, 3, 3],
     }
-    for data, told in expected.items():
-        assert run("linear", data)[0].error.endswith(f" raised ValueError: {told}.")
+    for data, arguments in expected.items():
+        assert run("linear", data)[0].error.endswith(f" raised ValueError: {arguments}.")
 
 
 def test_a_killed_run_goes_on_where_it_was(my_models, tmp_path):

@@ -45,9 +45,9 @@ def test_a_path_in_the_plane_has_nothing_outside_and_one_at_right_angles_all():
 def test_principal_components_are_those_of_scikit_learn():
     path = way(12, 50)
     shares, directions = principal(path)
-    known = PCA(2).fit(path)
-    np.testing.assert_allclose(shares, known.explained_variance_ratio_)
-    np.testing.assert_allclose(np.abs((directions * known.components_).sum(axis=1)), 1)
+    pca = PCA(2).fit(path)
+    np.testing.assert_allclose(shares, pca.explained_variance_ratio_)
+    np.testing.assert_allclose(np.abs((directions * pca.components_).sum(axis=1)), 1)
     assert ((path[-1] - path[0]) @ directions.T >= 0).all(), "from left to right and from below to above"
 
 

@@ -146,7 +146,7 @@ def test_a_run_of_a_killed_worker_goes_on_in_another_where_it_was(workers, tmp_p
 
 
 def test_runs_that_train_at_the_same_time_have_different_places(workers):
-    """By which they are spread over GPUs."""
+    """By its place a run is given its GPU."""
 
     def places():
         return {job.key: job.place for job in workers.jobs}
