@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.figures.colour_scale import colour_scale
 from analysis.statistics import number
 
 if TYPE_CHECKING:
@@ -242,25 +243,6 @@ def landscape_info(arrays: Mapping[str, np.ndarray] | None) -> LandscapeInfo:
     )
 
 
-def _colours(info: LandscapeInfo, plane: Plane, dark: bool) -> dict[str, Any]:
-    """The colour scale: one hue, the lower the loss the stronger; ticks in the loss's own units."""
-    low, high = plane.range
-    middle, far = ("#464c9e", "#262b33") if dark else ("#8fb4e8", "#e9edf2")
-    bar: dict[str, Any] = {
-        "thickness": 9,
-        "len": 1.0,
-        "x": 1.01,
-        "outlinewidth": 0,
-        "tickfont": {"size": 11},
-        "title": {"text": theme.plain(theme.shortened(info.loss_of, 30)), "side": "right", "font": {"size": 12}},
-    }
-    if plane.log:
-        values = [value for value in theme.log_ticks(low, high)["tickvals"] if low * 0.99 <= value <= high * 1.01]
-        values = values if len(values) >= 3 else [low, math.sqrt(low * high), high]
-        bar |= {"tickvals": [math.log10(value) for value in values], "ticktext": [f"{value:.2g}" for value in values]}
-    return {"colorscale": [[0, theme.palette(dark)[0]], [0.5, middle], [1, far]], "colorbar": bar}
-
-
 def _labelled(plane: Plane) -> list[int]:
     """The points that have room for their epoch: the end first, the start, then from there on."""
     least = APART * float(plane.x[-1] - plane.x[0])
@@ -355,7 +337,7 @@ def plot_landscape(info: LandscapeInfo, view: str = RANDOM, *, dark: bool = Fals
         line={"width": 0.5, "color": "rgba(128,136,148,0.5)"},
         text=texts,
         hovertemplate=f"{theme.plain(info.loss_of)} %{{text}}<extra></extra>",
-        **_colours(info, plane, dark),
+        **colour_scale(info.loss_of, *plane.range, log=plane.log, dark=dark),
     )
     _draw_trajectory(figure, info, plane, dark)
     ends = {"constrain": "domain", "showgrid": False}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from analysis.figures import theme
+from analysis.figures.colour_scale import colour_scale
 from analysis.figures.traces import crosses
 from analysis.figures.value_axis import Scale, log_range, scale
 from analysis.search.history import TrialResult, hover
@@ -189,28 +190,11 @@ def contour_info(trials: Sequence[TrialResult], x: str, y: str, metric: str, dir
 
 
 def _colours(info: ContourInfo, dark: bool) -> dict[str, Any]:
-    """The colour scale: one hue, the best the strongest; ticks in the objective's own units."""
-    accent = theme.palette(dark)[0]
-    far = "#262b33" if dark else "#e9edf2"
-    middle = "#464c9e" if dark else "#8fb4e8"
-    shades = [[0, accent], [0.5, middle], [1, far]]
+    """The colour scale, the best the strongest, and the range of values that it stands for."""
     low, high = info.scale.low, info.scale.high
-    bar: dict[str, Any] = {
-        "thickness": 9,
-        "len": 1.0,
-        "x": 1.01,
-        "outlinewidth": 0,
-        "tickfont": {"size": 11},
-        "title": {"text": theme.plain(theme.shortened(info.metric, 30)), "side": "right", "font": {"size": 12}},
-    }
-    if info.log:
-        ticks = theme.log_ticks(low, high)
-        values = [value for value in ticks["tickvals"] if low * 0.99 <= value <= high * 1.01]
-        if len(values) < 3:  # too short a range for round numbers: its ends and its middle
-            values = [low, math.sqrt(low * high), high]
-        bar |= {"tickvals": [math.log10(value) for value in values], "ticktext": [f"{value:.2g}" for value in values]}
-        low, high = math.log10(low), math.log10(high)
-    return {"colorscale": shades, "reversescale": info.maximize, "colorbar": bar, "low": low, "high": high}
+    scale = colour_scale(info.metric, low, high, log=info.log, dark=dark)
+    ends = (math.log10(low), math.log10(high)) if info.log else (low, high)
+    return {**scale, "reversescale": info.maximize, "low": ends[0], "high": ends[1]}
 
 
 def _level_words(levels: Sequence[Any]) -> list[str]:
