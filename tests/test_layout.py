@@ -1,9 +1,12 @@
-"""The layout of the product: names that hide nothing else, and files that a reader takes in at once."""
+"""The layout of the product: names that hide nothing else, files that are not too long, arguments as described."""
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -83,3 +86,41 @@ def test_a_file_that_is_too_long_is_found(tmp_path: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("pass\n" * lines)
     assert too_long(tmp_path, ["a"]) == [f"a/b/long.py: {LONGEST + 1}"]
+
+
+def unknown_arguments(source: str) -> Iterator[str]:
+    """For each docstring of `source` that describes an argument which is not there: the function and the arguments."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            continue
+        section = re.search(r"^Args:\n((?:    .*\n?|\n)+)", ast.get_docstring(node) or "", flags=re.M)
+        methods = (
+            [node]
+            if isinstance(node, ast.FunctionDef)
+            else [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+        )
+        if not section or not methods:
+            continue
+        arguments = methods[0].args
+        names = {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+        names |= {argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument}
+        described = re.findall(r"^    (\w+):", section[1], flags=re.M)
+        if unknown := [name for name in described if name not in names]:
+            yield f"{node.name}: {', '.join(unknown)}"
+
+
+def test_docstrings_describe_arguments_that_are_there() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)}, {text}"
+        for package in PACKAGES
+        for file in sorted((ROOT / package).rglob("*.py"))
+        for text in unknown_arguments(file.read_text(encoding="utf-8"))
+    ]
+    assert not wrong, "described under Args, but no argument:\n" + "\n".join(wrong)
+
+
+def test_a_described_argument_that_is_not_there_is_found() -> None:
+    docstring = '"""The mean.\n\n    Args:\n        x: Numbers.\n        level: Of it.\n    """'
+    renamed = f"def mean(values, *, level=0.95):\n    {docstring}"
+    assert list(unknown_arguments(renamed)) == ["mean: x"]
+    assert not list(unknown_arguments(renamed.replace("x:", "values:")))

@@ -42,7 +42,7 @@ def headline(view: View, ranking: Standings | None, judged: Sequence[Judged]) ->
 
     Args:
         view: What is compared.
-        found: Its groups with their verdicts, if they were tested.
+        ranking: Its groups with their verdicts, if they were tested.
         judged: The claims of the sweeps that the address names.
     """
     words = ranking.sentence if ranking is not None else answer(view.groups, view.metric, over=True)
@@ -200,7 +200,7 @@ def numbers(result: Verdict, forward: bool, metric: str) -> None:
     """Draw the numbers behind a verdict, in a row.
 
     Args:
-        said: The verdict.
+        result: The verdict.
         forward: Whether its first group is the one that was asked for first.
         metric: What the results are called.
     """

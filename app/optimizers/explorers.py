@@ -58,7 +58,7 @@ def _figure(
         numbers: What it is drawn from.
         shows: What is to be seen.
         reading: How to read it, plain text.
-        made: The settings it was made with.
+        settings: The settings it was made with.
     """
     st.plotly_chart(draw(ui.dark()), key=key, theme=None, config=SHOWN, alt=ui.text(shows))
     st.caption(ui.text(reading))

@@ -143,7 +143,7 @@ def landscape(study: study_page.Study) -> None:
     """Draw the tab Landscape: which run, its landscape, or the offer to compute it.
 
     Args:
-        own: The runs.
+        study: The runs.
     """
     named = _runs(study)
     if not named:

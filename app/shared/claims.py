@@ -72,7 +72,7 @@ def of_comparison(comparison: Comparison, specs: Mapping[str, Spec]) -> list[Jud
     """The claims of the sweeps that are compared.
 
     Args:
-        found: Their runs, search and confirm runs alike.
+        comparison: Their runs, search and confirm runs alike.
         specs: What the sweeps are, by id.
     """
     judged = []

@@ -19,7 +19,7 @@ def caption_of(
     """The caption of a figure in a document.
 
     Args:
-        found: The runs of the page.
+        comparison: The runs of the page.
         sweeps: The names of the store's sweeps, by id.
         shows: What is to be seen.
         n: `n=8 seeds each`.

@@ -43,7 +43,7 @@ def section(row: Any, info: ConfirmedInfo, standings: Standings | None) -> None:
     Args:
         row: The sweep.
         info: The winners.
-        found: The verdicts on them, where there are some.
+        standings: The verdicts on them, where there are some.
     """
     if not info.winners:
         return

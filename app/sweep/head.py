@@ -93,7 +93,7 @@ def headline(row: Any, results: Results, over: bool, judged: Sequence[Judged]) -
 
     Args:
         row: The sweep.
-        found: Its results so far: winners are judged by their confirm runs alone.
+        results: Its results so far: winners are judged by their confirm runs alone.
         over: Whether no more runs will come.
         judged: What it claims.
     """

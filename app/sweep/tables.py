@@ -32,7 +32,7 @@ def ranking_table(row: Any, groups: list[Group], standings: Standings | None, wi
     Args:
         row: The sweep.
         groups: In their order.
-        found: The verdicts on them, where there are some.
+        standings: The verdicts on them, where there are some.
         winners: Whether there are winners, which have their own table.
     """
     if not groups:
