@@ -35,7 +35,7 @@ def _bars(intervals: Sequence[Interval], colour: str) -> dict[str, Any]:
 
 def _parts_of(info: CapacityInfo) -> dict[str, str]:
     """Part -> its name, of those that there are."""
-    names = {part.key: part.name for each in info.drawn if each.parts for part in each.parts.parts}
+    names = {part.key: part.name for position in info.drawn if position.parts for part in position.parts.parts}
     return {key: names[key] for key in PARTS if key in names}
 
 
@@ -126,11 +126,11 @@ def _apart(figure: go.Figure, info: CapacityInfo, dark: bool) -> None:
 def _range(info: CapacityInfo) -> list[float]:
     """From the deepest bar to the highest bar or dot: one wide interval must not press everything else flat."""
     low = high = 0.0
-    for each in info.drawn:
-        assert each.parts is not None
-        bars = [part.sign * part.estimate.mean for part in each.parts.parts]
+    for position in info.drawn:
+        assert position.parts is not None
+        bars = [part.sign * part.estimate.mean for part in position.parts.parts]
         low = min(low, sum(bar for bar in bars if bar < 0))
-        high = max(high, sum(bar for bar in bars if bar > 0), *each.parts.risks.tolist())
+        high = max(high, sum(bar for bar in bars if bar > 0), *position.parts.risks.tolist())
     return [low * 1.1, (high or 1.0) * 1.08]
 
 

@@ -102,9 +102,9 @@ def plot_waterfall(
     return figure
 
 
-def _panels(found: Sequence[Diagnosis]) -> dict[str, str]:
+def _panels(diagnoses: Sequence[Diagnosis]) -> dict[str, str]:
     """Fault -> the axis of its panel, of the faults that were measured."""
-    measured = {gap.fault for each in found for gap in each.gaps}
+    measured = {gap.fault for diagnosis in diagnoses for gap in diagnosis.gaps}
     faults = [fault for fault in COLOURS if fault in measured]
     return {fault: f"x{k + 1 if k else ''}" for k, fault in enumerate(faults)}
 
@@ -192,12 +192,12 @@ def plot_gaps(diagnoses: Sequence[Diagnosis], *, dark: bool = False, height: int
     return figure
 
 
-def reading(found: Sequence[Diagnosis]) -> str:
+def reading(diagnoses: Sequence[Diagnosis]) -> str:
     """How to read these figures; plain text."""
-    most = max(found, key=lambda each: each.n)
+    most = max(diagnoses, key=lambda diagnosis: diagnosis.n)
     words = [f"Dots are {most.over}, lines {most.basis}" if most.n >= 3 else f"Dots are {most.over}"]
     tests = "its test, corrected for all of them, agrees" if most.tests > 1 else "its test agrees"
     words += [f"a gap is a fault, drawn full, if its whole interval lies above {number(most.threshold, 3)} and {tests}"]
-    words += ["groups of one or two have dots only"] if min(each.n for each in found) < 3 else []
-    words += [f"the first {MOST_ROWS} groups are drawn"] if len(found) > MOST_ROWS else []
+    words += ["groups of one or two have dots only"] if min(diagnosis.n for diagnosis in diagnoses) < 3 else []
+    words += [f"the first {MOST_ROWS} groups are drawn"] if len(diagnoses) > MOST_ROWS else []
     return "; ".join(words) + "."

@@ -21,13 +21,13 @@ def _looks(info: LearningCurveInfo, dark: bool) -> list[tuple[Line, str, str, st
         both = [(DEV, info.dev, palette[1], "solid")] + ([(TRAIN, info.train, palette[0], "solid")] * bool(info.train))
         return [(info.lines[0], slot, name, colour, dash) for slot, name, colour, dash in both]
     places = theme.colour_indices([line.name for line in info.lines])
-    found = []
+    curves = []
     for line in info.lines:
         colour = palette[places[line.name]]
-        found.append((line, DEV, f"{line.name}, {info.dev}", colour, "solid"))
+        curves.append((line, DEV, f"{line.name}, {info.dev}", colour, "solid"))
         if info.train:
-            found.append((line, TRAIN, f"{line.name}, {info.train}", colour, "dot"))
-    return found
+            curves.append((line, TRAIN, f"{line.name}, {info.train}", colour, "dot"))
+    return curves
 
 
 def _curve(

@@ -314,5 +314,5 @@ def plot_forest(info: ForestInfo, *, dark: bool = False, height: int | None = No
     return figure
 
 
-def _bounds(found: Interval) -> tuple[float, ...]:
-    return (found.low, found.high) if found.shown else (found.mean,) if found.n else ()
+def _bounds(interval: Interval) -> tuple[float, ...]:
+    return (interval.low, interval.high) if interval.shown else (interval.mean,) if interval.n else ()

@@ -54,12 +54,12 @@ class Places:
     @property
     def ticks(self) -> dict[str, Any]:
         """The ticks as arguments of a Plotly axis."""
-        kept = list(range(len(self.x)))
-        if len(kept) > MOST_TICKS:
-            whole = [k for k in kept if not self.log or abs(self.x[k] - round(self.x[k])) < 1e-9 or k == 0]
-            kept = whole if 2 < len(whole) <= MOST_TICKS else kept[:: -(-len(kept) // MOST_TICKS)]
-        texts = [theme.plain(theme.shortened(self.texts[k], 16)) for k in kept]
-        return {"tickmode": "array", "tickvals": [float(self.x[k]) for k in kept], "ticktext": texts}
+        places = list(range(len(self.x)))
+        if len(places) > MOST_TICKS:
+            whole = [k for k in places if not self.log or abs(self.x[k] - round(self.x[k])) < 1e-9 or k == 0]
+            places = whole if 2 < len(whole) <= MOST_TICKS else places[:: -(-len(places) // MOST_TICKS)]
+        texts = [theme.plain(theme.shortened(self.texts[k], 16)) for k in places]
+        return {"tickmode": "array", "tickvals": [float(self.x[k]) for k in places], "ticktext": texts}
 
 
 def _log_is_better(positive: np.ndarray) -> bool:

@@ -157,15 +157,15 @@ def guess(name: str) -> Role:
     return Role(part, better, quality=quality and part != SYSTEM)
 
 
-def roles(names: Iterable[str], said: str = "", goals: Iterable[tuple[str, str]] = ()) -> dict[str, Role]:
+def roles(names: Iterable[str], setting: str = "", goals: Iterable[tuple[str, str]] = ()) -> dict[str, Role]:
     """The role of each metric: from the sweeps' specs, else as the user said, else known or guessed by its name.
 
     Args:
         names: The metrics.
-        said: The user's words, as `remembered` returns them; anything else counts as nothing.
+        setting: The user's choice, as `remembered` returns them; anything else counts as nothing.
         goals: (metric, direction) of the sweeps that the runs belong to. It is the objective if all agree on one.
     """
-    names, by_user = list(names), _read(said)
+    names, by_user = list(names), _read(setting)
     by_name = {name: by_user.get(name) or _OURS.get(name) or guess(name) for name in names}
     # Keras logs `loss` beside `val_loss`: the one that names no part is of the training data.
     for name, role in by_name.items():
@@ -181,10 +181,10 @@ def roles(names: Iterable[str], said: str = "", goals: Iterable[tuple[str, str]]
     return by_name
 
 
-def _read(said: str) -> dict[str, Role]:
+def _read(setting: str) -> dict[str, Role]:
     """The roles that the user gave to metrics, from the JSON that `remembered` returns."""
     try:
-        content = json.loads(said or "{}")
+        content = json.loads(setting or "{}")
     except ValueError:
         return {}
     by_name = {}
