@@ -154,7 +154,11 @@ def test_what_is_installed_has_every_file_that_is_no_python() -> None:
         for pattern in patterns
         for file in (ROOT / package.replace(".", "/")).glob(pattern)
     }
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    folders = {pattern.removesuffix("*") for pattern in settings["packages"]["find"]["include"]}
-    others = {Path(name) for name in tracked if name.split("/")[0] in folders and not name.endswith(".py")}
+    folders = [pattern.removesuffix("*") for pattern in settings["packages"]["find"]["include"]]
+    others = {
+        file.relative_to(ROOT)
+        for folder in folders
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts
+    }
     assert others and others <= shipped, f"pyproject.toml, package-data: {others - shipped} would not be installed"
