@@ -97,7 +97,7 @@ def unknown_arguments(source: str) -> Iterator[str]:
         methods = (
             [node]
             if isinstance(node, ast.FunctionDef)
-            else [each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+            else [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
         )
         if not section or not methods:
             continue

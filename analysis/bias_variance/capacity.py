@@ -129,7 +129,7 @@ class CapacityInfo:
 
     @property
     def notes(self) -> list[str]:
-        """What else to know about these numbers, in sentences of plain text."""
+        """Sentences in plain text on the limits of these numbers."""
         answers = [position.replicates for position in self.drawn if position.replicates is not None]
         return [*_method_notes(self.loss, answers), *self._run_notes, *self._missing_notes]
 
@@ -152,7 +152,7 @@ class CapacityInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"The {self.loss} on {self._parts.points} test examples and its parts along {self.axis.title}"
 
     @property
@@ -212,7 +212,7 @@ class CapacityInfo:
 
 
 def _method_notes(loss: str, answers: Sequence[Replicates]) -> list[str]:
-    """What these answers in this loss can say and what not."""
+    """Sentences on what can be concluded from these answers with this loss, and what cannot."""
     if not answers:
         return []
     notes = []

@@ -94,7 +94,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one group of runs suffers from, and the errors and gaps behind that."""
+    """The faults of one group of runs, with the errors and gaps that show them."""
 
     group: str
     label: str
@@ -110,7 +110,7 @@ class Diagnosis:
     """How many runs ended well."""
     diverged: int
     over: str
-    """What has one value each: seeds, or training sets where several runs share one."""
+    """The name of the independent values: seeds, or training sets where several runs share one."""
     tests: int
     """How many gaps were corrected for each other, those of this diagnosis among them."""
     memorised: Interval
@@ -142,7 +142,7 @@ class Diagnosis:
 
     @property
     def advice(self) -> dict[str, tuple[str, ...]]:
-        """What may help against each fault that is named."""
+        """Advice against each fault that is named."""
         return {fault: ADVICE[fault] for fault in self.named}
 
     @property

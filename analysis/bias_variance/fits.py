@@ -72,7 +72,7 @@ class FitsInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         whose = f" of {self.label}" if self.label else ""
         return f"Fits{whose} to {self.sets} training sets, their mean, and the parts of the error along x"
 

@@ -47,7 +47,7 @@ class Dots:
     diverged: int
     runs: int
     over: str
-    """What has one value each: seeds, or training sets where several runs share one."""
+    """The name of the independent values: seeds, or training sets where several runs share one."""
     paired: bool
     """Whether the keys of the errors can pair them with those of other sizes."""
     given: Interval
@@ -142,7 +142,7 @@ class LearningCurveInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"{self.dev} and training error against {self.axis.key}"
 
     @property

@@ -74,7 +74,7 @@ class HeatInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return "Gradient norm by layer and epoch"
 
     @property
@@ -184,7 +184,7 @@ class RatioInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return "The first layer's gradient norm over the last's, against the number of layers"
 
     @property
@@ -297,7 +297,7 @@ class ProfileInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         epoch = f" in the {self.when} epoch" if self.what == GRADIENT else ""
         return f"{self.what.capitalize()} by layer{epoch}"
 

@@ -141,7 +141,7 @@ class RatesInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"{self.metric} against {self.key}, a dot a run of the search"
 
     @property

@@ -108,7 +108,7 @@ class RangeInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"{self.loss} against a learning rate that grows every epoch"
 
     @property

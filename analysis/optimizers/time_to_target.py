@@ -171,7 +171,7 @@ class TargetsInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"Share of runs that reach {self.metric} {number(self.target)} against {self.axis}"
 
     @property

@@ -160,7 +160,7 @@ class BudgetsInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"Expected best {self.metric} against the number of trials"
 
     @property

@@ -121,7 +121,7 @@ class RegionsInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"Decision regions, a panel a value of {self.strengths.axis}"
 
     @property

@@ -78,7 +78,7 @@ class FactorialInfo:
     left_out: tuple[Hashable, ...]
     """The seeds without a finite result in every cell."""
     over: str
-    """What has one contrast each: `seed`, or `training set` where several runs share one."""
+    """The name of the independent contrasts: `seed`, or `training set` where several runs share one."""
     diverged: int
     """How many runs diverged."""
     problem: str = ""
@@ -146,7 +146,7 @@ class FactorialInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"Main effects and interactions of {', '.join(self.factors)} on {self.metric}"
 
     @property

@@ -137,7 +137,7 @@ class ForestInfo:
 
     @property
     def units(self) -> str:
-        """What has one result each: `seeds` or `training sets`."""
+        """The name of the independent results: `seeds` or `training sets`."""
         return self.none.sample.units if self.none else SEEDS
 
     @property
@@ -171,7 +171,7 @@ class ForestInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"{self.metric} of {counted(len(self.rows), 'regularizer')} minus that of none"
 
     @property

@@ -147,7 +147,7 @@ class IsolationInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"{self.metric} against {self.strengths.axis}, {counted(len(self.points), 'strength')}"
 
     @property

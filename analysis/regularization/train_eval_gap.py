@@ -104,7 +104,7 @@ class ModesInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"{self.training} in training mode and {self.evaluation} in evaluation mode, a panel a group"
 
     @property

@@ -127,7 +127,7 @@ class RidgelinesInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"Density of the weights of {self.layer}, a ridge a value of {self.strengths.axis}"
 
     @property

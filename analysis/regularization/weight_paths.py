@@ -109,7 +109,7 @@ class PathInfo:
 
     @property
     def shows(self) -> str:
-        """What is to be seen, for a caption."""
+        """The caption in a document: what the figure shows."""
         return f"Weight norm, share of weights near zero and effective rank of the layers against {self.strengths.axis}"
 
     @property

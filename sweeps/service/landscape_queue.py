@@ -24,7 +24,7 @@ from tracking.schema import Outcome
 from tracking.writer import Writer
 
 NONE: Final = "none"
-"""Neither stored nor wanted."""
+"""Neither stored nor asked for."""
 CACHED: Final = "cached"
 """It is stored with the run."""
 QUEUED: Final = "queued"
@@ -39,7 +39,7 @@ ACTS: Final = (ASK, LOOK, AGAIN, STOP)
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Request:
     """A landscape that a client wants."""
 
     run: str
@@ -79,7 +79,7 @@ class LandscapeQueue:
         self._writer = writer
         self._workers = workers
         self._in_loop = in_loop
-        self._wanted: dict[str, _Wanted] = {}
+        self._requests: dict[str, _Request] = {}
         """By run id, in the order of the requests. Changed in the loop only."""
         self._had_last_turn = False
         """Whether the last free worker was given a landscape, not a run of the sweep."""
@@ -91,7 +91,7 @@ class LandscapeQueue:
 
         Args:
             run: its id
-            act: ASK, to have it computed unless it is stored, wanted or has failed; LOOK, to begin nothing; AGAIN, to
+            act: ASK, to have it computed unless it is stored, asked for or failed; LOOK, to begin nothing; AGAIN, to
                 have it computed whether it is stored or has failed; STOP, to give it up
 
         Returns:
@@ -109,15 +109,15 @@ class LandscapeQueue:
             return refusal(f"landscape: {refused}")
         if "error" in reply:
             return reply
-        wanted = self._wanted.get(run)
-        return wanted.reply if wanted else _reply(CACHED if self._is_stored(run) else NONE)
+        request = self._requests.get(run)
+        return request.reply if request else _reply(CACHED if self._is_stored(run) else NONE)
 
     def _want_if_needed(self, run: str, act: str) -> Reply:
-        wanted = self._wanted.get(run)
+        request = self._requests.get(run)
         if act == AGAIN:
-            needed = wanted is None or wanted.state == FAILED
+            needed = request is None or request.state == FAILED
         else:
-            needed = act == ASK and wanted is None and not self._is_stored(run)
+            needed = act == ASK and request is None and not self._is_stored(run)
         if not needed:
             return {}
         job = self._job(run)
@@ -144,7 +144,7 @@ class LandscapeQueue:
     @property
     def busy(self) -> bool:
         """Whether a landscape is waiting or being computed."""
-        return any(wanted.state in (QUEUED, COMPUTING) for wanted in self._wanted.values())
+        return any(request.state in (QUEUED, COMPUTING) for request in self._requests.values())
 
     def dispatch(self, dispatch_sweep: Callable[[], None] | None) -> None:
         """Give free workers to the landscapes and to the sweep that is being trained, in turns.
@@ -161,9 +161,9 @@ class LandscapeQueue:
             dispatch_sweep()
 
     def _dispatch(self) -> None:
-        wanted = list(self._wanted.values())
-        first = next((landscape for landscape in wanted if landscape.state == QUEUED), None)
-        if first is None or any(landscape.state == COMPUTING for landscape in wanted):
+        requests = list(self._requests.values())
+        first = next((landscape for landscape in requests if landscape.state == QUEUED), None)
+        if first is None or any(landscape.state == COMPUTING for landscape in requests):
             return
         self._workers.grow(1)
         if self._workers.submit([first.job]):
@@ -172,66 +172,66 @@ class LandscapeQueue:
 
     def handle(self, message: Message) -> None:
         """Take one message of a worker, if it concerns a landscape."""
-        computing = (wanted for wanted in self._wanted.values() if wanted.state == COMPUTING)
-        wanted = next((wanted for wanted in computing if wanted.job.key == message.key), None)
-        if wanted is None:
+        computing = (request for request in self._requests.values() if request.state == COMPUTING)
+        request = next((request for request in computing if request.job.key == message.key), None)
+        if request is None:
             return
         payload = message.payload
         if message.kind == "progress":
-            self._set(wanted.run, doing=payload["doing"], share=payload["share"])
+            self._set(request.run, doing=payload["doing"], share=payload["share"])
         elif message.kind == "file":
-            self._writer.log_file(wanted.run, Path(payload["path"]), payload["artifact"], delete=True)
+            self._writer.log_file(request.run, Path(payload["path"]), payload["artifact"], delete=True)
         elif message.kind == "result":
-            self._ended(wanted, Outcome(payload["outcome"]), str(payload["error"] or ""))
+            self._ended(request, Outcome(payload["outcome"]), str(payload["error"] or ""))
         elif message.kind == "died":
-            self._died(wanted, payload["exitcode"])
+            self._died(request, payload["exitcode"])
 
     def refused(self, run: str, sentence: str) -> None:
         """Take note that the store refuses something of a run."""
         self._set(run, only=STORING, state=FAILED, problem=f"The store refused it: {sentence}")
 
-    def _ended(self, wanted: _Wanted, outcome: Outcome, error: str) -> None:
+    def _ended(self, request: _Request, outcome: Outcome, error: str) -> None:
         if outcome is Outcome.OK:
-            self._set(wanted.run, state=STORING, doing="storing it", share=1.0)
-            threading.Thread(target=self._await_stored, args=(wanted.run,), daemon=True, name="landscape").start()
+            self._set(request.run, state=STORING, doing="storing it", share=1.0)
+            threading.Thread(target=self._await_stored, args=(request.run,), daemon=True, name="landscape").start()
         elif outcome is Outcome.STOPPED:
-            self._forget(wanted.run)
+            self._forget(request.run)
         else:
-            self._set(wanted.run, state=FAILED, problem=error)
+            self._set(request.run, state=FAILED, problem=error)
 
-    def _died(self, wanted: _Wanted, exitcode: object) -> None:
-        if wanted.given_up:
-            self._forget(wanted.run)
-        elif wanted.attempt < MAX_ATTEMPTS:
-            job = replace(wanted.job, key=_key())
-            self._set(wanted.run, state=QUEUED, attempt=wanted.attempt + 1, job=job, doing="", share=0.0)
+    def _died(self, request: _Request, exitcode: object) -> None:
+        if request.given_up:
+            self._forget(request.run)
+        elif request.attempt < MAX_ATTEMPTS:
+            job = replace(request.job, key=_key())
+            self._set(request.run, state=QUEUED, attempt=request.attempt + 1, job=job, doing="", share=0.0)
         else:
-            problem = f"Its worker ended unexpectedly {wanted.attempt} times (exit code {exitcode})."
-            self._set(wanted.run, state=FAILED, problem=problem)
+            problem = f"Its worker ended unexpectedly {request.attempt} times (exit code {exitcode})."
+            self._set(request.run, state=FAILED, problem=problem)
 
     def _want(self, run: str, job: Job) -> None:
-        wanted = self._wanted.get(run)
-        if wanted is None or wanted.state == FAILED:
+        request = self._requests.get(run)
+        if request is None or request.state == FAILED:
             self._forget(run)
-            self._wanted[run] = _Wanted(run, job)
+            self._requests[run] = _Request(run, job)
 
     def _give_up(self, run: str) -> None:
-        wanted = self._wanted.get(run)
-        if wanted is not None and wanted.state == COMPUTING:
+        request = self._requests.get(run)
+        if request is not None and request.state == COMPUTING:
             self._set(run, given_up=True, doing="stopping")
-            self._workers.stop(wanted.job.key)
-        elif wanted is not None and wanted.state != STORING:
+            self._workers.stop(request.job.key)
+        elif request is not None and request.state != STORING:
             self._forget(run)
 
     def _set(self, run: str, only: str | None = None, **changes: Any) -> None:
-        wanted = self._wanted.get(run)
-        if wanted is not None and only in (None, wanted.state):
-            self._wanted[run] = replace(wanted, **changes)
+        request = self._requests.get(run)
+        if request is not None and only in (None, request.state):
+            self._requests[run] = replace(request, **changes)
 
     def _forget(self, run: str, only: str | None = None) -> None:
-        wanted = self._wanted.get(run)
-        if wanted is not None and only in (None, wanted.state):
-            del self._wanted[run]
+        request = self._requests.get(run)
+        if request is not None and only in (None, request.state):
+            del self._requests[run]
 
 
 def _key() -> str:

@@ -21,40 +21,40 @@ def _usable_devices() -> list[str]:
     return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
-def choose_device(wanted: str) -> str:
+def choose_device(name: str) -> str:
     """The device to train on, as torch names it: cpu, cuda:0, cuda:1, ... or mps.
 
     Args:
-        wanted: One of these, cuda for the first GPU, or auto for a GPU if there is one.
+        name: One of these, cuda for the first GPU, or auto for a GPU if there is one.
 
     Raises:
         ValueError: It is no device, or this machine does not have it.
     """
     usable = _usable_devices()
-    if wanted == "auto":
+    if name == "auto":
         return usable[1] if len(usable) > 1 else "cpu"
-    if not re.fullmatch(r"cuda:\d+", wanted):
-        require_name("trainer.device", wanted, ["auto", "cpu", "cuda", "cuda:N", "mps"])
-    device = "cuda:0" if wanted == "cuda" else wanted
+    if not re.fullmatch(r"cuda:\d+", name):
+        require_name("trainer.device", name, ["auto", "cpu", "cuda", "cuda:N", "mps"])
+    device = "cuda:0" if name == "cuda" else name
     if device not in usable:
         has = ", ".join(usable)
-        raise ValueError(f"trainer.device: this machine has no {wanted} device that torch can use; it has: {has}.")
+        raise ValueError(f"trainer.device: this machine has no {name} device that torch can use; it has: {has}.")
     return device
 
 
-def lightning_precision(wanted: object, device: str) -> str:
+def lightning_precision(precision: object, device: str) -> str:
     """The precision as Lightning calls it.
 
     Raises:
         ValueError: There is no such precision, or this kind of device cannot compute with it.
     """
-    require_name("trainer.precision", wanted, list(PRECISIONS))
+    require_name("trainer.precision", precision, list(PRECISIONS))
     kind = device.partition(":")[0]
-    fit = [precision for precision in PRECISIONS if precision not in UNFIT[kind]]
-    if str(wanted) not in fit:
+    fit = [candidate for candidate in PRECISIONS if candidate not in UNFIT[kind]]
+    if str(precision) not in fit:
         allowed = ", ".join(fit)
-        raise ValueError(f"trainer.precision: {wanted} is not allowed on {kind}; allowed: {allowed}.")
-    return PRECISIONS[str(wanted)]
+        raise ValueError(f"trainer.precision: {precision} is not allowed on {kind}; allowed: {allowed}.")
+    return PRECISIONS[str(precision)]
 
 
 def device_label(device: str) -> str:
