@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from data.parts import Batches, Part, Scaling
+from data.parts import Batches, Scaling, TensorPart
 from learning_tasks import Batch
 
 STREAM: Final = 5
@@ -108,15 +108,15 @@ class KeyedBatches(Batches):
 
 @dataclass(frozen=True)
 class Augmented:
-    """A part whose batches are changed: indexed by (indices, key), as `KeyedBatches` gives them."""
+    """A part whose batches are changed: each is asked for by (indices, key), as `KeyedBatches` gives them."""
 
-    part: Part
+    part: TensorPart
     augmentation: Augmentation
 
     def __len__(self) -> int:
         return len(self.part)
 
-    def __getitem__(self, keyed_indices: tuple[Any, Key]) -> Batch:
+    def batch(self, keyed_indices: tuple[Any, Key]) -> Batch:
         indices, key = keyed_indices
-        inputs, targets = self.part[indices]
-        return self.augmentation(inputs, key), targets
+        inputs, targets = self.part.batch(indices)
+        return Batch(self.augmentation(inputs, key), targets)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn import datasets as sklearn_datasets
 from sklearn.model_selection import train_test_split
 
-from data.base import Classification, DataModule, Examples, Images
+from data.parts import Examples
+from data.tabular import Classification, Images, Tabular
 
 TEST_FRACTION = 0.2
 
@@ -71,7 +72,7 @@ class BreastCancer(Table):
     load = staticmethod(sklearn_datasets.load_breast_cancer)
 
 
-class Diabetes(DataModule):
+class Diabetes(Tabular):
     """Diabetes: 442 patients by 10 measurements; the target is the disease's progress after a year (Efron et al. 2004).
 
     The target, 25 to 346 points, is counted in steps of 75 points from 150. These two numbers are fixed and fitted to

@@ -12,7 +12,9 @@ import numpy as np
 from annotated_types import Interval
 from numpy.typing import NDArray
 
-from data.base import SAMPLE, DataModule, Examples
+from data.base import SAMPLE
+from data.parts import Examples
+from data.tabular import Tabular
 from learning_tasks.refusals import require
 
 TEST_SIZE = 501
@@ -31,7 +33,7 @@ FUNCTIONS: dict[str, Curve] = {
 """Each function f by its name."""
 
 
-class NoisyCurve(DataModule):
+class NoisyCurve(Tabular):
     """One input x, uniform between -1 and 1, and a target f(x) with normal noise: bias and variance can be told apart.
 
     linear: x; quadratic: x²; cubic: 4x³ - 3x; sine: sin(2πx); step: -1 below 0, else 1; runge: 1 / (1 + 25x²), at

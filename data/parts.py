@@ -1,8 +1,8 @@
 """Examples, the parts of a data set as tensors, and the batches of an epoch."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,32 +25,64 @@ class Examples:
     """The true targets (n,) where the data set added noise to them; None where the targets are the true ones."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """One part of a data set as tensors: inputs (n, *input_shape) float32; targets (n,) float32, or int64 classes.
+class Part(Protocol):
+    """One part of a data set: what is counted and shuffled, and how batches are made of it."""
 
-    Indexing with a tensor or slice of indices gives a whole batch `(inputs, targets)` at once.
-    """
+    @property
+    def clean(self) -> Tensor | None:
+        """The true targets (n,) where the data set added noise to them; None where its targets are the true ones."""
+
+    @property
+    def at_once(self) -> int:
+        """The most examples that one batch may have where no gradients are needed."""
+
+    def __len__(self) -> int:
+        """The number of what is shuffled: examples, sentences, graphs, labelled nodes."""
+
+    def batch(self, indices: Tensor | slice) -> Batch:
+        """The batch of these examples: every leaf of its inputs and targets is a tensor."""
+
+    def first(self, count: int) -> "Part":
+        """The part with its first `count` examples alone."""
+
+    def to(self, device: torch.device | str) -> "Part":
+        """The part on a device."""
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Everything that training sees of it, in a fixed order: what the digest of the data is made from."""
+
+
+def slices(part: Part, size: int) -> list[slice]:
+    """The slices that cut a part, in its own order, into batches of at most `size` examples."""
+    return [slice(begin, min(begin + size, len(part))) for begin in range(0, len(part), size)]
+
+
+@dataclass(frozen=True)
+class TensorPart:
+    """A part whose examples are equally large: inputs (n, *input_shape) float32; targets (n, ...) float32 or int64."""
 
     inputs: Tensor
     targets: Tensor
     clean: Tensor | None = None
     """The true targets, like `targets`, where the data set added noise to them; None where those are the true ones."""
+    at_once: int = 8192
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def __getitem__(self, indices: Tensor | slice) -> Batch:
-        return self.inputs[indices], self.targets[indices]
+    def batch(self, indices: Tensor | slice) -> Batch:
+        return Batch(self.inputs[indices], self.targets[indices])
 
-    def to(self, device: torch.device | str) -> "Part":
-        clean = None if self.clean is None else self.clean.to(device)
-        return Part(self.inputs.to(device), self.targets.to(device), clean)
-
-    def first(self, count: int) -> "Part":
-        """The part with its first `count` examples alone."""
+    def first(self, count: int) -> "TensorPart":
         clean = None if self.clean is None else self.clean[:count]
-        return Part(self.inputs[:count], self.targets[:count], clean)
+        return TensorPart(self.inputs[:count], self.targets[:count], clean)
+
+    def to(self, device: torch.device | str) -> "TensorPart":
+        clean = None if self.clean is None else self.clean.to(device)
+        return TensorPart(self.inputs.to(device), self.targets.to(device), clean)
+
+    def tensors(self) -> Iterator[Tensor]:
+        return iter((self.inputs, self.targets))
 
 
 @dataclass(frozen=True)
@@ -74,20 +106,32 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Parts:
-    """The three parts, the fixed part of the training examples that `train_eval` is measured on, and their scaling."""
+    """The three parts, and the fixed part of the training examples that `train_eval` is measured on."""
 
     train: Part
     validation: Part
     test: Part
-    scaling: Scaling
 
     @property
     def train_eval(self) -> Part:
         return self.train.first(TRAIN_EVAL_LIMIT)
 
     def to(self, device: torch.device | str) -> "Parts":
-        parts = (self.train, self.validation, self.test, self.scaling)
-        return Parts(*(part.to(device) for part in parts))  # type: ignore[arg-type]
+        return Parts(self.train.to(device), self.validation.to(device), self.test.to(device))
+
+
+@dataclass(frozen=True)
+class ScaledParts(Parts):
+    """Parts of tensors, and the scaling of their inputs."""
+
+    train: TensorPart
+    validation: TensorPart
+    test: TensorPart
+    scaling: Scaling = field(kw_only=True)
+
+    def to(self, device: torch.device | str) -> "ScaledParts":
+        parts = (self.train, self.validation, self.test)
+        return ScaledParts(*(part.to(device) for part in parts), scaling=self.scaling.to(device))
 
 
 class Batches(Sampler[Any]):
@@ -130,10 +174,30 @@ def _uncollated(batch: Any) -> Any:
     return batch
 
 
-def loader(part: Any, sampler: Sampler[Any]) -> DataLoader[Any]:
+class _Batched:
+    """A part as a data set of Lightning's: an item is a whole batch."""
+
+    def __init__(self, part: Any) -> None:
+        self.part = part
+
+    def __getitem__(self, indices: Any) -> Batch:
+        batch: Batch = self.part.batch(indices)
+        return batch
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+
+def loader(part: Any, sampler: Iterable[Any]) -> DataLoader[Any]:
     """The batches of a part: one for each item of the sampler.
 
     Each item stands for a whole batch, so nothing is collated example by example. The generator is the loader's own:
     without one, each pass would draw from the global stream that dropout uses.
     """
-    return DataLoader(part, sampler=sampler, batch_size=None, collate_fn=_uncollated, generator=torch.Generator())
+    return DataLoader(
+        _Batched(part),  # type: ignore[arg-type]
+        sampler=sampler,
+        batch_size=None,
+        collate_fn=_uncollated,
+        generator=torch.Generator(),
+    )

@@ -11,7 +11,9 @@ import numpy as np
 from annotated_types import Ge, Interval
 from numpy.typing import NDArray
 
-from data.base import SAMPLE, Classification, Examples
+from data.base import SAMPLE
+from data.parts import Examples
+from data.tabular import Classification
 
 TEST_SIZE = 1000
 TEST_STREAM = 20_260_101

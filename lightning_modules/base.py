@@ -5,6 +5,7 @@ the module, so that many copies can be stacked and trained as one (`torch.func.s
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
@@ -12,71 +13,58 @@ import torch
 from torch import Tensor, nn
 
 from learning_tasks import TASKS, Batch, Task
+from learning_tasks.base import numbers
 from lightning_modules.recipe import Recipe, optimizers_of
 
 
 class Module(pl.LightningModule):
     """The base of every model. A subclass says which tasks it can do and defines `forward(inputs) -> outputs`.
 
-    What the outputs mean, unless a subclass has other `criteria`:
+    What the outputs mean is the task's to say (`learning_tasks`), unless a subclass has other `criteria`. With label
+    smoothing it is trained by another loss; what is measured is always the loss without.
 
-    | task | outputs | loss | error |
-    |---|---|---|---|
-    | regression | (B, 1) the target | mean squared error (1/B)·Σ(output - target)², without a half | its root |
-    | binary | (B, 1) the logit of class 1 | mean cross-entropy in nats | share misclassified |
-    | multiclass | (B, classes) logits | mean cross-entropy in nats | share misclassified |
-
-    With label smoothing s (Szegedy et al. 2016) a classification is trained by the mean cross-entropy with the targets
-    (1 - s)·y + s/K for K classes; what is measured is always the loss above.
-
-    In a plain `pl.Trainer` it logs `train/loss`, `val/loss`, `val/error`, `train_eval/loss`, ... An error over several
+    In a plain `pl.Trainer` it logs `train/loss`, `val/loss`, `val/error`, `train_eval/loss`, ... A score over several
     batches is then the mean over the batches; the data sets here evaluate each part whole, in one batch.
 
     Args:
-        task: regression, binary or multiclass, as the data set says.
+        task: A name of `TASKS`, as the data set says.
+        task_fields: The fields of that task, such as `loss_name`.
     """
 
     tasks: ClassVar[tuple[str, ...]]
-    criteria: ClassVar[Mapping[str, Task]] = TASKS
+    takes: ClassVar[tuple[str, ...]] = ("vector", "image")
+    """The kinds of inputs that it can read: what data sets call `gives`."""
+    criteria: ClassVar[Mapping[str, type[Task]]] = TASKS
     evaluated: ClassVar[tuple[str, ...]] = ("val", "train_eval")
 
     recipe: Recipe = Recipe()
     logs: bool = True
     """Whether steps call `self.log`, which costs more than a step of a small network."""
 
-    def __init__(self, *, task: str) -> None:
+    def __init__(self, *, task: str, **task_fields: Any) -> None:
         super().__init__()
         if task not in self.tasks:
             raise ValueError(f"{type(self).__name__} cannot do the task {task!r}; it can do: {', '.join(self.tasks)}")
-        self.task = task
+        self.task = self.criteria[task](**task_fields)
 
     def loss(self, batch: Batch) -> Tensor:
-        """The mean loss over a batch (), without the penalty."""
+        """The mean loss over a batch (), without label smoothing and penalty."""
         inputs, targets = batch
-        return self.criteria[self.task].loss(self(inputs), targets)
+        return self.task.loss(self(inputs), targets)
 
-    def evaluate(self, batch: Batch, clean: Tensor | None = None) -> dict[str, Tensor]:
-        """The `loss` and the `error` over a batch, from one forward pass, without the penalty.
-
-        Args:
-            batch: Inputs and targets.
-            clean: The true targets, where those of the batch are noisy: `clean_error` is the error against these.
-        """
+    def sums(self, batch: Batch) -> dict[str, Tensor]:
+        """What the batch adds to the sums that its part is scored by, in float64, without penalty."""
         inputs, targets = batch
-        outputs = self(inputs)
-        task = self.criteria[self.task]
-        measured = {"loss": task.loss(outputs, targets), "error": task.error(outputs, targets)}
-        return measured if clean is None else {**measured, "clean_error": task.error(outputs, clean)}
+        return self.task.sums(self(inputs), targets)
 
-    def probabilities(self, inputs: Tensor) -> Tensor:
+    def probabilities(self, inputs: Any) -> Tensor:
         """The probability of each class (B, classes) float32; for a classification only."""
-        probabilities = self.criteria[self.task].probabilities
-        assert probabilities is not None, f"{self.task} has no classes"
-        return probabilities(self(inputs).float())
+        return self.task.probabilities(self(inputs).float())
 
     def weights(self) -> list[nn.Parameter]:
-        """The parameters that are penalised: those of more than one axis, so no biases, norms or activations."""
-        return [parameter for parameter in self.parameters() if parameter.ndim > 1]
+        """The parameters that are penalised: those of more than one axis, without biases, norms and embeddings."""
+        embedded = {id(layer.weight) for layer in self.modules() if isinstance(layer, nn.Embedding)}
+        return [parameter for parameter in self.parameters() if parameter.ndim > 1 and id(parameter) not in embedded]
 
     def penalty(self) -> Tensor:
         """The penalty l1·Σ|w| + (l2/2)·Σw² over the weights, ()."""
@@ -85,26 +73,34 @@ class Module(pl.LightningModule):
         terms += [l2 / 2 * weight.square().sum() for weight in weights] if l2 else []
         return torch.stack(terms).sum() if terms else torch.zeros((), device=self.device)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """The `loss`, which is minimised, and the `data_loss`, which has neither label smoothing nor penalty."""
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """The `loss`, which is minimised, the `data_loss` without label smoothing and penalty, and its `count`.
+
+        The count is what the data loss is a mean over: examples, or tokens.
+        """
         loss, data_loss = self._losses(batch)
+        count = self.task.count(batch[1])
         if self.logs:
-            self.log("train/loss", data_loss, on_step=False, on_epoch=True, batch_size=len(batch[1]))
+            self.log("train/loss", data_loss, on_step=False, on_epoch=True, batch_size=int(count))
         penalised = bool(self.recipe.l1 or self.recipe.l2)
-        return {"loss": loss + self.penalty() if penalised else loss, "data_loss": data_loss.detach()}
+        return {
+            "loss": loss + self.penalty() if penalised else loss,
+            "data_loss": data_loss.detach(),
+            "count": count,
+        }
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The loss with label smoothing, and the loss without."""
-        smoothing, task = self.recipe.label_smoothing, self.criteria[self.task]
+        smoothing, task = self.recipe.label_smoothing, self.task
         if not smoothing:
             loss = self.loss(batch)
             return loss, loss
-        if task.smoothed is None:
-            model = f"{type(self).__name__} and the task {self.task}"
+        if task.loss_name not in task.smooths:
+            model = f"{type(self).__name__} and the loss {task.loss_name} of the task {task.name}"
             raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {model}; allowed: 0.")
         inputs, targets = batch
         outputs = self(inputs)
-        return task.smoothed(outputs, targets, smoothing), task.loss(outputs, targets)
+        return replace(task, smoothing=smoothing).loss(outputs, targets), task.loss(outputs, targets)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._step(batch, self.evaluated[dataloader_idx])
@@ -113,9 +109,11 @@ class Module(pl.LightningModule):
         self._step(batch, "test")
 
     def _step(self, batch: Batch, split: str) -> None:
-        for name, value in self.evaluate(batch).items():
-            self.log(f"{split}/{name}", value, batch_size=len(batch[1]), add_dataloader_idx=False)
+        scores = self.task.scores(numbers(self.sums(batch)))
+        count = int(self.task.count(batch[1]))
+        for name, value in scores.items():
+            self.log(f"{split}/{name}", value, batch_size=count, add_dataloader_idx=False)
 
     def configure_optimizers(self) -> Any:
-        """The optimizer of the recipe, and its schedule by the epoch."""
+        """The optimizer of the recipe, and its schedule."""
         return optimizers_of(self, self.recipe)

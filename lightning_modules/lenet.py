@@ -42,6 +42,7 @@ class LeNet(Module):
     """
 
     tasks = ("binary", "multiclass")
+    takes = ("image",)
 
     def __init__(
         self,

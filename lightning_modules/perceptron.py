@@ -16,8 +16,7 @@ weights at most (R/γ)² times (Novikoff 1962). If none does, it never comes to 
 import torch
 from torch import Tensor
 
-from learning_tasks import Task
-from learning_tasks.classification import share_on_the_wrong_side
+from learning_tasks.classification import Binary
 from lightning_modules.linear import Linear
 
 
@@ -26,23 +25,27 @@ def step(scores: Tensor) -> Tensor:
     return (scores > 0).to(scores.dtype) + (scores - scores.detach())
 
 
-def _wrong_answers(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (targets - step(outputs.squeeze(1))).abs().mean()
+class StepAnswers(Binary):
+    """Two classes by a step of the output (B, 1); the loss is the share of wrong answers, which is the error too."""
 
+    losses = ("wrong_answers",)
+    smooths = ()
 
-def _smaller_class(targets: Tensor) -> Tensor:
-    """The share of the smaller class, which an answer that is always the larger one gets wrong."""
-    share = targets.float().mean()
-    return torch.minimum(share, 1 - share)
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.losses_of(outputs, targets).mean()
 
+    def losses_of(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (targets - step(outputs.squeeze(1))).abs()
 
-def _certain(outputs: Tensor) -> Tensor:
-    """The probabilities (B, 2) of answers that are certain, each 0 or 1."""
-    answers = step(outputs)
-    return torch.cat([1 - answers, answers], dim=1)
+    def constant(self, targets: Tensor) -> dict[str, float]:
+        """The share of the smaller class, which an answer that is always the larger one gets wrong."""
+        error = super().constant(targets)["error"]
+        return {"loss": error, "error": error}
 
-
-PERCEPTRON = Task(loss=_wrong_answers, error=share_on_the_wrong_side, constant=_smaller_class, probabilities=_certain)
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """The probabilities (B, 2) of answers that are certain, each 0 or 1."""
+        answers = step(outputs)
+        return torch.cat([1 - answers, answers], dim=1)
 
 
 class Perceptron(Linear):
@@ -54,4 +57,4 @@ class Perceptron(Linear):
     """
 
     tasks = ("binary",)
-    criteria = {"binary": PERCEPTRON}  # noqa: RUF012
+    criteria = {"binary": StepAnswers}  # noqa: RUF012

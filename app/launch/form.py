@@ -20,7 +20,15 @@ TITLES: Final = {
     "data": "Data", "model": "Model", "optimizer": "Optimizer", "schedule": "Learning-rate schedule",
     "regularization": "Regularization", "trainer": "Training",
 }  # fmt: skip
-TASK_LABELS: Final = {"regression": "a regression", "binary": "two classes", "multiclass": "many classes"}
+TASK_LABELS: Final = {
+    "regression": "a regression",
+    "binary": "two classes",
+    "multiclass": "many classes",
+    "multilabel": "several labels",
+    "language_model": "a language model",
+    "translation": "one sequence into another",
+    "node_classification": "classes of nodes",
+}
 """Each of `learning_tasks.TASKS`, which the app cannot import, in words."""
 
 
@@ -40,9 +48,8 @@ def _offered(catalogue: Catalogue, section: str) -> dict[str, Entry]:
     entries = catalogue.named[section]
     if section != "model":
         return entries
-    sets = [catalogue.datasets[name].asks for name in _names("data") if name in catalogue.datasets]
-    fitting = [set(catalogue.models_for(*asks)) for asks in sets]
-    return {name: entry for name, entry in entries.items() if all(name in models for models in fitting)} or entries
+    fitting = catalogue.models_for(*(name for name in _names("data") if name in catalogue.datasets))
+    return {name: entries[name] for name in fitting} or entries
 
 
 def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool]]:

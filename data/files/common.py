@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.base import Classification, Examples
 from data.bundled import held_out
 from data.files.roots import MOST_VALUES, quoted
+from data.parts import Examples
+from data.tabular import Classification
 from learning_tasks.refusals import require
 
 FEWEST = 10

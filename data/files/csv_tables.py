@@ -16,7 +16,6 @@ import numpy as np
 from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
-from data.base import DataModule, Examples
 from data.files.common import (
     CACHE_SIZE,
     FileClassification,
@@ -30,6 +29,8 @@ from data.files.common import (
 from data.files.delimited import DELIMITERS, MOST_CLASSES, Column, Layout, Source, Table
 from data.files.numerals import DECIMALS, THOUSANDS, Notation
 from data.files.roots import Stamp, find, listed, quoted, refused, stamp
+from data.parts import Examples
+from data.tabular import Tabular
 from learning_tasks.refusals import require
 
 TO_CATEGORIES = "; list the column in categories if its values are kinds of something"
@@ -210,7 +211,7 @@ def _load(file: Stamp, test_file: Stamp | None, reading: Reading) -> Loaded:
     return Loaded(Examples(inputs, targets), Examples(test_inputs, test_targets), classes)
 
 
-class CsvTable(DataModule):
+class CsvTable(Tabular):
     """A table in a text file: rows are examples, a column is the target, the others are inputs.
 
     Args:
@@ -275,7 +276,7 @@ class CsvTable(DataModule):
         self.source = f"{' and '.join(files)}, target {target.strip()}"
 
 
-class Scaled(DataModule):
+class Scaled(Tabular):
     """A regression whose target may be of any size.
 
     Args:

@@ -14,7 +14,6 @@ import numpy as np
 from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 
-from data.base import Examples, Images
 from data.files.common import (
     CACHE_SIZE,
     FileClassification,
@@ -27,6 +26,8 @@ from data.files.common import (
 )
 from data.files.delimited import LARGEST, MOST_CLASSES
 from data.files.roots import Stamp, find, listed, opened, stamp
+from data.parts import Examples
+from data.tabular import Images
 from learning_tasks.refusals import require
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

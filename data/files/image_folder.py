@@ -15,7 +15,6 @@ from annotated_types import Interval, MinLen
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.base import Examples, Images
 from data.files.common import (
     CACHE_SIZE,
     FileClassification,
@@ -29,6 +28,8 @@ from data.files.common import (
 from data.files.delimited import MOST_CLASSES
 from data.files.image_files import BACKGROUNDS, FORMATS, MODES, Conversion, Pixels, read_image
 from data.files.roots import Stamp, find, listed, refused, relative_name, stamp, within
+from data.parts import Examples
+from data.tabular import Images
 from learning_tasks.refusals import require
 
 MOST_IMAGES = 200_000

@@ -232,7 +232,9 @@ def entry_of(name: str, factory: Callable[..., Any]) -> Entry:
         fields[field.name] = field
     summary, rest = summary_and_help(inspect.getdoc(factory) or "")
     tasks = tuple(getattr(factory, "tasks", ()))
-    return Entry(name, summary, rest, fields, tasks, "" if tasks else str(getattr(factory, "task", "")))
+    task = "" if tasks else str(getattr(factory, "task", ""))
+    gives, takes = getattr(factory, "gives", ""), tuple(getattr(factory, "takes", ()))
+    return Entry(name, summary, rest, fields, tasks, task, gives, takes)
 
 
 def build() -> dict[str, Any]:

@@ -19,8 +19,11 @@ from sweeps.fields import Field, nearest, refusal
 FILE: Final = Path(__file__).with_suffix(".json")
 
 NOT_FIELDS: Final = frozenset(
-    {"self", "input_shape", "num_outputs", "task", "recipe", "disjoint", "seed_data", "seed_init", "seed_order"}
-)
+    {
+        "self", "input_shape", "num_outputs", "task", "recipe", "disjoint", "seed_data", "seed_init", "seed_order",
+        "vocab_size", "characters", "source_vocab_size", "target_vocab_size", "num_features", "task_fields",
+    }
+)  # fmt: skip
 """Arguments that the data, the seeds or a sweep's `replicate` decide."""
 
 
@@ -60,6 +63,10 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
 }  # fmt: skip
 
 
+PLAIN_INPUTS: Final = ("vector", "image")
+"""The inputs that are one tensor of numbers."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One name of the catalogue: a model, a data set, an optimizer or a schedule."""
@@ -75,6 +82,10 @@ class Entry:
     """The tasks that a model can be trained for (regression, binary, multiclass), or that a data set may ask for."""
     task: str = ""
     """The task that a data set asks for, if that is known before its files are read."""
+    gives: str = ""
+    """What the inputs of a data set are: vector, image, tokens, sequence_pair or graph."""
+    takes: tuple[str, ...] = ()
+    """What the inputs of a model may be, in the same words; a user model that says nothing takes PLAIN_INPUTS."""
     source: str = ""
     """The file or package that defines a user model."""
     class_name: str = ""
@@ -93,7 +104,7 @@ class Entry:
         """The entry as the catalogue's file holds it."""
         kind = {"task": self.task} if self.task else {"tasks": list(self.tasks)} if self.tasks else {}
         fields = [field.as_json() for field in self.fields.values()]
-        more = {name: getattr(self, name) for name in _OF_USERS if getattr(self, name)}
+        more = {name: getattr(self, name) for name in _WHERE_TRUE if getattr(self, name)}
         return {"summary": self.summary, "help": self.help, **kind, **more, "fields": fields}
 
     @classmethod
@@ -101,11 +112,18 @@ class Entry:
         """The entry that `as_json` was made from."""
         fields = {field["name"]: Field.from_json(field) for field in stored["fields"]}
         tasks, task = tuple(stored.get("tasks", ())), stored.get("task", "")
-        more = {name: stored[name] for name in _OF_USERS if name in stored}
+        more = {name: stored[name] for name in _WHERE_TRUE if name in stored}
+        if "takes" in more:
+            more["takes"] = tuple(more["takes"])
         return cls(name, stored["summary"], stored["help"], fields, tasks, task, **more)
 
 
-_OF_USERS: Final = ("source", "class_name", "foreign", "own_optimizer")
+_WHERE_TRUE: Final = ("gives", "takes", "source", "class_name", "foreign", "own_optimizer")
+
+
+def fits(model: Entry, dataset: Entry) -> bool:
+    """Whether a model takes the inputs of a data set and can do one of the tasks that it may ask for."""
+    return dataset.gives in (model.takes or PLAIN_INPUTS) and not set(dataset.asks).isdisjoint(model.tasks)
 
 
 @dataclass(frozen=True)
@@ -135,9 +153,10 @@ class Catalogue:
             raise refusal(f"{section}.name", name, ", ".join(entries), nearest(name, entries))
         return entries[name]
 
-    def models_for(self, *tasks: str) -> list[str]:
-        """The models that can be trained for one of the tasks."""
-        return [name for name, entry in self.models.items() if not set(tasks).isdisjoint(entry.tasks)]
+    def models_for(self, *datasets: str) -> list[str]:
+        """The models that fit each of these data sets: they take its inputs and can do one of its tasks."""
+        entries = [self.datasets[name] for name in datasets]
+        return [name for name, model in self.models.items() if all(fits(model, entry) for entry in entries)]
 
 
 KINDS: Final = ("models", "datasets", "optimizers", "schedules")

@@ -114,6 +114,7 @@ def entry_of(name: str, model: type[pl.LightningModule], path: Path) -> Entry:
         "\n\n".join(part for part in (rest, at_default) if part),
         fields,
         tasks or tuple(possible),
+        takes=tuple(getattr(model, "takes", ())),
         source=str(path),
         class_name=model.__name__,
         foreign=foreign,

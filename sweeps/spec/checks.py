@@ -316,11 +316,12 @@ class _Checker:
         """Refuse a model that cannot be trained on one of the data sets that are tried."""
         key = "search.model.name" if "model.name" in search else "model.name"
         for dataset, model in itertools.product(self.names["data"], self.names["model"]):
-            asks = self.catalogue.datasets[dataset].asks
-            fitting = self.catalogue.models_for(*asks)
+            fitting = self.catalogue.models_for(dataset)
             if model not in fitting:
-                allowed = f"{', '.join(fitting)} for data {dataset}, which is {' or '.join(asks)}"
-                self.add(refusal(key, model, allowed))
+                entry = self.catalogue.datasets[dataset]
+                able = not set(entry.asks).isdisjoint(self.catalogue.models[model].tasks)
+                reason = f"whose inputs are: {entry.gives}" if able else f"which is {' or '.join(entry.asks)}"
+                self.add(refusal(key, model, f"{', '.join(fitting)} for data {dataset}, {reason}"))
 
     def budget(self, spec: Spec) -> None:
         """Check how many trials and runs there are, and what confirms them, now that the search is known."""

@@ -1,75 +1,69 @@
-"""Loss and error of a module over a whole part of the data, and how much of the error comes from noisy targets."""
+"""The scores of a module over a whole part of the data, and how much of the error comes from noisy targets."""
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from collections.abc import Iterator
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from data.base import Part
+from data.parts import Part, slices
+from learning_tasks import Batch
+from learning_tasks.base import numbers
+from learning_tasks.classification import Classification
+from learning_tasks.regression import Regression
 from lightning_modules import Module
 from tracking import schema
 
-EVALUATION_BATCH: Final = 8192
 
-
-def error_power(module: Module) -> int:
-    """The power in which errors are averaged: 2 for a root mean square, 1 for a share of the examples."""
-    return 2 if module.task == "regression" else 1
+def _batches(part: Part) -> Iterator[tuple[Batch, Tensor | None]]:
+    """The batches of a part in its own order, each with its true targets where the data set added noise to them."""
+    for rows in slices(part, part.at_once):
+        yield part.batch(rows), None if part.clean is None else part.clean[rows]
 
 
 def measure(trainer: pl.Trainer, module: Module, part: Part, split: str) -> dict[str, float]:
-    """The loss and the error over a whole part, in evaluation mode, by the names `split/loss`, `split/error`, ...
+    """Every score of a module's task over a whole part, in evaluation mode, by the names `split/loss`, `split/error`...
 
     Where the targets are noisy, the error against the true ones is measured as well, as `split/clean_error`.
     """
-    precision, power = trainer.precision_plugin, error_power(module)
-    weighted: list[Tensor] = []
+    precision = trainer.precision_plugin
+    sums: dict[str, NDArray[np.float64]] = {}
+    clean_sums: dict[str, NDArray[np.float64]] = {}
     module.eval()
     with torch.inference_mode(), precision.forward_context():
-        for begin in range(0, len(part), EVALUATION_BATCH):
-            rows = slice(begin, begin + EVALUATION_BATCH)
-            batch, clean = part[rows], None if part.clean is None else part.clean[rows]
-            values = module.evaluate(*precision.convert_input((batch, clean)))
-            loss, *errors = values.values()
-            weighted.append(torch.stack([loss, *(error**power for error in errors)]) * (len(batch[1]) / len(part)))
-        loss, *errors = torch.stack(weighted).sum(dim=0).tolist()
+        for batch, clean in _batches(part):
+            inputs, targets, clean = precision.convert_input((*batch, clean))
+            outputs = module(inputs)
+            _add(sums, module.task.sums(outputs, targets))
+            if clean is not None:
+                _add(clean_sums, module.task.sums(outputs, clean))
     module.train()
-    means = [loss, *(error ** (1 / power) for error in errors)]
-    return {f"{split}/{name}": mean for name, mean in zip(values, means, strict=True)}
+    scores = module.task.scores(sums)
+    if clean_sums:
+        scores["clean_error"] = module.task.scores(clean_sums)["error"]
+    return {f"{split}/{name}": value for name, value in scores.items()}
 
 
-def against_truth(error: float, clean_error: float, part: Part, power: int) -> dict[str, float]:
-    """The error against the true targets, and how much of it comes from noisy targets that the network has memorised.
+def _add(sums: dict[str, NDArray[np.float64]], batch_sums: dict[str, Tensor]) -> None:
+    for name, value in numbers(batch_sums).items():
+        sums[name] = sums[name] + value if name in sums else value
 
-    For a classification: each wrong label that a network gives as its answer raises `clean_error` by one example and
-    lowers `error` by one, each right label that it misses raises both. A network that knows the truth has the share of
-    wrong labels as its error. So the answers that repeat a wrong label are (clean_error + share - error) / 2 (with more
-    than two classes, a third answer to a wrong label counts half). For a regression the same with squares is the
-    mean product of the noise and of how far the output is from the truth: the part of the output that follows the
-    noise.
+
+def memorised(module: Module, part: Part, measured: dict[str, float]) -> dict[str, float]:
+    """How much of the error against the true targets comes from noisy ones that were memorised, by its metric's name.
 
     Args:
-        error: Against the targets of the part.
-        clean_error: Against its true targets.
-        part: Training examples with noisy targets.
-        power: In which errors are averaged, see `error_power`.
-
-    Returns:
-        `clean_error`, and the part of it that is memorised noise: between 0 and the whole of it. For a classification
-        it is more than half if and only if `error` is below the share of wrong labels.
+        module: The model, whose task says how it is found.
+        part: Training examples.
+        measured: What was measured of them; nothing comes of it if their targets are the true ones.
     """
-    assert part.clean is not None
-    noise, size = part.clean - part.targets, len(part)
-    if power == 1:  # counted, since 32 bits hold few shares exactly
-        missed = round(clean_error * size)
-        repeated = (missed + int((noise != 0).sum()) - round(error * size)) / 2
-        clean_error, memorised = missed / size, min(max(repeated, 0.0), missed) / size
-    else:
-        square = clean_error * clean_error  # unlike a power, it may become infinite
-        product = (square + float(noise.square().mean()) - error * error) / 2
-        memorised = clean_error - math.sqrt(square - min(max(product, 0.0), square))
-    return {schema.TRAIN_EVAL_CLEAN_ERROR: clean_error, schema.MEMORISED: memorised}
+    task = module.task
+    if part.clean is None or not isinstance(task, Classification | Regression):
+        return {}
+    errors = measured[schema.TRAIN_EVAL_ERROR], measured[schema.TRAIN_EVAL_CLEAN_ERROR]
+    targets = part.batch(slice(None)).targets
+    return {schema.MEMORISED: task.memorised(*errors, targets, part.clean)}

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data import DataModule
+from learning_tasks.base import leaves
 from lightning_modules import Module
 from tracking import schema
 
@@ -160,8 +161,9 @@ def _at_start(
 
     In evaluation mode, but for batch norm, which normalises by these examples: its running means know nothing yet.
     """
-    size = min(FIRST_EXAMPLES, max(FIRST_VALUES // math.prod(data.dims["input_shape"]), 2))
-    inputs, _ = data.parts.train[slice(size)]
+    values = sum(leaf[0].numel() for leaf in leaves(data.parts.train.batch(slice(1)).inputs) if len(leaf))
+    size = min(FIRST_EXAMPLES, max(FIRST_VALUES // max(values, 1), 2))
+    inputs, _ = data.parts.train.batch(slice(size))
     owners = [next(layer for layer in module.modules() if _owns(layer, weight)) for weight in weights]
     inputs_of: dict[nn.Module, Tensor] = {}
 

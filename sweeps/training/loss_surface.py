@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from data.base import Part
+from data.parts import Part, slices
+from learning_tasks import Batch
 from lightning_modules import Module
-from sweeps.training.evaluation import EVALUATION_BATCH
 
 State = dict[str, Tensor]
 """Parameters and buffers by name."""
@@ -81,9 +81,9 @@ class _LossModule(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         if isinstance(self.module, Module):
-            return self.module.evaluate(batch)["loss"]
+            return self.module.loss(batch)
         output = self.module.training_step(batch, 0)
         loss = output.get("loss") if isinstance(output, Mapping) else output
         if not isinstance(loss, Tensor) or loss.numel() != 1:
@@ -105,9 +105,11 @@ class _Loss:
         module.log = module.log_dict = _ignore  # type: ignore[method-assign]  # it is called outside of any training
         self._module = _LossModule(module)
         self._context: Callable[[], AbstractContextManager[Any]] = precision.forward_context
-        slices = [slice(begin, begin + EVALUATION_BATCH) for begin in range(0, len(part), EVALUATION_BATCH)]
-        self._batches = [precision.convert_input(part[rows]) for rows in slices]
-        self._shares = [len(batch[1]) / len(part) for batch in self._batches]
+        batches = [part.batch(rows) for rows in slices(part, part.at_once)]
+        count = module.task.count if isinstance(module, Module) else len
+        counts = [float(count(batch.targets)) for batch in batches]
+        self._batches = [precision.convert_input(batch) for batch in batches]
+        self._shares = [count / sum(counts) for count in counts]
 
     def __call__(self, state: State) -> float:
         prefixed = {f"module.{name}": tensor for name, tensor in state.items()}

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from data import DataModule
-from data.base import Classification
+from data.tabular import Classification
 from lightning_modules import Module
-from sweeps.training.evaluation import against_truth, error_power, measure
+from sweeps.training.evaluation import measure, memorised
 from sweeps.training.layer_records import LayerRecorder
 from sweeps.training.objective import Best, Criterion
 from sweeps.training.predictions import ReplicateRecorder, predictions, regions
@@ -112,7 +112,7 @@ class Run(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self.steps += 1
-        loss, size = float(outputs["loss"]), len(batch[1])
+        loss, size = float(outputs["loss"]), int(outputs["count"])
         if not math.isfinite(loss):
             where = f"at update {self.steps}, in epoch {self.epochs + 1}"
             self._end(trainer, Outcome.DIVERGED, f"The training loss was {loss} {where}.")
@@ -154,7 +154,7 @@ class Run(pl.Callback):
 
     def _measure_epoch(self, trainer: pl.Trainer, module: Module, norms: dict[str, float]) -> dict[str, float]:
         return {
-            schema.TRAIN_LOSS: self._loss / self._examples,
+            schema.TRAIN_LOSS: self._loss / max(self._examples, 1),
             **measure(trainer, module, self.data.parts.validation, "val"),
             **self._measure_training(trainer, module),
             schema.PENALTY: float(module.penalty().detach()),
@@ -168,10 +168,7 @@ class Run(pl.Callback):
         """Loss and errors on training examples in evaluation mode, and how much noise of the targets is memorised."""
         part = self.data.parts.train_eval
         measured = measure(trainer, module, part, "train_eval")
-        if part.clean is None:
-            return measured
-        errors = measured[schema.TRAIN_EVAL_ERROR], measured[schema.TRAIN_EVAL_CLEAN_ERROR]
-        return {**measured, **against_truth(*errors, part, error_power(module))}
+        return {**measured, **memorised(module, part, measured)}
 
     def _select(self, module: Module) -> None:
         for best in (self._ranked, self._stopping):
@@ -192,7 +189,8 @@ class Run(pl.Callback):
         """
         if self.meant_to_explode:
             return ""
-        constant = float(module.criteria[module.task].constant(self.data.parts.train_eval.targets))
+        targets = self.data.parts.train_eval.batch(slice(None)).targets
+        constant = module.task.constant(targets)["loss"]
         loss, least = self.metrics[schema.TRAIN_EVAL_LOSS], max(self.first_loss, constant)
         if loss <= EXPLODED * least:
             return ""

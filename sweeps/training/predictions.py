@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data import DataModule
-from data.base import Classification
 from data.noisy_curve import NoisyCurve
+from data.tabular import Classification, Tabular
 from lightning_modules import Module
 from tracking import schema
 
@@ -36,7 +36,7 @@ POINTS_LIMIT: Final = 500
 def predict(trainer: pl.Trainer, module: Module, inputs: Tensor) -> NDArray[np.float32]:
     """The probability of each class (n, classes), or the output (n, 1) of a regression; in evaluation mode."""
     precision = trainer.precision_plugin
-    predicted = module if module.task == "regression" else module.probabilities
+    predicted = module if module.task.name == "regression" else module.probabilities
     module.eval()
     with torch.inference_mode(), precision.forward_context():
         batches = [predicted(precision.convert_input(batch)).float().cpu() for batch in torch.split(inputs, BATCH)]
@@ -49,7 +49,7 @@ def predictions(trainer: pl.Trainer, module: Module, data: Classification) -> di
     """The arrays of PREDICTIONS_FILE except for the epoch: predictions for the validation and the test part."""
     arrays: dict[str, NDArray[Any]] = {"classes": np.array(data.class_names)}
     for split, part in zip(schema.PREDICTED, (data.parts.validation, data.parts.test), strict=True):
-        inputs, targets = part[slice(PREDICTIONS_LIMIT)]
+        inputs, targets = part.batch(slice(PREDICTIONS_LIMIT))
         arrays[f"{split}_probabilities"] = predict(trainer, module, inputs)
         arrays[f"{split}_targets"] = targets.cpu().numpy().astype(np.int32)
         arrays[f"{split}_size"] = np.array(len(part), dtype=np.int32)
@@ -76,21 +76,21 @@ class ReplicateRecorder:
         """Take what the module predicts after an epoch, counted from 1."""
         if not last and epoch & (epoch - 1):  # no power of 2
             return
-        inputs, _ = data.parts.test[slice(REPLICATE_LIMIT)]
+        inputs, _ = data.parts.test.batch(slice(REPLICATE_LIMIT))
         self._outputs[epoch] = torch.from_numpy(predict(trainer, module, inputs))
         self._outputs = dict(list(self._outputs.items())[-REPLICATE_EPOCHS:])
 
     def arrays(self, data: DataModule) -> dict[str, NDArray[Any]]:
         """The arrays of REPLICATE_FILE."""
-        inputs, targets = data.parts.test[slice(REPLICATE_LIMIT)]
+        inputs, targets = data.parts.test.batch(slice(REPLICATE_LIMIT))
         regression = data.task == "regression"
         arrays = {
             "epochs": np.array(list(self._outputs), dtype=np.int32),
             "outputs": torch.stack(list(self._outputs.values())).numpy(),
             "targets": targets.cpu().numpy().astype(np.float32 if regression else np.int32),
         }
-        if regression and math.prod(inputs.shape[1:]) == 1:
-            arrays["inputs"] = data.parts.scaling.restored(inputs).flatten().cpu().numpy()
+        if isinstance(data, Tabular) and regression and math.prod(inputs.shape[1:]) == 1:
+            arrays["inputs"] = data.scaled.scaling.restored(inputs).flatten().cpu().numpy()
         if isinstance(data, NoisyCurve):
             arrays["truth"] = data.truth[:REPLICATE_LIMIT].astype(np.float32)
             arrays["noise"] = np.array(data.target_variance)
@@ -99,13 +99,13 @@ class ReplicateRecorder:
 
 def regions(trainer: pl.Trainer, module: Module, data: DataModule) -> dict[str, NDArray[Any]]:
     """The arrays of REGIONS_FILE: predictions on a grid; none unless it is a classification in two dimensions."""
-    if not isinstance(data, Classification) or data.dims["input_shape"] != (2,):
+    if not isinstance(data, Classification) or data.dims.get("input_shape") != (2,):
         return {}
-    parts = data.parts
+    parts = data.scaled
     x, y = data.axes(GRID, MARGIN)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # row by row, along x first
     inputs = parts.scaling.standardised(torch.tensor(grid, dtype=torch.float32, device=parts.test.inputs.device))
-    points, labels = parts.train[slice(POINTS_LIMIT)]
+    points, labels = parts.train.batch(slice(POINTS_LIMIT))
     return {
         "x": x,
         "y": y,

@@ -6,6 +6,7 @@ dictionary, see `train`), reports what it measures as it goes, and answers with 
 
 from __future__ import annotations
 
+import inspect
 import os
 import platform
 import tempfile
@@ -85,6 +86,11 @@ def _data(configuration: Mapping[str, Any]) -> DataModule:
     return data
 
 
+def _named_by(model: type[pl.LightningModule], dims: Mapping[str, Any]) -> dict[str, Any]:
+    """What the constructor of a model asks to know of the data."""
+    return {name: value for name, value in dims.items() if name in inspect.signature(model).parameters}
+
+
 def _recipe(configuration: Mapping[str, Any]) -> Recipe:
     regularization = configuration.get("regularization", {})
     return Recipe(
@@ -126,7 +132,7 @@ def _module(configuration: Mapping[str, Any], model: type[pl.LightningModule], d
     fields = configuration["model"]
     if (name := fields.get("name")) in MODELS:
         with _of_section(f"model {name}"):
-            module = model(**_without_name(fields), **data.dims)
+            module = model(**_without_name(fields), **_named_by(model, data.dims))
     else:
         module = user_module.make(model, fields, data)
     if isinstance(module, Module):
@@ -134,6 +140,12 @@ def _module(configuration: Mapping[str, Any], model: type[pl.LightningModule], d
         module.logs = False  # the callback takes what the steps return
         _refuse_batch_norm_of_one_example(module, data)
     return module
+
+
+def _facts(data: DataModule) -> dict[str, Any]:
+    """What is known of the data beside their sizes, without tables as long as a vocabulary."""
+    dims = {name: list(value) if name == "input_shape" else value for name, value in data.dims.items()}
+    return {name: value for name, value in dims.items() if name == "input_shape" or isinstance(value, int | str)}
 
 
 def _info(
@@ -148,7 +160,7 @@ def _info(
             "name": configuration["data"]["name"],
             "digest": data.digest,
             "source": data.source,
-            "profile": {**data.sizes, **data.dims, "input_shape": list(data.dims["input_shape"])},
+            "profile": {**data.sizes, **_facts(data)},
         },
         "tags": {
             schema.DATA_HASH: data.digest,

@@ -73,16 +73,18 @@ def tags(name: Any) -> dict[str, str]:
 def _facts_of(data: DataModule) -> dict[str, Any]:
     """What is known of the data, by the names that constructors use for it."""
     dims = data.dims
-    features, outputs = math.prod(dims["input_shape"]), dims["num_outputs"]
-    facts = {**dims, **dict.fromkeys(("in_features", "input_dim", "num_features"), features)}
-    facts |= dict.fromkeys(("out_features", "output_dim"), outputs)
+    outputs = dims["num_outputs"]
+    facts = {**dims, **dict.fromkeys(("out_features", "output_dim"), outputs)}
+    if "input_shape" in dims:
+        features = math.prod(dims["input_shape"])
+        facts |= dict.fromkeys(("in_features", "input_dim", "num_features"), features)
     return facts if data.task == "regression" else {**facts, "num_classes": max(outputs, 2)}
 
 
 def _size_lazy_layers(module: pl.LightningModule, data: DataModule) -> None:
     """Let lazy layers learn their sizes from two examples."""
     if any(isinstance(parameter, UninitializedParameter) for parameter in module.parameters()):
-        batch = data.parts.train[slice(2)]
+        batch = data.parts.train.batch(slice(2))
         with torch.no_grad():
             module(batch[0]) if is_overridden("forward", module) else module.training_step(batch, 0)
 

@@ -23,7 +23,7 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from data.base import Part
+from data.parts import Part, loader, slices
 from lightning_modules import Recipe
 from lightning_modules.recipe import optimizers_of
 from sweeps.training.measuring import Run
@@ -41,10 +41,6 @@ def exit_as_error() -> Iterator[None]:
         if isinstance(leaving.__context__, KeyboardInterrupt):
             raise
         raise RuntimeError("its code ended the process (sys.exit)") from leaving
-
-
-def _as_is(batch: Any) -> Any:
-    return batch
 
 
 @dataclass(eq=False)
@@ -104,9 +100,7 @@ class UserModuleRun(Run, Checkpoint):
 
     def batches(self, part: Part) -> DataLoader[Any]:
         """A part in its own order, in batches as large as those that the module trains on."""
-        size = len(self.data.parts.train) if self.data.batch_size == "full" else int(self.data.batch_size)
-        slices = [slice(begin, begin + size) for begin in range(0, len(part), size)]
-        return DataLoader(part, sampler=slices, batch_size=None, collate_fn=_as_is, generator=torch.Generator())  # type: ignore[arg-type]
+        return loader(part, slices(part, self.data.batch_length()))
 
     # Lightning's hooks, in the order of an epoch
 

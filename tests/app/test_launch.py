@@ -289,7 +289,7 @@ def test_only_models_that_fit_the_data_are_offered(open_page: Any, words: Any) -
     at.selectbox(key=form_key("data.name")).set_value("diabetes").run()
     model = at.selectbox(key=form_key("model.name"))
     catalogue = load()
-    assert model.options == catalogue.models_for("regression")
+    assert model.options == catalogue.models_for("diabetes")
     assert ui.text("Not offered for diabetes (a regression)") in words(at)
     assert not at.error and shown(at)["data"]["name"] == "diabetes"
 

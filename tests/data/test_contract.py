@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from torch.utils.data import DataLoader
 
 from data import DATASETS
-from data.base import Batches, Classification, Images
+from data.parts import Batches
+from data.tabular import Classification, Images
 
 NAMES = list(DATASETS)
 PARTS = ("train", "validation", "test")

@@ -30,7 +30,7 @@ def test_every_registered_name_is_there_with_its_task():
         assert entry.tasks == tuple(MODELS[name].tasks)
     for name, dataset in catalogue.datasets.items():
         assert dataset.asks == (DATASETS[name].tasks or (DATASETS[name].task,))
-        assert all(catalogue.models_for(task) for task in dataset.asks), f"no model can be trained on {name}"
+        assert catalogue.models_for(name), f"no model can be trained on {name}"
 
 
 def test_all_help_texts_are_sentences_for_a_form():

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from data.base import Batches
+from data.parts import Batches
 from sweeps.preflight import estimate as estimates
 from sweeps.preflight.cost_points import MOST_LISTED, MOST_TIMED, architecture, cost_plan, features, spread_out
 from sweeps.preflight.estimate import Timing, complete, estimate, makespan, steps_per_epoch, timing
