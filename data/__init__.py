@@ -7,6 +7,7 @@ from data.files.idx import Idx
 from data.files.image_folder import ImageFolder
 from data.gates import LogicGate
 from data.noisy_curve import NoisyCurve
+from data.text.pairs import Reverse
 from data.toy import Blobs, Circles, Moons, Spirals, Xor
 
 DATASETS: dict[str, type[DataModule]] = {
@@ -26,6 +27,7 @@ DATASETS: dict[str, type[DataModule]] = {
     "idx": Idx,
     "image_folder": ImageFolder,
     "logic_gate": LogicGate,
+    "reverse": Reverse,
 }
 
 __all__ = ["DATASETS", "DataModule"]

@@ -6,6 +6,7 @@ from lightning_modules.linear import LinearRegression, LogisticRegression, Softm
 from lightning_modules.mlp import MLP
 from lightning_modules.perceptron import Perceptron
 from lightning_modules.recipe import Recipe
+from lightning_modules.seq2seq import Seq2Seq
 
 MODELS: dict[str, type[Module]] = {
     "linear_regression": LinearRegression,
@@ -14,6 +15,7 @@ MODELS: dict[str, type[Module]] = {
     "perceptron": Perceptron,
     "mlp": MLP,
     "lenet": LeNet,
+    "seq2seq": Seq2Seq,
 }
 
 __all__ = ["MODELS", "Module", "Recipe"]
