@@ -57,6 +57,10 @@ class Module(pl.LightningModule):
         inputs, targets = batch
         return self.task.sums(self(inputs), targets)
 
+    def scores(self, batch: Batch) -> dict[str, float]:
+        """The value of each metric of the task over one batch."""
+        return self.task.scores(numbers(self.sums(batch)))
+
     def probabilities(self, inputs: Any) -> Tensor:
         """The probability of each class (B, classes) float32; for a classification only."""
         return self.task.probabilities(self(inputs).float())
@@ -109,9 +113,8 @@ class Module(pl.LightningModule):
         self._step(batch, "test")
 
     def _step(self, batch: Batch, split: str) -> None:
-        scores = self.task.scores(numbers(self.sums(batch)))
         count = int(self.task.count(batch[1]))
-        for name, value in scores.items():
+        for name, value in self.scores(batch).items():
             self.log(f"{split}/{name}", value, batch_size=count, add_dataloader_idx=False)
 
     def configure_optimizers(self) -> Any:

@@ -79,7 +79,7 @@ def test_the_first_step_by_hand(configuration, run, rebuilt):
     )  # fmt: skip
     result, _ = run(settings)
     data, module = rebuilt(settings)
-    inputs, targets = data.parts.train[slice(None)]
+    inputs, targets = data.parts.train.batch(slice(None))
     with torch.no_grad():
         weight, bias = module.linear.weight[0], module.linear.bias
         residual = inputs @ weight + bias - targets
@@ -136,7 +136,7 @@ def test_label_smoothing_changes_the_step_and_no_measured_loss(configuration, ru
     )  # fmt: skip
     result, _ = run(settings)
     data, module = rebuilt(settings)
-    inputs, targets = data.parts.train[slice(None)]
+    inputs, targets = data.parts.train.batch(slice(None))
     assert result.metrics["train/loss"] == pytest.approx(float(module.loss((inputs, targets)).detach()), rel=1e-5)
     outputs = module(inputs)
     logits = torch.cat([torch.zeros_like(outputs), outputs], dim=1) if module.task == "binary" else outputs
