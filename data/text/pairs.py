@@ -54,6 +54,11 @@ class PairPart:
     def __len__(self) -> int:
         return len(self.sources)
 
+    @property
+    def longest_target(self) -> int:
+        """The most tokens of a target, with its END."""
+        return trimmed(self.targets).shape[1]
+
     def batch(self, indices: Tensor | slice) -> Batch:
         """A `Pair` of source (B, S) and decoder inputs (B, T), and targets (B, T) int64, IGNORED where padded."""
         targets = trimmed(self.targets[indices])

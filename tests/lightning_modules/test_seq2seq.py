@@ -29,6 +29,12 @@ def whole(text):
     return Tokens(text.ids.clamp(min=3), torch.ones_like(text.mask), text.segments)
 
 
+def alone(text, row):
+    """One text of a batch, cut to its length; one place is left of an empty text."""
+    length = max(int(text.mask[row].sum()), 1)
+    return Tokens(*(leaf[row : row + 1, :length] for leaf in text))
+
+
 def model(seed=0, **fields):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -188,6 +194,5 @@ def test_a_batch_is_decoded_as_its_sources_one_by_one(seed):
     together = greedy(ours, source, BEGIN, END, 12).tolist()
     assert len(set(map(tuple, together))) > 1
     for row, expected in enumerate(together):
-        length = max(int(source.mask[row].sum()), 1)
-        alone = greedy(ours, Tokens(*(leaf[row : row + 1, :length] for leaf in source)), BEGIN, END, 12)[0].tolist()
-        assert alone + [END] * (len(expected) - len(alone)) == expected
+        one = greedy(ours, alone(source, row), BEGIN, END, 12)[0].tolist()
+        assert one + [END] * (len(expected) - len(one)) == expected
