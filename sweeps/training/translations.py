@@ -1,7 +1,7 @@
-"""The recorder of translations: what an encoder-decoder writes by itself, decoded greedily, and how much of it is right.
+"""The recorder of translations: what an encoder-decoder writes by itself, and how much of it is right.
 
 The losses of a translation are measured with the right tokens before each place. Here the model goes on from what it
-wrote itself, as it will be used.
+wrote itself, as it will be used, and decodes greedily.
 """
 
 from __future__ import annotations
