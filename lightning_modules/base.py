@@ -100,7 +100,8 @@ class Module(pl.LightningModule):
             loss = self.loss(batch)
             return loss, loss
         if task.loss_name not in task.smooths:
-            model = f"{type(self).__name__} and the loss {task.loss_name} of the task {task.name}"
+            loss_name = f"the loss {task.loss_name}" if task.smooths else f"the task {task.name}"
+            model = f"{type(self).__name__} and {loss_name}"
             raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {model}; allowed: 0.")
         inputs, targets = batch
         outputs = self(inputs)
