@@ -29,7 +29,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 
-from sweeps.training.measuring import Report
+from sweeps.training.reports import Report
 from tracking import schema
 from tracking.kill_points import reached
 from tracking.schema import Outcome

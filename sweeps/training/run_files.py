@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sweeps.training.measuring import Report
+from sweeps.training.reports import Report
 from tracking import schema
 
 CONTENTS: Final = {

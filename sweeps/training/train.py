@@ -31,9 +31,11 @@ from sweeps.catalogue.read_user_models import own_optimizer
 from sweeps.training import user_module
 from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device, device_label, lightning_precision
-from sweeps.training.measuring import Report, Run
-from sweeps.training.objective import Criterion
+from sweeps.training.ledger import Ledger
+from sweeps.training.measuring import Run
+from sweeps.training.objective import MEASURED, Criterion
 from sweeps.training.process_state import interruptible, seeded
+from sweeps.training.reports import Report
 from sweeps.training.resume import SAVE_SECONDS, Saver, fingerprint
 from sweeps.training.run_files import save_files
 from sweeps.training.user_run import UserModuleRun, exit_as_error
@@ -96,23 +98,32 @@ def _recipe(configuration: Mapping[str, Any]) -> Recipe:
     )
 
 
+def _max_epochs(configuration: Mapping[str, Any]) -> int:
+    epochs: int = configuration.get("trainer", {}).get("max_epochs", 20)
+    return epochs
+
+
 def _run(
     configuration: Mapping[str, Any],
     model: type[pl.LightningModule],
     data: DataModule,
     report: Report,
     should_end: Callable[[], Outcome | None],
-) -> Run:
+) -> Run | UserModuleRun:
     """What is to be measured of a run of this class, and by what it is ranked."""
     built_in = issubclass(model, Module)
-    criterion = Criterion(**configuration.get("objective", {})).checked(any_metric=not built_in)
-    patience = configuration.get("regularization", {}).get("early_stopping_patience", 0)
+    criterion = Criterion(**configuration.get("objective", {}))
+    ledger = Ledger(
+        criterion.checked(MEASURED if built_in else None),
+        patience=configuration.get("regularization", {}).get("early_stopping_patience", 0),
+        max_epochs=_max_epochs(configuration),
+        logs=not built_in,
+        meant_to_explode=configuration.get("schedule", {}).get("name") == "range_test",
+    )
     if not built_in:
         recipe, optimizes = _recipe(configuration), own_optimizer(model)
-        return UserModuleRun(data, criterion, patience, report, should_end, recipe=recipe, own_optimizer=optimizes)
-    replicated = bool(configuration.get("replicate"))
-    range_test = configuration.get("schedule", {}).get("name") == "range_test"
-    return Run(data, criterion, patience, report, should_end, replicated=replicated, meant_to_explode=range_test)
+        return UserModuleRun(data, ledger, report, should_end, recipe=recipe, own_optimizer=optimizes)
+    return Run(data, ledger, report, should_end, replicated=bool(configuration.get("replicate")))
 
 
 def _refuse_batch_norm_of_one_example(module: Module, data: DataModule) -> None:
@@ -167,7 +178,7 @@ def _trainer(
     section = configuration.get("trainer", {})
     kind, _, number = device.partition(":")
     return pl.Trainer(
-        max_epochs=section.get("max_epochs", 20),
+        max_epochs=_max_epochs(configuration),
         accelerator=kind,
         devices=[int(number)] if number else 1,
         precision=lightning_precision(section.get("precision", 32), device),  # type: ignore[arg-type]
@@ -258,7 +269,7 @@ def train(
     """
     began = time.perf_counter()
     saver = Saver(resume, save_seconds, report) if resume is not None else None
-    run: Run | None = None
+    run: Run | UserModuleRun | None = None
     problems: list[str | None]
     trace: str | None = None
     try:
@@ -280,7 +291,7 @@ def train(
             else:  # the callback measures, whole parts at a time
                 trainer = _trainer(configuration, device, all_callbacks, logger=False, limit_val_batches=0)
                 _fit(trainer, module, batches, saver)
-        outcome, problems = run.outcome, [run.error]
+        outcome, problems = run.ledger.outcome, [run.ledger.error]
         if outcome is Outcome.OK and scratch is not None:
             weights = run.weights if configuration.get("keep", "best") == "best" else None
             problems += save_files(weights, run.files, scratch, report)
@@ -290,9 +301,9 @@ def train(
         saver.end(outcome)
     return Result(
         outcome=outcome,
-        objective=run.objective if run is not None and outcome is Outcome.OK else None,
-        metrics=dict(run.metrics) if run is not None else {},
-        epochs=run.epochs if run is not None else 0,
+        objective=run.ledger.objective if run is not None and outcome is Outcome.OK else None,
+        metrics=dict(run.ledger.metrics) if run is not None else {},
+        epochs=run.ledger.epochs if run is not None else 0,
         seconds=time.perf_counter() - began,
         error=" ".join(sentence for sentence in problems if sentence) or None,
         traceback=trace,
