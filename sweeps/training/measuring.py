@@ -12,18 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from data import DataModule
-from data.base import Classification
 from lightning_modules import Module
 from sweeps.training.evaluation import against_truth, error_power, measure
-from sweeps.training.layer_records import LayerRecorder
 from sweeps.training.ledger import Ledger
-from sweeps.training.predictions import ReplicateRecorder, predictions, regions
+from sweeps.training.recorder import RunView
+from sweeps.training.recorders import Recorded, Recorders
 from sweeps.training.reports import Report
 from sweeps.training.training_meter import TrainingMeter
 from tracking import schema
@@ -38,17 +36,14 @@ class Run(pl.Callback):
     ledger: Ledger
     report: Report
     should_end: Callable[[], Outcome | None]
-    replicated: bool = False
-    """Whether this is one of several runs on different training sets, whose answers are to be compared."""
+    recorders: Recorders
     weights: dict[str, Tensor] = field(default_factory=dict)
     """Of the best epoch so far."""
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By artifact: the arrays that a run which ends ok leaves behind."""
+    files: list[Recorded] = field(default_factory=list)
+    """What a run that ends ok leaves behind."""
 
     def __post_init__(self) -> None:
         self._meter = TrainingMeter()
-        self._layers = LayerRecorder()
-        self._replicate = ReplicateRecorder()
 
     @property
     def state_key(self) -> str:
@@ -60,24 +55,29 @@ class Run(pl.Callback):
         return {
             **self.ledger.state_dict(),
             **self._meter.state_dict(),
+            **self.recorders.state_dict(),
             "weights": self.weights,
-            "layers": self._layers.state_dict(),
-            "replicate": self._replicate.state_dict(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.ledger.load_state_dict(state_dict)
         self._meter.load_state_dict(state_dict)
+        self.recorders.load_state_dict(state_dict)
         self.weights = state_dict["weights"]
-        self._layers.load_state_dict(state_dict["layers"])
-        self._replicate.load_state_dict(state_dict["replicate"])
+
+    def _view(self, trainer: pl.Trainer, module: pl.LightningModule) -> RunView:
+        """What recorders see once an epoch has been judged."""
+        ledger = self.ledger
+        return RunView(
+            trainer, module, self.data, ledger.epochs, ledger.best_epoch, dict(ledger.metrics), self._meter.norms
+        )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Module)
         task = pl_module.criteria[pl_module.task]
         self.ledger.constant = float(task.constant(self.data.parts.train_eval.targets))
         self._meter.begin(parameter for parameter in pl_module.parameters() if parameter.requires_grad)
-        self._layers.begin(trainer, pl_module, self.data)
+        self.recorders.begin(self._view(trainer, pl_module))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._meter.begin_epoch(trainer)
@@ -110,18 +110,15 @@ class Run(pl.Callback):
             **self._measure_training(trainer, pl_module),
             schema.PENALTY: float(pl_module.penalty().detach()),
         }
+        measured = self.recorders.measure(self._view(trainer, pl_module).after(measured)) | measured
         outcome = self.ledger.epoch(measured)
         metrics = self.ledger.latest
         if self.ledger.improved:
             self.weights = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
         if outcome in (None, Outcome.OK):
-            assert self._meter.norms is not None
-            self._layers.add(self.ledger.epochs, *self._meter.norms)
-            if self.replicated:
-                self._replicate.add(trainer, pl_module, self.data, self.ledger.epochs, outcome is not None)
+            self.recorders.epoch(self._view(trainer, pl_module), last=outcome is not None)
         if outcome is Outcome.OK:
-            self._gather_files(trainer, pl_module)
-            metrics = metrics | self._measure_test_part(trainer, pl_module)
+            metrics = metrics | self._finish(trainer, pl_module)
         if outcome is not None:
             trainer.should_stop = True
         self.report("metrics", {"step": self.ledger.epochs, "time": time.time_ns() // 1_000_000, "metrics": metrics})
@@ -135,24 +132,13 @@ class Run(pl.Callback):
         errors = measured[schema.TRAIN_EVAL_ERROR], measured[schema.TRAIN_EVAL_CLEAN_ERROR]
         return {**measured, **against_truth(*errors, part, error_power(module))}
 
-    def _gather_files(self, trainer: pl.Trainer, module: Module) -> None:
-        """Gather what the weights of the last epoch show, before the best ones take their place."""
-        self.files[schema.LAYERS_FILE] = self._layers.arrays()
-        self.files[schema.REGIONS_FILE] = regions(trainer, module, self.data)
-        if self.replicated:
-            self.files[schema.REPLICATE_FILE] = self._replicate.arrays(self.data)
-
-    def _measure_test_part(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
-        """Measure the test part at the best weights, and gather the predictions of a classification there."""
+    def _finish(self, trainer: pl.Trainer, module: Module) -> dict[str, float]:
+        """Measure the test part at the best weights, and take what the recorders leave."""
         module.load_state_dict(self.weights)
         tested = measure(trainer, module, self.data.parts.test, "test")
-        if isinstance(self.data, Classification):
-            self._predict(trainer, module, self.data)
+        tested = self.recorders.finish(self._view(trainer, module)) | tested
+        self.files = self.recorders.files(self._view(trainer, module))
         return self.ledger.add(tested)
-
-    def _predict(self, trainer: pl.Trainer, module: Module, data: Classification) -> None:
-        epoch = np.array(self.ledger.best_epoch, dtype=np.int32)
-        self.files[schema.PREDICTIONS_FILE] = {**predictions(trainer, module, data), "epoch": epoch}
 
     def _end(self, trainer: pl.Trainer, outcome: Outcome, error: str | None = None) -> None:
         self.ledger.end(outcome, error)

@@ -27,12 +27,12 @@ from data import DataModule
 from data.base import Part
 from lightning_modules import Recipe
 from lightning_modules.recipe import optimizers_of
-from sweeps.training.layer_records import LayerRecorder
-from sweeps.training.ledger import Ledger
+from sweeps.training.ledger import VALIDATION, Ledger
+from sweeps.training.recorder import RunView
+from sweeps.training.recorders import Recorded, Recorders
 from sweeps.training.reports import Report
 from sweeps.training.training_meter import TrainingMeter
 from sweeps.training.user_metrics import MetricLogger, stored, unforked
-from tracking import schema
 from tracking.schema import Outcome
 
 
@@ -67,19 +67,19 @@ class UserModuleRun(Checkpoint):
     ledger: Ledger
     report: Report
     should_end: Callable[[], Outcome | None]
+    recorders: Recorders
     recipe: Recipe = field(default_factory=Recipe)
     own_optimizer: bool = False
     weights: dict[str, Tensor] = field(default_factory=dict)
     """Of the best epoch so far."""
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By artifact: the arrays that a run which ends ok leaves behind."""
+    files: list[Recorded] = field(default_factory=list)
+    """What a run that ends ok leaves behind."""
     remarks: list[str] = field(default_factory=list)
     """Sentences about a run that is ok nevertheless."""
 
     def __post_init__(self) -> None:
         self.metric_logger = MetricLogger()
         self._meter = TrainingMeter()
-        self._layers = LayerRecorder()
         self._stepped: dict[str, float] = {}
         self._validated: dict[str, float] = {}
         self._record: dict[str, Any] = {}
@@ -97,15 +97,22 @@ class UserModuleRun(Checkpoint):
         return {
             **self.ledger.state_dict(),
             **self._meter.state_dict(),
+            **self.recorders.state_dict(),
             "weights": self.weights,
-            "layers": self._layers.state_dict(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.ledger.load_state_dict(state_dict)
         self._meter.load_state_dict(state_dict)
+        self.recorders.load_state_dict(state_dict)
         self.weights = state_dict["weights"]
-        self._layers.load_state_dict(state_dict["layers"])
+
+    def _view(self, trainer: pl.Trainer, module: pl.LightningModule) -> RunView:
+        """What recorders see once an epoch has been judged."""
+        ledger = self.ledger
+        return RunView(
+            trainer, module, self.data, ledger.epochs, ledger.best_epoch, dict(ledger.metrics), self._meter.norms
+        )
 
     def prepare(self, module: pl.LightningModule) -> None:
         """Give the module the optimizers of the configuration, unless it has its own.
@@ -144,9 +151,8 @@ class UserModuleRun(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trained = [parameter for parameter in pl_module.parameters() if parameter.requires_grad]
-        if pl_module.automatic_optimization and trained:
-            self._meter.begin(trained)
-            self._layers.begin(trainer, pl_module, self.data)
+        self._meter.begin(trained if pl_module.automatic_optimization else [])
+        self.recorders.begin(self._view(trainer, pl_module))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trainer.logged_metrics.clear()  # what an earlier epoch left there
@@ -215,20 +221,20 @@ class UserModuleRun(Checkpoint):
             return
         self._stepped |= self.metric_logger.take()
         measured = {**self._meter.end_epoch(self._validating), **self._logged(trainer)}
-        outcome = self.ledger.epoch(measured, self._validated)
+        recorded = self.recorders.measure(self._view(trainer, pl_module).after(measured))
+        on_validation = [*self._validated, *(name for name in recorded if name.startswith(VALIDATION))]
+        outcome = self.ledger.epoch(recorded | measured, on_validation)
         epoch, metrics = self.ledger.epochs, self.ledger.latest
         if outcome in (None, Outcome.OK) and not _is_finite(pl_module):
             outcome = self.ledger.end(Outcome.DIVERGED, f"A parameter was not finite after epoch {epoch}.")
         elif outcome in (None, Outcome.OK):
             if self.ledger.improved:
                 self._keep_weights(pl_module)
-            if self._meter.norms is not None:
-                self._layers.add(epoch, *self._meter.norms)
+            self.recorders.epoch(self._view(trainer, pl_module), last=outcome is not None)
         if outcome is not None:
             trainer.should_stop = True
         self._record = {"step": epoch, "time": time.time_ns() // 1_000_000, "metrics": metrics}
         if outcome is Outcome.OK:
-            self.files[schema.LAYERS_FILE] = self._layers.arrays()
             self._unreported = True
         else:
             self.report("metrics", self._record)
@@ -264,12 +270,16 @@ class UserModuleRun(Checkpoint):
             )
         self.ledger.error = " ".join(self.remarks) or None
         finite: dict[str, float] = {}
-        if is_overridden("test_step", module):
+        tested_by_itself = is_overridden("test_step", module)
+        if tested_by_itself or self.recorders.finishes:
             module.load_state_dict(self.weights, strict=False)  # only tensors were kept
+        if tested_by_itself:
             self.metric_logger.take()
             trainer.test(module, self.batches(self.data.parts.test), verbose=False)
             tested = unforked(self.metric_logger.take())
             named = {name if name.startswith("test") else f"test/{name}": value for name, value in tested.items()}
             finite = self.ledger.add(stored(named, self._remark))
+        finite |= self.ledger.add(self.recorders.finish(self._view(trainer, module)))
+        self.files = self.recorders.files(self._view(trainer, module))
         if self._unreported or finite:
             self.report("metrics", {**self._record, "metrics": {**self._record["metrics"], **finite}})
