@@ -14,7 +14,7 @@ import numpy as np
 
 from sweeps.training.crashes import why_crashed
 from sweeps.training.landscape import EndedError, landscape
-from sweeps.training.measuring import Report
+from sweeps.training.reports import Report
 from sweeps.training.train import train
 from sweeps.workers.jobs import LANDSCAPE, TRAIN, Job
 from tracking import schema
