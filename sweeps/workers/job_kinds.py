@@ -47,6 +47,7 @@ def _train(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dic
         "epochs": result.epochs,
         "seconds": result.seconds,
         "error": result.error,
+        "recorders": {name: list(cost) for name, cost in result.recorders.items()},
     }
 
 
