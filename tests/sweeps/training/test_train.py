@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from data import DATASETS
-from sweeps.training import measuring, predictions
+from sweeps.training import predictions
 from sweeps.training.objective import MEASURED
 from sweeps.training.train import train
 from tracking import schema
@@ -139,7 +139,7 @@ def test_label_smoothing_changes_the_step_and_no_measured_loss(configuration, ru
     inputs, targets = data.parts.train.batch(slice(None))
     assert result.metrics["train/loss"] == pytest.approx(float(module.loss((inputs, targets)).detach()), rel=1e-5)
     outputs = module(inputs)
-    logits = torch.cat([torch.zeros_like(outputs), outputs], dim=1) if module.task == "binary" else outputs
+    logits = torch.cat([torch.zeros_like(outputs), outputs], dim=1) if module.task.name == "binary" else outputs
     torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.3).backward()
     gradient = torch.cat([parameter.grad.flatten() for parameter in module.parameters()])
     assert result.metrics["opt/grad_norm"] == pytest.approx(float(gradient.norm()), rel=1e-5)
@@ -264,18 +264,17 @@ def test_predictions_are_those_of_the_checkpoint_that_validation_chose(
         np.testing.assert_array_equal(arrays[f"{split}_targets"], part.targets)
         with torch.no_grad():
             outputs = module(part.inputs)
-        expected = torch.sigmoid(outputs[:, 0]) if module.task == "binary" else outputs.softmax(dim=1)[:, 1]
+        expected = torch.sigmoid(outputs[:, 0]) if module.task.name == "binary" else outputs.softmax(dim=1)[:, 1]
         np.testing.assert_allclose(probabilities[:, 1], expected, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     wrong = (arrays["test_probabilities"].argmax(axis=1) != arrays["test_targets"]).mean()
     assert wrong == pytest.approx(result.metrics["test/error"])
 
 
-def test_predictions_change_no_number_of_the_run(configuration, run, timeless, monkeypatch, tmp_path):
+def test_predictions_change_no_number_of_the_run(configuration, run, timeless, tmp_path):
     settings = configuration(model={"norm": "batch", "dropout": 0.3})
     whole, _ = run(settings, scratch=tmp_path)
-    monkeypatch.setattr(measuring.Run, "_predict", lambda *_: None)
-    without, log = run(settings, scratch=tmp_path)
+    without, log = run({**settings, "record": {"predictions": False}}, scratch=tmp_path)
     assert timeless(without.metrics) == timeless(whole.metrics)
     assert set(log.files) == {schema.WEIGHTS_FILE, schema.LAYERS_FILE}
 
