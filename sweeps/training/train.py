@@ -31,7 +31,7 @@ from sweeps.catalogue.read_user_models import own_optimizer
 from sweeps.training import user_module
 from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device, device_label, lightning_precision
-from sweeps.training.ledger import Ledger
+from sweeps.training.ledger import VALIDATION, Ledger
 from sweeps.training.measuring import Run
 from sweeps.training.objective import MEASURED, Criterion
 from sweeps.training.process_state import interruptible, seeded
@@ -127,7 +127,7 @@ def _run(
     built_in = issubclass(model, Module)
     criterion = Criterion(**configuration.get("objective", {}))
     recorders = _recorders(configuration)
-    measured = [*MEASURED, *(metric for recorder in recorders for metric in recorder.metrics)]
+    measured = [*MEASURED, *(f"{VALIDATION}{metric.name}" for recorder in recorders for metric in recorder.metrics)]
     ledger = Ledger(
         criterion.checked(measured if built_in else None),
         patience=configuration.get("regularization", {}).get("early_stopping_patience", 0),
