@@ -117,5 +117,5 @@ class Module(pl.LightningModule):
             self.log(f"{split}/{name}", value, batch_size=len(batch[1]), add_dataloader_idx=False)
 
     def configure_optimizers(self) -> Any:
-        """The optimizer of the recipe, and its schedule by the epoch."""
+        """The optimizer of the recipe, and its schedule."""
         return optimizers_of(self, self.recipe)

@@ -133,6 +133,8 @@ class UserModuleRun(Run, Checkpoint):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
+        if self.recipe.by_step and not self.own_optimizer:
+            self._lr = optimizer.param_groups[0]["lr"]
         if self.recipe.l1 or self.recipe.l2:
             self._penalise(optimizer)
         if self._takes_norms:
