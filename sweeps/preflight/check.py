@@ -67,7 +67,7 @@ def needs_building(spec: Spec) -> bool:
 
     That is so if it takes user files or modules, a `train_size`, or training sets that are cut from the data.
     """
-    sized = "train_size" in spec.data or "data.train_size" in spec.search
+    sized = "train_size" in spec.data or spec.tries("data.train_size")
     return may_change(spec) or sized or spec.replicate is not None
 
 
