@@ -66,6 +66,11 @@ def flatten(configuration: Mapping[str, Any]) -> dict[str, str]:
     return flat
 
 
+def settings_of(spec: Spec, params: Mapping[str, Any]) -> dict[str, str]:
+    """By coupled key, the name of the trial's setting, which a run's params tell beside the configuration."""
+    return {key: params[key] for key in spec.settings if key in params}
+
+
 def count(spec: Spec) -> tuple[int, int]:
     """(trials, runs), without listing them; the runs of a pruned sweep are the most there can be."""
     trials = spec.trials or spec.size()
