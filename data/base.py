@@ -101,8 +101,11 @@ class DataModule(pl.LightningDataModule):
 
     def split(self, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Divide a pool of this size: the indices for training and for validation, both in random order."""
-        order = self.stream(SPLIT).permutation(size)
-        validation = min(max(round(self.validation_fraction * size), 1), size - 1)
+        return self.cut(self.stream(SPLIT).permutation(size))
+
+    def cut(self, order: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Cut the indices of a pool, already in order: those for training, and the first ones for validation."""
+        validation = min(max(round(self.validation_fraction * len(order)), 1), len(order) - 1)
         return order[validation:], order[:validation]
 
     def training_subset(self, train: NDArray[Any]) -> NDArray[Any]:

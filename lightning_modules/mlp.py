@@ -36,7 +36,7 @@ class MLP(Module):
         dropout: Share of hidden units set to 0 in each training step.
     """
 
-    tasks = ("regression", "binary", "multiclass")
+    tasks = ("regression", "binary", "multiclass", "multilabel")
 
     def __init__(
         self,

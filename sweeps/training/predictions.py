@@ -56,6 +56,11 @@ def predictions(trainer: pl.Trainer, module: Module, data: Classification) -> di
     return arrays
 
 
+def comparable(data: DataModule) -> bool:
+    """Whether the answers of replicates on this data set can be compared: one target for each example."""
+    return isinstance(data, Tabular) and data.task != "multilabel"
+
+
 class ReplicateRecorder:
     """Gathers the arrays of REPLICATE_FILE; what it holds of the epochs so far survives a kill.
 

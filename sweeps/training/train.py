@@ -34,6 +34,7 @@ from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device, device_label, lightning_precision
 from sweeps.training.measuring import Report, Run
 from sweeps.training.objective import Criterion
+from sweeps.training.predictions import comparable
 from sweeps.training.process_state import interruptible, seeded
 from sweeps.training.resume import SAVE_SECONDS, Saver, fingerprint
 from sweeps.training.run_files import save_files
@@ -116,7 +117,7 @@ def _run(
     if not built_in:
         recipe, optimizes = _recipe(configuration), own_optimizer(model)
         return UserModuleRun(data, criterion, patience, report, should_end, recipe=recipe, own_optimizer=optimizes)
-    replicated = bool(configuration.get("replicate"))
+    replicated = bool(configuration.get("replicate")) and comparable(data)
     range_test = configuration.get("schedule", {}).get("name") == "range_test"
     return Run(data, criterion, patience, report, should_end, replicated=replicated, meant_to_explode=range_test)
 
