@@ -4,8 +4,9 @@ Such a set is *transductive*: every batch holds the whole graph, and the classes
 validation and the test part differ in their targets alone: all nodes that are not asked for are IGNORED.
 
 `karate_club` is the graph of Zachary (1977): the friendships in a karate club of 34 members that fell apart. As in
-Kipf and Welling (2017, appendix A) a node has no features beyond its number, and its class is one of the four
-communities that modularity clustering finds (Brandes et al. 2008), as torch_geometric's KarateClub holds them.
+Kipf and Welling (2017, appendix A) a node has no features beyond its number, and its class is one of four communities
+that modularity clustering found; they are those of torch_geometric's KarateClub. Their modularity is 0.4156, a little
+below the 0.4198 of the best partition (Brandes et al. 2008).
 """
 
 from collections.abc import Iterator
