@@ -87,8 +87,13 @@ class Classification(Task):
     def constant(self, targets: Tensor) -> dict[str, float]:
         shares = targets.long().bincount().double() / len(targets)
         error = float(1 - shares.max())
-        of_shares = {"cross_entropy": entropy(targets), "squared": float(1 - shares.square().sum())}
-        return {"loss": of_shares.get(self.loss_name, 2 * error), "error": error}
+        losses = {
+            "cross_entropy": entropy(targets),
+            "squared": float(1 - shares.square().sum()),
+            "absolute": 2 * error,
+            "hinge": min(2 * error, 1.0),  # one output above the others by 1, or all equal
+        }
+        return {"loss": losses[self.loss_name], "error": error}
 
     def memorised(self, error: float, clean_error: float, targets: Tensor, clean: Tensor) -> float:
         """How much of the error against the true targets comes from wrong labels that the network has memorised.

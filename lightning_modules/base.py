@@ -57,6 +57,10 @@ class Module(pl.LightningModule):
         inputs, targets = batch
         return self.task.sums(self(inputs), targets)
 
+    def scores(self, batch: Batch) -> dict[str, float]:
+        """The value of each metric of the task over one batch."""
+        return self.task.scores(numbers(self.sums(batch)))
+
     def probabilities(self, inputs: Any) -> Tensor:
         """The probability of each class (B, classes) float32; for a classification only."""
         return self.task.probabilities(self(inputs).float())
@@ -96,7 +100,8 @@ class Module(pl.LightningModule):
             loss = self.loss(batch)
             return loss, loss
         if task.loss_name not in task.smooths:
-            model = f"{type(self).__name__} and the loss {task.loss_name} of the task {task.name}"
+            loss_name = f"the loss {task.loss_name}" if task.smooths else f"the task {task.name}"
+            model = f"{type(self).__name__} and {loss_name}"
             raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {model}; allowed: 0.")
         inputs, targets = batch
         outputs = self(inputs)
@@ -109,9 +114,8 @@ class Module(pl.LightningModule):
         self._step(batch, "test")
 
     def _step(self, batch: Batch, split: str) -> None:
-        scores = self.task.scores(numbers(self.sums(batch)))
         count = int(self.task.count(batch[1]))
-        for name, value in scores.items():
+        for name, value in self.scores(batch).items():
             self.log(f"{split}/{name}", value, batch_size=count, add_dataloader_idx=False)
 
     def configure_optimizers(self) -> Any:
