@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 import torch
 from sklearn.metrics import f1_score, hamming_loss, log_loss, zero_one_loss
 
+from data import DATASETS
 from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome
@@ -33,8 +34,6 @@ class Watched(pl.Callback):
 
 def run(configuration, epochs=3, **more):
     """The result, and what `Watched` saw."""
-    from data import DATASETS
-
     fields = {key: value for key, value in configuration["data"].items() if key != "name"}
     watched = Watched(DATASETS[configuration["data"]["name"]](**fields))
     rest = {"optimizer": {"name": "adam", "lr": 0.02}, "trainer": {"max_epochs": epochs, "device": "cpu"}}
@@ -76,25 +75,18 @@ def test_four_labelled_nodes_and_batches_of_few_nodes_train():
 
 @pytest.mark.parametrize("configuration", [LABELS, GRAPH], ids=["label_sets", "karate_club"])
 @pytest.mark.parametrize("precision", [32, 64, "bf16-mixed"])
-def test_replicates_leave_what_their_layers_did_and_no_answers_to_compare(configuration, precision, tmp_path):
-    files = []
+def test_replicates_leave_what_their_layers_did_and_no_answers_to_compare(configuration, precision, tmp_path, log):
     sections = {"replicate": {"datasets": 2, "inits": 1}, "trainer": {"max_epochs": 2, "precision": precision}}
-    result = train(
-        {**configuration, "optimizer": {"name": "sgd", "lr": 0.1}, **sections},
-        lambda kind, record: files.append(record) if kind == "file" else None,
-        scratch=tmp_path,
-    )
+    result = train({**configuration, "optimizer": {"name": "sgd", "lr": 0.1}, **sections}, log, scratch=tmp_path)
     assert result.outcome is Outcome.OK and result.error is None
-    names = {path.name for path in tmp_path.rglob("*.npz")}
-    assert schema.LAYERS_FILE in names
-    assert not names & {schema.REPLICATE_FILE, schema.PREDICTIONS_FILE, schema.REGIONS_FILE}
-    arrays = np.load(next(tmp_path.rglob(schema.LAYERS_FILE)))
-    assert len(arrays["names"]) == 2 and np.isfinite(arrays["activation_std"]).all()
+    assert set(log.files) == {schema.LAYERS_FILE, schema.WEIGHTS_FILE}
+    with np.load(log.files[schema.LAYERS_FILE]) as arrays:
+        assert len(arrays["names"]) == 2 and np.isfinite(arrays["activation_std"]).all()
 
 
 def test_label_smoothing_is_refused_where_it_is_not_defined():
     rest = {"optimizer": {"name": "adam"}, "regularization": {"label_smoothing": 0.1}}
     result = train({**LABELS, **rest})
     assert result.outcome is Outcome.CRASHED
-    expected = "regularization.label_smoothing: 0.1 is not allowed for MLP and the loss cross_entropy of the task"
+    expected = "regularization.label_smoothing: 0.1 is not allowed for MLP and the task multilabel"
     assert result.error.startswith(expected)
