@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.launch.state import base, key, varied
+from app.shared import ui
 from sweeps.fields import SpecError
 from sweeps.spec import yaml_text
 
@@ -72,4 +73,8 @@ def editor(name: str) -> dict[str, Any]:
     typed = st.text_area(
         name, text, key=_widget(name), height="content", label_visibility="collapsed", persist_state="session"
     )
+    try:
+        yaml_text.read(typed or "")
+    except SpecError as error:
+        st.caption(ui.text(str(error)))
     return {"settings": _read(typed or "")}

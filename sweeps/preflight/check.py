@@ -322,7 +322,7 @@ def as_text(answer: Answer) -> str:
             for architecture in answer["architectures"]
         ]
         parts.append(table(["architecture", "parameters", "seconds an epoch"], rows, right=(1, 2)))
-    if sentence := parameters_sentence(answer["parameters"]):
+    if sentence := parameters_sentence(answer.get("parameters", ())):
         parts.append(f"\n{sentence}")
     return "\n".join([*parts, *(f"\nNote: {warning}" for warning in answer["warnings"])])
 

@@ -193,6 +193,7 @@ class _Checker:
         names: list[str] = []
         if section == "model" and (other := self.other_model(written, search)) is not None:
             self.problems.append(user_models.not_here("model.name", other))
+            self.coupled.settings.clear()  # what they set cannot be checked without the model
             return names
         with collect(self.problems):
             if "name" in written:
@@ -203,7 +204,7 @@ class _Checker:
             with collect(self.problems):
                 names = list(search_axis.read(f"search.{key}", search[key], [field]).values or ())
         elif "name" not in written and isinstance(self.raw.get(section, {}), Mapping | None):
-            if self.coupled.always_set(key):
+            if self.coupled.always_set(key) or self.coupled.faulty:
                 return names
             if section in DEFAULT_NAMES:
                 names = [DEFAULT_NAMES[section]]

@@ -39,8 +39,6 @@ _COLUMNS: Final = """
 TAKEN: Final = frozenset(f"{_KEYS_OF_A_SWEEP} {_COLUMNS}".split())
 """Words that no coupled key may be, since they have a meaning of their own."""
 _KEY: Final = re.compile(r"[^\W\d_][\w-]*")
-_NO_TEXT: Final = frozenset({"true", "false", "null", "none", "nan", "inf", "infinity"})
-"""Words that a stored param would not be read back from as text."""
 _KEY_ALLOWED: Final = f"a word of at most {LONGEST} letters, digits, - and _, without a dot, such as cell"
 _SETTING: Final = "a mapping of dotted keys to values, such as {model.name: mlp}"
 _SETTINGS: Final = "a mapping of names to settings, such as {wide: {model.name: mlp}}"
@@ -61,9 +59,11 @@ def _check_key(key: str) -> None:
 
 
 def _check_name(place: str, name: Any) -> str:
+    from tracking.configurations import parse_value
+
     text = " ".join(name.split()) if isinstance(name, str) else ""
-    fits = text[:1].isalpha() and text.isprintable() and len(text) <= LONGEST and text.lower() not in _NO_TEXT
-    if not fits:
+    legible = text[:1].isalpha() and text.isprintable() and len(text) <= LONGEST
+    if not legible or parse_value(text) != text:  # a run's param would be read back as no text
         raise refusal(place, name, f"for the name of a setting, {_NAME_ALLOWED}")
     return text
 
@@ -122,6 +122,11 @@ class Coupled:
                 if (other_key := self.setter(dotted)) is not None:
                     raise refusal(where, dotted, f"in a setting, a key that {other_key} does not set as well")
         return settings
+
+    @property
+    def faulty(self) -> bool:
+        """Whether some settings could not be read, so that it is not known what they set."""
+        return self.written != self.settings.keys()
 
     def setter(self, dotted: str) -> str | None:
         """The coupled key that sets this key, in one of its settings at least; None if there is none."""
