@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from learning_tasks.refusals import one_of, require
 from lightning_modules.base import Module
 from lightning_modules.blocks.activations import ACTIVATIONS, Activation
+from lightning_modules.blocks.dropout import Dropout
 from lightning_modules.blocks.initialization import Initialization, initialize
 
 Norm = Literal["none", "batch", "layer"]
@@ -63,7 +64,7 @@ class MLP(Module):
                 layers.append(nn.BatchNorm1d(size) if norm == "batch" else nn.LayerNorm(size))
             layers.append(ACTIVATIONS[activation]())
             if dropout:
-                layers.append(nn.Dropout(dropout))
+                layers.append(Dropout(dropout))
             inputs = size
         self.layers = nn.Sequential(*layers, nn.Linear(inputs, num_outputs))
         initialize(self, initialization, init_std)
