@@ -7,6 +7,9 @@ from data.files.idx import Idx
 from data.files.image_folder import ImageFolder
 from data.gates import LogicGate
 from data.noisy_curve import NoisyCurve
+from data.text.labelled_lines import LabelledLines
+from data.text.parity import Parity
+from data.text.text_file import TextFile
 from data.toy import Blobs, Circles, Moons, Spirals, Xor
 
 DATASETS: dict[str, type[DataModule]] = {
@@ -26,6 +29,9 @@ DATASETS: dict[str, type[DataModule]] = {
     "idx": Idx,
     "image_folder": ImageFolder,
     "logic_gate": LogicGate,
+    "parity": Parity,
+    "labelled_lines": LabelledLines,
+    "text_file": TextFile,
 }
 
 __all__ = ["DATASETS", "DataModule"]
