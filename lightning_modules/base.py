@@ -4,9 +4,10 @@ Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and 
 the module, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
 """
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pytorch_lightning as pl
 import torch
@@ -15,6 +16,18 @@ from torch import Tensor, nn
 from learning_tasks import TASKS, Batch, Task
 from learning_tasks.base import numbers
 from lightning_modules.recipe import Recipe, optimizers_of
+
+
+def _arguments(model: type) -> set[str]:
+    """The names of a constructor's arguments, following `**kwargs` to the base classes."""
+    names: set[str] = set()
+    for base in model.__mro__:
+        if "__init__" in base.__dict__:
+            parameters = inspect.signature(base.__dict__["__init__"]).parameters.values()
+            names |= {parameter.name for parameter in parameters}
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+                break
+    return names
 
 
 class Module(pl.LightningModule):
@@ -47,6 +60,16 @@ class Module(pl.LightningModule):
             raise ValueError(f"{type(self).__name__} cannot do the task {task!r}; it can do: {', '.join(self.tasks)}")
         self.task = self.criteria[task](**task_fields)
 
+    @classmethod
+    def for_data(cls, dims: Mapping[str, Any], **fields: Any) -> Self:
+        """A model for data of these `dims`, of which its constructor gets those that it names.
+
+        Args:
+            dims: What is known of the data, as data sets tell it.
+            fields: The other arguments of the constructor.
+        """
+        return cls(**{name: value for name, value in dims.items() if name in _arguments(cls)}, **fields)
+
     def loss(self, batch: Batch) -> Tensor:
         """The mean loss over a batch (), without label smoothing and penalty."""
         inputs, targets = batch
@@ -56,6 +79,10 @@ class Module(pl.LightningModule):
         """What the batch adds to the sums that its part is scored by, in float64, without penalty."""
         inputs, targets = batch
         return self.task.sums(self(inputs), targets)
+
+    def scores(self, batch: Batch) -> dict[str, float]:
+        """The value of each metric of the task over one batch."""
+        return self.task.scores(numbers(self.sums(batch)))
 
     def probabilities(self, inputs: Any) -> Tensor:
         """The probability of each class (B, classes) float32; for a classification only."""
@@ -96,7 +123,8 @@ class Module(pl.LightningModule):
             loss = self.loss(batch)
             return loss, loss
         if task.loss_name not in task.smooths:
-            model = f"{type(self).__name__} and the loss {task.loss_name} of the task {task.name}"
+            loss_name = f"the loss {task.loss_name}" if task.smooths else f"the task {task.name}"
+            model = f"{type(self).__name__} and {loss_name}"
             raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {model}; allowed: 0.")
         inputs, targets = batch
         outputs = self(inputs)
@@ -109,9 +137,8 @@ class Module(pl.LightningModule):
         self._step(batch, "test")
 
     def _step(self, batch: Batch, split: str) -> None:
-        scores = self.task.scores(numbers(self.sums(batch)))
         count = int(self.task.count(batch[1]))
-        for name, value in scores.items():
+        for name, value in self.scores(batch).items():
             self.log(f"{split}/{name}", value, batch_size=count, add_dataloader_idx=False)
 
     def configure_optimizers(self) -> Any:

@@ -19,6 +19,7 @@ from lightning_modules.base import Module
 from lightning_modules.blocks.activations import ACTIVATIONS, Activation
 from lightning_modules.blocks.dropout import Dropout
 from lightning_modules.blocks.initialization import Initialization, initialize
+from lightning_modules.blocks.losses import ClassLoss
 
 Norm = Literal["none", "batch", "layer"]
 
@@ -34,6 +35,10 @@ class MLP(Module):
         init_std: Standard deviation of the normal initialisation.
         norm: Normalisation between a hidden layer and its activation.
         dropout: Share of hidden units set to 0 in each training step.
+        loss: What is minimised, and shown as the loss: the cross-entropy (auto); squared or absolute, the distance
+            between the probabilities and the true class, summed over the classes; or hinge, where the right class must
+            lead by 1. A regression has squared (auto) and absolute, the mean of the
+            squared or absolute distances. The error is the same whatever the loss.
     """
 
     tasks = ("regression", "binary", "multiclass")
@@ -50,8 +55,9 @@ class MLP(Module):
         init_std: Annotated[float, Ge(0)] = 0.01,
         norm: Norm = "none",
         dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+        loss: ClassLoss = "auto",
     ) -> None:
-        super().__init__(task=task)
+        super().__init__(task=task, loss_name=loss)
         one_of("activation", activation, get_args(Activation))
         one_of("norm", norm, get_args(Norm))
         sizes_allowed = all(size >= 1 for size in hidden_sizes)

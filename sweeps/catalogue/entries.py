@@ -27,6 +27,11 @@ NOT_FIELDS: Final = frozenset(
 """Arguments that the data, the seeds or a sweep's `replicate` decide."""
 
 
+LATER_FIELDS: Final = frozenset({"loss"})
+"""Fields that models did not have at first. At its default, such a field is left out of a configuration, so that a
+sweep that was launched before goes on in the same groups."""
+
+
 def _section(*fields: Field) -> dict[str, Field]:
     return {field.name: field for field in fields}
 

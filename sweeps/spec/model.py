@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sweeps.catalogue import load
+from sweeps.catalogue.entries import LATER_FIELDS
 from sweeps.spec import yaml_text
 from sweeps.spec.options import FIELDS, NAMED, OWN, SEED_KINDS, UNNAMED, default_workers
 from sweeps.spec.search_axis import Axis
@@ -166,6 +167,8 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
                 values[name] = field.check(key, params.get(key, written.get(name)))
             else:
                 values[name] = copy.copy(field.default)
+            if name in LATER_FIELDS and key not in params and values[name] == field.default:
+                del values[name]
         result[section] = values
     if catalogue.entry("model", result["model"]["name"]).own_optimizer:
         result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}

@@ -6,7 +6,6 @@ dictionary, see `train`), reports what it measures as it goes, and answers with 
 
 from __future__ import annotations
 
-import inspect
 import os
 import platform
 import tempfile
@@ -86,11 +85,6 @@ def _data(configuration: Mapping[str, Any]) -> DataModule:
     return data
 
 
-def _named_by(model: type[pl.LightningModule], dims: Mapping[str, Any]) -> dict[str, Any]:
-    """What the constructor of a model asks to know of the data."""
-    return {name: value for name, value in dims.items() if name in inspect.signature(model).parameters}
-
-
 def _recipe(configuration: Mapping[str, Any]) -> Recipe:
     regularization = configuration.get("regularization", {})
     return Recipe(
@@ -132,7 +126,7 @@ def _module(configuration: Mapping[str, Any], model: type[pl.LightningModule], d
     fields = configuration["model"]
     if (name := fields.get("name")) in MODELS:
         with _of_section(f"model {name}"):
-            module = model(**_without_name(fields), **_named_by(model, data.dims))
+            module: pl.LightningModule = MODELS[name].for_data(data.dims, **_without_name(fields))
     else:
         module = user_module.make(model, fields, data)
     if isinstance(module, Module):

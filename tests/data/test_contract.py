@@ -12,11 +12,13 @@ from torch.utils.data import DataLoader
 
 from data import DATASETS
 from data.parts import Batches
-from data.tabular import Classification, Images
+from data.tabular import Classification, Images, Tabular
+from learning_tasks import TASKS, Batch
+from learning_tasks.base import leaves
 
-NAMES = list(DATASETS)
+TABLES = [name for name, data in DATASETS.items() if issubclass(data, Tabular)]
 PARTS = ("train", "validation", "test")
-CLASSIFICATIONS = [name for name in NAMES if issubclass(DATASETS[name], Classification)]
+CLASSIFICATIONS = [name for name in TABLES if issubclass(DATASETS[name], Classification)]
 OWN = {
     "csv_regression": {"path": "table.csv", "target": "size"},
     "csv_classification": {"path": "table.csv", "target": "kind"},
@@ -24,7 +26,8 @@ OWN = {
     "image_folder": {"path": "pictures", "size": 4},
 }
 """What sets made of files need beside the options of all; the files are written by `own_files`."""
-every_set = pytest.mark.parametrize("name", NAMES)
+every_table = pytest.mark.parametrize("name", TABLES)
+every_set = pytest.mark.parametrize("name", list(DATASETS))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,73 @@ def same(one, other):
     return torch.equal(one.inputs, other.inputs) and torch.equal(one.targets, other.targets)
 
 
+# Every set, whatever its inputs are
+
+
+def leaves_of(part, indices=slice(None)):
+    """The tensors of the batch of these examples."""
+    return list(leaves(part.batch(indices)))
+
+
+def equal(one, other):
+    return len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def few(name):
+    """A train_size that leaves some examples out."""
+    return 2 if len(make(name).parts.train) < 20 else 10
+
+
 @every_set
+def test_a_batch_is_a_batch_whose_leaves_are_tensors(name):
+    data = make(name)
+    assert data.dims["task"] == data.task in TASKS and data.gives
+    for part, size in zip((data.parts.train, data.parts.validation, data.parts.test), data.sizes.values(), strict=True):
+        batch = part.batch(torch.arange(min(3, size)))
+        assert isinstance(batch, Batch) and len(part) == size > 0 and part.at_once >= 1
+        assert all(isinstance(leaf, torch.Tensor) for leaf in leaves(batch))
+        whole = part.batch(slice(None))
+        assert int(TASKS[data.task]().count(whole.targets)) >= size
+        assert equal(leaves_of(part.to("cpu")), leaves_of(part))
+
+
+@every_set
+def test_the_same_seed_gives_the_same_parts_and_the_test_part_is_always_the_same(name):
+    first, again, other = (make(name, seed_data=seed) for seed in (1, 1, 2))
+    assert first.digest == again.digest != other.digest
+    assert make(name, seed_data=1, seed_order=9, batch_size=3).digest == first.digest
+    as_they_are = {"standardize": False} if name in TABLES else {}
+    test = leaves_of(make(name, **as_they_are).parts.test)
+    for fields in ({"seed_data": 2}, {"train_size": few(name)}, {"validation_fraction": 0.5}):
+        assert equal(leaves_of(make(name, **fields, **as_they_are).parts.test), test), fields
+
+
+@every_set
+def test_a_smaller_training_set_is_the_beginning_of_a_larger_one(name):
+    size = few(name)
+    small, whole = make(name, train_size=size), make(name)
+    assert small.sizes["train"] == size < whole.sizes["train"]
+    assert small.dims == whole.dims, "what a model is built from does not depend on it"
+    if name not in TABLES:  # these are standardised by what is left
+        assert equal(leaves_of(small.parts.train), leaves_of(whole.parts.train, slice(size)))
+        assert equal(leaves_of(whole.parts.train.first(size)), leaves_of(whole.parts.train, slice(size)))
+
+
+@every_set
+def test_an_epoch_shows_everything_once_in_an_order_of_its_own_seed(name):
+    data = make(name, batch_size=3)
+    task, whole = TASKS[data.task](), data.parts.train.batch(slice(None))
+    batches = list(data.train_dataloader())
+    assert sum(int(task.count(batch.targets)) for batch in batches) == int(task.count(whole.targets))
+    same_order, other_order = (list(make(name, batch_size=3, seed_order=seed).train_dataloader()) for seed in (0, 1))
+    assert all(equal(list(leaves(a)), list(leaves(b))) for a, b in zip(batches, same_order, strict=True))
+    assert not all(equal(list(leaves(a)), list(leaves(b))) for a, b in zip(batches, other_order, strict=True))
+
+
+# Vectors and images
+
+
+@every_table
 def test_shapes_types_and_dims(name):
     data = make(name)
     dims, classification = data.dims, data.task != "regression"
@@ -85,7 +154,7 @@ def test_shapes_types_and_dims(name):
         assert set(data.parts.train.targets.tolist()) == {0, 1}
 
 
-@every_set
+@every_table
 def test_the_test_part_depends_on_no_seed_and_no_option_of_the_training_part(name):
     test = raw(name).test
     options = {
@@ -100,7 +169,7 @@ def test_the_test_part_depends_on_no_seed_and_no_option_of_the_training_part(nam
         assert same(test, raw(name, **{key: value}).test), key
 
 
-@every_set
+@every_table
 def test_the_data_seed_decides_the_training_part_and_the_order_seed_does_not(name):
     assert make(name).digest == make(name, seed_order=5, batch_size=3).digest
     assert make(name).digest != make(name, seed_data=5).digest
@@ -108,7 +177,7 @@ def test_the_data_seed_decides_the_training_part_and_the_order_seed_does_not(nam
     assert not same(raw(name).validation, raw(name, seed_data=5).validation)
 
 
-@every_set
+@every_table
 def test_standardisation_is_fitted_on_the_training_part_only(name):
     plain, scaled = raw(name, train_size=40), make(name, train_size=40).parts
     scaler = StandardScaler().fit(plain.train.inputs.flatten(1).double().numpy())
@@ -119,7 +188,7 @@ def test_standardisation_is_fitted_on_the_training_part_only(name):
         assert torch.equal(getattr(scaled, part).targets, getattr(plain, part).targets)
 
 
-@every_set
+@every_table
 def test_smaller_training_sets_lie_within_larger_ones_and_validation_stays(name):
     small, large, whole = raw(name, train_size=10), raw(name, train_size=30), raw(name)
     assert len(small.train) == 10
@@ -128,7 +197,7 @@ def test_smaller_training_sets_lie_within_larger_ones_and_validation_stays(name)
     assert same(small.validation, whole.validation)
 
 
-@every_set
+@every_table
 def test_validation_fraction_is_of_what_is_not_test(name):
     sizes = make(name, validation_fraction=0.25).sizes
     assert sizes["validation"] == round(0.25 * (sizes["train"] + sizes["validation"]))
@@ -151,7 +220,7 @@ def true_targets(name, **fields):
     return raw(name, **fields, **({"noise": 0.0} if name == "noisy_curve" else {})).train.targets
 
 
-@every_set
+@every_table
 @pytest.mark.parametrize("fields", [{}, {"train_size": 30}, {"disjoint": (1, 3), "seed_data": 1}])
 def test_label_noise_leaves_the_true_targets_beside_the_noisy_ones(name, fields):
     if "disjoint" in fields and DATASETS[name].fresh:
@@ -163,7 +232,7 @@ def test_label_noise_leaves_the_true_targets_beside_the_noisy_ones(name, fields)
     assert torch.equal(moved.clean, noisy.train.clean) and same(moved, noisy.train)
 
 
-@every_set
+@every_table
 def test_targets_without_noise_are_true_and_have_none_beside_them(name):
     parts = raw(name, **({"noise": 0.0} if name == "noisy_curve" else {}))
     assert [getattr(parts, part).clean for part in (*PARTS, "train_eval")] == [None] * 4
@@ -256,7 +325,7 @@ def test_label_noise_in_regression_is_a_share_of_the_deviation_of_the_training_t
     assert same(clean.validation, noisy.validation)
 
 
-@every_set
+@every_table
 @pytest.mark.parametrize("batch_size", [1, 7, 64, "full"])
 def test_an_epoch_holds_every_training_example_once(name, batch_size):
     data = make(name, batch_size=batch_size, train_size=60)
@@ -310,7 +379,7 @@ def test_reading_batches_leaves_the_global_random_numbers_alone():
 def test_train_eval_is_a_fixed_part_of_at_most_2000_training_examples():
     parts = make("moons", num_samples=4000).parts
     assert len(parts.train) == 3200
-    assert same(parts.train_eval, type(parts.train)(*parts.train[slice(2000)]))
+    assert same(parts.train_eval, type(parts.train)(*parts.train.batch(slice(2000))))
     noisy = make("moons", num_samples=4000, label_noise=0.2).parts
     assert torch.equal(noisy.train_eval.clean, noisy.train.clean[:2000])
     assert len(make("iris").parts.train_eval) == make("iris").sizes["train"]
@@ -318,8 +387,8 @@ def test_train_eval_is_a_fixed_part_of_at_most_2000_training_examples():
 
 # Training sets that share no example
 
-CUT = [name for name in NAMES if not DATASETS[name].fresh]
-FRESH = [name for name in NAMES if DATASETS[name].fresh]
+CUT = [name for name in TABLES if not DATASETS[name].fresh]
+FRESH = [name for name in TABLES if DATASETS[name].fresh]
 cut = pytest.mark.parametrize("name", CUT)
 
 
@@ -328,7 +397,7 @@ def pieces(name, count=4, **fields):
 
 
 def joined(parts):
-    inputs, targets = zip(*(piece.train[:] for piece in parts), strict=True)
+    inputs, targets = zip(*(piece.train.batch(slice(None)) for piece in parts), strict=True)
     return type(parts[0].train)(torch.cat(inputs), torch.cat(targets))
 
 
@@ -390,8 +459,8 @@ def test_a_generated_set_is_fresh_for_each_seed_without_being_cut(name):
 # Augmentation
 
 
-AUGMENTED = [(name, {"input_noise": 0.5}) for name in NAMES]
-AUGMENTED += [(name, {"shift": 1}) for name in NAMES if issubclass(DATASETS[name], Images)]
+AUGMENTED = [(name, {"input_noise": 0.5}) for name in TABLES]
+AUGMENTED += [(name, {"shift": 1}) for name in TABLES if issubclass(DATASETS[name], Images)]
 augmented = pytest.mark.parametrize(("name", "fields"), AUGMENTED)
 
 
@@ -438,7 +507,7 @@ def test_a_batch_depends_on_its_epoch_and_number_alone(name, fields):
             assert torch.equal(inputs, expected) and torch.equal(targets, labels)
 
 
-@every_set
+@every_table
 def test_the_batches_of_an_epoch_have_other_noise(name):
     (one, _), (other, _), _ = epoch(name, input_noise=0.5)
     (plain, _), (beside, _), _ = epoch(name)

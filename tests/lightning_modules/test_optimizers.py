@@ -190,7 +190,7 @@ def test_a_plain_trainer_fits_and_logs_by_split_and_metric(name, data_name):
     parts = data.parts
     for split, part in (("val", parts.validation), ("train_eval", parts.train_eval)):
         with torch.no_grad():
-            measured = module.evaluate(part[slice(None)])
+            measured = module.scores(part.batch(slice(None)))
         assert logged[f"{split}/loss"] == pytest.approx(float(measured["loss"]), rel=1e-5)
         assert logged[f"{split}/error"] == pytest.approx(float(measured["error"]), rel=1e-5)
     (tested,) = trainer.test(module, datamodule=data, verbose=False)

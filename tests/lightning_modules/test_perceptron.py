@@ -77,7 +77,7 @@ def test_separable_examples_are_learnt_within_novikoffs_bound(seed):
     targets = (ones @ separator > 0).long()
     bound = (ones.norm(dim=1).max() / (ones @ separator).abs().min()) ** 2
     module, changes, epochs = perceptron(3), 0, 0
-    while module.evaluate((inputs, targets))["error"] > 0:
+    while module.scores((inputs, targets))["error"] > 0:
         epochs += 1
         assert epochs <= bound  # an epoch without a change would have been the last
         for x, target in zip(inputs, targets, strict=True):
@@ -117,7 +117,7 @@ def test_the_loss_is_the_share_of_wrong_answers_and_the_answers_are_certain():
     module = perceptron(3, initialization="normal", init_std=1.0)
     inputs, targets = examples(50, 3)
     with torch.no_grad():
-        measured, probabilities = module.evaluate((inputs, targets)), module.probabilities(inputs)
+        measured, probabilities = module.scores((inputs, targets)), module.probabilities(inputs)
     wrong = zero_one_loss(targets.numpy(), probabilities.argmax(dim=1).numpy())
     assert 0 < float(measured["loss"]) == pytest.approx(wrong) == float(measured["error"])
     assert set(probabilities.flatten().tolist()) == {0.0, 1.0}

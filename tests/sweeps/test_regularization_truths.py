@@ -8,8 +8,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from data import DATASETS, DataModule
-from data.parts import Part, Parts, Scaling
+from data import DATASETS
+from data.parts import ScaledParts, Scaling, TensorPart
+from data.tabular import Tabular
 from lightning_modules import MODELS, Recipe
 from sweeps.training.train import train
 from tracking.schema import Outcome
@@ -48,9 +49,14 @@ def trained(monkeypatch):
     def fit(eigenvalues, epochs, **sections):
         inputs, targets = orthogonal(eigenvalues)
 
-        class Orthogonal(DataModule):
-            task, source = "regression", "generated"
-            parts = Parts(*[Part(inputs, targets)] * 3, Scaling(torch.zeros(5), torch.ones(5)))
+        parts = [TensorPart(inputs, targets)] * 3
+
+        class Orthogonal(Tabular):
+            task, source, gives = "regression", "generated", "vector"
+            dims = {"input_shape": (5,), "num_outputs": 1, "task": "regression"}  # noqa: RUF012
+
+            def make_parts(self):
+                return ScaledParts(*parts, scaling=Scaling(torch.zeros(5), torch.ones(5)))
 
             def examples(self):
                 raise AssertionError

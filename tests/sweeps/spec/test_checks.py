@@ -7,6 +7,8 @@ import pytest
 import yaml
 from good_sweep import CLAIM, GOOD, changed, problems, searched
 
+from sweeps.catalogue.entries import LATER_FIELDS
+from sweeps.search import group_of
 from sweeps.spec import (
     FIELDS,
     Confirm,
@@ -43,13 +45,20 @@ def test_a_configuration_holds_every_field_of_every_section():
     whole = configuration(parse(GOOD), {"optimizer.name": "momentum", "optimizer.lr": 0.1})
     catalogue = spec_module.load()
     assert whole["optimizer"] == {"name": "momentum", "lr": 0.1, "momentum": 0.9}
-    assert set(whole["model"]) == {"name", *catalogue.models["mlp"].fields}
+    assert set(whole["model"]) == {"name", *catalogue.models["mlp"].fields} - LATER_FIELDS
     assert set(whole["data"]) == {"name", *catalogue.datasets["digits"].fields}
     assert set(whole["trainer"]) == set(catalogue.sections["trainer"])
     assert set(whole["regularization"]) == set(catalogue.sections["regularization"])
     assert whole["keep"] == "best" and whole["objective"]["at"] == "last" and "seeds" not in whole
     assert whole["model"]["hidden_sizes"] == [64]
     assert whole["model"]["dropout"] == catalogue.models["mlp"].fields["dropout"].default
+
+
+def test_a_field_that_came_later_is_left_out_at_its_default_so_that_groups_keep_their_hash():
+    plain, written = configuration(parse(GOOD)), configuration(check(changed(model__loss="auto")))
+    assert "loss" not in plain["model"] and group_of(plain) == group_of(written)
+    assert configuration(check(changed(model__loss="hinge")))["model"]["loss"] == "hinge"
+    assert configuration(parse(GOOD), {"model.loss": "auto"})["model"]["loss"] == "auto", "searched, it is shown"
 
 
 def test_a_configuration_does_not_share_lists_with_the_spec():

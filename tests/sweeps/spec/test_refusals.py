@@ -29,7 +29,7 @@ ALL_KEYS = (
     "trials, pruner, confirm, seeds, seed, vary, replicate, objective, claim, workers"
 )
 
-DATA_FIELDS = "shift, imbalance, train_size, validation_fraction, label_noise, standardize, batch_size, input_noise"
+DATA_FIELDS = "shift, imbalance, label_noise, standardize, input_noise, train_size, validation_fraction, batch_size"
 
 METRICS = "val/loss, val/error, train_eval/loss, train_eval/error, train/loss"
 

@@ -87,7 +87,7 @@ def _rebuilt(settings, weights=None):
 
 def _measured(module, part):
     with torch.no_grad():
-        return {name: float(value) for name, value in module.evaluate(part[slice(None)]).items()}
+        return {name: float(value) for name, value in module.scores(part.batch(slice(None))).items()}
 
 
 @pytest.fixture

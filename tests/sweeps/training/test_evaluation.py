@@ -1,14 +1,14 @@
 """What is measured of a whole part: in evaluation mode, and against the true labels where those given are noisy."""
 
 import math
+from functools import partialmethod
 
 import pytest
 import torch
 
-from data.parts import Part
+from data.parts import TensorPart
+from learning_tasks import TASKS
 from lightning_modules import MODELS
-from sweeps.training import evaluation
-from sweeps.training.evaluation import against_truth
 from sweeps.training.objective import MEASURED
 from tracking import schema
 from tracking.schema import Outcome
@@ -27,7 +27,7 @@ def test_measuring_is_done_in_evaluation_mode(configuration, run, rebuilt, measu
 @pytest.mark.parametrize(("model", "data"), [("linear_regression", "diabetes"), ("mlp", "iris")])
 def test_measuring_in_several_batches_changes_nothing(configuration, run, timeless, model, data, monkeypatch):
     whole, _ = run(configuration(model, data))
-    monkeypatch.setattr(evaluation, "EVALUATION_BATCH", 7)
+    monkeypatch.setattr(TensorPart, "__init__", partialmethod(TensorPart.__init__, at_once=7))
     pieces, _ = run(configuration(model, data))
     assert timeless(pieces.metrics) == pytest.approx(timeless(whole.metrics), rel=1e-5)
 
@@ -48,9 +48,9 @@ NOISY_SETS = [
 def error_by_hand(module, inputs, targets):
     with torch.no_grad():
         outputs = module(inputs)
-    if module.task == "regression":
+    if module.task.name == "regression":
         return math.sqrt(float((outputs[:, 0] - targets).square().mean()))
-    answers = outputs.argmax(dim=1) if module.task == "multiclass" else (outputs[:, 0] > 0).long()
+    answers = outputs.argmax(dim=1) if module.task.name == "multiclass" else (outputs[:, 0] > 0).long()
     return sum(int(answer != target) for answer, target in zip(answers, targets, strict=True)) / len(targets)
 
 
@@ -63,7 +63,7 @@ def test_the_error_on_true_labels_is_that_of_the_same_answers(
     assert set(result.metrics) == set(MEASURED) | TESTED | names
     noisy, module = rebuilt(settings, log.weights())
     clean, _ = rebuilt(configuration(model, data, data={"noise": 0.0} if data == "noisy_curve" else {}))
-    (inputs, targets), true = noisy.parts.train[slice(None)], clean.parts.train.targets
+    (inputs, targets), true = noisy.parts.train.batch(slice(None)), clean.parts.train.targets
     assert not torch.equal(targets, true)
     metrics = result.metrics
     assert metrics["train_eval/clean_error"] == pytest.approx(error_by_hand(module, inputs, true), rel=1e-4)
@@ -99,30 +99,26 @@ def test_a_run_on_noisy_targets_may_diverge(configuration, run, precision):
     assert result.outcome is Outcome.DIVERGED and all(map(math.isfinite, result.metrics.values()))
 
 
-def noisy_part(targets, clean):
-    return Part(torch.zeros(len(targets), 1), torch.tensor(targets), torch.tensor(clean))
-
-
-def memorised(*measured):
-    return against_truth(*measured)[schema.MEMORISED]
+def memorised(task, error, clean_error, targets, clean):
+    return TASKS[task]().memorised(error, clean_error, torch.tensor(targets), torch.tensor(clean))
 
 
 def test_how_much_of_the_error_wrong_labels_make_by_hand():
-    wrong = noisy_part([1, 1, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0])  # two of ten are wrong
-    assert memorised(0.0, 0.2, wrong, 1) == pytest.approx(0.2), "both are memorised, nothing else is wrong"
-    assert memorised(0.2, 0.0, wrong, 1) == 0, "it has learnt the truth"
-    assert memorised(0.1, 0.1, wrong, 1) == pytest.approx(0.1), "one of them is memorised, nothing else is wrong"
-    assert memorised(0.1, 0.3, wrong, 1) == pytest.approx(0.2), "both are, and one of the others is wrong"
-    assert memorised(0.3, 0.1, wrong, 1) == 0, "it errs on one of the others"
-    assert memorised(0.0, 0.0, noisy_part([0, 1], [0, 1]), 1) == 0
+    wrong = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]  # two of ten are wrong
+    assert memorised("binary", 0.0, 0.2, *wrong) == pytest.approx(0.2), "both are memorised, nothing else is wrong"
+    assert memorised("binary", 0.2, 0.0, *wrong) == 0, "it has learnt the truth"
+    assert memorised("binary", 0.1, 0.1, *wrong) == pytest.approx(0.1), "one is memorised, nothing else is wrong"
+    assert memorised("binary", 0.1, 0.3, *wrong) == pytest.approx(0.2), "both are, and one of the others is wrong"
+    assert memorised("binary", 0.3, 0.1, *wrong) == 0, "it errs on one of the others"
+    assert memorised("binary", 0.0, 0.0, [0, 1], [0, 1]) == 0
     # A line of least squares through 6 noisy points of a line: what it errs from the line, it has from the noise.
     x = torch.linspace(-1, 1, 6, dtype=torch.float64)
     noise = torch.tensor([1.0, -1.0, 0.5, 0.0, -2.0, 1.5], dtype=torch.float64)
     design = torch.stack([x, torch.ones_like(x)], dim=1)
     line = design @ torch.linalg.lstsq(design, (x + noise)[:, None]).solution[:, 0]
     error, clean_error = (float((line - y).square().mean().sqrt()) for y in (x + noise, x))
-    fitted = noisy_part((x + noise).tolist(), x.tolist())
-    assert clean_error > 0 and memorised(error, clean_error, fitted, 2) == pytest.approx(clean_error, rel=5e-3)
+    fitted = (x + noise).tolist(), x.tolist()
+    assert clean_error > 0
+    assert memorised("regression", error, clean_error, *fitted) == pytest.approx(clean_error, rel=5e-3)
     # One that is off by 3 everywhere has learnt nothing of the noise but its mean, which is 0 here.
-    centred = noisy_part([1.0, -1.0], [0.0, 0.0])
-    assert memorised(math.sqrt(10.0), 3.0, centred, 2) == 0
+    assert memorised("regression", math.sqrt(10.0), 3.0, [1.0, -1.0], [0.0, 0.0]) == 0

@@ -79,7 +79,7 @@ def test_the_first_step_by_hand(configuration, run, rebuilt):
     )  # fmt: skip
     result, _ = run(settings)
     data, module = rebuilt(settings)
-    inputs, targets = data.parts.train[slice(None)]
+    inputs, targets = data.parts.train.batch(slice(None))
     with torch.no_grad():
         weight, bias = module.linear.weight[0], module.linear.bias
         residual = inputs @ weight + bias - targets
@@ -136,10 +136,10 @@ def test_label_smoothing_changes_the_step_and_no_measured_loss(configuration, ru
     )  # fmt: skip
     result, _ = run(settings)
     data, module = rebuilt(settings)
-    inputs, targets = data.parts.train[slice(None)]
+    inputs, targets = data.parts.train.batch(slice(None))
     assert result.metrics["train/loss"] == pytest.approx(float(module.loss((inputs, targets)).detach()), rel=1e-5)
     outputs = module(inputs)
-    logits = torch.cat([torch.zeros_like(outputs), outputs], dim=1) if module.task == "binary" else outputs
+    logits = torch.cat([torch.zeros_like(outputs), outputs], dim=1) if module.task.name == "binary" else outputs
     torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.3).backward()
     gradient = torch.cat([parameter.grad.flatten() for parameter in module.parameters()])
     assert result.metrics["opt/grad_norm"] == pytest.approx(float(gradient.norm()), rel=1e-5)
@@ -264,7 +264,7 @@ def test_predictions_are_those_of_the_checkpoint_that_validation_chose(
         np.testing.assert_array_equal(arrays[f"{split}_targets"], part.targets)
         with torch.no_grad():
             outputs = module(part.inputs)
-        expected = torch.sigmoid(outputs[:, 0]) if module.task == "binary" else outputs.softmax(dim=1)[:, 1]
+        expected = torch.sigmoid(outputs[:, 0]) if module.task.name == "binary" else outputs.softmax(dim=1)[:, 1]
         np.testing.assert_allclose(probabilities[:, 1], expected, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     wrong = (arrays["test_probabilities"].argmax(axis=1) != arrays["test_targets"]).mean()

@@ -87,7 +87,7 @@ def no_validation(*lines):
 
 def first_step(data, l1=0.0, l2=0.0, start=0.5, lr=0.1):
     """The weight after one step of gradient descent on the mean squared error, by hand."""
-    inputs, targets = data.parts.train[slice(None)]
+    inputs, targets = data.parts.train.batch(slice(None))
     weight = torch.full((inputs.shape[1],), start)
     gradient = 2 * inputs.T @ (inputs @ weight - targets) / len(targets)
     return weight - lr * (gradient + l2 * weight + l1 * weight.sign())
@@ -229,7 +229,7 @@ def test_the_training_loss_is_the_mean_of_what_it_returns(my_models):
     my_models(linear=LINEAR)
     _, log = run("linear", data={"batch_size": 100}, optimizer={"lr": 1e-12}, trainer={"max_epochs": 1})
     data = DATASETS["diabetes"]()
-    inputs, targets = data.parts.train[slice(None)]
+    inputs, targets = data.parts.train.batch(slice(None))
     loss = float((inputs @ torch.full((10,), 0.5) - targets).square().mean())
     assert log.metrics[0][schema.TRAIN_LOSS] == pytest.approx(loss, rel=1e-5)
 
@@ -247,7 +247,7 @@ def test_its_validation_loss_is_found_under_other_names(name, my_models):
 def test_the_validation_loss_is_that_of_the_validation_part(my_models):
     my_models(linear=LINEAR)
     _, log = run("linear", optimizer={"lr": 1e-12}, trainer={"max_epochs": 1}, data={"batch_size": 20})
-    inputs, targets = DATASETS["diabetes"]().parts.validation[slice(None)]
+    inputs, targets = DATASETS["diabetes"]().parts.validation.batch(slice(None))
     loss = float((inputs @ torch.full((10,), 0.5) - targets).square().mean())
     assert log.metrics[0]["val_loss"] == pytest.approx(loss, rel=1e-5)
 
@@ -319,7 +319,7 @@ def test_weights_are_those_of_the_best_epoch_and_tested_once(my_models, tmp_path
     assert losses == sorted(losses) and losses[0] < losses[1]
     weight = first_step(DATASETS["diabetes"](), lr=0.9)
     torch.testing.assert_close(saved(log)["weight"][0], weight)
-    inputs, targets = DATASETS["diabetes"]().parts.test[slice(None)]
+    inputs, targets = DATASETS["diabetes"]().parts.test.batch(slice(None))
     tested = float((inputs @ weight - targets).square().mean())
     assert len(log.metrics) == 3
     for name in ("test_loss", "test/loss", "test/val_loss"):
@@ -332,7 +332,7 @@ def test_weights_are_chosen_by_the_objective_if_it_is_of_the_validation_part(my_
     diverging = {"optimizer": {"lr": 0.9}, "trainer": {"max_epochs": 3}}
     for direction, epochs in (("maximize", 3), ("minimize", 1)):
         _, log = run("linear", scratch=tmp_path, objective={"metric": "score", "direction": direction}, **diverging)
-        inputs, targets = DATASETS["diabetes"]().parts.validation[slice(None)]
+        inputs, targets = DATASETS["diabetes"]().parts.validation.batch(slice(None))
         loss = float((inputs @ saved(log)["weight"][0] - targets).square().mean())
         assert loss == pytest.approx(log.metrics[epochs - 1]["val_loss"], rel=1e-4)
 
