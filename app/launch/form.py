@@ -161,6 +161,16 @@ def scalar(name: str, *, default: Any = None) -> Any:
     return one_value(name, field, started.get(last, field.default if default is None else default))
 
 
+def record(catalogue: Catalogue) -> dict[str, bool]:
+    """Draw a switch for each recorder, and return those that are turned off."""
+    started = base().get("record") or {}
+    switches = {
+        name: one_value(f"record.{name}", field, started.get(name, field.default))
+        for name, field in catalogue.sections["record"].items()
+    }
+    return {name: on for name, on in switches.items() if on is False}
+
+
 def combinations(axes: Mapping[str, Mapping[str, Any]]) -> int | None:
     """How many configurations the values to try make; None where a range has no steps, or says no number."""
     counts = [len(axis["values"]) if "values" in axis else axis.get("steps") for axis in axes.values()]

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.shared import store, ui
 from sweeps.client import CommandError
-from sweeps.preflight.estimate import summary
+from sweeps.preflight.estimate import recording, summary
 from sweeps.words import duration
 
 LOOK_S: Final = 1.0
@@ -52,7 +52,8 @@ def _draw(report: dict[str, Any] | None) -> None:
         st.error(ui.text(problem))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if report["seconds"] is not None:
-            st.markdown(f":material/timer: {ui.text(summary(report))}", width="content")
+            words = f":material/timer: {ui.text(summary(report))}"
+            st.markdown(words, width="content", help=recording(report) or None)
         if len(report["architectures"]) > 1:
             with st.popover("How long each takes", type="tertiary"):
                 _architectures(report["architectures"])

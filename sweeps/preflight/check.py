@@ -25,7 +25,7 @@ from sweeps.catalogue import load
 from sweeps.fields import SpecError
 from sweeps.preflight import estimate
 from sweeps.preflight.cost_points import CostPlan, cost_plan
-from sweeps.preflight.estimate import Timing, size, summary
+from sweeps.preflight.estimate import Timing, recording, size, summary
 from sweeps.preflight.rehearsal import AbandonedError, Rehearsal, Rehearsals
 from sweeps.search import count
 from sweeps.spec import Spec, parse, to_yaml
@@ -103,7 +103,7 @@ class Checker:
         Returns:
             trials, runs; seconds (from the first run's start to the last one's end), low and high, at_most, or None;
             disk_bytes and memory_bytes, or None; workers; architectures: what, parameters, seconds_per_epoch;
-            problems and warnings, in sentences; pending: ask again
+            recorders: the seconds of a run that each takes; problems and warnings, in sentences; pending: ask again
         """
         try:
             spec = parse(text, accepted_with=accepted_with)
@@ -208,6 +208,7 @@ class Checker:
             at_most=cost.at_most,
             disk_bytes=cost.disk,
             memory_bytes=cost.memory or None,
+            recorders=dict(cost.recorders),
             architectures=[
                 {"what": plan.names[key], "parameters": timing.parameters, "seconds_per_epoch": timing.epoch}
                 for key in plan.architectures
@@ -314,6 +315,7 @@ def as_text(answer: Answer) -> str:
             for architecture in answer["architectures"]
         ]
         parts.append(table(["architecture", "parameters", "seconds an epoch"], rows, right=(1, 2)))
+        parts += [f"\n{sentence}"] if (sentence := recording(answer)) else []
     return "\n".join([*parts, *(f"\nNote: {warning}" for warning in answer["warnings"])])
 
 
@@ -358,6 +360,7 @@ def _answer(**parts: Any) -> Answer:
         "at_most": False,
         "disk_bytes": None,
         "memory_bytes": None,
+        "recorders": {},
         "architectures": [],
         "problems": [],
         "warnings": [],

@@ -80,6 +80,7 @@ def architecture(configuration: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "precision": trainer.get("precision"),
             "gradient_clip_val": bool(trainer.get("gradient_clip_val")),
         },
+        **({"record": dict(record)} if (record := configuration.get("record")) else {}),
         **({"replicate": {"datasets": replicate["datasets"]}} if replicate else {}),
     }
 

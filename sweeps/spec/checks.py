@@ -23,6 +23,7 @@ from sweeps.spec.options import (
     MOST_RUNS,
     MOST_SEEDS,
     NAMED,
+    RECORD,
     SEED_KINDS,
     UNNAMED,
     default_workers,
@@ -56,6 +57,7 @@ class _Checker:
             self.names[section] = self.named(section, search)
         for section in (*NAMED, *UNNAMED):
             values[section] = self.section(section, search)
+        values[RECORD] = self.section(RECORD, {})
         if "workers" not in self.raw:
             values["workers"] = default_workers(values["trainer"].get("device", "auto"))
         values["search"] = self.search(search, values["sampler"])
@@ -92,7 +94,7 @@ class _Checker:
         }.get(key, "{metric: val/loss}")
         if key in NAMED:
             example = f"{{name: {next(iter(self.catalogue.named[key]))}}}"
-        elif key in UNNAMED:
+        elif key in self.catalogue.sections:
             name, field = next(iter(self.catalogue.sections[key].items()))
             example = f"{{{name}: {show(field.default)}}}"
         self.add(refusal(key, value, f"a mapping such as {example}"))
@@ -222,7 +224,7 @@ class _Checker:
         Raises:
             SpecError: None of them has it.
         """
-        if section in UNNAMED:
+        if section not in NAMED:
             candidates = [self.catalogue.sections[section]]
         else:
             candidates = [self.catalogue.named[section][tried].fields for tried in self.names[section]]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sweeps.catalogue import load
 from sweeps.catalogue.entries import LATER_FIELDS
 from sweeps.spec import yaml_text
-from sweeps.spec.options import FIELDS, NAMED, OWN, SEED_KINDS, UNNAMED, default_workers
+from sweeps.spec.options import FIELDS, NAMED, OWN, RECORD, SEED_KINDS, UNNAMED, default_workers
 from sweeps.spec.search_axis import Axis
 from tracking import schema
 
@@ -84,6 +84,8 @@ class Spec:
     schedule: dict[str, Any]
     regularization: dict[str, Any]
     trainer: dict[str, Any]
+    record: dict[str, bool]
+    """By recorder that the user names: whether it is on."""
     keep: Literal["best", "none"] = "best"
     search: dict[str, Axis]
     sampler: Literal["grid", "random", "qmc", "tpe", "gp"] = "grid"
@@ -174,6 +176,8 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
         result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}
     if spec.replicate:  # left out of all other sweeps, whose groups keep their hash
         result["replicate"] = asdict(spec.replicate)
+    if off := {name: on for name, on in spec.record.items() if not on}:  # left out where all are on, as above
+        result[RECORD] = off
     return {**result, "keep": spec.keep, "objective": asdict(spec.objective)}
 
 
@@ -192,6 +196,8 @@ def to_yaml(spec: Spec) -> str:
         values = getattr(spec, section)
         if values and values != {"name": "constant"}:
             written[section] = values
+    if spec.record:
+        written[RECORD] = spec.record
     if spec.keep != FIELDS["keep"].default:
         written["keep"] = spec.keep
     if spec.search:
