@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from learning_tasks.language import Tokens
 from lightning_modules.base import Module
 from lightning_modules.blocks.dropout import Dropout
+from lightning_modules.blocks.losses import ClassLoss
 from lightning_modules.blocks.recurrent import GRU
 
 Size = Annotated[int, Interval(ge=1, le=65_536)]
@@ -34,6 +35,9 @@ class GRUClassifier(Module):
         num_layers: Recurrent layers, each reading the states of the one below.
         dropout: Share of the embeddings, of what goes from layer to layer and of the last state that is set to 0 in
             each training step.
+        loss: What is minimised, and shown as the loss: the cross-entropy (auto); squared or absolute, the distance
+            between the probabilities and the true class, summed over the classes; or hinge, where the right class must
+            lead by 1. The error is the share misclassified, whatever the loss.
     """
 
     tasks = ("binary", "multiclass")
@@ -49,8 +53,9 @@ class GRUClassifier(Module):
         hidden_size: Size = 64,
         num_layers: Layers = 1,
         dropout: Share = 0.0,
+        loss: ClassLoss = "auto",
     ) -> None:
-        super().__init__(task=task)
+        super().__init__(task=task, loss_name=loss)
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         self.embedding_dropout = Dropout(dropout)
         self.gru = GRU(embedding_size, hidden_size, num_layers, dropout=dropout)
