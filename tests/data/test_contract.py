@@ -40,7 +40,9 @@ def data_folder(tmp_path_factory):
     lines = [f"{random.normal()},{'abc'[i % 3]},{random.normal()},{('x', 'y')[i % 2]}" for i in range(180)]
     (folder / "table.csv").write_text("\n".join(["height,colour,size,kind", *lines]))
     words = random.choice(["red", "green", "blue", "very", "not"], (180, 6))
-    (folder / "lines.txt").write_text("\n".join(f"{'xyz'[i % 3]} {' '.join(words[i, : 1 + i % 6])}" for i in range(180)))
+    (folder / "lines.txt").write_text(
+        "\n".join(f"{'xyz'[i % 3]} {' '.join(words[i, : 1 + i % 6])}" for i in range(180))
+    )
     for place, image in enumerate(images):
         (folder / "pictures" / str(place % 4)).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / "pictures" / str(place % 4) / f"{place}.png")
