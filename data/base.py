@@ -85,6 +85,11 @@ class DataModule(pl.LightningDataModule):
     def dims(self) -> dict[str, Any]:
         """What a model must know of the data, by the arguments of constructors; `task` is always there."""
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class; empty where there are no classes."""
+        return ()
+
     @cached_property
     def parts(self) -> Parts:
         """The three parts, made at the first use."""

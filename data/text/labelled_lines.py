@@ -181,8 +181,12 @@ class LabelledLines(DataModule):
         self.source = " and ".join(used.name for used in (file, test_file) if used)
         self.tokens, self.lowercase, self.min_count, self.longest = tokens, lowercase, min_count, longest
         self.learnt_from = vocabulary
-        self.class_names = self.corpus.classes
         self.task = "binary" if len(self.class_names) == 2 else "multiclass"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The labels of the file, in the order of their numbers."""
+        return self.corpus.classes
 
     def tokenized(self, text: str) -> list[str]:
         """The tokens of a text that are read."""

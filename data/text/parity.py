@@ -45,7 +45,6 @@ class Parity(DataModule):
     gives = "tokens"
     source = "generated"
     fresh = True
-    class_names = ("even", "odd")
 
     def __init__(
         self,
@@ -62,6 +61,11 @@ class Parity(DataModule):
         strings = f"10 to {half:,}, half of the strings that have {min_length} to {max_length} bits"
         require("num_samples", num_samples, 10 <= num_samples <= half, strings)
         self.num_samples, self.min_length, self.max_length = num_samples, min_length, max_length
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The class of strings with an even number of ones, and of those with an odd one."""
+        return "even", "odd"
 
     @property
     def dims(self) -> dict[str, Any]:

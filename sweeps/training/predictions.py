@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from data import DataModule
 from data.noisy_curve import NoisyCurve
+from data.parts import Part, slices
 from data.tabular import Classification, Tabular
 from lightning_modules import Module
 from sweeps.training.recorder import Recorder, RunView
@@ -34,14 +35,31 @@ POINTS_LIMIT: Final = 500
 """Training examples that are drawn on the decision regions: the first ones."""
 
 
-def predict(trainer: pl.Trainer, module: pl.LightningModule, inputs: Tensor) -> NDArray[np.float32]:
-    """The probability of each class (n, classes), or the output (n, 1) of a regression; in evaluation mode."""
+ONE_CLASS: Final = ("binary", "multiclass")
+"""The tasks whose examples have one class each."""
+
+
+def first_inputs(part: Part, count: int) -> Iterator[Any]:
+    """The inputs of the first examples of a part, a batch at a time."""
+    beginning = part.first(count)
+    for rows in slices(beginning, min(beginning.at_once, BATCH)):
+        yield beginning.batch(rows).inputs
+
+
+def predict(trainer: pl.Trainer, module: pl.LightningModule, inputs: Iterable[Any]) -> NDArray[np.float32]:
+    """The probability of each class (n, classes), or the output (n, 1) of a regression; in evaluation mode.
+
+    Args:
+        trainer: For its precision.
+        module: A built-in model.
+        inputs: Those of each batch.
+    """
     assert isinstance(module, Module)
     precision = trainer.precision_plugin
     predicted = module if module.task.name == "regression" else module.probabilities
     module.eval()
     with torch.inference_mode(), precision.forward_context():
-        batches = [predicted(precision.convert_input(batch)).float().cpu() for batch in torch.split(inputs, BATCH)]
+        batches = [predicted(precision.convert_input(batch)).float().cpu() for batch in inputs]
     module.train()
     outputs: NDArray[np.float32] = torch.cat(batches).numpy()
     return outputs
@@ -57,17 +75,17 @@ class PredictionRecorder(Recorder):
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
-        """Whether a built-in model is trained on a classification."""
-        return isinstance(module, Module) and isinstance(data, Classification)
+        """Whether a built-in model is trained on examples of one class each, vectors, images or texts."""
+        return isinstance(module, Module) and data.task in ONE_CLASS and bool(data.class_names)
 
     def finish(self, run: RunView) -> dict[str, float]:
         """Predict both parts."""
-        assert isinstance(run.data, Classification)
         parts = run.data.parts
         self._arrays["classes"] = np.array(run.data.class_names)
         for split, part in zip(schema.PREDICTED, (parts.validation, parts.test), strict=True):
-            inputs, targets = part.batch(slice(PREDICTIONS_LIMIT))
-            self._arrays[f"{split}_probabilities"] = predict(run.trainer, run.module, inputs)
+            probabilities = predict(run.trainer, run.module, first_inputs(part, PREDICTIONS_LIMIT))
+            targets = part.batch(slice(PREDICTIONS_LIMIT)).targets
+            self._arrays[f"{split}_probabilities"] = probabilities
             self._arrays[f"{split}_targets"] = targets.cpu().numpy().astype(np.int32)
             self._arrays[f"{split}_size"] = np.array(len(part), dtype=np.int32)
         self._arrays["epoch"] = np.array(run.best_epoch, dtype=np.int32)
@@ -98,14 +116,14 @@ class ReplicateRecorder(Recorder):
         self._outputs = state["outputs"]
 
     def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
-        """Whether the model is built in; only sweeps with `replicate` turn this recorder on."""
-        return isinstance(module, Module)
+        """Whether a built-in model gives one answer to each example; only sweeps with `replicate` turn this on."""
+        return isinstance(module, Module) and data.task in ("regression", *ONE_CLASS)
 
     def epoch(self, run: RunView, last: bool) -> None:
         """Take what the module predicts after some of the epochs."""
         if not last and run.epoch & (run.epoch - 1):  # no power of 2
             return
-        inputs, _ = run.data.parts.test.batch(slice(REPLICATE_LIMIT))
+        inputs = first_inputs(run.data.parts.test, REPLICATE_LIMIT)
         self._outputs[run.epoch] = torch.from_numpy(predict(run.trainer, run.module, inputs))
         self._outputs = dict(list(self._outputs.items())[-REPLICATE_EPOCHS:])
 
@@ -151,11 +169,12 @@ class RegionRecorder(Recorder):
         x, y = data.axes(GRID, MARGIN)
         grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # row by row, along x first
         inputs = parts.scaling.standardised(torch.tensor(grid, dtype=torch.float32, device=parts.test.inputs.device))
+        probabilities = predict(run.trainer, run.module, torch.split(inputs, BATCH))
         points, labels = parts.train.batch(slice(POINTS_LIMIT))
         self._arrays = {
             "x": x,
             "y": y,
-            "probabilities": predict(run.trainer, run.module, inputs).reshape(GRID, GRID, -1).astype(np.float16),
+            "probabilities": probabilities.reshape(GRID, GRID, -1).astype(np.float16),
             "points": parts.scaling.restored(points).cpu().numpy(),
             "labels": labels.cpu().numpy().astype(np.int32),
             "classes": np.array(data.class_names),
