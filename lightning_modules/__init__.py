@@ -7,6 +7,7 @@ from lightning_modules.linear import LinearRegression, LogisticRegression, Softm
 from lightning_modules.mlp import MLP
 from lightning_modules.perceptron import Perceptron
 from lightning_modules.recipe import Recipe
+from lightning_modules.rnn import GRUClassifier, RNNLanguageModel
 
 MODELS: dict[str, type[Module]] = {
     "linear_regression": LinearRegression,
@@ -16,6 +17,8 @@ MODELS: dict[str, type[Module]] = {
     "mlp": MLP,
     "lenet": LeNet,
     "gcn": GCN,
+    "gru": GRUClassifier,
+    "rnn_lm": RNNLanguageModel,
 }
 
 __all__ = ["MODELS", "Module", "Recipe"]
