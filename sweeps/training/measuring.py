@@ -85,6 +85,8 @@ class Run(pl.Callback):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
+        if isinstance(pl_module, Module) and pl_module.recipe.by_step:
+            self._meter.read_lr(optimizer)
         self._meter.before_step()
 
     def on_train_batch_end(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
+import torch
 from torch import nn
 
 from sweeps.training.step_norms import StepNorms
@@ -51,6 +52,10 @@ class TrainingMeter:
         self._loss, self._examples = 0.0, 0
         self._lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
         self._began = time.perf_counter()
+
+    def read_lr(self, optimizer: torch.optim.Optimizer) -> None:
+        """Take the learning rate of the step to come; with a schedule by the step, the epoch's last one is reported."""
+        self._lr = optimizer.param_groups[0]["lr"]
 
     def before_step(self) -> None:
         """Take the gradients, and the parameters as they are before the optimizer changes them."""

@@ -162,6 +162,8 @@ class UserModuleRun(Checkpoint):
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
+        if self.recipe.by_step and not self.own_optimizer:
+            self._meter.read_lr(optimizer)
         if self.recipe.l1 or self.recipe.l2:
             self._penalise(optimizer)
         self._meter.before_step()

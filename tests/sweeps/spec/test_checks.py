@@ -15,7 +15,6 @@ from sweeps.spec import (
     Objective,
     Replicate,
     Spec,
-    SpecError,
     check,
     configuration,
     default_workers,

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from data import DATASETS
+from lightning_modules.schedules import STEP_SCHEDULES
 from sweeps.training import predictions
 from sweeps.training.objective import MEASURED
 from sweeps.training.train import train
@@ -153,6 +154,26 @@ def test_the_schedule_sets_the_learning_rate_of_each_epoch(configuration, run):
     schedule = {"name": "inverse_time", "decay": 1.0, "warmup_epochs": 1}
     _, log = run(configuration(schedule=schedule, trainer={"max_epochs": 4}))
     assert log.path("opt/lr") == pytest.approx([0.05 / 2, 0.05, 0.05 / 2, 0.05 / 3])
+
+
+@pytest.mark.parametrize("name", list(STEP_SCHEDULES))
+def test_a_schedule_by_the_step_shows_the_rate_of_the_last_step_of_each_epoch(configuration, run, name):
+    schedule = {"name": name, "warmup_steps": 5}
+    _, log = run(configuration(schedule=schedule, data={"batch_size": 24}, trainer={"max_epochs": 4}))
+    assert log.path("opt/steps") == [4, 8, 12, 16]
+    factor = STEP_SCHEDULES[name](16, warmup_steps=5)
+    assert log.path("opt/lr") == pytest.approx([0.05 * factor(steps - 1) for steps in (4, 8, 12, 16)])
+
+
+@pytest.mark.parametrize("name", list(STEP_SCHEDULES))
+def test_a_rehearsal_takes_a_schedule_by_the_step_to_its_end_and_says_nothing(configuration, run, name, capfd, recwarn):
+    trainer = {"max_epochs": 3, "limit_train_batches": 2}
+    schedule = {"name": name, "warmup_steps": 1}
+    result, log = run(configuration(schedule=schedule, data={"batch_size": 24}, trainer=trainer))
+    assert result.outcome is Outcome.OK and log.path("opt/steps") == [2, 4, 6]
+    factor = STEP_SCHEDULES[name](6, warmup_steps=1)
+    assert log.path("opt/lr") == pytest.approx([0.05 * factor(steps - 1) for steps in (2, 4, 6)])
+    assert capfd.readouterr() == ("", "") and not list(recwarn)
 
 
 def test_clipping_shortens_the_step_and_not_the_measured_gradient(configuration, run):
