@@ -22,6 +22,7 @@ NOT_FIELDS: Final = frozenset(
     {
         "self", "input_shape", "num_outputs", "task", "recipe", "disjoint", "seed_data", "seed_init", "seed_order",
         "vocab_size", "characters", "source_vocab_size", "target_vocab_size", "num_features", "task_fields",
+        "begin", "end",
     }
 )  # fmt: skip
 """Arguments that the data, the seeds or a sweep's `replicate` decide."""
