@@ -83,6 +83,11 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
             "predictions", "bool", True,
             help="Keep what a classification predicts for the validation and the test part, for its error pages.",
         ),
+        Field(
+            "translations", "bool", True,
+            help="Let an encoder-decoder write the first 500 texts of the validation part after each epoch, to measure "
+            "how many are exactly right, and keep some of its texts.",
+        ),
     ),
 }  # fmt: skip
 
