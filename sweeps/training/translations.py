@@ -65,6 +65,7 @@ class TranslationRecorder(Recorder):
     artifact = schema.TRANSLATIONS_FILE
     words = "translations"
     metrics: ClassVar[tuple[Metric, ...]] = (EXACT_MATCH,)
+    tasks: ClassVar[tuple[str, ...]] = ("translation",)
 
     def __init__(self) -> None:
         self._hypotheses: dict[int, list[str]] = {}

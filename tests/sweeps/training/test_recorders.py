@@ -24,7 +24,8 @@ class Notes(Recorder):
 
     artifact = "notes.npz"
     words = "notes"
-    metrics = (Metric("noted", "higher", "What it notes."),)
+    metrics = (Metric("noted", "higher", "The epoch modulo 3."),)
+    tasks = ("multiclass",)
     calls: ClassVar[list] = []
 
     def __init__(self):
