@@ -243,7 +243,7 @@ def metrics_of(tasks: Mapping[str, Any], recorders: Mapping[str, Any]) -> dict[s
 
     Args:
         tasks: By name: classes with `metrics`, as in `learning_tasks.TASKS`.
-        recorders: By name: classes with `metrics` and, where there are some, `tasks`.
+        recorders: By name: what they measure, as in `learning_tasks.RECORDED`.
 
     Raises:
         TypeError: A recorder does not say for which tasks its metrics are, or tasks disagree what is better.
@@ -261,18 +261,17 @@ def metrics_of(tasks: Mapping[str, Any], recorders: Mapping[str, Any]) -> dict[s
 def build() -> dict[str, Any]:
     """The content that the catalogue's file should have; reads the classes, and so imports torch."""
     from data import DATASETS
-    from learning_tasks import TASKS
+    from learning_tasks import RECORDED, TASKS
     from lightning_modules import MODELS
     from lightning_modules.optimizers import OPTIMIZERS
     from lightning_modules.schedules import SCHEDULES
-    from sweeps.training.recorders import RECORDERS
 
     registries: tuple[Mapping[str, Any], ...] = (MODELS, DATASETS, OPTIMIZERS, SCHEDULES)
     entries = {
         kind: {name: entry_of(name, factory).as_json() for name, factory in registry.items()}
         for kind, registry in zip(KINDS, registries, strict=True)
     }
-    metrics = metrics_of(TASKS, RECORDERS)
+    metrics = metrics_of(TASKS, RECORDED)
     return {**entries, "tasks": {task: [metric.as_json() for metric in scores] for task, scores in metrics.items()}}
 
 

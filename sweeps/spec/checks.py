@@ -23,7 +23,6 @@ from sweeps.spec.options import (
     DEFAULT_NAMES,
     FIELDS,
     MOST_RUNS,
-    MOST_SEEDS,
     NAMED,
     RECORD,
     SEED_KINDS,
@@ -31,6 +30,7 @@ from sweeps.spec.options import (
     default_workers,
     metric_field,
 )
+from sweeps.spec.replicate_checks import refused_beside_replicate
 from sweeps.spec.search_axis import Axis
 
 _PARTS: Final[dict[str, type]] = {"objective": Objective, "confirm": Confirm, "replicate": Replicate}
@@ -129,7 +129,8 @@ class _Checker:
         self.name_and_experiment(values)
         values["vary"] = self.vary()
         if isinstance(self.raw.get("replicate"), Mapping):
-            self.replicate(values)
+            for error in refused_beside_replicate(self.raw, values):
+                self.add(error)
         return values
 
     def known_keys(self) -> dict[str, Mapping[Any, Any]]:
@@ -154,27 +155,6 @@ class _Checker:
         if not values["name"] and (self.raw.get("name") in (None, "") or isinstance(self.raw["name"], str)):
             self.add(missing("name", "text that says what the sweep is called"))
         values["experiment"] = values["experiment"] or values["name"]
-
-    def replicate(self, values: dict[str, Any]) -> None:
-        """Replicate says how many runs a trial has and what their seeds are: nothing beside it may say otherwise."""
-        replicate = values["replicate"]
-        runs = replicate["datasets"] * replicate["inits"]
-        if runs > MOST_SEEDS:
-            allowed = f"at most {MOST_SEEDS:,} runs of each trial, datasets times inits"
-            self.add(refusal("replicate", replicate, allowed))
-        if "seeds" in self.raw and values["seeds"] != runs:
-            allowed = f"{runs:,}, as replicate makes datasets times inits, or nothing"
-            self.add(refusal("seeds", self.raw["seeds"], allowed))
-        values["seeds"] = runs
-        if "vary" in self.raw:
-            allowed = "nothing beside replicate, which says what differs between runs"
-            self.add(refusal("vary", self.raw["vary"], allowed))
-        if values["pruner"] != "none":
-            allowed = "none beside replicate, which needs all runs of every trial"
-            self.add(refusal("pruner", values["pruner"], allowed))
-        if self.raw.get("confirm") is not None:
-            allowed = "nothing beside replicate, whose runs are alike for every trial"
-            self.add(refusal("confirm", self.raw["confirm"], allowed))
 
     def vary(self) -> tuple[str, ...]:
         value = self.raw.get("vary", list(SEED_KINDS))
