@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import streamlit as st
 
+from app.launch import coupled
 from app.launch.state import FIRST, base, fix, key, varied, vary
 from app.launch.widgets import help_of, one_value, several_values
 from app.shared import metrics, ui
@@ -32,7 +35,8 @@ def _names(section: str) -> list[str]:
     if name in varied():
         return list(st.session_state.get(key(f"{name}:values"), axis.get("values") or [started.get("name")]))
     default = {"optimizer": "adam", "schedule": "constant"}.get(section) or FIRST[section]["name"]
-    return [st.session_state.get(key(name), started.get("name") or default)]
+    one = [] if name in coupled.always_set() else [st.session_state.get(key(name), started.get("name") or default)]
+    return list(dict.fromkeys([*one, *coupled.names(section)]))
 
 
 def _offered(catalogue: Catalogue, section: str) -> dict[str, Entry]:
@@ -80,7 +84,7 @@ def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     named = part in catalogue.named
     with st.grid("auto", min_column_width=150, gap=("small", "medium")):
-        if named and f"{part}.name" not in varied():
+        if named and f"{part}.name" not in (*varied(), *coupled.always_set()):
             offered = _offered(catalogue, part)
             chosen = _names(part)[0]
             values["name"] = _cell(f"{part}.name", _name_field(part, offered), chosen)
@@ -89,7 +93,7 @@ def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
         unchanged = not named or started.get("name") in (*_names(part), None)
         for name, (field, shared) in fields_of(catalogue, part).items():
             dotted = f"{part}.{name}"
-            if dotted in varied():
+            if dotted in (*varied(), *coupled.always_set()):
                 continue
             written_before = unchanged and name in started
             value = started[name] if written_before else field.default if shared else None
@@ -106,12 +110,35 @@ def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
     return values
 
 
+def _row(name: str, help: str, editor: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Draw the row of a searched key, and return what its editor returns.
+
+    Args:
+        name: The key.
+        help: What is said of it.
+        editor: Draws the widgets for what is tried.
+    """
+    with st.container(key=f"row-vary-{name.replace('.', '-')}"):
+        label, widgets, remove = st.columns([2.2, 6.4, 0.5], vertical_alignment="center")
+        label.markdown(f"`{name}`", help=help)
+        with widgets:
+            axis = editor()
+        remove.button(
+            "Only one value", key=f"icon-fix-{key(name)}", icon=":material/close:", type="tertiary",
+            help=f"Only one value of {name}", on_click=fix, args=(name,),
+        )  # fmt: skip
+    return axis
+
+
 def search(catalogue: Catalogue) -> dict[str, Any]:
     """Draw the editor of what is varied, and return the spec's `search`."""
     axes: dict[str, Any] = {}
     started = base().get("search") or {}
     for name in list(varied()):
         part, _, setting = name.partition(".")
+        if coupled.is_coupled(name):
+            axes[name] = _row(name, coupled.HELP, partial(coupled.editor, name))
+            continue
         if setting == "name":
             field, default = _name_field(part, _offered(catalogue, part)), (base().get(part) or {}).get("name")
         else:
@@ -120,15 +147,8 @@ def search(catalogue: Catalogue) -> dict[str, Any]:
                 st.caption(f"`{name}` is left out: {ui.text(', '.join(map(str, _names(part))))} has no such setting.")
                 continue
             field, default = fields[setting][0], (base().get(part) or {}).get(setting, fields[setting][0].default)
-        with st.container(key=f"row-vary-{name.replace('.', '-')}"):
-            label, editor, remove = st.columns([2.2, 6.4, 0.5], vertical_alignment="center")
-            label.markdown(f"`{name}`", help=help_of(field))
-            with editor:
-                axes[name] = several_values(name, field, started.get(name) or {}, default)
-            remove.button(
-                "Only one value", key=f"icon-fix-{key(name)}", icon=":material/close:", type="tertiary",
-                help=f"Only one value of {name}", on_click=fix, args=(name,),
-            )  # fmt: skip
+        editor = partial(several_values, name, field, started.get(name) or {}, default)
+        axes[name] = _row(name, help_of(field), editor)
     return axes
 
 
@@ -138,7 +158,7 @@ def searchable(catalogue: Catalogue) -> list[str]:
     for part in TITLES:
         names = ["name"] if part in catalogue.named else []
         keys += [f"{part}.{name}" for name in [*names, *fields_of(catalogue, part)]]
-    return [name for name in keys if name not in varied()]
+    return [name for name in keys if name not in varied() and name not in coupled.set_keys()]
 
 
 def scalar(name: str, *, default: Any = None) -> Any:
@@ -162,8 +182,9 @@ def record(catalogue: Catalogue) -> dict[str, bool]:
 def objective(catalogue: Catalogue) -> dict[str, Any]:
     """Draw the widgets for what trials are ranked by; returns the values of `objective.metric` and the like."""
     started = base().get("objective") or {}
-    datasets, models = _names("data"), _names("model")
-    field = specs.metric_field(catalogue, datasets, models)
+    datasets = [name for name in _names("data") if name in catalogue.datasets]
+    models = [name for name in _names("model") if name in catalogue.models]
+    field = specs.metric_field(catalogue, itertools.product(datasets, models))
     if field.choices:
         field = replace(field, help=f"{field.help} {metrics.legend(catalogue.tasks_of(*datasets))}")
     # Other data have other metrics; a model that logs metrics of its own has a box to type in.
@@ -183,7 +204,7 @@ def objective(catalogue: Catalogue) -> dict[str, Any]:
 
 def combinations(axes: Mapping[str, Mapping[str, Any]]) -> int | None:
     """How many configurations the values to try make; None where a range has no steps, or says no number."""
-    counts = [len(axis["values"]) if "values" in axis else axis.get("steps") for axis in axes.values()]
+    counts = [len(axis.get("values") or axis.get("settings") or ()) or axis.get("steps") for axis in axes.values()]
     return math.prod(counts) if all(isinstance(count, int) and count > 0 for count in counts) else None
 
 

@@ -13,6 +13,7 @@ import streamlit as st
 from app.shared import store, ui
 from sweeps.client import CommandError
 from sweeps.preflight.estimate import recording, summary
+from sweeps.preflight.parameters import parameters_sentence
 from sweeps.words import duration
 
 LOOK_S: Final = 1.0
@@ -59,6 +60,8 @@ def _draw(report: dict[str, Any] | None) -> None:
                 _architectures(report["architectures"])
         if report["problems"] or report["warnings"]:
             st.button("Check again", key="preflight-again", on_click=_again, type="tertiary")
+    if sentence := parameters_sentence(report.get("parameters", ())):
+        st.caption(ui.text(sentence, 900))
     for warning in report["warnings"]:
         st.caption(ui.text(warning))
 

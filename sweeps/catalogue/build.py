@@ -258,21 +258,24 @@ def metrics_of(tasks: Mapping[str, Any], recorders: Mapping[str, Any]) -> dict[s
     return metrics
 
 
-def build() -> dict[str, Any]:
-    """The content that the catalogue's file should have; reads the classes, and so imports torch."""
+def build(recorders: Mapping[str, Any]) -> dict[str, Any]:
+    """The content that the catalogue's file should have; reads the classes, and so imports torch.
+
+    Args:
+        recorders: `sweeps.training.recorders.RECORDERS`, which stands above this room.
+    """
     from data import DATASETS
     from learning_tasks import TASKS
     from lightning_modules import MODELS
     from lightning_modules.optimizers import OPTIMIZERS
     from lightning_modules.schedules import SCHEDULES
-    from sweeps.training.recorders import RECORDERS
 
     registries: tuple[Mapping[str, Any], ...] = (MODELS, DATASETS, OPTIMIZERS, SCHEDULES)
     entries = {
         kind: {name: entry_of(name, factory).as_json() for name, factory in registry.items()}
         for kind, registry in zip(KINDS, registries, strict=True)
     }
-    metrics = metrics_of(TASKS, RECORDERS)
+    metrics = metrics_of(TASKS, recorders)
     return {**entries, "tasks": {task: [metric.as_json() for metric in scores] for task, scores in metrics.items()}}
 
 

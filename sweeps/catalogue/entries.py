@@ -8,7 +8,6 @@ models of the user's modules. After a change of a class: `python -m sweeps catal
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ NOT_FIELDS: Final = frozenset(
     {
         "self", "input_shape", "num_outputs", "task", "recipe", "disjoint", "seed_data", "seed_init", "seed_order",
         "vocab_size", "characters", "source_vocab_size", "target_vocab_size", "num_features", "task_fields",
+        "begin", "end",
     }
 )  # fmt: skip
 """Arguments that the data, the seeds or a sweep's `replicate` decide."""
@@ -84,6 +84,11 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
         Field(
             "predictions", "bool", True,
             help="Keep what a classification predicts for the validation and the test part, for its error pages.",
+        ),
+        Field(
+            "translations", "bool", True,
+            help="Let an encoder-decoder write the first 500 texts of the validation part after each epoch, to measure "
+            "how many are exactly right, and keep some of its texts.",
         ),
     ),
 }  # fmt: skip
@@ -208,24 +213,21 @@ class Catalogue:
         part, score = parts_of(name)
         return self.scores[score].better if part and score in self.scores else ""
 
-    def rankings(self, datasets: Iterable[str], models: Iterable[str], off: Collection[str] = ()) -> list[str]:
-        """The metrics by which runs can be ranked, whichever of these models is trained on whichever of these data.
+    def rankings(self, trained: Iterable[tuple[str, str]], off: Collection[str] = ()) -> list[str]:
+        """The metrics by which runs can be ranked, whichever of these pairs is trained.
 
-        A data set whose files decide its task may have the metrics of each. Models that do not fit are passed over.
+        A data set whose files decide its task may have the metrics of each. A model that does not fit counts for none,
+        as it is refused elsewhere.
 
         Args:
-            datasets: The names of data sets.
-            models: The names of models.
+            trained: The names of data sets, each with that of a model.
             off: The recorders that are turned off: what they measure is not there.
         """
-        sets = [self.datasets[name] for name in datasets if name in self.datasets]
-        pairs = itertools.product(sets, [self.models[name] for name in models if name in self.models])
-        tasks = [
-            [task for task in dataset.asks if task in model.tasks] for dataset, model in pairs if fits(model, dataset)
-        ]
+        pairs = [(self.datasets[data], self.models[model]) for data, model in trained]
+        tasks = [[task for task in data.asks if task in model.tasks] for data, model in pairs if fits(model, data)]
         by_pair = [
             ranking_names(metric for metric in self.metrics(*pair) if metric.recorder not in off)
-            for pair in tasks or [self.tasks_of(*(entry.name for entry in sets))]
+            for pair in tasks or [self.tasks_of(*(data.name for data, _ in pairs))]
         ]
         return [name for name in by_pair[0] if all(name in names for names in by_pair)]
 

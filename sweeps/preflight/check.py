@@ -26,6 +26,7 @@ from sweeps.fields import SpecError
 from sweeps.preflight import estimate
 from sweeps.preflight.cost_points import CostPlan, cost_plan
 from sweeps.preflight.estimate import Timing, recording, size, summary
+from sweeps.preflight.parameters import parameter_counts, parameters_sentence
 from sweeps.preflight.rehearsal import AbandonedError, Rehearsal, Rehearsals
 from sweeps.search import count
 from sweeps.spec import Spec, parse, to_yaml
@@ -67,7 +68,7 @@ def needs_building(spec: Spec) -> bool:
 
     That is so if it takes user files or modules, a `train_size`, or training sets that are cut from the data.
     """
-    sized = "train_size" in spec.data or "data.train_size" in spec.search
+    sized = "train_size" in spec.data or spec.tries("data.train_size")
     return may_change(spec) or sized or spec.replicate is not None
 
 
@@ -103,7 +104,8 @@ class Checker:
         Returns:
             trials, runs; seconds (from the first run's start to the last one's end), low and high, at_most, or None;
             disk_bytes and memory_bytes, or None; workers; architectures: what, parameters, seconds_per_epoch;
-            recorders: the seconds of a run that each takes; problems and warnings, in sentences; pending: ask again
+            parameters: what, fewest, most (see `sweeps.preflight.parameters`); recorders: the seconds of a run that
+            each takes; problems and warnings, in sentences; pending: ask again
         """
         try:
             spec = parse(text, accepted_with=accepted_with)
@@ -195,7 +197,13 @@ class Checker:
         rough = self._rough(timings)
         if rough or may_change(check.spec):
             check.holds_until = time.monotonic() + CHANGING_SECONDS
-        common = {"trials": plan.trials, "runs": plan.runs, "workers": plan.spec.workers, "problems": problems}
+        common = {
+            "trials": plan.trials,
+            "runs": plan.runs,
+            "workers": plan.spec.workers,
+            "problems": problems,
+            "parameters": parameter_counts(plan, {key: first.parameters for key, first in built.items()}),
+        }
         if not timings:
             late = f"Two steps took more than {LATE_SECONDS:.0f} s, so nothing is known of its time."
             return _answer(**common, warnings=[] if problems else [late])
@@ -316,6 +324,8 @@ def as_text(answer: Answer) -> str:
         ]
         parts.append(table(["architecture", "parameters", "seconds an epoch"], rows, right=(1, 2)))
         parts += [f"\n{sentence}"] if (sentence := recording(answer)) else []
+    if sentence := parameters_sentence(answer.get("parameters", ())):
+        parts.append(f"\n{sentence}")
     return "\n".join([*parts, *(f"\nNote: {warning}" for warning in answer["warnings"])])
 
 
@@ -362,6 +372,7 @@ def _answer(**parts: Any) -> Answer:
         "memory_bytes": None,
         "recorders": {},
         "architectures": [],
+        "parameters": [],
         "problems": [],
         "warnings": [],
         "pending": False,

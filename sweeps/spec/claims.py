@@ -13,7 +13,7 @@ from typing import Any, Final
 from sweeps.catalogue import Catalogue
 from sweeps.catalogue.metrics import direction
 from sweeps.fields import Field, SpecError, collect, key_text, missing, refusal, show, unknown
-from sweeps.spec.model import Claim, Spec
+from sweeps.spec.model import Claim, Spec, fixed_by
 from sweeps.spec.options import FIELDS
 from sweeps.spec.search_axis import Axis
 from tracking import schema
@@ -55,7 +55,7 @@ def _possible(spec: Spec, *sides: Mapping[str, Any]) -> bool:
         if values.setdefault(key, value) != value:
             return False
     for names in spec.combinations():
-        fixed = {f"{section}.name": name for section, name in names.items()}
+        fixed = fixed_by(names)
         existing = set(spec.axes(names))
         if all(key in existing and fixed.get(key, value) == value for key, value in values.items()):
             return True
@@ -87,12 +87,12 @@ def _side(key: str, raw: Any, spec: Spec) -> dict[str, Any]:
 
 def metric_field(spec: Spec, catalogue: Catalogue) -> Field:
     """The field for the metric of a claim: what the sweep's runs measure of training and validation data."""
-    models = spec.names("model")
-    if any(catalogue.models[name].foreign for name in models):
+    trained = {(names["data"], names["model"]): None for names in spec.combinations()}
+    if any(catalogue.models[model].foreign for _, model in trained):
         return USER_METRIC
     off = [name for name, on in spec.record.items() if not on]
     others = (name for name in schema.EVERY_EPOCH if name not in SETTINGS)
-    choices = (*catalogue.rankings(spec.names("data"), models, off), *others)
+    choices = (*catalogue.rankings(trained, off), *others)
     return Field("metric", "choice", schema.VAL_LOSS, choices=choices, help="What it is judged by.")
 
 

@@ -79,8 +79,8 @@ REFUSED = [
     (changed(optimizer__name="Adamm", search=None),
      f'optimizer.name: "Adamm" is not allowed; allowed: {OPTIMIZERS}; did you mean adam?'),
     (changed(schedule={"name": "cosinus"}),
-     'schedule.name: "cosinus" is not allowed; allowed: constant, inverse_time, step, exponential, cosine, range_test; '
-     "did you mean cosine?"),
+     'schedule.name: "cosinus" is not allowed; allowed: constant, inverse_time, step, exponential, cosine, range_test, '
+     "linear, cosine_steps, noam; did you mean cosine?"),
     (searched("optimizer.name", {"values": ["adam", "adamm"]}),
      f'search.optimizer.name.values: "adamm" is not allowed; allowed: {OPTIMIZERS}; did you mean adam?'),
     (changed(model__activation="rellu"),

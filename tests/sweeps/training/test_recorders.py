@@ -24,7 +24,7 @@ class Notes(Recorder):
 
     artifact = "notes.npz"
     words = "notes"
-    metrics = (Metric("noted", "higher", "The epoch modulo 3."),)
+    metrics = (Metric("noted", "higher", "What it notes."),)
     tasks = ("multiclass",)
     calls: ClassVar[list] = []
 
