@@ -46,14 +46,6 @@ class Metric(NamedTuple):
     """The smallest value that it can have."""
 
 
-class Recorded(NamedTuple):
-    """Metrics that a recorder measures, beside those of the task: see `sweeps.training.recorder`."""
-
-    tasks: tuple[str, ...]
-    """The tasks that they are for."""
-    metrics: tuple[Metric, ...]
-
-
 Sums = Mapping[str, NDArray[np.float64]]
 """What the batches of a part add up to, each of any fixed shape."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -181,8 +182,9 @@ def record(catalogue: Catalogue) -> dict[str, bool]:
 def objective(catalogue: Catalogue) -> dict[str, Any]:
     """Draw the widgets for what trials are ranked by; returns the values of `objective.metric` and the like."""
     started = base().get("objective") or {}
-    datasets, models = _names("data"), _names("model")
-    field = specs.metric_field(catalogue, datasets, models)
+    datasets = [name for name in _names("data") if name in catalogue.datasets]
+    models = [name for name in _names("model") if name in catalogue.models]
+    field = specs.metric_field(catalogue, itertools.product(datasets, models))
     if field.choices:
         field = replace(field, help=f"{field.help} {metrics.legend(catalogue.tasks_of(*datasets))}")
     # Other data have other metrics; a model that logs metrics of its own has a box to type in.

@@ -8,7 +8,6 @@ models of the user's modules. After a change of a class: `python -m sweeps catal
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -214,24 +213,21 @@ class Catalogue:
         part, score = parts_of(name)
         return self.scores[score].better if part and score in self.scores else ""
 
-    def rankings(self, datasets: Iterable[str], models: Iterable[str], off: Collection[str] = ()) -> list[str]:
-        """The metrics by which runs can be ranked, whichever of these models is trained on whichever of these data.
+    def rankings(self, trained: Iterable[tuple[str, str]], off: Collection[str] = ()) -> list[str]:
+        """The metrics by which runs can be ranked, whichever of these pairs is trained.
 
-        A data set whose files decide its task may have the metrics of each. Models that do not fit are passed over.
+        A data set whose files decide its task may have the metrics of each. A model that does not fit counts for none,
+        as it is refused elsewhere.
 
         Args:
-            datasets: The names of data sets.
-            models: The names of models.
+            trained: The names of data sets, each with that of a model.
             off: The recorders that are turned off: what they measure is not there.
         """
-        sets = [self.datasets[name] for name in datasets if name in self.datasets]
-        pairs = itertools.product(sets, [self.models[name] for name in models if name in self.models])
-        tasks = [
-            [task for task in dataset.asks if task in model.tasks] for dataset, model in pairs if fits(model, dataset)
-        ]
+        pairs = [(self.datasets[data], self.models[model]) for data, model in trained]
+        tasks = [[task for task in data.asks if task in model.tasks] for data, model in pairs if fits(model, data)]
         by_pair = [
             ranking_names(metric for metric in self.metrics(*pair) if metric.recorder not in off)
-            for pair in tasks or [self.tasks_of(*(entry.name for entry in sets))]
+            for pair in tasks or [self.tasks_of(*(data.name for data, _ in pairs))]
         ]
         return [name for name in by_pair[0] if all(name in names for names in by_pair)]
 

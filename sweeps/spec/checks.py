@@ -293,10 +293,11 @@ class _Checker:
             objective: The values of this section; the metric is as the user wrote it.
             off: The recorders that are turned off.
         """
-        if not self.names["data"] or not self.names["model"]:
-            return
+        trained = list(self.coupled.trained_together())
+        if not trained:
+            return  # a name is at fault, which has been said
         key, written = ANY_METRIC.name, self.raw.get("objective")
-        field = metric_field(self.catalogue, self.names["data"], self.names["model"], off)
+        field = metric_field(self.catalogue, trained, off)
         metric = objective["metric"] = self.field(field, key, objective["metric"])
         if field is ANY_METRIC and metric.startswith("test"):
             self.add(refusal(key, metric, "a metric that the model logs in training or validation, no test metric"))
