@@ -6,8 +6,11 @@ from data.files.csv_tables import CsvClassification, CsvRegression
 from data.files.idx import Idx
 from data.files.image_folder import ImageFolder
 from data.gates import LogicGate
+from data.graphs import KarateClub
+from data.label_sets import LabelSets
 from data.noisy_curve import NoisyCurve
 from data.text.labelled_lines import LabelledLines
+from data.text.pairs import Reverse
 from data.text.parity import Parity
 from data.text.text_file import TextFile
 from data.toy import Blobs, Circles, Moons, Spirals, Xor
@@ -29,9 +32,12 @@ DATASETS: dict[str, type[DataModule]] = {
     "idx": Idx,
     "image_folder": ImageFolder,
     "logic_gate": LogicGate,
+    "karate_club": KarateClub,
+    "label_sets": LabelSets,
     "parity": Parity,
     "labelled_lines": LabelledLines,
     "text_file": TextFile,
+    "reverse": Reverse,
 }
 
 __all__ = ["DATASETS", "DataModule"]

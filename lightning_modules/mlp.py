@@ -41,7 +41,7 @@ class MLP(Module):
             squared or absolute distances. The error is the same whatever the loss.
     """
 
-    tasks = ("regression", "binary", "multiclass")
+    tasks = ("regression", "binary", "multiclass", "multilabel")
 
     def __init__(
         self,

@@ -114,7 +114,7 @@ class TextFile(DataModule):
         probes = np.sort(np.random.default_rng(PROBE_STREAM).permutation(remaining)[:count])
         pool = np.setdiff1d(np.arange(remaining), probes)
         train, validation = self.split(len(pool))
-        numbers: dict[str, Sequence[int]] = {
+        numbers: dict[str, Any] = {
             "train": pool[self.training_subset(train)],
             "validation": pool[validation],
             "test": range(remaining, len(self._windows)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +27,8 @@ REPLICATE_LIMIT: Final = 1000
 """Examples of the test part whose predictions are compared between replicates: the first ones."""
 REPLICATE_EPOCHS: Final = 5
 """Epochs whose predictions are kept for that comparison."""
+CLASSES: Final = ("binary", "multiclass")
+"""The tasks that give each example one class."""
 GRID: Final = 100
 """Points of the decision regions along an axis."""
 MARGIN: Final = 0.1
@@ -35,34 +37,28 @@ POINTS_LIMIT: Final = 500
 """Training examples that are drawn on the decision regions: the first ones."""
 
 
-ONE_CLASS: Final = ("binary", "multiclass")
-"""The tasks whose examples have one class each."""
-
-
-def first_inputs(part: Part, count: int) -> Iterator[Any]:
-    """The inputs of the first examples of a part, a batch at a time."""
-    beginning = part.first(count)
-    for rows in slices(beginning, min(beginning.at_once, BATCH)):
-        yield beginning.batch(rows).inputs
-
-
-def predict(trainer: pl.Trainer, module: pl.LightningModule, inputs: Iterable[Any]) -> NDArray[np.float32]:
-    """The probability of each class (n, classes), or the output (n, 1) of a regression; in evaluation mode.
-
-    Args:
-        trainer: For its precision.
-        module: A built-in model.
-        inputs: Those of each batch.
-    """
+def _outputs(run: RunView, inputs: Iterable[Any]) -> NDArray[np.float32]:
+    """The probability of each class (n, classes), or the output (n, 1) of a regression; in evaluation mode."""
+    module, precision = run.module, run.trainer.precision_plugin
     assert isinstance(module, Module)
-    precision = trainer.precision_plugin
-    predicted = module if module.task.name == "regression" else module.probabilities
+    answer = module if module.task.name == "regression" else module.probabilities
     module.eval()
     with torch.inference_mode(), precision.forward_context():
-        batches = [predicted(precision.convert_input(batch)).float().cpu() for batch in inputs]
+        batches = [answer(precision.convert_input(batch)).float().cpu() for batch in inputs]
     module.train()
     outputs: NDArray[np.float32] = torch.cat(batches).numpy()
     return outputs
+
+
+def predict(run: RunView, part: Part, limit: int) -> NDArray[np.float32]:
+    """What the model answers to the first examples of a part, at most so many: see `_outputs`."""
+    first = part.first(limit)
+    return _outputs(run, (first.batch(rows).inputs for rows in slices(first, min(BATCH, first.at_once))))
+
+
+def _targets(part: Part, limit: int) -> NDArray[Any]:
+    targets: NDArray[Any] = part.first(limit).batch(slice(None)).targets.cpu().numpy()
+    return targets
 
 
 class PredictionRecorder(Recorder):
@@ -75,19 +71,17 @@ class PredictionRecorder(Recorder):
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
-        """Whether a built-in model is trained on examples of one class each, vectors, images or texts."""
-        return isinstance(module, Module) and data.task in ONE_CLASS and bool(data.class_names)
+        """Whether a built-in model tells classes of examples apart."""
+        return isinstance(module, Module) and data.task in CLASSES
 
     def finish(self, run: RunView) -> dict[str, float]:
         """Predict both parts."""
         parts = run.data.parts
-        self._arrays["classes"] = np.array(run.data.class_names)
         for split, part in zip(schema.PREDICTED, (parts.validation, parts.test), strict=True):
-            probabilities = predict(run.trainer, run.module, first_inputs(part, PREDICTIONS_LIMIT))
-            targets = part.batch(slice(PREDICTIONS_LIMIT)).targets
-            self._arrays[f"{split}_probabilities"] = probabilities
-            self._arrays[f"{split}_targets"] = targets.cpu().numpy().astype(np.int32)
+            self._arrays[f"{split}_probabilities"] = predict(run, part, PREDICTIONS_LIMIT)
+            self._arrays[f"{split}_targets"] = _targets(part, PREDICTIONS_LIMIT).astype(np.int32)
             self._arrays[f"{split}_size"] = np.array(len(part), dtype=np.int32)
+        self._arrays["classes"] = np.array(run.data.class_names)
         self._arrays["epoch"] = np.array(run.best_epoch, dtype=np.int32)
         return {}
 
@@ -116,15 +110,14 @@ class ReplicateRecorder(Recorder):
         self._outputs = state["outputs"]
 
     def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
-        """Whether a built-in model gives one answer to each example; only sweeps with `replicate` turn this on."""
-        return isinstance(module, Module) and data.task in ("regression", *ONE_CLASS)
+        """Whether a built-in model gives one answer for each example; sweeps with `replicate` alone turn it on."""
+        return isinstance(module, Module) and data.task in (*CLASSES, "regression")
 
     def epoch(self, run: RunView, last: bool) -> None:
         """Take what the module predicts after some of the epochs."""
         if not last and run.epoch & (run.epoch - 1):  # no power of 2
             return
-        inputs = first_inputs(run.data.parts.test, REPLICATE_LIMIT)
-        self._outputs[run.epoch] = torch.from_numpy(predict(run.trainer, run.module, inputs))
+        self._outputs[run.epoch] = torch.from_numpy(predict(run, run.data.parts.test, REPLICATE_LIMIT))
         self._outputs = dict(list(self._outputs.items())[-REPLICATE_EPOCHS:])
 
     def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
@@ -169,12 +162,11 @@ class RegionRecorder(Recorder):
         x, y = data.axes(GRID, MARGIN)
         grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # row by row, along x first
         inputs = parts.scaling.standardised(torch.tensor(grid, dtype=torch.float32, device=parts.test.inputs.device))
-        probabilities = predict(run.trainer, run.module, torch.split(inputs, BATCH))
         points, labels = parts.train.batch(slice(POINTS_LIMIT))
         self._arrays = {
             "x": x,
             "y": y,
-            "probabilities": probabilities.reshape(GRID, GRID, -1).astype(np.float16),
+            "probabilities": _outputs(run, torch.split(inputs, BATCH)).reshape(GRID, GRID, -1).astype(np.float16),
             "points": parts.scaling.restored(points).cpu().numpy(),
             "labels": labels.cpu().numpy().astype(np.int32),
             "classes": np.array(data.class_names),
