@@ -32,12 +32,12 @@ DATASETS: dict[str, type[DataModule]] = {
     "idx": Idx,
     "image_folder": ImageFolder,
     "logic_gate": LogicGate,
-    "reverse": Reverse,
     "karate_club": KarateClub,
     "label_sets": LabelSets,
     "parity": Parity,
     "labelled_lines": LabelledLines,
     "text_file": TextFile,
+    "reverse": Reverse,
 }
 
 __all__ = ["DATASETS", "DataModule"]

@@ -17,10 +17,10 @@ MODELS: dict[str, type[Module]] = {
     "perceptron": Perceptron,
     "mlp": MLP,
     "lenet": LeNet,
-    "seq2seq": Seq2Seq,
     "gcn": GCN,
     "gru": GRUClassifier,
     "rnn_lm": RNNLanguageModel,
+    "seq2seq": Seq2Seq,
 }
 
 __all__ = ["MODELS", "Module", "Recipe"]

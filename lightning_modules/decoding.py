@@ -51,7 +51,8 @@ def greedy(model: Decoder, source: Any, begin: int, end: int, max_length: int) -
         sources = next(leaves(source))
         ids = torch.full((len(sources),), begin, device=sources.device)
         ended = torch.zeros_like(ids, dtype=torch.bool)
-        state, written = model.start(model.encode(source)), []
+        state = model.start(model.encode(source))
+        written: list[Tensor] = []
         while len(written) < max_length and not ended.all():
             logits, state = model.step(state, ids)
             ids = torch.where(ended, end, logits.argmax(dim=-1))

@@ -64,7 +64,8 @@ class Seq2Seq(Module):
         """The memory (B, num_layers, hidden_size): all that is known of the source (B, S) from here on."""
         embedded = self.source_dropout(self.source_embedding(source.ids))  # (B, S, embedding_size)
         _, states = self.encoder(embedded, source.mask)
-        return states.transpose(0, 1)
+        memory: Tensor = states.transpose(0, 1)
+        return memory
 
     def decode(self, memory: Tensor, decoded: Tokens) -> Tensor:
         """The logits (B, T, target_vocab_size), given the tokens before each place (B, T)."""

@@ -19,6 +19,7 @@ from data import DataModule
 from data.parts import slices
 from data.text.pairs import PairPart, TextPairs
 from learning_tasks.base import Metric
+from learning_tasks.language import Translation
 from learning_tasks.translation import EXACT_MATCH, exactly_right
 from lightning_modules.decoding import Decoder, greedy
 from sweeps.training.recorder import Recorder, RunView
@@ -26,6 +27,8 @@ from tracking import schema
 
 VALIDATION_LIMIT: Final = 500
 """Texts of the validation part that are decoded after each epoch: the first ones."""
+KEPT: Final = 20
+"""Pairs of the test part whose texts are kept: the first ones."""
 
 
 def decode(run: RunView, part: PairPart) -> tuple[list[list[int]], Tensor]:
@@ -64,6 +67,7 @@ class TranslationRecorder(Recorder):
     artifact = schema.TRANSLATIONS_FILE
     words = "translations"
     metrics: ClassVar[tuple[Metric, ...]] = (EXACT_MATCH,)
+    tasks: ClassVar[tuple[str, ...]] = (Translation.name,)
 
     def __init__(self) -> None:
         self._hypotheses: dict[int, list[str]] = {}
@@ -95,7 +99,7 @@ class TranslationRecorder(Recorder):
 
     def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
         """The arrays of TRANSLATIONS_FILE."""
-        data, part = run.data, _pairs(run, "probes")
+        data, part = run.data, _kept(run)
         assert isinstance(data, TextPairs)
         return {
             "sources": np.array([data.source_text(row) for row in part.sources.tolist()]),
@@ -113,8 +117,12 @@ def _pairs(run: RunView, name: str) -> PairPart:
     return part
 
 
+def _kept(run: RunView) -> PairPart:
+    return _pairs(run, "test").first(KEPT)
+
+
 def _texts(run: RunView) -> list[str]:
-    """What the model writes for the probes."""
+    """What the model writes for the pairs whose texts are kept."""
     assert isinstance(run.data, TextPairs)
-    hypotheses, _ = decode(run, _pairs(run, "probes"))
+    hypotheses, _ = decode(run, _kept(run))
     return [run.data.target_text(ids) for ids in hypotheses]

@@ -24,7 +24,8 @@ class Notes(Recorder):
 
     artifact = "notes.npz"
     words = "notes"
-    metrics = (Metric("noted", "higher", "A number that is not always better."),)
+    metrics = (Metric("noted", "higher", "What it notes."),)
+    tasks = ("multiclass",)
     calls: ClassVar[list] = []
 
     def __init__(self):
@@ -241,17 +242,14 @@ def test_the_catalogue_describes_every_recorder():
     assert all(field.type == "bool" and field.default is True for field in SECTIONS["record"].values())
     assert len({recorder.artifact for recorder in RECORDERS.values()}) == len(RECORDERS)
     assert all(recorder.words for recorder in RECORDERS.values() if recorder.artifact)
+    assert all(recorder.tasks for recorder in RECORDERS.values() if recorder.metrics)
 
 
 @pytest.mark.parametrize("name", RECORDERS)
 def test_each_can_be_turned_off(name, configuration, run, tmp_path):
-    pairs = name == "translations"
     settings = {**configuration("mlp", "moons"), "replicate": {"datasets": 2, "inits": 2}}
-    if pairs:
-        settings = configuration("seq2seq", "reverse", model={"hidden_size": 4}, data={"num_samples": 50})
-    _, log = run(settings, scratch=tmp_path)
-    everything = set(log.files)
-    assert RECORDERS[name].artifact in everything
+    everything = {schema.WEIGHTS_FILE, *(recorder.artifact for recorder in RECORDERS.values())}
+    assert set(run(settings, scratch=tmp_path)[1].files) == everything
     _, log = run({**settings, "record": {name: False}}, scratch=tmp_path)
     assert set(log.files) == everything - {RECORDERS[name].artifact}
 
@@ -264,10 +262,7 @@ def test_turned_on_by_name_a_recorder_still_has_to_fit(configuration, run, tmp_p
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
-        (
-            {"layer": False},
-            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, translations; did",
-        ),
+        ({"layer": False}, "record: layer is not allowed; allowed: layers, regions, replicate, predictions; did you"),
         ({"layers": "no"}, "record.layers: no is not allowed; allowed: true, false."),
     ],
 )
