@@ -199,6 +199,12 @@ REGIONS_FILE: Final = "regions.npz"
 `probabilities` (G, G, K) float16, rows along y; `points` (m, 2) float32 and `labels` (m,) int32, up to 500 training
 examples; `classes` (K,) names them.
 """
+REFERENCES_FILE: Final = "references.npz"
+"""What a run that ended ok could at best reach, or has to beat, to be drawn beside its curves: NumPy arrays.
+
+`names` (R,) of the references, such as `closed form`, and `words` (R,), what each is; `metrics` (M,), such as
+`train_eval/loss`; `values` (R, M) float64, NaN where a reference has no such metric.
+"""
 LANDSCAPE_FILE: Final = "landscape.npz"
 """The loss about the weights of a run's last epoch, made when the user asks for it: see `sweeps.training.landscape`."""
 

@@ -82,6 +82,11 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
             "predictions", "bool", True,
             help="Keep what a classification predicts for the validation and the test part, for its error pages.",
         ),
+        Field(
+            "references", "bool", True,
+            help="Keep what a run could at best reach, to be drawn beside its curves: the closed form of a linear "
+            "regression, the unigram model of a text.",
+        ),
     ),
 }  # fmt: skip
 
