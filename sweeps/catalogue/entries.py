@@ -90,6 +90,11 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
             help="Let an encoder-decoder write the first 500 texts of the validation part after each epoch, to measure "
             "how many are exactly right, and keep some of its texts.",
         ),
+        Field(
+            "references", "bool", True,
+            help="Keep what a run could at best reach, to be drawn beside its curves: the closed form of a linear "
+            "regression, the unigram model of a text.",
+        ),
     ),
 }  # fmt: skip
 
