@@ -50,7 +50,11 @@ def _arguments(factory: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter,
             return
 
 
-_SECTION_HEAD: Final = re.compile(r"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?)::?\s*$")
+ABOUT: Final = ("Paper", "Written out", "Checked against")
+"""The sections of the docstring of a model of ours that `docs/architectures.md` is made from."""
+_SECTION_HEAD: Final = re.compile(
+    rf"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?|{'|'.join(ABOUT)})::?\s*$"
+)
 
 
 _UNDERLINE: Final = re.compile(r"\s*-{3,}\s*")
