@@ -199,6 +199,12 @@ REGIONS_FILE: Final = "regions.npz"
 `probabilities` (G, G, K) float16, rows along y; `points` (m, 2) float32 and `labels` (m,) int32, up to 500 training
 examples; `classes` (K,) names them.
 """
+TRANSLATIONS_FILE: Final = "translations.npz"
+"""What an encoder-decoder that ended ok writes for the first n <= 20 pairs of the test part: NumPy arrays of texts.
+
+`sources` (n,), `references` (n,); `hypotheses` (E, n), decoded greedily after each of `epochs` (E,) int32, which are
+1, 2, 4, 8, ... and the last one; `chosen` (n,) by the weights that validation chose, those of `epoch` () int32.
+"""
 LANDSCAPE_FILE: Final = "landscape.npz"
 """The loss about the weights of a run's last epoch, made when the user asks for it: see `sweeps.training.landscape`."""
 
@@ -218,6 +224,8 @@ VAL_LOSS: Final = "val/loss"
 VAL_ERROR: Final = "val/error"
 VAL_CLEAN_ERROR: Final = "val/clean_error"
 """For a noisy curve, the error on validation data against the function's values; other validation labels are true."""
+VAL_EXACT_MATCH: Final = "val/exact_match"
+"""Of an encoder-decoder: the share of texts that greedy decoding writes right, from the first token to the last."""
 TEST_LOSS: Final = "test/loss"
 TEST_ERROR: Final = "test/error"
 PENALTY: Final = "reg/penalty"

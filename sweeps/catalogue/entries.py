@@ -22,6 +22,7 @@ NOT_FIELDS: Final = frozenset(
     {
         "self", "input_shape", "num_outputs", "task", "recipe", "disjoint", "seed_data", "seed_init", "seed_order",
         "vocab_size", "characters", "source_vocab_size", "target_vocab_size", "num_features", "task_fields",
+        "begin", "end",
     }
 )  # fmt: skip
 """Arguments that the data, the seeds or a sweep's `replicate` decide."""
@@ -81,6 +82,11 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
         Field(
             "predictions", "bool", True,
             help="Keep what a classification predicts for the validation and the test part, for its error pages.",
+        ),
+        Field(
+            "translations", "bool", True,
+            help="Let an encoder-decoder write the first 500 texts of the validation part after each epoch, to measure "
+            "how many are exactly right, and keep some of its texts.",
         ),
     ),
 }  # fmt: skip

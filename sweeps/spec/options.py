@@ -32,6 +32,7 @@ METRICS: Final = (
     schema.TRAIN_EVAL_LOSS,
     schema.TRAIN_EVAL_ERROR,
     schema.TRAIN_LOSS,
+    schema.VAL_EXACT_MATCH,
 )
 
 

@@ -127,7 +127,7 @@ def _run(
     built_in = issubclass(model, Module)
     criterion = Criterion(**configuration.get("objective", {}))
     recorders = _recorders(configuration)
-    measured = [*MEASURED, *(metric for recorder in recorders for metric in recorder.metrics)]
+    measured = [*MEASURED, *(f"val/{metric.name}" for recorder in recorders for metric in recorder.metrics)]
     ledger = Ledger(
         criterion.checked(measured if built_in else None),
         patience=configuration.get("regularization", {}).get("early_stopping_patience", 0),

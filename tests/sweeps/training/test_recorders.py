@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from learning_tasks import Metric
 from sweeps.catalogue.entries import SECTIONS
 from sweeps.training import recorders
 from sweeps.training.recorder import Recorder
@@ -23,7 +24,7 @@ class Notes(Recorder):
 
     artifact = "notes.npz"
     words = "notes"
-    metrics = ("val/noted",)
+    metrics = (Metric("noted", "higher", "What it notes."),)
     calls: ClassVar[list] = []
 
     def __init__(self):
