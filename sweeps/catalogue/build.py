@@ -244,15 +244,17 @@ def entry_of(name: str, factory: Callable[..., Any]) -> Entry:
 def build() -> dict[str, Any]:
     """The content that the catalogue's file should have; reads the classes, and so imports torch."""
     from data import DATASETS
+    from learning_tasks import TASKS
     from lightning_modules import MODELS
     from lightning_modules.optimizers import OPTIMIZERS
     from lightning_modules.schedules import SCHEDULES
 
     registries: tuple[Mapping[str, Any], ...] = (MODELS, DATASETS, OPTIMIZERS, SCHEDULES)
-    return {
+    entries = {
         kind: {name: entry_of(name, factory).as_json() for name, factory in registry.items()}
         for kind, registry in zip(KINDS, registries, strict=True)
     }
+    return {**entries, "losses": {name: list(task.losses) for name, task in TASKS.items()}}
 
 
 def as_text(built: Mapping[str, Any]) -> str:
