@@ -30,7 +30,7 @@ change of one, `sweepboard catalogue --write` writes it again, and a test fails 
 that the tests hold it to. Every network also passes the contract of `tests/lightning_modules/test_contract.py`: it
 learns ten examples by heart, gradients reach every parameter, the same seed gives the same numbers, and copies that are
 trained as one equal a loop over them. A run of it that is killed goes on to the same numbers
-(`tests/sweeps/training/test_kill_and_resume.py`).
+(`tests/sweeps/training/test_same_numbers.py`).
 """
 _WRAPPED: Final = textwrap.TextWrapper(120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 _FIELD_HEAD: Final = "| field | default | allowed |\n|---|---|---|"
