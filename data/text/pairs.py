@@ -89,7 +89,7 @@ class PairPart:
 
 
 class TextPairs(DataModule):
-    """The base of sets of pairs of texts. A subclass makes its parts, probes too, of `PairPart`, and knows its vocabularies."""
+    """The base of sets of pairs of texts. A subclass makes its parts of `PairPart`, and knows its vocabularies."""
 
     task = "translation"
     gives: ClassVar[str] = "sequence_pair"
