@@ -1,0 +1,421 @@
+"""overfit(configuration) -> result: can the code learn ten examples by heart? The test of any code that trains.
+
+A network that cannot learn ten examples will not learn a thousand: something in the program is broken, from the data to
+the optimizer. One that can has a loss, gradients and updates that work. The first ten training examples are one batch,
+and the model trains on it until the loss comes as low as it can: what is left above the smallest possible loss
+(`smallest_loss`) is less than 2% of what the best constant answer leaves. Of ten classified examples each is right then
+(p > 0.6). A loss within 5% when the steps or the time are up shows the same, and is not tried again.
+
+What hinders learning by heart is switched off: penalties, weight decay, dropout, noise, shift, early stopping, and the
+schedule. Label smoothing stays: it only lifts the smallest loss.
+
+The optimizer of the configuration is part of the code, but a learning rate that is too small or too large breaks none.
+So that optimizer tries first, and where it does not get there, Adam tries at three rates: the answer tells "not with
+this optimizer and learning rate" from what no optimizer can learn.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import pytorch_lightning as pl
+import torch
+
+from data import DataModule
+from data.parts import Part
+from learning_tasks import Batch
+from learning_tasks.graphs import Graph
+from lightning_modules import Module
+from sweeps.catalogue.read_user_models import own_optimizer
+from sweeps.training import user_module
+from sweeps.training.crashes import why_crashed
+from sweeps.training.hardware import choose_device
+from sweeps.training.overfit_attempt import Attempt, attempt, without_dropout
+from sweeps.training.overfit_faults import fault_of_the_step, fault_of_the_training, is_linear
+from sweeps.training.process_state import seeded
+from sweeps.training.smallest_loss import constant_loss, groups, smallest_linear_loss, smallest_loss
+from sweeps.training.train import data_of, module_of
+from sweeps.words import number
+
+EXAMPLES: Final = 10
+STEPS: Final = 2000
+SECONDS: Final = 18.0
+"""All attempts together."""
+OWN_SECONDS: Final = 7.0
+"""The attempt with the optimizer of the configuration."""
+SHARE: Final = 0.02
+"""What may be left of the way from the best constant answer to the smallest loss."""
+NEARLY: Final = 0.05
+"""What may be left of it when the steps or the time are up."""
+HINDERED: Final = 0.1
+"""A linear model that can go less than this share of that way has nothing to learn from the examples."""
+FELL: Final = 0.1
+"""A loss of a model's own that fell by this share of its first value shows that something was learnt."""
+ROUNDING: Final = 1e-4
+"""A loss that a minimiser found within this share of the way above the floor is the floor."""
+RATES: Final = (0.01, 0.001, 0.1)
+"""Learning rates of Adam."""
+FINISHED_SHARE: Final = 1.0
+
+Progress = Callable[[str, float], None]
+"""(what is being done, the share of it that is done)"""
+
+
+class Verdict(StrEnum):
+    """What came of it."""
+
+    LEARNS = "learns"
+    OTHER_OPTIMIZER = "other_optimizer"
+    """It can learn, but not with the optimizer and learning rate of the configuration."""
+    TOO_SIMPLE = "too_simple"
+    """The model is linear, and no linear model can learn these examples."""
+    STUCK = "stuck"
+    """It did not come down to the smallest loss, and nothing shows why."""
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class OverfitResult:
+    """Whether a model learnt a few examples by heart."""
+
+    verdict: Verdict
+    sentence: str
+    """The answer, with its figures."""
+    examples: int
+    """How many there were."""
+    optimizer: str = ""
+    """What came lowest, in words: `sgd at learning rate 0.1`."""
+    start: float | None = None
+    """The loss of the untrained model; None where there was no finite one."""
+    end: float | None = None
+    """The last loss of the attempt that came lowest."""
+    floor: float | None = None
+    """The smallest loss that this model can reach on these examples; None where it is not known."""
+    steps: int = 0
+    """Updates of that attempt."""
+    seconds: float = 0.0
+    """All attempts together."""
+    problem: str = ""
+    """What is broken."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about what was switched off, and what else is worth knowing."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether the loss came down to the smallest one."""
+        return self.verdict in (Verdict.LEARNS, Verdict.OTHER_OPTIMIZER)
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {**asdict(self), "verdict": str(self.verdict), "remarks": list(self.remarks), "reached": self.reached}
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """How low the loss can come."""
+
+    floor: float
+    """For any model; 0 where it is not known."""
+    reachable: float
+    """For this model, as far as is known."""
+    constant: float | None = None
+    """For the best answer that is the same for all; None where it is not known."""
+    known: bool = True
+    """Whether the floor is: not of a model whose loss is its own."""
+    linear: bool = False
+    """Whether the model is linear, and cannot reach the floor."""
+    separable: bool = True
+    """Whether hyperplanes separate the classes; asked of a linear model alone."""
+
+    def target(self, first: float, share: float = SHARE) -> float:
+        """The loss that leaves a share of the way down, from the loss of the untrained model."""
+        scale = (self.constant or 0.0) - self.floor
+        return self.reachable + share * (scale if scale > 0 else abs(first - self.floor))
+
+    def nearly(self, record: Attempt) -> bool:
+        """Whether an attempt got there, or came close."""
+        return record.reached or (record.error is None and record.end <= self.target(record.losses[0], NEARLY))
+
+
+@dataclass
+class _Overfit:
+    """One test: what it is of, and the attempts so far."""
+
+    configuration: dict[str, Any]
+    model: type[pl.LightningModule]
+    data: DataModule
+    part: Part
+    device: str
+    limits: _Limits
+    should_end: Callable[[], bool]
+    progress: Progress
+    attempts: list[Attempt] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def examples(self) -> str:
+        """`10 examples`."""
+        batch = self.part.batch(slice(0, 1))
+        noun = "labelled node" if isinstance(batch.inputs, Graph) else "example"
+        return f"{len(self.part)} {noun}{'' if len(self.part) == 1 else 's'}"
+
+    @property
+    def built_in(self) -> bool:
+        return issubclass(self.model, Module)
+
+    def try_optimizer(self, optimizer: Mapping[str, Any] | None, seconds: float) -> Attempt:
+        """Make an attempt with an optimizer; None is that of the configuration, or the model's own."""
+        configuration = self.configuration if optimizer is None else {**self.configuration, "optimizer": optimizer}
+        given = optimizer is not None or not (self.built_in or own_optimizer(self.model))
+        words = optimizer_words(configuration["optimizer"]) if given or self.built_in else "its own optimizer"
+        tried = len(self.attempts)
+
+        def progress(record: Attempt) -> None:
+            share = min(max(len(record.losses) / STEPS, record.seconds / seconds), FINISHED_SHARE)
+            loss = f"loss {number(record.end)} after {record.steps} steps"
+            self.progress(f"{words}: {loss}", (tried + share) / (1 + len(RATES)))
+
+        record = attempt(
+            configuration,
+            self.model,
+            self.data,
+            self.part,
+            self.device,
+            optimizer=words,
+            given_optimizer=given,
+            target=self.limits.target,
+            steps=STEPS,
+            seconds=seconds,
+            should_end=self.should_end,
+            progress=progress,
+        )
+        self.attempts.append(record)
+        return record
+
+    def try_adam(self) -> None:
+        """Make attempts with Adam until one gets there or the time is up."""
+        before = self.configuration["optimizer"]
+        for place, rate in enumerate(RATES):
+            left = SECONDS - (time.perf_counter() - self.began)
+            if left <= 0 or (before.get("name"), before.get("lr")) == ("adam", rate):
+                continue
+            record = self.try_optimizer({"name": "adam", "lr": rate}, left / (len(RATES) - place))
+            if record.reached:
+                return
+
+    def lowest(self) -> Attempt:
+        """The attempt whose last loss is the lowest."""
+        finite = [record for record in self.attempts if math.isfinite(record.end)]
+        return min(finite, key=lambda record: record.end) if finite else self.attempts[0]
+
+
+def optimizer_words(optimizer: Mapping[str, Any]) -> str:
+    """`sgd at learning rate 0.1`."""
+    rate = optimizer.get("lr")
+    return str(optimizer["name"]) + (f" at learning rate {rate:g}" if rate is not None else "")
+
+
+# Before the training
+
+
+def prepared(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The configuration without what hinders learning by heart, and the names of what was switched off."""
+    sections = {name: dict(value) if isinstance(value, Mapping) else value for name, value in configuration.items()}
+    switched_off = []
+    for section, names in {
+        "regularization": ("l1", "l2", "early_stopping_patience"),
+        "optimizer": ("weight_decay",),
+        "data": ("input_noise", "shift"),
+    }.items():
+        for name in names:
+            if sections.get(section, {}).get(name):
+                sections[section][name] = 0
+                switched_off.append(name)
+    if sections.get("schedule", {}).get("name", "constant") != "constant":
+        switched_off.append("schedule")
+    sections["schedule"] = {"name": "constant"}
+    sections["trainer"] = {**sections.get("trainer", {}), "max_epochs": 1}
+    return sections, switched_off
+
+
+def _limits(module: pl.LightningModule, batch: Batch, smoothing: float) -> _Limits:
+    if not isinstance(module, Module):
+        return _Limits(0.0, 0.0, known=False)
+    with torch.no_grad():
+        classes = max(module.eval()(batch.inputs).shape[-1], 2)
+    task = module.task
+    floor = smallest_loss(task, batch, smoothing, classes)
+    constant = constant_loss(task, torch.cat(groups(task, batch)), smoothing, classes)
+    if not is_linear(module, batch.inputs):
+        return _Limits(floor, floor, constant)
+    reachable = smallest_linear_loss(task, batch, smoothing, classes)
+    if reachable is None:
+        return _Limits(floor, floor, constant, linear=True, separable=False)
+    if reachable - floor < ROUNDING * (constant - floor):
+        return _Limits(floor, floor, constant)
+    return _Limits(floor, reachable, constant, linear=reachable - floor > SHARE * (constant - floor))
+
+
+# The answer
+
+
+def _learnt(test: _Overfit, record: Attempt) -> tuple[Verdict, str]:
+    limits, first = test.limits, test.attempts[0]
+    if limits.linear and limits.constant is not None:
+        way = limits.constant - limits.floor
+        if limits.reachable > limits.constant - HINDERED * way:
+            return Verdict.TOO_SIMPLE, (
+                f"This model cannot represent these {test.examples}: no linear model comes below a loss of "
+                f"{number(limits.reachable)}, and an answer that is the same for every example has "
+                f"{number(limits.constant)}."
+            )
+    least = f"the smallest possible is {number(limits.reachable)}"
+    if limits.linear:
+        least = f"a linear model can reach {number(limits.reachable)}, any other model {number(limits.floor)}"
+    if not limits.known:
+        least = "the loss is the model's own, and 0 is taken for the smallest possible"
+    fell = f"from {number(record.losses[0])} to {number(record.end)} in {record.steps:,} steps"
+    if record is first:
+        return Verdict.LEARNS, f"The code can learn: the loss of {test.examples} fell {fell}; {least}."
+    own = f"{first.optimizer} {_course(first)}"
+    return Verdict.OTHER_OPTIMIZER, (
+        f"The code can learn, but not with this optimizer and learning rate: {own}, while with {record.optimizer} the "
+        f"loss of {test.examples} fell {fell}; {least}."
+    )
+
+
+def _course(record: Attempt) -> str:
+    """`took the loss from 2.3 to 2.2 in 2,000 steps`."""
+    if not record.losses:
+        return f"failed ({record.error})" if record.error else "made no step"
+    time_up = ", when the time was up" if record.timed_out else ""
+    return f"took the loss from {number(record.losses[0])} to {number(record.end)} in {record.steps:,} steps{time_up}"
+
+
+def _not_learnt(test: _Overfit) -> tuple[Verdict, str, str]:
+    """Verdict, sentence and problem of a test in which no attempt got there."""
+    limits, record = test.limits, test.lowest()
+    if not limits.separable:
+        return Verdict.TOO_SIMPLE, (
+            f"This model cannot represent these {test.examples}: it is linear, and no hyperplane separates their "
+            f"classes. The loss fell from {number(record.losses[0])} to {number(record.end)}."
+        ), ""  # fmt: skip
+    fault = fault_of_the_training(record, limits.floor, limits.constant)
+    start, end = record.losses[0], record.end
+    learns_something = not limits.known and end < start - FELL * abs(start) and end >= 0
+    tried = " nor ".join(dict.fromkeys(other.optimizer for other in test.attempts))
+    least = f"the smallest possible is {number(limits.reachable)}"
+    if learns_something:
+        sentence = (
+            f"The loss of {test.examples} fell from {number(start)} to {number(end)} in {record.steps:,} steps and not "
+            f"to 0. The loss is the model's own: whether it can become smaller, its author knows."
+        )
+        return Verdict.STUCK, _two(sentence, fault), ""
+    if fault:
+        return Verdict.BROKEN, f"Something is broken: {fault}.", fault
+    few = _few(record)
+    sentence = (
+        f"The code does not learn {test.examples} by heart: neither {tried} brought the loss below {number(end)} "
+        if " nor " in tried
+        else f"The code does not learn {test.examples} by heart: {tried} brought the loss to {number(end)} "
+    )
+    late = ", when the time was up" if record.timed_out else ""
+    return Verdict.STUCK, f"{sentence}(from {number(start)}, in {record.steps:,} steps{late}); {least}.{few}", ""
+
+
+def _few(record: Attempt) -> str:
+    parameters = sum(parameter.numel() for parameter in record.module.parameters())
+    numbers = record.batch[1].numel()
+    return f" Its {parameters} parameters may be too few for {numbers} targets." if parameters < 10 * numbers else ""
+
+
+def _two(sentence: str, fault: str | None) -> str:
+    return f"{sentence} {fault[0].upper()}{fault[1:]}." if fault else sentence
+
+
+def _remarks(test: _Overfit, switched_off: list[str], record: Attempt) -> tuple[str, ...]:
+    remarks = []
+    if switched_off:
+        remarks.append(f"Switched off, since it hinders learning by heart: {', '.join(switched_off)}.")
+    if len(test.part) < EXAMPLES:
+        remarks.append(f"There are only {test.examples} to train on.")
+    limits = test.limits
+    if limits.constant is not None and limits.constant - limits.floor <= 1e-9:
+        remarks.append("An answer that is the same for every example has the smallest loss here, so this tells little.")
+    elif limits.known and limits.floor > 1e-9:
+        remarks.append(
+            f"No model comes below {number(limits.floor)}: labels are smoothed, or equal inputs have other targets."
+        )
+    if record.reached and record.without_gradient:
+        remarks.append(f"No gradient reaches {', '.join(record.without_gradient[:3])}.")
+    return tuple(remarks)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _result(
+    test: _Overfit, switched_off: list[str], record: Attempt, verdict: Verdict, sentence: str, problem: str = ""
+) -> OverfitResult:
+    floor = test.limits.reachable if test.limits.known and test.limits.separable else None
+    return OverfitResult(
+        verdict=verdict,
+        sentence=sentence,
+        examples=len(test.part),
+        optimizer=record.optimizer,
+        start=_finite(record.losses[0]) if record.losses else None,
+        end=_finite(record.end),
+        floor=floor,
+        steps=record.steps,
+        seconds=time.perf_counter() - test.began,
+        problem=problem,
+        remarks=_remarks(test, switched_off, record),
+    )
+
+
+def overfit(
+    configuration: Mapping[str, Any],
+    should_end: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda doing, share: None,
+) -> OverfitResult:
+    """Train one configuration on its first ten training examples until it knows them by heart, and say what came of it.
+
+    Args:
+        configuration: As `sweeps.training.train.train` takes it. Epochs, validation and objective mean nothing here.
+        should_end: Asked after every step.
+        progress: Called after every step.
+
+    Raises:
+        ValueError: Data or model cannot be built: why, in a sentence.
+        AbandonedError: `should_end` returned True.
+    """
+    sections, switched_off = prepared(configuration)
+    data = data_of(sections)
+    model = user_module.model_class(sections["model"].get("name"))
+    device = choose_device(sections.get("trainer", {}).get("device", "auto"))
+    part = data.parts.train.first(EXAMPLES)
+    smoothing = float(sections.get("regularization", {}).get("label_smoothing", 0.0))
+    with seeded(device, sections.get("seeds", {}).get("init", 0)):
+        module = module_of(sections, model, data)
+        if without_dropout(module):
+            switched_off.append("dropout")
+        limits = _limits(module, part.batch(slice(None)), smoothing)
+    test = _Overfit(sections, model, data, part.to(device), device, limits, should_end, progress)
+    first = test.try_optimizer(None, OWN_SECONDS)
+    if fault := fault_of_the_step(first):
+        return _result(test, switched_off, first, Verdict.BROKEN, f"Something is broken: {fault}.", fault)
+    if first.error is not None:
+        fault = why_crashed(sections, first.error).rstrip(".")
+        return _result(test, switched_off, first, Verdict.BROKEN, f"Something is broken: {fault}.", fault)
+    if limits.separable and not limits.nearly(first) and first.module.automatic_optimization:
+        test.try_adam()
+    lowest = test.lowest()
+    if limits.nearly(lowest):
+        return _result(test, switched_off, lowest, *_learnt(test, lowest))
+    return _result(test, switched_off, test.lowest(), *_not_learnt(test))
