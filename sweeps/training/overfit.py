@@ -35,8 +35,8 @@ from sweeps.catalogue.read_user_models import own_optimizer
 from sweeps.training import user_module
 from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device
-from sweeps.training.overfit_attempt import Attempt, attempt, without_dropout
-from sweeps.training.overfit_faults import fault_of_the_step, fault_of_the_training, is_linear
+from sweeps.training.overfit_attempt import FIRST_LOOKS, Attempt, attempt, without_dropout
+from sweeps.training.overfit_faults import fault_of_the_step, fault_of_the_training, is_linear, listed
 from sweeps.training.process_state import seeded
 from sweeps.training.smallest_loss import constant_loss, groups, smallest_linear_loss, smallest_loss
 from sweeps.training.train import data_of, module_of
@@ -46,7 +46,7 @@ EXAMPLES: Final = 10
 STEPS: Final = 2000
 SECONDS: Final = 18.0
 """All attempts together."""
-OWN_SECONDS: Final = 7.0
+OWN_SECONDS: Final = 6.0
 """The attempt with the optimizer of the configuration."""
 SHARE: Final = 0.02
 """What may be left of the way from the best constant answer to the smallest loss."""
@@ -58,9 +58,8 @@ FELL: Final = 0.1
 """A loss of a model's own that fell by this share of its first value shows that something was learnt."""
 ROUNDING: Final = 1e-4
 """A loss that a minimiser found within this share of the way above the floor is the floor."""
-RATES: Final = (0.01, 0.001, 0.1)
+RATES: Final = (0.01, 0.1, 0.001)
 """Learning rates of Adam."""
-FINISHED_SHARE: Final = 1.0
 
 Progress = Callable[[str, float], None]
 """(what is being done, the share of it that is done)"""
@@ -134,6 +133,8 @@ class _Limits:
 
     def target(self, first: float, share: float = SHARE) -> float:
         """The loss that leaves a share of the way down, from the loss of the untrained model."""
+        if not self.known and first < 0:
+            return -math.inf
         scale = (self.constant or 0.0) - self.floor
         return self.reachable + share * (scale if scale > 0 else abs(first - self.floor))
 
@@ -176,7 +177,7 @@ class _Overfit:
         tried = len(self.attempts)
 
         def progress(record: Attempt) -> None:
-            share = min(max(len(record.losses) / STEPS, record.seconds / seconds), FINISHED_SHARE)
+            share = min(max(len(record.losses) / STEPS, record.seconds / max(seconds, 1e-9)), 1.0)
             loss = f"loss {number(record.end)} after {record.steps} steps"
             self.progress(f"{words}: {loss}", (tried + share) / (1 + len(RATES)))
 
@@ -279,7 +280,7 @@ def _learnt(test: _Overfit, record: Attempt) -> tuple[Verdict, str]:
         least = f"a linear model can reach {number(limits.reachable)}, any other model {number(limits.floor)}"
     if not limits.known:
         least = "the loss is the model's own, and 0 is taken for the smallest possible"
-    fell = f"from {number(record.losses[0])} to {number(record.end)} in {record.steps:,} steps"
+    fell = f"from {number(record.losses[0])} to {number(record.end)} in {_steps(record)}"
     if record is first:
         return Verdict.LEARNS, f"The code can learn: the loss of {test.examples} fell {fell}; {least}."
     own = f"{first.optimizer} {_course(first)}"
@@ -290,11 +291,17 @@ def _learnt(test: _Overfit, record: Attempt) -> tuple[Verdict, str]:
 
 
 def _course(record: Attempt) -> str:
-    """`took the loss from 2.3 to 2.2 in 2,000 steps`."""
+    """`took the loss from 2.3 to 2.2 in 2,000 steps and still falls`."""
     if not record.losses:
         return f"failed ({record.error})" if record.error else "made no step"
     time_up = ", when the time was up" if record.timed_out else ""
-    return f"took the loss from {number(record.losses[0])} to {number(record.end)} in {record.steps:,} steps{time_up}"
+    falls = " and still falls" if record.still_falls else ""
+    course = f"from {number(record.losses[0])} to {number(record.end)} in {_steps(record)}"
+    return f"took the loss {course}{time_up}{falls}"
+
+
+def _steps(record: Attempt) -> str:
+    return f"{record.steps:,} step{'' if record.steps == 1 else 's'}"
 
 
 def _not_learnt(test: _Overfit) -> tuple[Verdict, str, str]:
@@ -305,14 +312,20 @@ def _not_learnt(test: _Overfit) -> tuple[Verdict, str, str]:
             f"This model cannot represent these {test.examples}: it is linear, and no hyperplane separates their "
             f"classes. The loss fell from {number(record.losses[0])} to {number(record.end)}."
         ), ""  # fmt: skip
-    fault = fault_of_the_training(record, limits.floor, limits.constant)
     start, end = record.losses[0], record.end
+    if not limits.known and end < 0:
+        problem = (
+            f"the loss falls below 0, to {number(end)}: it has the wrong sign (a loss is minimised), unless it is "
+            "minus the log density of continuous values, which has no smallest value"
+        )
+        return Verdict.STUCK, f"{_capital(problem)}.", problem
+    fault = fault_of_the_training(record, limits.floor, limits.constant)
     learns_something = not limits.known and end < start - FELL * abs(start) and end >= 0
     tried = " nor ".join(dict.fromkeys(other.optimizer for other in test.attempts))
     least = f"the smallest possible is {number(limits.reachable)}"
     if learns_something:
         sentence = (
-            f"The loss of {test.examples} fell from {number(start)} to {number(end)} in {record.steps:,} steps and not "
+            f"The loss of {test.examples} fell from {number(start)} to {number(end)} in {_steps(record)} and not "
             f"to 0. The loss is the model's own: whether it can become smaller, its author knows."
         )
         return Verdict.STUCK, _two(sentence, fault), ""
@@ -325,7 +338,7 @@ def _not_learnt(test: _Overfit) -> tuple[Verdict, str, str]:
         else f"The code does not learn {test.examples} by heart: {tried} brought the loss to {number(end)} "
     )
     late = ", when the time was up" if record.timed_out else ""
-    return Verdict.STUCK, f"{sentence}(from {number(start)}, in {record.steps:,} steps{late}); {least}.{few}", ""
+    return Verdict.STUCK, f"{sentence}(from {number(start)}, in {_steps(record)}{late}); {least}.{few}", ""
 
 
 def _few(record: Attempt) -> str:
@@ -335,7 +348,11 @@ def _few(record: Attempt) -> str:
 
 
 def _two(sentence: str, fault: str | None) -> str:
-    return f"{sentence} {fault[0].upper()}{fault[1:]}." if fault else sentence
+    return f"{sentence} {_capital(fault)}." if fault else sentence
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _remarks(test: _Overfit, switched_off: list[str], record: Attempt) -> tuple[str, ...]:
@@ -351,8 +368,11 @@ def _remarks(test: _Overfit, switched_off: list[str], record: Attempt) -> tuple[
         remarks.append(
             f"No model comes below {number(limits.floor)}: labels are smoothed, or equal inputs have other targets."
         )
-    if record.reached and record.without_gradient:
-        remarks.append(f"No gradient reaches {', '.join(record.without_gradient[:3])}.")
+    first = test.attempts[0]
+    if record is not first and first.unchanged:
+        remarks.append(f"{_capital(first.optimizer)} does not change {listed(first.unchanged)}.")
+    if record.reached and record.steps >= FIRST_LOOKS and record.without_gradient:
+        remarks.append(f"No gradient reaches {listed(record.without_gradient)}.")
     return tuple(remarks)
 
 
@@ -408,7 +428,7 @@ def overfit(
         limits = _limits(module, part.batch(slice(None)), smoothing)
     test = _Overfit(sections, model, data, part.to(device), device, limits, should_end, progress)
     first = test.try_optimizer(None, OWN_SECONDS)
-    if fault := fault_of_the_step(first):
+    if fault := fault_of_the_step(first, limits.known):
         return _result(test, switched_off, first, Verdict.BROKEN, f"Something is broken: {fault}.", fault)
     if first.error is not None:
         fault = why_crashed(sections, first.error).rstrip(".")

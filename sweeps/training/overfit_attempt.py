@@ -30,6 +30,8 @@ from sweeps.training.user_run import exit_as_error
 LOOK_EVERY: Final = 50
 """Steps between two looks at the gradients, after the first few."""
 FIRST_LOOKS: Final = 5
+PATIENCE: Final = 500
+"""Steps without a loss that is lower by a ten-thousandth, after which an attempt is given up."""
 
 
 class AbandonedError(Exception):
@@ -74,6 +76,15 @@ class Attempt:
         return self.losses[-1] if self.losses else math.nan
 
     @property
+    def still_falls(self) -> bool:
+        """Whether the mean of the last tenth of the losses is more than 1% below that of the tenth before."""
+        tenth = len(self.losses) // 10
+        if tenth < 2 or self.reached or not math.isfinite(self.end):
+            return False
+        before, last = (sum(values) / tenth for values in (self.losses[-2 * tenth : -tenth], self.losses[-tenth:]))
+        return last < before - 0.01 * abs(before)
+
+    @property
     def without_gradient(self) -> list[str]:
         """The parameters that require a gradient and never got one."""
         return [name for name in self.trainable if name not in self.with_gradient]
@@ -98,6 +109,7 @@ class _Watch(pl.Callback):
         self.attempt, self.target, self.seconds = attempt, target, seconds
         self.should_end, self.after = should_end, after
         self.ended = False
+        self._lowest, self._lowest_step = math.inf, 0
         self.abandoned = False
         self._before: dict[str, Tensor] = {}
 
@@ -126,7 +138,8 @@ class _Watch(pl.Callback):
         self.abandoned = self.should_end()
         attempt.reached = loss is not None and loss <= self.target(attempt.losses[0])
         attempt.timed_out = attempt.seconds > self.seconds
-        if loss is None or not math.isfinite(loss) or attempt.reached or attempt.timed_out or self.abandoned:
+        hopeless = loss is None or not math.isfinite(loss) or self._rests(loss, batch_idx)
+        if hopeless or attempt.reached or attempt.timed_out or self.abandoned:
             trainer.should_stop = True
         if trainer.should_stop or batch_idx + 1 == trainer.num_training_batches:
             self.ended = True
@@ -135,6 +148,11 @@ class _Watch(pl.Callback):
                 for name, parameter in pl_module.named_parameters()
                 if name in self._before and not torch.equal(parameter, self._before[name])
             }
+
+    def _rests(self, loss: float, step: int) -> bool:
+        if loss < self._lowest - 1e-4 * abs(self._lowest) or not math.isfinite(self._lowest):
+            self._lowest, self._lowest_step = loss, step
+        return step - self._lowest_step >= PATIENCE
 
 
 def loss_in(outputs: Any) -> float | None:

@@ -42,15 +42,15 @@ def listed(names: list[str]) -> str:
 # What one step shows
 
 
-def fault_of_the_step(attempt: Attempt) -> str | None:
+def fault_of_the_step(attempt: Attempt, floor_is_known: bool) -> str | None:
     """What is wrong whatever the optimizer is: no loss, no gradient, a loss that is no number."""
     if not attempt.trainable:
         frozen = "requires_grad is False for all of them" if attempt.frozen else "it has none"
         return f"no parameter of the model can be trained: {frozen}"
     if attempt.error is not None and NO_GRADIENT_MESSAGE in str(attempt.error):
         return (
-            "the loss is detached from the parameters (by .detach(), .item(), torch.no_grad() or a new tensor), so that "
-            "no gradient can be computed"
+            "the loss is detached from the parameters (by .detach(), .item(), torch.no_grad() or a new tensor), so "
+            "that no gradient can be computed"
         )
     if not attempt.returns_loss:
         if not attempt.module.automatic_optimization:
@@ -60,7 +60,9 @@ def fault_of_the_step(attempt: Attempt) -> str | None:
         broken = [leaf for leaf in leaves(attempt.batch) if leaf.is_floating_point() and not leaf.isfinite().all()]
         where = ": the examples hold values that are not finite" if broken else ", before anything was learnt"
         return f"the loss is {attempt.losses[0]} at the first step{where}"
-    if attempt.losses and not attempt.with_gradient and attempt.module.automatic_optimization:
+    if attempt.losses and attempt.losses[0] == 0 and not floor_is_known:
+        return "the loss is 0 at the first step, before anything was learnt"
+    if attempt.losses and not attempt.reached and not attempt.with_gradient and attempt.module.automatic_optimization:
         return f"the gradient of every parameter is 0 or missing ({listed(list(attempt.trainable))})"
     return None
 
@@ -80,10 +82,6 @@ def fault_of_the_training(attempt: Attempt, floor: float, constant: float | None
     scale = max(constant if constant is not None else abs(start), abs(floor)) - floor or 1.0
     if not math.isfinite(end):
         return f"the loss became {end} after {attempt.steps} steps"
-    if end < floor - NEAR * scale:
-        return (
-            f"the loss fell below {number(floor)}, to {number(end)}; it may have the wrong sign (a loss is minimised)"
-        )
     if not attempt.changed:
         return f"the optimizer changed no parameter, though gradients reach {listed(sorted(attempt.with_gradient))}"
     causes = _causes(attempt)
@@ -230,5 +228,3 @@ def is_linear(module: pl.LightningModule, inputs: Any) -> bool:
     except Exception:  # a user's forward may want other arguments
         return False
     return bool((left - right).abs().max() <= 1e-9 * (left.abs().max() + 1e-9))
-
-

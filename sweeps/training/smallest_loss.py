@@ -177,7 +177,7 @@ def separable(design: NDArray[np.float64], targets: NDArray[np.int64], classes: 
         targets: Classes (n,).
         classes: How many there are.
     """
-    count, dimensions = design.shape
+    dimensions = design.shape[1]
     rules = []
     for row, target in zip(design, targets, strict=True):
         for other in set(range(classes)) - {int(target)}:

@@ -128,7 +128,9 @@ def _refuse_batch_norm_of_one_example(module: Module, data: DataModule) -> None:
         raise ValueError("model.norm: batch norm cannot normalise a batch of one example; allowed: 2 or more a batch.")
 
 
-def module_of(configuration: Mapping[str, Any], model: type[pl.LightningModule], data: DataModule) -> pl.LightningModule:
+def module_of(
+    configuration: Mapping[str, Any], model: type[pl.LightningModule], data: DataModule
+) -> pl.LightningModule:
     """The module to train, of the class that the configuration names."""
     fields = configuration["model"]
     if (name := fields.get("name")) in MODELS:
