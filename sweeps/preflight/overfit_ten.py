@@ -61,7 +61,8 @@ class _Test:
     def answer(self) -> Answer:
         """What is known by now."""
         share = (len(self.results) + self.share) / len(self.pairs)
-        return _answer(self.problems, list(self.results), self.left_out, self.doing, share, not self.done.is_set())
+        left_out = f"{self.left_out} more pairs of a model and a data set were not tested." if self.left_out else ""
+        return _answer(self.problems, list(self.results), left_out, self.doing, share, not self.done.is_set())
 
 
 def pairs_of(spec: Spec) -> tuple[list[tuple[str, dict[str, Any]]], int]:
@@ -104,8 +105,9 @@ class OverfitTests:
 
         Returns:
             problems: sentences about what is wrong with the spec, or about what cannot be built; results: what, and
-            the fields of `sweeps.training.overfit.OverfitResult`, of each pair that is done; left_out: pairs that are
-            not tested; doing, share: what is being done, and the share of everything that is done; pending: ask again
+            the fields of `sweeps.training.overfit.OverfitResult`, of each pair that is done; left_out: a sentence about
+            pairs that are not tested; doing, share: what is being done, and the share of everything that is done;
+            pending: ask again
 
         Raises:
             ValueError: There is no such act.
@@ -256,20 +258,13 @@ def as_text(answer: Answer) -> str:
     for result in answer["results"]:
         what = f"{result['what']}: " if len(answer["results"]) > 1 else ""
         lines += [f"{what}{result['sentence']}", *(f"  Note: {remark}" for remark in result["remarks"])]
-    if answer["left_out"]:
-        lines.append(left_out_words(answer["left_out"]))
-    return "\n".join(lines)
-
-
-def left_out_words(count: int) -> str:
-    """How many pairs of model and data set were not tested."""
-    return f"{count} more {'pair' if count == 1 else 'pairs'} of a model and a data set were not tested."
+    return "\n".join([*lines, *filter(None, [answer["left_out"]])])
 
 
 def _answer(
     problems: list[str],
     results: Sequence[dict[str, Any]] = (),
-    left_out: int = 0,
+    left_out: str = "",
     doing: str = "",
     share: float = 0.0,
     pending: bool = False,
