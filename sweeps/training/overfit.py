@@ -280,13 +280,15 @@ def _learnt(test: _Overfit, record: Attempt) -> tuple[Verdict, str]:
         least = f"a linear model can reach {number(limits.reachable)}, any other model {number(limits.floor)}"
     if not limits.known:
         least = "the loss is the model's own, and 0 is taken for the smallest possible"
-    fell = f"from {number(record.losses[0])} to {number(record.end)} in {_steps(record)}"
+    course = f"from {number(record.losses[0])} to {number(record.end)} in {_steps(record)}"
+    falls = ", and still falls" if record.still_falls else ""
     if record is first:
-        return Verdict.LEARNS, f"The code can learn: the loss of {test.examples} fell {fell}; {least}."
+        fell = f"the loss of {test.examples} fell {course} of {record.optimizer}{falls}"
+        return Verdict.LEARNS, f"The code can learn: {fell}; {least}."
     own = f"{first.optimizer} {_course(first)}"
     return Verdict.OTHER_OPTIMIZER, (
         f"The code can learn, but not with this optimizer and learning rate: {own}, while with {record.optimizer} the "
-        f"loss of {test.examples} fell {fell}; {least}."
+        f"loss of {test.examples} fell {course}{falls}; {least}."
     )
 
 
