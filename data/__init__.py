@@ -6,6 +6,8 @@ from data.files.csv_tables import CsvClassification, CsvRegression
 from data.files.idx import Idx
 from data.files.image_folder import ImageFolder
 from data.gates import LogicGate
+from data.graphs import KarateClub
+from data.label_sets import LabelSets
 from data.noisy_curve import NoisyCurve
 from data.toy import Blobs, Circles, Moons, Spirals, Xor
 
@@ -26,6 +28,8 @@ DATASETS: dict[str, type[DataModule]] = {
     "idx": Idx,
     "image_folder": ImageFolder,
     "logic_gate": LogicGate,
+    "karate_club": KarateClub,
+    "label_sets": LabelSets,
 }
 
 __all__ = ["DATASETS", "DataModule"]

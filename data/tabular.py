@@ -44,8 +44,6 @@ class Tabular(DataModule):
     """
 
     gives: ClassVar[str] = "vector"
-    named_classes: tuple[str, ...] = ()
-    """What the classes are called; empty where they have no other name than their number."""
     imbalance: float = 1.0
     shift: int = 0
 
@@ -116,6 +114,12 @@ class Tabular(DataModule):
         if self.task == "regression":
             noise = stream.standard_normal(len(targets))[train]
             return np.asarray(clean + self.label_noise * clean.std() * noise)
+        if self.task == "multilabel":
+            order = stream.random(targets.shape)[train].argsort(axis=None)
+            flipped = order[: round(self.label_noise * clean.size)]
+            noisy = clean.copy()
+            noisy.flat[flipped] = 1 - noisy.flat[flipped]
+            return noisy
         classes = int(targets.max()) + 1
         rank = stream.random(len(targets))[train].argsort()
         shift = stream.integers(1, classes, len(targets))[train]
@@ -147,10 +151,14 @@ class Tabular(DataModule):
 
     @property
     def dims(self) -> dict[str, Any]:
-        """`input_shape`, `num_outputs` (1, or the number of classes), `task`."""
+        """`input_shape`, `num_outputs` (1, or the number of classes or labels), `task`."""
         test = self.scaled.test
-        classes = len(self.named_classes) or int(test.targets.max()) + 1
-        num_outputs = classes if self.task == "multiclass" else 1
+        if self.task == "multilabel":
+            num_outputs = test.targets.shape[1]
+        elif self.task == "multiclass":
+            num_outputs = len(self.named_classes) or int(test.targets.max()) + 1
+        else:
+            num_outputs = 1
         return {"input_shape": tuple(test.inputs.shape[1:]), "num_outputs": num_outputs, "task": self.task}
 
     def axes(self, size: int, margin: float) -> tuple[NDArray[np.float64], ...]:
@@ -188,12 +196,6 @@ class Classification(Tabular):
         super().__init__(**common)
         require("imbalance", imbalance, 1 <= imbalance <= 1000, "1 to 1000")
         self.imbalance = imbalance
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The name of each class; its number where it has no other."""
-        classes = self.dims["num_outputs"] if self.task == "multiclass" else 2
-        return self.named_classes or tuple(str(number) for number in range(classes))
 
 
 class Images(Classification):

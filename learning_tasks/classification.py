@@ -31,6 +31,11 @@ def entropy(targets: Tensor) -> float:
     return float(torch.special.entr(shares).sum())
 
 
+def one_hot(targets: Tensor, classes: int) -> Tensor:
+    """Which class (n, classes) bool each target (n,) is; unlike torch's own it works under `vmap`."""
+    return targets[:, None] == torch.arange(classes, device=targets.device)
+
+
 def counted_cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float | Tensor) -> Tensor:
     """The mean cross-entropy () over the targets that are not IGNORED, with label smoothing; 0 where all are ignored.
 
@@ -61,8 +66,7 @@ class Classification(Task):
         if self.loss_name == "hinge":
             return self._hinges(outputs, targets)
         probabilities = self.probabilities(outputs)
-        one_hot = F.one_hot(targets.long(), probabilities.shape[1]).to(probabilities.dtype)
-        differences = probabilities - one_hot
+        differences = probabilities - one_hot(targets, probabilities.shape[1]).to(probabilities.dtype)
         return (differences.square() if self.loss_name == "squared" else differences.abs()).sum(dim=1)
 
     @abstractmethod
@@ -168,9 +172,9 @@ class Multiclass(Classification):
         return F.cross_entropy(outputs, targets, reduction="none")
 
     def _hinges(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        one_hot = F.one_hot(targets, outputs.shape[1]).bool()
-        right = torch.where(one_hot, outputs, 0.0).sum(dim=1)
-        best_other = torch.where(one_hot, -torch.inf, outputs).amax(dim=1)
+        true = one_hot(targets, outputs.shape[1])
+        right = torch.where(true, outputs, 0.0).sum(dim=1)
+        best_other = torch.where(true, -torch.inf, outputs).amax(dim=1)
         return (1 + best_other - right).clamp(min=0)
 
 

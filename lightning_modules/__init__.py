@@ -1,6 +1,7 @@
 """Models. To add one: a subclass of `Module` in a file here, and one line in `MODELS`."""
 
 from lightning_modules.base import Module
+from lightning_modules.graph_nets import GCN
 from lightning_modules.lenet import LeNet
 from lightning_modules.linear import LinearRegression, LogisticRegression, SoftmaxRegression
 from lightning_modules.mlp import MLP
@@ -14,6 +15,7 @@ MODELS: dict[str, type[Module]] = {
     "perceptron": Perceptron,
     "mlp": MLP,
     "lenet": LeNet,
+    "gcn": GCN,
 }
 
 __all__ = ["MODELS", "Module", "Recipe"]

@@ -4,9 +4,10 @@ Modules are pure: `forward` and `loss(batch)` depend on parameters, buffers and 
 the module, so that many copies can be stacked and trained as one (`torch.func.stack_module_state`, `vmap`).
 """
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pytorch_lightning as pl
 import torch
@@ -15,6 +16,18 @@ from torch import Tensor, nn
 from learning_tasks import TASKS, Batch, Task
 from learning_tasks.base import numbers
 from lightning_modules.recipe import Recipe, optimizers_of
+
+
+def _arguments(model: type) -> set[str]:
+    """The names of a constructor's arguments, following `**kwargs` to the base classes."""
+    names: set[str] = set()
+    for base in model.__mro__:
+        if "__init__" in base.__dict__:
+            parameters = inspect.signature(base.__dict__["__init__"]).parameters.values()
+            names |= {parameter.name for parameter in parameters}
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+                break
+    return names
 
 
 class Module(pl.LightningModule):
@@ -46,6 +59,16 @@ class Module(pl.LightningModule):
         if task not in self.tasks:
             raise ValueError(f"{type(self).__name__} cannot do the task {task!r}; it can do: {', '.join(self.tasks)}")
         self.task = self.criteria[task](**task_fields)
+
+    @classmethod
+    def for_data(cls, dims: Mapping[str, Any], **fields: Any) -> Self:
+        """A model for data of these `dims`, of which its constructor gets those that it names.
+
+        Args:
+            dims: What is known of the data, as data sets tell it.
+            fields: The other arguments of the constructor.
+        """
+        return cls(**{name: value for name, value in dims.items() if name in _arguments(cls)}, **fields)
 
     def loss(self, batch: Batch) -> Tensor:
         """The mean loss over a batch (), without label smoothing and penalty."""
@@ -100,7 +123,8 @@ class Module(pl.LightningModule):
             loss = self.loss(batch)
             return loss, loss
         if task.loss_name not in task.smooths:
-            model = f"{type(self).__name__} and the loss {task.loss_name} of the task {task.name}"
+            loss_name = f"the loss {task.loss_name}" if task.smooths else f"the task {task.name}"
+            model = f"{type(self).__name__} and {loss_name}"
             raise ValueError(f"regularization.label_smoothing: {smoothing} is not allowed for {model}; allowed: 0.")
         inputs, targets = batch
         outputs = self(inputs)

@@ -20,6 +20,7 @@ from learning_tasks.refusals import one_of
 from lightning_modules.base import Module
 from lightning_modules.blocks.activations import ACTIVATIONS
 from lightning_modules.blocks.initialization import Initialization, initialize
+from lightning_modules.blocks.losses import ClassLoss
 
 SIDE, KERNEL = 32, 5
 
@@ -39,6 +40,9 @@ class LeNet(Module):
         initialization: Where the weights start (biases start at 0): zeros; normal, with standard deviation init_std;
             xavier, normal with variance 2 / (inputs + outputs); he, normal with variance 2 / inputs.
         init_std: Standard deviation of the normal initialisation.
+        loss: What is minimised, and shown as the loss: the cross-entropy (auto); squared or absolute, the distance
+            between the probabilities and the true class, summed over the classes; or hinge, where the right class must
+            lead by 1. The error is the share misclassified, whatever the loss.
     """
 
     tasks = ("binary", "multiclass")
@@ -54,8 +58,9 @@ class LeNet(Module):
         pooling: Pooling = "avg",
         initialization: Initialization = "xavier",
         init_std: Annotated[float, Ge(0)] = 0.01,
+        loss: ClassLoss = "auto",
     ) -> None:
-        super().__init__(task=task)
+        super().__init__(task=task, loss_name=loss)
         one_of("activation", activation, get_args(Squashing))
         one_of("pooling", pooling, get_args(Pooling))
         if len(input_shape) != 3:

@@ -7,13 +7,14 @@ they are penalised; logistic regression keeps one for both classes.
 """
 
 from math import prod
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 from torch import Tensor, nn
 
 from lightning_modules.base import Module
 from lightning_modules.blocks.initialization import Initialization, initialize
+from lightning_modules.blocks.losses import ClassLoss
 
 
 class Linear(Module):
@@ -33,8 +34,9 @@ class Linear(Module):
         task: str,
         initialization: Initialization = "zeros",
         init_std: Annotated[float, Ge(0)] = 0.01,
+        **task_fields: Any,
     ) -> None:
-        super().__init__(task=task)
+        super().__init__(task=task, **task_fields)
         self.linear = nn.Linear(prod(input_shape), num_outputs)
         initialize(self, initialization, init_std)
 
@@ -44,18 +46,38 @@ class Linear(Module):
 
 
 class LinearRegression(Linear):
-    """Linear regression by the mean squared error (1/n)·Σ(output - target)², without a half."""
+    """Linear regression by the mean squared error (1/n)·Σ(output - target)², without a half.
+
+    Args:
+        loss: What is minimised, and shown as the loss: the mean squared error (auto) or the mean absolute error.
+    """
 
     tasks = ("regression",)
 
+    def __init__(self, *, loss: Literal["auto", "squared", "absolute"] = "auto", **common: Any) -> None:
+        super().__init__(loss_name=loss, **common)
 
-class LogisticRegression(Linear):
+
+class LinearClassification(Linear):
+    """What classifications by one linear map share.
+
+    Args:
+        loss: What is minimised, and shown as the loss: the cross-entropy (auto); squared or absolute, the distance
+            between the probabilities and the true class, summed over the classes; or hinge, where the right class must
+            lead by 1. The error is the share misclassified, whatever the loss.
+    """
+
+    def __init__(self, *, loss: ClassLoss = "auto", **common: Any) -> None:
+        super().__init__(loss_name=loss, **common)
+
+
+class LogisticRegression(LinearClassification):
     """Logistic regression: the logit of class 1 is linear in the inputs."""
 
     tasks = ("binary",)
 
 
-class SoftmaxRegression(Linear):
+class SoftmaxRegression(LinearClassification):
     """Softmax regression: the logit of each class is linear in the inputs."""
 
     tasks = ("multiclass",)

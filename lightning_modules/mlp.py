@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from learning_tasks.refusals import one_of, require
 from lightning_modules.base import Module
 from lightning_modules.blocks.activations import ACTIVATIONS, Activation
+from lightning_modules.blocks.dropout import Dropout
 from lightning_modules.blocks.initialization import Initialization, initialize
+from lightning_modules.blocks.losses import ClassLoss
 
 Norm = Literal["none", "batch", "layer"]
 
@@ -33,9 +35,13 @@ class MLP(Module):
         init_std: Standard deviation of the normal initialisation.
         norm: Normalisation between a hidden layer and its activation.
         dropout: Share of hidden units set to 0 in each training step.
+        loss: What is minimised, and shown as the loss: the cross-entropy (auto); squared or absolute, the distance
+            between the probabilities and the true class, summed over the classes; or hinge, where the right class must
+            lead by 1. A regression has squared (auto) and absolute, the mean of the
+            squared or absolute distances. The error is the same whatever the loss.
     """
 
-    tasks = ("regression", "binary", "multiclass")
+    tasks = ("regression", "binary", "multiclass", "multilabel")
 
     def __init__(
         self,
@@ -49,8 +55,9 @@ class MLP(Module):
         init_std: Annotated[float, Ge(0)] = 0.01,
         norm: Norm = "none",
         dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+        loss: ClassLoss = "auto",
     ) -> None:
-        super().__init__(task=task)
+        super().__init__(task=task, loss_name=loss)
         one_of("activation", activation, get_args(Activation))
         one_of("norm", norm, get_args(Norm))
         sizes_allowed = all(size >= 1 for size in hidden_sizes)
@@ -63,7 +70,7 @@ class MLP(Module):
                 layers.append(nn.BatchNorm1d(size) if norm == "batch" else nn.LayerNorm(size))
             layers.append(ACTIVATIONS[activation]())
             if dropout:
-                layers.append(nn.Dropout(dropout))
+                layers.append(Dropout(dropout))
             inputs = size
         self.layers = nn.Sequential(*layers, nn.Linear(inputs, num_outputs))
         initialize(self, initialization, init_std)

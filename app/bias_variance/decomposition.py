@@ -50,6 +50,11 @@ def _none(study: Study, runs: pd.DataFrame) -> str:
         return "The first answers come with the first runs that end."
     if len(ok) and _arrays(study, ok):
         return ""
+    if DATASETS_PARAM in runs and runs[DATASETS_PARAM].notna().any():
+        return (
+            "These runs were replicated, but left no answers to the test part: built-in models leave them for a"
+            " regression, and where each example has one class."
+        )
     return (
         "These runs were not replicated: bias and variance are told apart by several training sets, each with several"
         " initialisations, which a sweep with replicate has."

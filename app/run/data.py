@@ -151,7 +151,7 @@ def snippet(run: OneRun, uri: str) -> str | None:
         f"{imports}\nfrom data import DATASETS\nfrom lightning_modules import MODELS\n\n"
         f"data = DATASETS[{data_name!r}](\n{_literal(data)}    seed_data={seeds.get('data', 0)!r},\n"
         f"    seed_order={seeds.get('order', 0)!r},\n{disjoint})\n"
-        f"model = MODELS[{model_name!r}](\n{_literal(model)}    **data.dims,\n)\n"
+        f"model = MODELS[{model_name!r}].for_data(\n    data.dims,\n{_literal(model)})\n"
         f"weights = {where}\n"
         'model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))\n'
         "model.eval()\n"

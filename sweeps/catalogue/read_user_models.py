@@ -30,6 +30,9 @@ from sweeps.catalogue.entries import Entry
 from sweeps.catalogue.user_files import FED
 from sweeps.fields import Field, SpecError
 
+USUAL: Final = ("regression", "binary", "multiclass")
+"""The tasks of a user model that does not say which it can do (`tasks`)."""
+
 REMOVED: Final = {
     "training_epoch_end": "on_train_epoch_end",
     "validation_epoch_end": "on_validation_epoch_end",
@@ -107,13 +110,13 @@ def entry_of(name: str, model: type[pl.LightningModule], path: Path) -> Entry:
         parameter.name == "num_classes" and parameter.default is parameter.empty for parameter in parameters
     )
     possible = [task for task in TASKS if task != "regression" or not needs_classes]
-    tasks = tuple(task for task in possible if task in getattr(model, "tasks", TASKS))
+    tasks = tuple(task for task in possible if task in getattr(model, "tasks", USUAL))
     return Entry(
         name,
         summary or f"{model.__name__} of {path.name}.",
         "\n\n".join(part for part in (rest, at_default) if part),
         fields,
-        tasks or tuple(possible),
+        tasks or tuple(task for task in possible if task in USUAL),
         takes=tuple(getattr(model, "takes", ())),
         source=str(path),
         class_name=model.__name__,

@@ -14,9 +14,9 @@ import numpy as np
 
 from sweeps.training.crashes import why_crashed
 from sweeps.training.landscape import EndedError, landscape
-from sweeps.training.measuring import Report
 from sweeps.training.overfit import overfit
 from sweeps.training.overfit_attempt import AbandonedError
+from sweeps.training.reports import Report
 from sweeps.training.train import train
 from sweeps.workers.jobs import LANDSCAPE, OVERFIT, TRAIN, Job
 from tracking import schema
@@ -49,6 +49,7 @@ def _train(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dic
         "epochs": result.epochs,
         "seconds": result.seconds,
         "error": result.error,
+        "recorders": {name: list(cost) for name, cost in result.recorders.items()},
     }
 
 

@@ -267,6 +267,12 @@ def test_a_regression_has_one_loss_whatever_the_address_asks_for(shown: Any, wor
     assert "loss" not in [control.key for control in at.segmented_control]
 
 
+def test_replicates_without_answers_are_not_said_to_be_no_replicates(shown: Any, words: Any) -> None:
+    text = words(shown(widths(), look="Decomposition"))
+    assert "These runs were replicated, but left no answers to the test part" in text
+    assert "not replicated" not in text
+
+
 def test_without_replicates_the_risk_is_drawn_whole(shown: Any, fake: Any, words: Any) -> None:
     fake.labs = {"decomposition": {"text": "name: d", "name": "decomposition", "question": "Of what? So.", "runs": 128}}
     rows = [row(f"{w}-{k}", {"model.hidden_sizes": [w]}, dev + 0.001 * k, max(0.0, 0.3 - 0.1 * w), seed=k, seed_data=k)

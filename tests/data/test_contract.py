@@ -142,13 +142,13 @@ def test_shapes_types_and_dims(name):
     assert dims["task"] == data.task
     for part, size in zip((data.parts.train, data.parts.validation, data.parts.test), data.sizes.values(), strict=True):
         assert part.inputs.shape == (size, *dims["input_shape"])
-        assert part.targets.shape == (size,)
+        assert part.targets.shape == ((size, dims["num_outputs"]) if data.task == "multilabel" else (size,))
         assert part.inputs.dtype == torch.float32
         assert part.targets.dtype == (torch.int64 if classification else torch.float32)
         assert part.inputs.isfinite().all()
     if data.task == "multiclass":
         assert set(data.parts.train.targets.tolist()) == set(range(dims["num_outputs"]))
-    else:
+    elif data.task != "multilabel":
         assert dims["num_outputs"] == 1
     if data.task == "binary":
         assert set(data.parts.train.targets.tolist()) == {0, 1}

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from good_sweep import CLAIM, GOOD, changed, problems, searched
 
+from sweeps.catalogue.entries import LATER_FIELDS
+from sweeps.search import group_of
 from sweeps.spec import (
     FIELDS,
     Confirm,
@@ -43,13 +45,20 @@ def test_a_configuration_holds_every_field_of_every_section():
     whole = configuration(parse(GOOD), {"optimizer.name": "momentum", "optimizer.lr": 0.1})
     catalogue = spec_module.load()
     assert whole["optimizer"] == {"name": "momentum", "lr": 0.1, "momentum": 0.9}
-    assert set(whole["model"]) == {"name", *catalogue.models["mlp"].fields}
+    assert set(whole["model"]) == {"name", *catalogue.models["mlp"].fields} - LATER_FIELDS
     assert set(whole["data"]) == {"name", *catalogue.datasets["digits"].fields}
     assert set(whole["trainer"]) == set(catalogue.sections["trainer"])
     assert set(whole["regularization"]) == set(catalogue.sections["regularization"])
     assert whole["keep"] == "best" and whole["objective"]["at"] == "last" and "seeds" not in whole
     assert whole["model"]["hidden_sizes"] == [64]
     assert whole["model"]["dropout"] == catalogue.models["mlp"].fields["dropout"].default
+
+
+def test_a_field_that_came_later_is_left_out_at_its_default_so_that_groups_keep_their_hash():
+    plain, written = configuration(parse(GOOD)), configuration(check(changed(model__loss="auto")))
+    assert "loss" not in plain["model"] and group_of(plain) == group_of(written)
+    assert configuration(check(changed(model__loss="hinge")))["model"]["loss"] == "hinge"
+    assert configuration(parse(GOOD), {"model.loss": "auto"})["model"]["loss"] == "auto", "searched, it is shown"
 
 
 def test_a_configuration_does_not_share_lists_with_the_spec():
@@ -74,6 +83,7 @@ def test_a_configuration_does_not_share_lists_with_the_spec():
         {"name": "1e3", "model": {"name": "mlp"}, "data": {"name": "digits"}},
         changed(replicate={"datasets": 5, "inits": 2}, seeds=None),
         changed(replicate={"datasets": 3, "inits": 1}, seeds=3, sampler="tpe", trials=9),
+        changed(record={"regions": False, "layers": True}),
         changed(claim=CLAIM),
         changed(claim=[CLAIM, {**CLAIM, "metric": "time/train_s", "direction": "maximize", "margin": 0.5}]),
         changed(claim=CLAIM, objective={"metric": "val/error", "direction": "maximize"}),
@@ -139,6 +149,18 @@ def test_only_a_replicated_configuration_says_so():
     settings = configuration(check(changed(replicate={"datasets": 4, "inits": 3}, seeds=None)))
     assert settings.pop("replicate") == {"datasets": 4, "inits": 3}
     assert settings == configuration(check(changed()))
+
+
+def test_only_recorders_that_are_turned_off_stand_in_a_configuration():
+    settings = configuration(check(changed(record={"regions": False, "layers": True})))
+    assert settings.pop("record") == {"regions": False}
+    for record in (None, {}, {"layers": True}):
+        assert configuration(check({**changed(), "record": record})) == settings, "the group keeps its hash"
+
+
+def test_recorders_are_nothing_to_search():
+    (sentence,) = problems(searched("record.layers", {"values": [True, False]}))
+    assert sentence.startswith("search.record.layers: unknown key, ") and "record" not in sentence.partition(";")[2]
 
 
 def test_what_has_no_default_must_be_given():
