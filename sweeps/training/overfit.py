@@ -60,6 +60,8 @@ ROUNDING: Final = 1e-4
 """A loss that a minimiser found within this share of the way above the floor is the floor."""
 RATES: Final = (0.01, 0.1, 0.001)
 """Learning rates of Adam."""
+LINEAR_RATES: Final = (1.0, 0.1, 0.01)
+"""Those for a linear model, whose weights must grow without end where hyperplanes separate the classes."""
 
 Progress = Callable[[str, float], None]
 """(what is being done, the share of it that is done)"""
@@ -127,7 +129,9 @@ class _Limits:
     known: bool = True
     """Whether the floor is: not of a model whose loss is its own."""
     linear: bool = False
-    """Whether the model is linear, and cannot reach the floor."""
+    """Whether the model is linear."""
+    limited: bool = False
+    """Whether it is linear and cannot reach the floor."""
     separable: bool = True
     """Whether hyperplanes separate the classes; asked of a linear model alone."""
 
@@ -201,11 +205,12 @@ class _Overfit:
     def try_adam(self) -> None:
         """Make attempts with Adam until one gets there or the time is up."""
         before = self.configuration["optimizer"]
-        for place, rate in enumerate(RATES):
+        rates = LINEAR_RATES if self.limits.linear else RATES
+        for place, rate in enumerate(rates):
             left = SECONDS - (time.perf_counter() - self.began)
             if left <= 0 or (before.get("name"), before.get("lr")) == ("adam", rate):
                 continue
-            record = self.try_optimizer({"name": "adam", "lr": rate}, left / (len(RATES) - place))
+            record = self.try_optimizer({"name": "adam", "lr": rate}, left / (len(rates) - place))
             if record.reached:
                 return
 
@@ -256,10 +261,11 @@ def _limits(module: pl.LightningModule, batch: Batch, smoothing: float) -> _Limi
         return _Limits(floor, floor, constant)
     reachable = smallest_linear_loss(task, batch, smoothing, classes)
     if reachable is None:
-        return _Limits(floor, floor, constant, linear=True, separable=False)
+        return _Limits(floor, floor, constant, linear=True, limited=True, separable=False)
     if reachable - floor < ROUNDING * (constant - floor):
-        return _Limits(floor, floor, constant)
-    return _Limits(floor, reachable, constant, linear=reachable - floor > SHARE * (constant - floor))
+        reachable = floor
+    limited = reachable - floor > SHARE * (constant - floor)
+    return _Limits(floor, reachable, constant, linear=True, limited=limited)
 
 
 # The answer
@@ -267,7 +273,7 @@ def _limits(module: pl.LightningModule, batch: Batch, smoothing: float) -> _Limi
 
 def _learnt(test: _Overfit, record: Attempt) -> tuple[Verdict, str]:
     limits, first = test.limits, test.attempts[0]
-    if limits.linear and limits.constant is not None:
+    if limits.limited and limits.constant is not None:
         way = limits.constant - limits.floor
         if limits.reachable > limits.constant - HINDERED * way:
             return Verdict.TOO_SIMPLE, (
@@ -276,7 +282,7 @@ def _learnt(test: _Overfit, record: Attempt) -> tuple[Verdict, str]:
                 f"{number(limits.constant)}."
             )
     least = f"the smallest possible is {number(limits.reachable)}"
-    if limits.linear:
+    if limits.limited:
         least = f"a linear model can reach {number(limits.reachable)}, any other model {number(limits.floor)}"
     if not limits.known:
         least = "the loss is the model's own, and 0 is taken for the smallest possible"
