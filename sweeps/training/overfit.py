@@ -24,21 +24,20 @@ from enum import StrEnum
 from typing import Any, Final
 
 import pytorch_lightning as pl
-import torch
 
 from data import DataModule
 from data.parts import Part
-from learning_tasks import Batch
 from learning_tasks.graphs import Graph
 from lightning_modules import Module
+from lightning_modules.schedules import SCHEDULES
 from sweeps.catalogue.read_user_models import own_optimizer
 from sweeps.training import user_module
 from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device
 from sweeps.training.overfit_attempt import FIRST_LOOKS, Attempt, attempt, without_dropout
-from sweeps.training.overfit_faults import fault_of_the_step, fault_of_the_training, is_linear, listed
+from sweeps.training.overfit_faults import fault_of_the_step, fault_of_the_training, listed
+from sweeps.training.overfit_limits import Limits, limits_of
 from sweeps.training.process_state import seeded
-from sweeps.training.smallest_loss import constant_loss, groups, smallest_linear_loss, smallest_loss
 from sweeps.training.train import data_of, module_of
 from sweeps.words import number
 
@@ -48,20 +47,18 @@ SECONDS: Final = 18.0
 """All attempts together."""
 OWN_SECONDS: Final = 6.0
 """The attempt with the optimizer of the configuration."""
-SHARE: Final = 0.02
-"""What may be left of the way from the best constant answer to the smallest loss."""
-NEARLY: Final = 0.05
-"""What may be left of it when the steps or the time are up."""
 HINDERED: Final = 0.1
 """A linear model that can go less than this share of that way has nothing to learn from the examples."""
 FELL: Final = 0.1
 """A loss of a model's own that fell by this share of its first value shows that something was learnt."""
-ROUNDING: Final = 1e-4
-"""A loss that a minimiser found within this share of the way above the floor is the floor."""
 RATES: Final = (0.01, 0.1, 0.001)
 """Learning rates of Adam."""
 LINEAR_RATES: Final = (1.0, 0.1, 0.01)
 """Those for a linear model, whose weights must grow without end where hyperplanes separate the classes."""
+NO_JUDGEMENT: Final = (
+    "Ten examples cannot tell whether this model learns: its training_step steps the optimizers itself and returns no "
+    "loss."
+)
 
 Progress = Callable[[str, float], None]
 """(what is being done, the share of it that is done)"""
@@ -116,37 +113,6 @@ class OverfitResult:
         return {**asdict(self), "verdict": str(self.verdict), "remarks": list(self.remarks), "reached": self.reached}
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """How low the loss can come."""
-
-    floor: float
-    """For any model; 0 where it is not known."""
-    reachable: float
-    """For this model, as far as is known."""
-    constant: float | None = None
-    """For the best answer that is the same for all; None where it is not known."""
-    known: bool = True
-    """Whether the floor is: not of a model whose loss is its own."""
-    linear: bool = False
-    """Whether the model is linear."""
-    limited: bool = False
-    """Whether it is linear and cannot reach the floor."""
-    separable: bool = True
-    """Whether hyperplanes separate the classes; asked of a linear model alone."""
-
-    def target(self, first: float, share: float = SHARE) -> float:
-        """The loss that leaves a share of the way down, from the loss of the untrained model."""
-        if not self.known and first < 0:
-            return -math.inf
-        scale = (self.constant or 0.0) - self.floor
-        return self.reachable + share * (scale if scale > 0 else abs(first - self.floor))
-
-    def nearly(self, record: Attempt) -> bool:
-        """Whether an attempt got there, or came close."""
-        return record.reached or (record.error is None and record.end <= self.target(record.losses[0], NEARLY))
-
-
 @dataclass
 class _Overfit:
     """One test: what it is of, and the attempts so far."""
@@ -156,7 +122,7 @@ class _Overfit:
     data: DataModule
     part: Part
     device: str
-    limits: _Limits
+    limits: Limits
     should_end: Callable[[], bool]
     progress: Progress
     attempts: list[Attempt] = field(default_factory=list)
@@ -242,30 +208,12 @@ def prepared(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
             if sections.get(section, {}).get(name):
                 sections[section][name] = 0
                 switched_off.append(name)
-    if sections.get("schedule", {}).get("name", "constant") != "constant":
+    schedule = sections.get("schedule", {}).get("name", "constant")
+    if schedule != "constant" and schedule in SCHEDULES:  # else it is the module's own
         switched_off.append("schedule")
     sections["schedule"] = {"name": "constant"}
-    sections["trainer"] = {**sections.get("trainer", {}), "max_epochs": 1}
+    sections["trainer"] = {**sections.get("trainer", {}), "max_epochs": 1, "limit_train_batches": None}
     return sections, switched_off
-
-
-def _limits(module: pl.LightningModule, batch: Batch, smoothing: float) -> _Limits:
-    if not isinstance(module, Module):
-        return _Limits(0.0, 0.0, known=False)
-    with torch.no_grad():
-        classes = max(module.eval()(batch.inputs).shape[-1], 2)
-    task = module.task
-    floor = smallest_loss(task, batch, smoothing, classes)
-    constant = constant_loss(task, torch.cat(groups(task, batch)), smoothing, classes)
-    if not is_linear(module, batch.inputs):
-        return _Limits(floor, floor, constant)
-    reachable = smallest_linear_loss(task, batch, smoothing, classes)
-    if reachable is None:
-        return _Limits(floor, floor, constant, linear=True, limited=True, separable=False)
-    if reachable - floor < ROUNDING * (constant - floor):
-        reachable = floor
-    limited = reachable - floor > SHARE * (constant - floor)
-    return _Limits(floor, reachable, constant, linear=True, limited=limited)
 
 
 # The answer
@@ -288,6 +236,10 @@ def _learnt(test: _Overfit, record: Attempt) -> tuple[Verdict, str]:
         least = "the loss is the model's own, and 0 is taken for the smallest possible"
     course = f"from {number(record.losses[0])} to {number(record.end)} in {_steps(record)}"
     falls = ", and still falls" if record.still_falls else ""
+    if record.steps == 0:
+        return Verdict.LEARNS, (
+            f"The loss of {test.examples} is {number(record.end)} before any training; {least}. Other seeds tell more."
+        )
     if record is first:
         fell = f"the loss of {test.examples} fell {course} of {record.optimizer}{falls}"
         return Verdict.LEARNS, f"The code can learn: {fell}; {least}."
@@ -315,12 +267,13 @@ def _steps(record: Attempt) -> str:
 def _not_learnt(test: _Overfit) -> tuple[Verdict, str, str]:
     """Verdict, sentence and problem of a test in which no attempt got there."""
     limits, record = test.limits, test.lowest()
-    if not limits.separable:
-        return Verdict.TOO_SIMPLE, (
-            f"This model cannot represent these {test.examples}: it is linear, and no hyperplane separates their "
-            f"classes. The loss fell from {number(record.losses[0])} to {number(record.end)}."
-        ), ""  # fmt: skip
     start, end = record.losses[0], record.end
+    if not limits.separable:
+        sentence = (
+            f"This model cannot represent these {test.examples}: it is linear, and no hyperplane separates their "
+            f"classes. The loss went from {number(start)} to {number(end)}."
+        )
+        return Verdict.TOO_SIMPLE, sentence, ""
     if not limits.known and end < 0:
         problem = (
             f"the loss falls below 0, to {number(end)}: it has the wrong sign (a loss is minimised), unless it is "
@@ -433,7 +386,7 @@ def overfit(
         module = module_of(sections, model, data)
         if without_dropout(module):
             switched_off.append("dropout")
-        limits = _limits(module, part.batch(slice(None)), smoothing)
+        limits = limits_of(module, part.batch(slice(None)), smoothing)
     test = _Overfit(sections, model, data, part.to(device), device, limits, should_end, progress)
     first = test.try_optimizer(None, OWN_SECONDS)
     if fault := fault_of_the_step(first, limits.known):
@@ -441,9 +394,11 @@ def overfit(
     if first.error is not None:
         fault = why_crashed(sections, first.error).rstrip(".")
         return _result(test, switched_off, first, Verdict.BROKEN, f"Something is broken: {fault}.", fault)
+    if not first.returns_loss:
+        return _result(test, switched_off, first, Verdict.STUCK, NO_JUDGEMENT)
     if limits.separable and not limits.nearly(first) and first.module.automatic_optimization:
         test.try_adam()
     lowest = test.lowest()
     if limits.nearly(lowest):
         return _result(test, switched_off, lowest, *_learnt(test, lowest))
-    return _result(test, switched_off, test.lowest(), *_not_learnt(test))
+    return _result(test, switched_off, lowest, *_not_learnt(test))

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from data import DataModule
 from data.parts import Part, loader
+from learning_tasks import Batch
+from learning_tasks.base import moved
 from lightning_modules import Module
 from lightning_modules.recipe import optimizers_of
 from sweeps.training.process_state import interruptible, seeded
@@ -46,7 +48,8 @@ class Attempt:
     """In words: `sgd at 0.1`."""
     module: pl.LightningModule
     """As the training left it."""
-    batch: Any
+    batch: Batch
+    """The examples, on the CPU once the training is over."""
     losses: list[float] = field(default_factory=list)
     """The training loss of each step, before its update: the first one is that of the untrained module."""
     trainable: tuple[str, ...] = ()
@@ -178,6 +181,11 @@ def _start_alike(module: nn.Module) -> bool:
     return bool(matrices) and all(torch.equal(matrix, matrix[:1].expand_as(matrix)) for matrix in matrices)
 
 
+def _on_cpu(batch: Batch) -> Batch:
+    """The batch on the CPU."""
+    return Batch(moved(batch.inputs, "cpu"), moved(batch.targets, "cpu"))
+
+
 def _set_optimizer(module: pl.LightningModule, recipe: Any) -> None:
     module.configure_optimizers = types.MethodType(lambda model: optimizers_of(model, recipe), module)  # type: ignore[method-assign]
 
@@ -236,6 +244,8 @@ def attempt(
                 record.error = error
         finally:
             module._trainer = None
+            module.cpu()  # where Lightning leaves it after a training
+            record.batch = _on_cpu(record.batch)
     if watch.abandoned:
         raise AbandonedError
     return record

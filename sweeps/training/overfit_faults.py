@@ -43,7 +43,10 @@ def listed(names: list[str]) -> str:
 
 
 def fault_of_the_step(attempt: Attempt, floor_is_known: bool) -> str | None:
-    """What is wrong whatever the optimizer is: no loss, no gradient, a loss that is no number."""
+    """What is wrong whatever the optimizer is: no loss, no gradient, a loss that is no number.
+
+    A module that steps its optimizers itself may return no loss.
+    """
     if not attempt.trainable:
         frozen = "requires_grad is False for all of them" if attempt.frozen else "it has none"
         return f"no parameter of the model can be trained: {frozen}"
@@ -52,9 +55,9 @@ def fault_of_the_step(attempt: Attempt, floor_is_known: bool) -> str | None:
             "the loss is detached from the parameters (by .detach(), .item(), torch.no_grad() or a new tensor), so "
             "that no gradient can be computed"
         )
-    if not attempt.returns_loss:
-        if not attempt.module.automatic_optimization:
-            return "training_step steps the optimizers itself and returns no loss, so that nothing shows what it learns"
+    if not attempt.losses and attempt.returns_loss and attempt.error is None:
+        return "no training step was made"
+    if not attempt.returns_loss and attempt.module.automatic_optimization:
         return "training_step returns no loss, so that nothing is learnt"
     if attempt.losses and not math.isfinite(attempt.losses[0]):
         broken = [leaf for leaf in leaves(attempt.batch) if leaf.is_floating_point() and not leaf.isfinite().all()]
