@@ -19,8 +19,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytorch_lightning as pl
@@ -37,6 +36,7 @@ from sweeps.training.hardware import choose_device
 from sweeps.training.overfit_attempt import FIRST_LOOKS, Attempt, attempt, without_dropout
 from sweeps.training.overfit_faults import fault_of_the_step, fault_of_the_training, listed
 from sweeps.training.overfit_limits import Limits, limits_of
+from sweeps.training.overfit_result import OverfitResult, Verdict
 from sweeps.training.process_state import seeded
 from sweeps.training.train import data_of, module_of
 from sweeps.words import number
@@ -62,55 +62,6 @@ NO_JUDGEMENT: Final = (
 
 Progress = Callable[[str, float], None]
 """(what is being done, the share of it that is done)"""
-
-
-class Verdict(StrEnum):
-    """What came of it."""
-
-    LEARNS = "learns"
-    OTHER_OPTIMIZER = "other_optimizer"
-    """It can learn, but not with the optimizer and learning rate of the configuration."""
-    TOO_SIMPLE = "too_simple"
-    """The model is linear, and no linear model can learn these examples."""
-    STUCK = "stuck"
-    """It did not come down to the smallest loss, and nothing shows why."""
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True)
-class OverfitResult:
-    """Whether a model learnt a few examples by heart."""
-
-    verdict: Verdict
-    sentence: str
-    """The answer, with its figures."""
-    examples: int
-    """How many there were."""
-    optimizer: str = ""
-    """What came lowest, in words: `sgd at learning rate 0.1`."""
-    start: float | None = None
-    """The loss of the untrained model; None where there was no finite one."""
-    end: float | None = None
-    """The last loss of the attempt that came lowest."""
-    floor: float | None = None
-    """The smallest loss that this model can reach on these examples; None where it is not known."""
-    steps: int = 0
-    """Updates of that attempt."""
-    seconds: float = 0.0
-    """All attempts together."""
-    problem: str = ""
-    """What is broken."""
-    remarks: tuple[str, ...] = ()
-    """Sentences about what was switched off, and what else is worth knowing."""
-
-    @property
-    def reached(self) -> bool:
-        """Whether the loss came down to the smallest one."""
-        return self.verdict in (Verdict.LEARNS, Verdict.OTHER_OPTIMIZER)
-
-    def as_json(self) -> dict[str, Any]:
-        """The result as plain data."""
-        return {**asdict(self), "verdict": str(self.verdict), "remarks": list(self.remarks), "reached": self.reached}
 
 
 @dataclass

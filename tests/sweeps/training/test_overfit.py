@@ -7,8 +7,9 @@ import pytest
 from lightning_modules import MODELS
 from sweeps.catalogue import load
 from sweeps.training import overfit as overfitting
-from sweeps.training.overfit import EXAMPLES, Verdict, overfit, prepared
+from sweeps.training.overfit import EXAMPLES, overfit, prepared
 from sweeps.training.overfit_attempt import AbandonedError
+from sweeps.training.overfit_result import Verdict
 
 NEEDS_FILES = {name for name, entry in load().datasets.items() if any(f.type == "str" for f in entry.fields.values())}
 PAIRS = [(data, model) for data in load().datasets if data not in NEEDS_FILES for model in load().models_for(data)]
