@@ -105,9 +105,9 @@ class OverfitTests:
 
         Returns:
             problems: sentences about what is wrong with the spec, or about what cannot be built; results: what, and
-            the fields of `sweeps.training.overfit_result.OverfitResult`, of each pair that is done; left_out: a sentence about
-            pairs that are not tested; doing, share: what is being done, and the share of everything that is done;
-            pending: ask again
+            the fields of `sweeps.training.overfit_result.OverfitResult`, of each pair that is done; left_out: a
+            sentence about pairs that are not tested; doing, share: what is being done, and the share of everything that
+            is done; pending: ask again
 
         Raises:
             ValueError: There is no such act.
