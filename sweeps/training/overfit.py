@@ -194,10 +194,11 @@ def _learnt(test: _Overfit, record: Attempt) -> tuple[Verdict, str]:
     if record is first:
         fell = f"the loss of {test.examples} fell {course} of {record.optimizer}{falls}"
         return Verdict.LEARNS, f"The code can learn: {fell}; {least}."
-    own = f"{first.optimizer} {_course(first)}"
+    slow = first.still_falls or first.timed_out
+    how = "only slowly" if slow else "not"
     return Verdict.OTHER_OPTIMIZER, (
-        f"The code can learn, but not with this optimizer and learning rate: {own}, while with {record.optimizer} the "
-        f"loss of {test.examples} fell {course}{falls}; {least}."
+        f"The code can learn, but {how} with this optimizer and learning rate: {first.optimizer} {_course(first)}, "
+        f"while with {record.optimizer} the loss of {test.examples} fell {course}{falls}; {least}."
     )
 
 
@@ -208,7 +209,7 @@ def _course(record: Attempt) -> str:
     time_up = ", when the time was up" if record.timed_out else ""
     falls = " and still falls" if record.still_falls else ""
     course = f"from {number(record.losses[0])} to {number(record.end)} in {_steps(record)}"
-    return f"took the loss {course}{time_up}{falls}"
+    return f"took the loss {course}{falls}{time_up}"
 
 
 def _steps(record: Attempt) -> str:
@@ -249,7 +250,7 @@ def _not_learnt(test: _Overfit) -> tuple[Verdict, str, str]:
         if " nor " in tried
         else f"The code does not learn {test.examples} by heart: {tried} brought the loss to {number(end)} "
     )
-    late = ", when the time was up" if record.timed_out else ""
+    late = (" and still falls" if record.still_falls else "") + (", when the time was up" if record.timed_out else "")
     return Verdict.STUCK, f"{sentence}(from {number(start)}, in {_steps(record)}{late}); {least}.{few}", ""
 
 
@@ -342,6 +343,8 @@ def overfit(
     first = test.try_optimizer(None, OWN_SECONDS)
     if fault := fault_of_the_step(first, limits.known):
         return _result(test, switched_off, first, Verdict.BROKEN, f"Something is broken: {fault}.", fault)
+    if isinstance(first.error, ValueError) and test.built_in:  # a setting that is refused, such as label smoothing
+        raise first.error
     if first.error is not None:
         fault = why_crashed(sections, first.error).rstrip(".")
         return _result(test, switched_off, first, Verdict.BROKEN, f"Something is broken: {fault}.", fault)

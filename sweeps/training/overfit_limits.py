@@ -21,6 +21,8 @@ NEARLY: Final = 0.05
 """What may be left of it when the steps or the time are up."""
 ROUNDING: Final = 1e-4
 """A loss that a minimiser found within this share of the way above the floor is the floor."""
+ZERO: Final = 1e-9
+"""A loss below this is 0 but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def limits_of(module: pl.LightningModule, batch: Batch, smoothing: float) -> Lim
     classes = max(outputs.shape[-1], 2)
     task = module.task
     floor = smallest_loss(task, batch, smoothing, classes)
+    floor = 0.0 if floor < ZERO else floor
     constant = constant_loss(task, torch.cat(groups(task, batch)), smoothing, classes)
     if not is_linear(module, batch.inputs):
         return Limits(floor, floor, constant)

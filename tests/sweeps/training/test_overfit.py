@@ -11,7 +11,11 @@ from sweeps.training.overfit import EXAMPLES, overfit, prepared
 from sweeps.training.overfit_attempt import AbandonedError
 from sweeps.training.overfit_result import Verdict
 
-NEEDS_FILES = {name for name, entry in load().datasets.items() if any(f.type == "str" for f in entry.fields.values())}
+NEEDS_FILES = {
+    name
+    for name, entry in load().datasets.items()
+    if any(f.type == "str" and f.required for f in entry.fields.values())
+}
 PAIRS = [(data, model) for data in load().datasets if data not in NEEDS_FILES for model in load().models_for(data)]
 
 HEAD = """
@@ -106,7 +110,7 @@ def test_a_network_whose_units_start_alike_is_broken(model, fields, monkeypatch)
 def test_a_learning_rate_that_is_too_small_breaks_no_code():
     result = overfit(configuration("mlp", optimizer={"name": "sgd", "lr": 1e-6}))
     assert (result.verdict, result.reached) == (Verdict.OTHER_OPTIMIZER, True)
-    assert "not with this optimizer and learning rate: sgd at learning rate 1e-06" in result.sentence
+    assert "but not with this optimizer and learning rate: sgd at learning rate 1e-06" in result.sentence
     assert "adam at learning rate" in result.optimizer and result.end < 0.05 < 1 < result.start
 
 
@@ -186,6 +190,8 @@ def test_fewer_than_ten_examples_will_do_and_one_class_tells_little():
 def test_data_and_models_that_cannot_be_built_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match="train_size: 500 is not allowed"):
         overfit(configuration("mlp", data={"train_size": 500}))
+    with pytest.raises(ValueError, match=r"label_smoothing: 0\.1 is not allowed"):
+        overfit(configuration("perceptron", "moons", regularization={"label_smoothing": 0.1}))
     with pytest.raises(ValueError, match="cannot do the task"):
         overfit(configuration("linear_regression", "iris"))
 
