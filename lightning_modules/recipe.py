@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from learning_tasks.refusals import lookup
 from lightning_modules.optimizers import OPTIMIZERS
-from lightning_modules.schedules import SCHEDULES
+from lightning_modules.schedules import SCHEDULES, STEP_SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,31 @@ class Recipe:
     label_smoothing: float = 0.0
     """Share of each target that is spread evenly over all classes while training."""
 
+    @property
+    def by_step(self) -> bool:
+        """Whether its schedule changes the learning rate after each step, not after each epoch."""
+        return self.schedule["name"] in STEP_SCHEDULES
+
 
 def optimizers_of(module: pl.LightningModule, recipe: Recipe) -> Any:
-    """The optimizer of the recipe for the parameters of a module, and its schedule by the epoch, for Lightning."""
+    """The optimizer of the recipe for the parameters of a module, and its schedule, for Lightning."""
     optimizer_fields, schedule_fields = dict(recipe.optimizer), dict(recipe.schedule)
     make_optimizer = lookup("optimizer.name", optimizer_fields.pop("name"), OPTIMIZERS)
     make_schedule = lookup("schedule.name", schedule_fields.pop("name"), SCHEDULES)
     optimizer = make_optimizer(module.parameters(), **optimizer_fields)
-    epochs = module.trainer.max_epochs if module._trainer is not None else None
-    factor = make_schedule(epochs if epochs and epochs > 0 else 1, **schedule_fields)
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "epoch"}}
+    factor = make_schedule(_length(module, recipe.by_step), **schedule_fields)
+    interval = "step" if recipe.by_step else "epoch"
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": interval}}
+
+
+def _length(module: pl.LightningModule, in_steps: bool) -> float:
+    """How many epochs, or steps, the trainer of a module will train; 1 if it has none.
+
+    Training without an end takes infinitely many steps.
+    """
+    if module._trainer is None:
+        return 1
+    if in_steps:
+        return module.trainer.estimated_stepping_batches
+    epochs = module.trainer.max_epochs
+    return epochs if epochs and epochs > 0 else 1

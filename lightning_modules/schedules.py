@@ -1,8 +1,11 @@
 """Learning-rate schedules by name. Their keyword arguments are what a sweep can set.
 
-A schedule is a function of the number of finished epochs e = 0, 1, ... that gives the factor on the learning rate.
-With w = `warmup_epochs` the first w epochs use (e + 1) / (w + 1), and the schedule proper follows, at t = e - w. Only
-the range test has no warm-up: it is one.
+A schedule by the epoch is a function of the number of finished epochs e = 0, 1, ... that gives the factor on the
+learning rate. With w = `warmup_epochs` the first w epochs use (e + 1) / (w + 1), and the schedule proper follows, at
+t = e - w. Only the range test has no warm-up: it is one.
+
+A schedule by the step is the same function of the number of finished steps s = 0, 1, ..., where a step is one update of
+the weights. It knows how many steps there will be: the batches of an epoch times the epochs.
 """
 
 import math
@@ -12,9 +15,10 @@ from typing import Annotated
 from annotated_types import Ge, Interval
 
 WarmupEpochs = Annotated[int, Ge(0)]
+WarmupSteps = Annotated[int, Ge(0)]
 
 Factor = Callable[[int], float]
-"""Finished epochs -> the factor on the learning rate."""
+"""Finished epochs, or finished steps -> the factor on the learning rate."""
 
 
 def constant(epochs: int, /, *, warmup_epochs: WarmupEpochs = 0) -> Factor:
@@ -77,8 +81,7 @@ def cosine(
         final: The factor that the curve falls to, reached when the last epoch is over.
         warmup_epochs: Epochs over which the learning rate first grows linearly.
     """
-    length = max(epochs - warmup_epochs, 1)
-    return _warmed(lambda t: final + (1 - final) * (1 + math.cos(math.pi * min(t / length, 1))) / 2, warmup_epochs)
+    return _half_cosine(epochs, final, warmup_epochs)
 
 
 def range_test(epochs: int, /, *, growth: Annotated[float, Interval(gt=1, le=1e12)] = 1e6) -> Factor:
@@ -93,11 +96,55 @@ def range_test(epochs: int, /, *, growth: Annotated[float, Interval(gt=1, le=1e1
     return lambda e: growth ** (e / max(epochs - 1, 1))
 
 
-def _warmed(factor: Factor, warmup_epochs: int) -> Factor:
-    return lambda e: (e + 1) / (warmup_epochs + 1) if e < warmup_epochs else factor(e - warmup_epochs)
+def linear(steps: float, /, *, warmup_steps: WarmupSteps = 0) -> Factor:
+    """By the step, linearly down to 0: 1 - t / N, where N steps follow the warm-up.
+
+    As BERT is trained (Devlin et al. 2019). A step is one update of the weights.
+
+    Args:
+        warmup_steps: Steps over which the learning rate first grows linearly.
+    """
+    length = max(steps - warmup_steps, 1)
+    return _warmed(lambda t: max(1 - t / length, 0.0), warmup_steps)
 
 
-SCHEDULES: dict[str, Callable[..., Factor]] = {
+def cosine_steps(
+    steps: float, /, *, final: Annotated[float, Interval(ge=0, le=1)] = 0.0, warmup_steps: WarmupSteps = 0
+) -> Factor:
+    """By the step, half a cosine: final + (1 - final)·(1 + cos(π·t / N)) / 2, where N steps follow the warm-up.
+
+    Loshchilov and Hutter (2017), without restarts. A step is one update of the weights.
+
+    Args:
+        final: The factor that the curve falls to, reached when the last step is over.
+        warmup_steps: Steps over which the learning rate first grows linearly.
+    """
+    return _half_cosine(steps, final, warmup_steps)
+
+
+def noam(steps: float, /, *, warmup_steps: Annotated[int, Ge(1)] = 400) -> Factor:
+    """By the step, up linearly and down as an inverse square root: min((s + 1) / w, √(w / (s + 1))), w = warmup_steps.
+
+    Vaswani et al. (2017, eq. 3), who use w = 4000. A step is one update of the weights, and s of them are finished.
+    The optimizer's lr is the highest rate, which step w has; in the paper that is 1 / √(d_model·w).
+
+    Args:
+        warmup_steps: Steps over which the learning rate grows linearly, before it falls. Keep them below the steps of
+            a whole run (batches of an epoch times epochs), or it only grows.
+    """
+    return lambda s: min((s + 1) / warmup_steps, math.sqrt(warmup_steps / (s + 1)))
+
+
+def _half_cosine(end: float, final: float, warmup: int) -> Factor:
+    length = max(end - warmup, 1)
+    return _warmed(lambda t: final + (1 - final) * (1 + math.cos(math.pi * min(t / length, 1))) / 2, warmup)
+
+
+def _warmed(factor: Factor, warmup: int) -> Factor:
+    return lambda e: (e + 1) / (warmup + 1) if e < warmup else factor(e - warmup)
+
+
+EPOCH_SCHEDULES: dict[str, Callable[..., Factor]] = {
     "constant": constant,
     "inverse_time": inverse_time,
     "step": step,
@@ -105,3 +152,11 @@ SCHEDULES: dict[str, Callable[..., Factor]] = {
     "cosine": cosine,
     "range_test": range_test,
 }
+
+STEP_SCHEDULES: dict[str, Callable[..., Factor]] = {
+    "linear": linear,
+    "cosine_steps": cosine_steps,
+    "noam": noam,
+}
+SCHEDULES = {**EPOCH_SCHEDULES, **STEP_SCHEDULES}
+"""Each is called with the number of epochs that will be trained, or of steps if it is one of `STEP_SCHEDULES`."""

@@ -1,6 +1,6 @@
 """Runs of other programs whose training loss ended far above where it began: they may have diverged.
 
-Runs of Sweepboard say themselves that they diverged (`sweeps.training.measuring`). For other programs' runs only a loss
+Runs of Sweepboard say themselves that they diverged (`sweeps.training.ledger`). For other programs' runs only a loss
 that is not a number is certain, for a loss may have another scale, or may be negative. A run whose loss grew is named,
 and counts as it is.
 """

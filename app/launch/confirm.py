@@ -15,7 +15,7 @@ WHOLE = "the whole sweep"
 
 def listed(axes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The searched keys each value of which can have its own winners: those with listed values, or steps."""
-    return [key for key, axis in axes.items() if axis.get("values") or axis.get("steps")]
+    return [key for key, axis in axes.items() if axis.get("values") or axis.get("steps") or axis.get("settings")]
 
 
 def confirm(axes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

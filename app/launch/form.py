@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import streamlit as st
 
+from app.launch import coupled
 from app.launch.state import FIRST, base, fix, key, varied, vary
 from app.launch.widgets import help_of, one_value, several_values
 from app.shared import ui
@@ -40,7 +42,8 @@ def _names(section: str) -> list[str]:
     if name in varied():
         return list(st.session_state.get(key(f"{name}:values"), axis.get("values") or [started.get("name")]))
     default = {"optimizer": "adam", "schedule": "constant"}.get(section) or FIRST[section]["name"]
-    return [st.session_state.get(key(name), started.get("name") or default)]
+    one = [] if name in coupled.always_set() else [st.session_state.get(key(name), started.get("name") or default)]
+    return list(dict.fromkeys([*one, *coupled.names(section)]))
 
 
 def _offered(catalogue: Catalogue, section: str) -> dict[str, Entry]:
@@ -88,7 +91,7 @@ def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     named = part in catalogue.named
     with st.grid("auto", min_column_width=150, gap=("small", "medium")):
-        if named and f"{part}.name" not in varied():
+        if named and f"{part}.name" not in (*varied(), *coupled.always_set()):
             offered = _offered(catalogue, part)
             chosen = _names(part)[0]
             values["name"] = _cell(f"{part}.name", _name_field(part, offered), chosen)
@@ -97,7 +100,7 @@ def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
         unchanged = not named or started.get("name") in (*_names(part), None)
         for name, (field, shared) in fields_of(catalogue, part).items():
             dotted = f"{part}.{name}"
-            if dotted in varied():
+            if dotted in (*varied(), *coupled.always_set()):
                 continue
             written_before = unchanged and name in started
             value = started[name] if written_before else field.default if shared else None
@@ -114,12 +117,35 @@ def section(catalogue: Catalogue, part: str) -> dict[str, Any]:
     return values
 
 
+def _row(name: str, help: str, editor: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Draw the row of a searched key, and return what its editor returns.
+
+    Args:
+        name: The key.
+        help: What is said of it.
+        editor: Draws the widgets for what is tried.
+    """
+    with st.container(key=f"row-vary-{name.replace('.', '-')}"):
+        label, widgets, remove = st.columns([2.2, 6.4, 0.5], vertical_alignment="center")
+        label.markdown(f"`{name}`", help=help)
+        with widgets:
+            axis = editor()
+        remove.button(
+            "Only one value", key=f"icon-fix-{key(name)}", icon=":material/close:", type="tertiary",
+            help=f"Only one value of {name}", on_click=fix, args=(name,),
+        )  # fmt: skip
+    return axis
+
+
 def search(catalogue: Catalogue) -> dict[str, Any]:
     """Draw the editor of what is varied, and return the spec's `search`."""
     axes: dict[str, Any] = {}
     started = base().get("search") or {}
     for name in list(varied()):
         part, _, setting = name.partition(".")
+        if coupled.is_coupled(name):
+            axes[name] = _row(name, coupled.HELP, partial(coupled.editor, name))
+            continue
         if setting == "name":
             field, default = _name_field(part, _offered(catalogue, part)), (base().get(part) or {}).get("name")
         else:
@@ -128,15 +154,8 @@ def search(catalogue: Catalogue) -> dict[str, Any]:
                 st.caption(f"`{name}` is left out: {ui.text(', '.join(map(str, _names(part))))} has no such setting.")
                 continue
             field, default = fields[setting][0], (base().get(part) or {}).get(setting, fields[setting][0].default)
-        with st.container(key=f"row-vary-{name.replace('.', '-')}"):
-            label, editor, remove = st.columns([2.2, 6.4, 0.5], vertical_alignment="center")
-            label.markdown(f"`{name}`", help=help_of(field))
-            with editor:
-                axes[name] = several_values(name, field, started.get(name) or {}, default)
-            remove.button(
-                "Only one value", key=f"icon-fix-{key(name)}", icon=":material/close:", type="tertiary",
-                help=f"Only one value of {name}", on_click=fix, args=(name,),
-            )  # fmt: skip
+        editor = partial(several_values, name, field, started.get(name) or {}, default)
+        axes[name] = _row(name, help_of(field), editor)
     return axes
 
 
@@ -146,7 +165,7 @@ def searchable(catalogue: Catalogue) -> list[str]:
     for part in TITLES:
         names = ["name"] if part in catalogue.named else []
         keys += [f"{part}.{name}" for name in [*names, *fields_of(catalogue, part)]]
-    return [name for name in keys if name not in varied()]
+    return [name for name in keys if name not in varied() and name not in coupled.set_keys()]
 
 
 def scalar(name: str, *, default: Any = None) -> Any:
@@ -161,9 +180,19 @@ def scalar(name: str, *, default: Any = None) -> Any:
     return one_value(name, field, started.get(last, field.default if default is None else default))
 
 
+def record(catalogue: Catalogue) -> dict[str, bool]:
+    """Draw a switch for each recorder, and return those that are turned off."""
+    started = base().get("record") or {}
+    switches = {
+        name: one_value(f"record.{name}", field, started.get(name, field.default))
+        for name, field in catalogue.sections["record"].items()
+    }
+    return {name: on for name, on in switches.items() if on is False}
+
+
 def combinations(axes: Mapping[str, Mapping[str, Any]]) -> int | None:
     """How many configurations the values to try make; None where a range has no steps, or says no number."""
-    counts = [len(axis["values"]) if "values" in axis else axis.get("steps") for axis in axes.values()]
+    counts = [len(axis.get("values") or axis.get("settings") or ()) or axis.get("steps") for axis in axes.values()]
     return math.prod(counts) if all(isinstance(count, int) and count > 0 for count in counts) else None
 
 

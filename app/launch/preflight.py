@@ -12,7 +12,8 @@ import streamlit as st
 
 from app.shared import store, ui
 from sweeps.client import CommandError
-from sweeps.preflight.estimate import summary
+from sweeps.preflight.estimate import recording, summary
+from sweeps.preflight.parameters import parameters_sentence
 from sweeps.words import duration
 
 LOOK_S: Final = 1.0
@@ -52,12 +53,15 @@ def _draw(report: dict[str, Any] | None) -> None:
         st.error(ui.text(problem))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if report["seconds"] is not None:
-            st.markdown(f":material/timer: {ui.text(summary(report))}", width="content")
+            words = f":material/timer: {ui.text(summary(report))}"
+            st.markdown(words, width="content", help=recording(report) or None)
         if len(report["architectures"]) > 1:
             with st.popover("How long each takes", type="tertiary"):
                 _architectures(report["architectures"])
         if report["problems"] or report["warnings"]:
             st.button("Check again", key="preflight-again", on_click=_again, type="tertiary")
+    if sentence := parameters_sentence(report.get("parameters", ())):
+        st.caption(ui.text(sentence, 900))
     for warning in report["warnings"]:
         st.caption(ui.text(warning))
 

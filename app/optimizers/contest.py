@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -189,14 +189,20 @@ def _runs(study: Study) -> pd.DataFrame:
     return runs.assign(objective=values)
 
 
-def _options(runs: pd.DataFrame, axes: Iterable[str]) -> list[str]:
-    """The params that can be the method: those that differ, in not too many values."""
+def _options(runs: pd.DataFrame, axes: Iterable[str], coupled: Collection[str]) -> list[str]:
+    """The params that can be the method: those that differ, in not too many values.
+
+    Args:
+        runs: One row per run, one column per param.
+        axes: The params in which the runs differ.
+        coupled: The coupled keys among them, of which the others may follow: they come behind the optimizer alone.
+    """
     counts = {key: len(set(identities(runs[key].tolist()))) for key in axes if key in runs.columns}
     several = [key for key, count in counts.items() if 1 < count <= MOST_METHODS]
 
     def order(key: str) -> tuple[int, bool, bool, bool]:
         words = any(isinstance(value, str) for value in runs[key])
-        place = LIKELY.index(key) if key in LIKELY else len(LIKELY)
+        place = 0 if key in coupled else LIKELY.index(key) if key in LIKELY else len(LIKELY)
         return (place, not is_name(key), not words, bool(_RATE.search(key)))
 
     return sorted(several, key=order)
@@ -215,7 +221,8 @@ def contest_of(study: Study) -> Contest:
     runs = _runs(study)
     ranged = runs[SCHEDULE] == RANGE_TEST if SCHEDULE in runs.columns else pd.Series(False, index=runs.index)
     compared, tests = runs[~ranged].reset_index(drop=True), runs[ranged].reset_index(drop=True)
-    options = _options(compared if len(compared) else tests, study.axes)
+    coupled = [name for name in study.comparison.searched if "." not in name]
+    options = _options(compared if len(compared) else tests, study.axes, coupled)
     pairs = _pairs(compared if len(compared) else tests, options)
     if len(options) > 1:
         key = st.selectbox(

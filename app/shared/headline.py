@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,17 @@ from analysis.runs.confounds import configurations_of, confound_sentence, confou
 from analysis.runs.ranking import Group
 from app.shared import store, ui
 from app.shared.selection import MOST_READ, View, roles_of, trained_elsewhere
+
+
+def _set_by(view: View, varied: Sequence[str]) -> set[str]:
+    """The keys that belong to what is varied, since the settings of a coupled key among it set them."""
+    coupled = [key for key in varied if "." not in key]
+    keys: set[str] = set()
+    for sweep in dict.fromkeys(view.runs["parent"]) if coupled else ():
+        spec = store.spec_of(sweep) if sweep in view.sweeps else None
+        for key in coupled if spec is not None else ():
+            keys.update(itertools.chain.from_iterable(spec.settings.get(key, {}).values()))
+    return keys
 
 
 def guard(view: View, place: Any = st) -> None:
@@ -35,7 +47,7 @@ def guard(view: View, place: Any = st) -> None:
         width=560,
         help="What was meant to differ. Anything else that does is named, since it may be the cause of what is seen.",
     )  # fmt: skip
-    sentence = confound_sentence(confounds(rows, varied), varied)
+    sentence = confound_sentence(confounds(rows, {*varied, *_set_by(view, varied)}), varied)
     if sentence:
         place.markdown(f":material/warning: :red[{ui.text(sentence, 900)}]")
 

@@ -145,9 +145,12 @@ def left() -> tuple[dict[str, object], DeltaGenerator]:
         with st.grid("auto", min_column_width=190, gap=("small", "medium")):
             for setting in ("objective.metric", "objective.direction", "objective.at", "seed", "keep", "experiment"):
                 scalars[setting] = form.scalar(setting)
+        st.caption("What each run records for its pages")
+        with st.grid("auto", min_column_width=150, gap=("small", "medium")):
+            parts["record"] = form.record(catalogue)
         if not replicated:
             scalars |= vary()
-    order = ("model", "data", "optimizer", "schedule", "regularization", "trainer")
+    order = ("model", "data", "optimizer", "schedule", "regularization", "trainer", "record")
     return form.assemble({part: parts[part] for part in order}, axes, scalars), beside_seeds
 
 

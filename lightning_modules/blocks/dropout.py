@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from learning_tasks.refusals import require
+
 
 def dropout_mask(
     shape: Sequence[int],
@@ -51,12 +53,16 @@ class Dropout(nn.Module):
 
     Args:
         p: Share of the values set to 0, at least 0 and below 1. It may be a tensor (), one per copy under `vmap`.
+
+    Raises:
+        ValueError: p is a float outside these limits.
     """
 
     mask: Tensor | None
 
     def __init__(self, p: float | Tensor) -> None:
         super().__init__()
+        require("dropout", p, isinstance(p, Tensor) or 0 <= p < 1, "a number of 0 or more and below 1.")
         self.p = p
         self.register_buffer("mask", None, persistent=False)
 
@@ -67,7 +73,8 @@ class Dropout(nn.Module):
             return values * self.mask
         if isinstance(self.p, Tensor):
             return values * dropout_mask(values.shape, self.p, dtype=values.dtype, device=values.device)
-        return F.dropout(values, self.p)  # on a GPU one kernel, which draws other numbers than `dropout_mask`
+        # On a GPU, F.dropout is one kernel, which draws other numbers than `dropout_mask`.
+        return F.dropout(values, self.p) if self.p else values
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -1,4 +1,4 @@
-"""The catalogue: models, data sets, optimizers and schedules with their fields; fields of regularization and trainer.
+"""The catalogue: models, data sets, optimizers and schedules with their fields; fields of the other sections.
 
 It is generated from the classes (`sweeps.catalogue.build`, which imports torch) and kept beside this file as JSON, so
 that the launch form and the checks of a sweep need neither torch nor the classes. `sweeps.catalogue.current` adds the
@@ -63,6 +63,24 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
         Field(
             "gradient_clip_val", "float", 0.0, minimum=0,
             help="A longer gradient is scaled down to this norm; 0 never clips.",
+        ),
+    ),
+    "record": _section(
+        Field(
+            "layers", "bool", True,
+            help="Keep the norms of each layer's weights and gradients by epoch, and what its weights are at the end.",
+        ),
+        Field(
+            "regions", "bool", True,
+            help="Keep what a classification in two dimensions predicts on a grid, to draw its decision regions.",
+        ),
+        Field(
+            "replicate", "bool", True,
+            help="In a sweep with replicate, keep the answers to the test part, for bias and variance.",
+        ),
+        Field(
+            "predictions", "bool", True,
+            help="Keep what a classification predicts for the validation and the test part, for its error pages.",
         ),
     ),
 }  # fmt: skip
@@ -140,7 +158,7 @@ class Catalogue:
     optimizers: dict[str, Entry]
     schedules: dict[str, Entry]
     sections: dict[str, dict[str, Field]]
-    """The parts of a configuration that have fields but no name: regularization, trainer."""
+    """The parts of a configuration that have fields but no name: regularization, trainer, record."""
 
     @property
     def named(self) -> dict[str, dict[str, Entry]]:

@@ -25,7 +25,8 @@ from sweeps.catalogue import load
 from sweeps.fields import SpecError
 from sweeps.preflight import estimate
 from sweeps.preflight.cost_points import CostPlan, cost_plan
-from sweeps.preflight.estimate import Timing, size, summary
+from sweeps.preflight.estimate import Timing, recording, size, summary
+from sweeps.preflight.parameters import parameter_counts, parameters_sentence
 from sweeps.preflight.rehearsal import AbandonedError, Rehearsal, Rehearsals
 from sweeps.search import count
 from sweeps.spec import Spec, parse, to_yaml
@@ -67,7 +68,7 @@ def needs_building(spec: Spec) -> bool:
 
     That is so if it takes user files or modules, a `train_size`, or training sets that are cut from the data.
     """
-    sized = "train_size" in spec.data or "data.train_size" in spec.search
+    sized = "train_size" in spec.data or spec.tries("data.train_size")
     return may_change(spec) or sized or spec.replicate is not None
 
 
@@ -103,7 +104,8 @@ class Checker:
         Returns:
             trials, runs; seconds (from the first run's start to the last one's end), low and high, at_most, or None;
             disk_bytes and memory_bytes, or None; workers; architectures: what, parameters, seconds_per_epoch;
-            problems and warnings, in sentences; pending: ask again
+            parameters: what, fewest, most (see `sweeps.preflight.parameters`); recorders: the seconds of a run that
+            each takes; problems and warnings, in sentences; pending: ask again
         """
         try:
             spec = parse(text, accepted_with=accepted_with)
@@ -195,7 +197,13 @@ class Checker:
         rough = self._rough(timings)
         if rough or may_change(check.spec):
             check.holds_until = time.monotonic() + CHANGING_SECONDS
-        common = {"trials": plan.trials, "runs": plan.runs, "workers": plan.spec.workers, "problems": problems}
+        common = {
+            "trials": plan.trials,
+            "runs": plan.runs,
+            "workers": plan.spec.workers,
+            "problems": problems,
+            "parameters": parameter_counts(plan, {key: first.parameters for key, first in built.items()}),
+        }
         if not timings:
             late = f"Two steps took more than {LATE_SECONDS:.0f} s, so nothing is known of its time."
             return _answer(**common, warnings=[] if problems else [late])
@@ -208,6 +216,7 @@ class Checker:
             at_most=cost.at_most,
             disk_bytes=cost.disk,
             memory_bytes=cost.memory or None,
+            recorders=dict(cost.recorders),
             architectures=[
                 {"what": plan.names[key], "parameters": timing.parameters, "seconds_per_epoch": timing.epoch}
                 for key in plan.architectures
@@ -314,6 +323,9 @@ def as_text(answer: Answer) -> str:
             for architecture in answer["architectures"]
         ]
         parts.append(table(["architecture", "parameters", "seconds an epoch"], rows, right=(1, 2)))
+        parts += [f"\n{sentence}"] if (sentence := recording(answer)) else []
+    if sentence := parameters_sentence(answer.get("parameters", ())):
+        parts.append(f"\n{sentence}")
     return "\n".join([*parts, *(f"\nNote: {warning}" for warning in answer["warnings"])])
 
 
@@ -358,7 +370,9 @@ def _answer(**parts: Any) -> Answer:
         "at_most": False,
         "disk_bytes": None,
         "memory_bytes": None,
+        "recorders": {},
         "architectures": [],
+        "parameters": [],
         "problems": [],
         "warnings": [],
         "pending": False,

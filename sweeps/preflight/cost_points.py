@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeps.search import canonical, count, enumerate_trials
+from sweeps.search import canonical, count, enumerate_trials, settings_of
 from sweeps.spec import ADAPTIVE, Spec
 
 MOST_BUILT: Final = 64
@@ -43,7 +43,9 @@ class CostPlan:
     architectures: dict[str, dict[str, Any]]
     """By key: the configuration, without seeds, of the first trial that has it."""
     built: tuple[str, ...]
-    """The architectures to build, each as far as can be from those before it."""
+    """The architectures to build, each as far as can be from those before it, then one of each setting without one."""
+    settings: Mapping[str, Mapping[str, Sequence[str]]]
+    """By coupled key and setting: its architectures."""
 
     @property
     def timed(self) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ def architecture(configuration: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "precision": trainer.get("precision"),
             "gradient_clip_val": bool(trainer.get("gradient_clip_val")),
         },
+        **({"record": dict(record)} if (record := configuration.get("record")) else {}),
         **({"replicate": {"datasets": replicate["datasets"]}} if replicate else {}),
     }
 
@@ -89,39 +92,47 @@ def cost_plan(spec: Spec) -> CostPlan:
     trials, runs = count(spec)
     listed = spec
     if trials > MOST_LISTED or spec.sampler in ADAPTIVE:
-        listed = replace(spec, sampler="random", trials=min(trials, MOST_LISTED))
+        # A sampler that learns may choose any setting: enough trials are drawn to meet each.
+        most = max(trials, min(MOST_BUILT, spec.size() or MOST_BUILT)) if spec.settings else trials
+        listed = replace(spec, sampler="random", trials=min(most, MOST_LISTED))
     work: list[tuple[str, int]] = []
     architectures: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, list[str]]] = {}
     for trial in enumerate_trials(listed):
         key = canonical(architecture(trial.configuration))
         architectures.setdefault(key, trial.configuration)
         work.append((key, int(trial.configuration["trainer"]["max_epochs"])))
+        for coupled, setting in settings_of(spec, trial.params).items():
+            settings.setdefault(coupled, {}).setdefault(setting, []).append(key)
     keys = list(architectures)
     places = spread_out(features([architecture(configuration) for configuration in architectures.values()]), MOST_BUILT)
-    return CostPlan(spec, trials, runs, tuple(work), architectures, tuple(keys[place] for place in places))
+    built = dict.fromkeys(keys[place] for place in places)
+    for by_setting in settings.values():
+        built |= {own[0]: None for own in by_setting.values() if built.keys().isdisjoint(own)}
+    return CostPlan(spec, trials, runs, tuple(work), architectures, tuple(built), settings)
 
 
-def _leaves(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    for section, fields in sections.items():
-        for name, value in fields.items():
-            yield f"{section}.{name}", value
+def flat(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The values of sections by dotted key."""
+    return {f"{section}.{name}": value for section, fields in sections.items() for name, value in fields.items()}
 
 
 def _names(architectures: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """By key: words that tell architectures apart: `optimizer adam`, or `mlp on digits` where there is only one."""
-    leaves = {key: dict(_leaves(architecture(configuration))) for key, configuration in architectures.items()}
+    leaves = {key: flat(architecture(configuration)) for key, configuration in architectures.items()}
     fields = dict.fromkeys(itertools.chain.from_iterable(leaves.values()))
     differing = [
         field for field in fields if len({_text(values[field]) for values in leaves.values() if field in values}) > 1
     ]
     names = {}
     for key, values in leaves.items():
-        words = [_words(field.partition(".")[2], values[field]) for field in differing if field in values]
-        names[key] = " · ".join(words) or f"{values['model.name']} on {values['data.name']}"
+        phrases = [words(field.partition(".")[2], values[field]) for field in differing if field in values]
+        names[key] = " · ".join(phrases) or f"{values['model.name']} on {values['data.name']}"
     return names
 
 
-def _words(name: str, value: Any) -> str:
+def words(name: str, value: Any) -> str:
+    """A field with its value: `hidden_sizes [64]`, `no l1`; the value alone of a field that is called name."""
     if isinstance(value, bool):
         return name if value else f"no {name}"
     return _text(value) if name == "name" else f"{name} {_text(value)}"
@@ -137,7 +148,7 @@ def features(architectures: Sequence[Mapping[str, Mapping[str, Any]]]) -> NDArra
     Numbers become one coordinate, lists their sum and length, both as logarithms scaled from 0 to 1; anything else
     becomes one coordinate for each of its values.
     """
-    leaves = [dict(_leaves(sections)) for sections in architectures]
+    leaves = [flat(sections) for sections in architectures]
     columns: list[list[float]] = []
     for field in dict.fromkeys(itertools.chain.from_iterable(leaves)):
         values = [fields.get(field) for fields in leaves]

@@ -47,6 +47,8 @@ class Rehearsal:
     """The whole run, from building the data to writing the files."""
     epochs: list[tuple[float, float, float]] = field(default_factory=list)
     """For each epoch, counted from the beginning: seconds at its end, seconds spent training, steps."""
+    recorders: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By recorder: the seconds that it took once, and those in each epoch."""
     files: int = 0
     """Bytes of what it would leave behind."""
     memory: int | None = None
@@ -230,6 +232,7 @@ def _note(message: Message, running: _Running) -> bool:
     elif message.kind == "result":
         rehearsal.outcome, rehearsal.error = str(payload["outcome"]), payload["error"] or ""
         rehearsal.seconds = float(payload["seconds"])
+        rehearsal.recorders = {name: (once, epoch) for name, (once, epoch) in payload.get("recorders", {}).items()}
         return True
     elif message.kind == "died":
         rehearsal.outcome = str(Outcome.STOPPED) if running.stopped else str(Outcome.CRASHED)

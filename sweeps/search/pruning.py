@@ -27,7 +27,9 @@ def longest(spec: Spec) -> int:
     axis = spec.search.get("trainer.max_epochs")
     if axis is not None:
         return int(max(axis.points) if axis.points is not None else axis.high or 1)
-    return int(configuration(spec)["trainer"]["max_epochs"])
+    coupled = spec.setter("trainer.max_epochs")
+    choices = [{coupled: setting} for setting in spec.settings[coupled]] if coupled else [{}]
+    return max(int(configuration(spec, choice)["trainer"]["max_epochs"]) for choice in choices)
 
 
 class Judge:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sweeps.search.trials import canonical, shuffled
-from sweeps.spec import NAMED, Axis, Spec
+from sweeps.spec import NAMED, Axis, Spec, fixed_by
 from tracking.schema import Outcome
 
 if TYPE_CHECKING:
@@ -76,8 +76,13 @@ def _ask(spec: Spec, seed: int, records: Sequence[TrialRecord]) -> dict[str, Any
         study = optuna.create_study(sampler=sampler, direction=spec.objective.direction)
         study.add_trials([_frozen(spec, record) for record in records])
         trial = study.ask()
-        names = {section: _suggest(trial, spec, f"{section}.name", spec.names(section)[0]) for section in NAMED}
-        return {key: names.get(key.removesuffix(".name")) or _suggest(trial, spec, key) for key in spec.axes(names)}
+        chosen = {key: _suggest(trial, spec, key) for key in spec.settings}
+        coupled, names = spec.expanded(chosen), {}
+        for section in NAMED:
+            key, written = f"{section}.name", getattr(spec, section)["name"]
+            names[section] = coupled.get(key) or _suggest(trial, spec, key, written)
+        chosen |= fixed_by(names)
+        return {key: chosen.get(key) or _suggest(trial, spec, key) for key in spec.axes(names)}
 
 
 def _suggest(trial: optuna.Trial, spec: Spec, key: str, otherwise: Any = None) -> Any:

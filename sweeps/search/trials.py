@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from sweeps.spec import ADAPTIVE, MOST_SEEDS, NAMED, SEED_KINDS, Axis, Spec, configuration, repeats
+from sweeps.spec import ADAPTIVE, MOST_SEEDS, NAMED, SEED_KINDS, Axis, Spec, configuration, fixed_by, repeats
 from tracking import schema
 
 LISTED: Final = 2 * 100_000
@@ -64,6 +64,11 @@ def flatten(configuration: Mapping[str, Any]) -> dict[str, str]:
         else:
             flat[key] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return flat
+
+
+def settings_of(spec: Spec, params: Mapping[str, Any]) -> dict[str, str]:
+    """By coupled key, the name of the trial's setting, which a run's params tell beside the configuration."""
+    return {key: params[key] for key in spec.settings if key in params}
 
 
 def count(spec: Spec) -> tuple[int, int]:
@@ -155,7 +160,7 @@ def _listed(spec: Spec) -> Iterator[tuple[tuple[int, ...], dict[str, Any], float
     axes = {key: _weighted(axis) for key, axis in spec.search.items()}
     for names in spec.combinations():
         keys = spec.axes(names)
-        fixed = {f"{section}.name": name for section, name in names.items()}
+        fixed = fixed_by(names)
         choices = [
             [
                 (place, value, weight)
@@ -242,7 +247,8 @@ def _sobol_blocks(dimensions: int, seed: int) -> Iterator[Any]:
 
 def existing(spec: Spec, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """The drawn values of the keys that exist for the model, data set, optimizer and schedule among them."""
-    names = {section: drawn.get(f"{section}.name", spec.names(section)[0]) for section in NAMED}
+    values = spec.expanded(drawn)
+    names = {section: values.get(f"{section}.name", getattr(spec, section)["name"]) for section in NAMED}
     return {key: drawn[key] for key in spec.axes(names)}
 
 

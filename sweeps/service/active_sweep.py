@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.search import flatten, group_of, run_name, seeds_for
+from sweeps.search import flatten, group_of, run_name, seeds_for, settings_of
 from sweeps.search.progress import MAX_ATTEMPTS, Slot, winners
 from sweeps.search.pruning import epochs_of, judge_of
 from sweeps.service.alerts import diverging
@@ -290,7 +290,7 @@ class ActiveSweep:
                 experiment_id=self._experiment_id,
                 name=run_name(slot.trial, slot.seed),
                 tags=self._tags(slot, configuration["seeds"]),
-                params=flatten(configuration),
+                params={**flatten(configuration), **settings_of(self.spec, slot.trial.params)},
                 start_time=now_ms(),
                 parent=self.sweep,
             ),

@@ -2,7 +2,7 @@
 
 from sweeps.fields import SpecError
 from sweeps.spec.checks import check, parse
-from sweeps.spec.model import Claim, Confirm, Objective, Replicate, Spec, configuration, repeats, to_yaml
+from sweeps.spec.model import Claim, Confirm, Objective, Replicate, Spec, configuration, fixed_by, repeats, to_yaml
 from sweeps.spec.options import (
     ADAPTIVE,
     ANY_METRIC,
@@ -44,6 +44,7 @@ __all__ = [
     "check",
     "configuration",
     "default_workers",
+    "fixed_by",
     "metric_field",
     "parse",
     "repeats",

@@ -14,6 +14,7 @@ from sweeps.catalogue import load, user_models
 from sweeps.fields import Field, SpecError, collect, key_text, missing, nearest, refusal, show, unknown
 from sweeps.spec import claims as spec_claims
 from sweeps.spec import search_axis, yaml_text
+from sweeps.spec.coupled_checks import CoupledChecks
 from sweeps.spec.model import Confirm, Objective, Replicate, Spec, repeats
 from sweeps.spec.options import (
     ADAPTIVE,
@@ -23,6 +24,7 @@ from sweeps.spec.options import (
     MOST_RUNS,
     MOST_SEEDS,
     NAMED,
+    RECORD,
     SEED_KINDS,
     UNNAMED,
     default_workers,
@@ -48,14 +50,17 @@ class _Checker:
         self.catalogue = load()
         self.names: dict[str, list[str]] = {}
         """By section: the names that are tried."""
+        self.coupled = CoupledChecks(self.catalogue, {}, self.problems)
 
     def spec(self) -> Spec:
         values = self.scalars()
         search = self.mapping("search")
+        self.coupled = CoupledChecks(self.catalogue, search, self.problems)
         for section in NAMED:
-            self.names[section] = self.named(section, search)
+            self.names[section] = self.coupled.names_with(section, self.named(section, search))
         for section in (*NAMED, *UNNAMED):
             values[section] = self.section(section, search)
+        values[RECORD] = self.section(RECORD, {})
         if "workers" not in self.raw:
             values["workers"] = default_workers(values["trainer"].get("device", "auto"))
         values["search"] = self.search(search, values["sampler"])
@@ -66,6 +71,7 @@ class _Checker:
             if values[part] is not None:
                 values[part] = kind(**values[part])
         spec = Spec(**values)
+        self.coupled.refuse_equal(spec)
         self.budget(spec)
         spec = self.claims(spec)
         self.raise_problems()
@@ -92,7 +98,7 @@ class _Checker:
         }.get(key, "{metric: val/loss}")
         if key in NAMED:
             example = f"{{name: {next(iter(self.catalogue.named[key]))}}}"
-        elif key in UNNAMED:
+        elif key in self.catalogue.sections:
             name, field = next(iter(self.catalogue.sections[key].items()))
             example = f"{{{name}: {show(field.default)}}}"
         self.add(refusal(key, value, f"a mapping such as {example}"))
@@ -189,6 +195,7 @@ class _Checker:
         names: list[str] = []
         if section == "model" and (other := self.other_model(written, search)) is not None:
             self.problems.append(user_models.not_here("model.name", other))
+            self.coupled.settings.clear()  # what they set cannot be checked without the model
             return names
         with collect(self.problems):
             if "name" in written:
@@ -199,6 +206,8 @@ class _Checker:
             with collect(self.problems):
                 names = list(search_axis.read(f"search.{key}", search[key], [field]).values or ())
         elif "name" not in written and isinstance(self.raw.get(section, {}), Mapping | None):
+            if self.coupled.always_set(key) or self.coupled.faulty:
+                return names
             if section in DEFAULT_NAMES:
                 names = [DEFAULT_NAMES[section]]
             else:
@@ -212,6 +221,7 @@ class _Checker:
         axis = search.get("model.name")
         values = axis.get("values") if isinstance(axis, Mapping) else None
         names = values if isinstance(values, list) else [model.get("name")]
+        names = [*names, *(value for _, value in self.coupled.values("model.name"))]
         same = list(self.accepted_with) == user_models.paths()
         here = {name for name, entry in self.catalogue.models.items() if same or not entry.source}
         return next((name for name in names if isinstance(name, str) and name not in here), None)
@@ -222,7 +232,7 @@ class _Checker:
         Raises:
             SpecError: None of them has it.
         """
-        if section in UNNAMED:
+        if section not in NAMED:
             candidates = [self.catalogue.sections[section]]
         else:
             candidates = [self.catalogue.named[section][tried].fields for tried in self.names[section]]
@@ -257,7 +267,9 @@ class _Checker:
                 key = f"{section}.{field.name}"
                 if field.required and field.name not in written and key not in search:
                     help = field.help.partition(". ")[0].rstrip(".")
-                    self.add(missing(key, f"{field.allowed}{f': {help[:1].lower()}{help[1:]}' if help else ''}"))
+                    allowed = f"{field.allowed}{f': {help[:1].lower()}{help[1:]}' if help else ''}"
+                    for place in self.coupled.lacking(section, name, key):
+                        self.add(missing(place, allowed))
 
     def search(self, search: Mapping[Any, Any], sampler: str) -> dict[str, Axis]:
         """The searched keys, each with the values to try."""
@@ -265,6 +277,10 @@ class _Checker:
         for raw_key, raw_axis in search.items():
             key = key_text(raw_key)
             section, dot, name = key.partition(".")
+            if key in self.coupled.written:
+                if key in self.coupled.settings:
+                    axes[key] = self.coupled.axis(key)
+                continue
             with collect(self.problems):
                 if section not in (*NAMED, *UNNAMED) or not dot:
                     raise unknown(f"search.{key}", raw_axis, self.searchable(), "under search")
@@ -302,6 +318,7 @@ class _Checker:
             if key_text(axis).startswith(("optimizer.", "schedule.")):
                 allowed = f"keys of the model, as {stepping[0]} configures its optimizers itself"
                 self.add(refusal("search", key_text(axis), allowed))
+        self.coupled.refuse_optimizers_of(stepping)
 
     def claims(self, spec: Spec) -> Spec:
         """The sweep with its claims, which are checked last, since they have to be about what is searched."""
@@ -315,7 +332,9 @@ class _Checker:
     def tasks(self, search: Mapping[Any, Any]) -> None:
         """Refuse a model that cannot be trained on one of the data sets that are tried."""
         key = "search.model.name" if "model.name" in search else "model.name"
-        for dataset, model in itertools.product(self.names["data"], self.names["model"]):
+        if (coupled := self.coupled.setter("model.name") or self.coupled.setter("data.name")) is not None:
+            key = f"search.{coupled}.settings"
+        for dataset, model in self.coupled.trained_together():
             fitting = self.catalogue.models_for(dataset)
             if model not in fitting:
                 entry = self.catalogue.datasets[dataset]

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from sweeps.fields import Field, SpecError, collect, key_text, missing, refusal, show, unknown
-from sweeps.spec.model import Claim, Spec
+from sweeps.spec.model import Claim, Spec, fixed_by
 from sweeps.spec.options import FIELDS, METRICS
 from sweeps.spec.search_axis import Axis
 from tracking import schema
@@ -63,7 +63,7 @@ def _possible(spec: Spec, *sides: Mapping[str, Any]) -> bool:
         if values.setdefault(key, value) != value:
             return False
     for names in spec.combinations():
-        fixed = {f"{section}.name": name for section, name in names.items()}
+        fixed = fixed_by(names)
         existing = set(spec.axes(names))
         if all(key in existing and fixed.get(key, value) == value for key, value in values.items()):
             return True

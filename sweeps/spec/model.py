@@ -11,12 +11,14 @@ import copy
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from sweeps.catalogue import load
 from sweeps.catalogue.entries import LATER_FIELDS
 from sweeps.spec import yaml_text
-from sweeps.spec.options import FIELDS, NAMED, OWN, SEED_KINDS, UNNAMED, default_workers
+from sweeps.spec.coupled import keys_of
+from sweeps.spec.options import FIELDS, NAMED, OWN, RECORD, SEED_KINDS, UNNAMED, default_workers
 from sweeps.spec.search_axis import Axis
 from tracking import schema
 
@@ -84,6 +86,8 @@ class Spec:
     schedule: dict[str, Any]
     regularization: dict[str, Any]
     trainer: dict[str, Any]
+    record: dict[str, bool]
+    """By recorder that the user names: whether it is on."""
     keep: Literal["best", "none"] = "best"
     search: dict[str, Axis]
     sampler: Literal["grid", "random", "qmc", "tpe", "gp"] = "grid"
@@ -99,15 +103,55 @@ class Spec:
     claim: tuple[Claim, ...] = ()
     workers: int
 
+    @cached_property
+    def settings(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:
+        """By coupled key: its settings, each a mapping of dotted keys to values."""
+        return {key: axis.settings for key, axis in self.search.items() if axis.settings is not None}
+
+    def setter(self, key: str) -> str | None:
+        """The coupled key whose settings set this dotted key, at least one of them; None if there is none."""
+        return next((coupled for coupled, settings in self.settings.items() if key in keys_of(settings)), None)
+
+    def tries(self, key: str) -> bool:
+        """Whether the search sets this dotted key, alone or in a setting."""
+        return key in self.search or self.setter(key) is not None
+
+    def expanded(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The dotted keys with their values that searched keys stand for: those of its setting for a coupled key."""
+        values: dict[str, Any] = {}
+        for key, value in params.items():
+            values |= self.settings[key][value] if key in self.settings else {key: value}
+        return values
+
     def names(self, section: str) -> list[str]:
-        """The names that are tried in a section: those searched, else the one it has."""
+        """The names that are tried in a section: those searched, alone or in settings, else the one it has."""
+        key = f"{section}.name"
+        coupled = self.setter(key)
+        if coupled is None:
+            return self._uncoupled_names(section)
+        own = getattr(self, section)["name"]
+        return list(dict.fromkeys(setting.get(key, own) for setting in self.settings[coupled].values()))
+
+    def _uncoupled_names(self, section: str) -> list[str]:
+        """The names of a section where no setting chooses one."""
         axis = self.search.get(f"{section}.name")
         return list(axis.points or ()) if axis else [getattr(self, section)["name"]]
 
     def combinations(self) -> Iterator[dict[str, str]]:
-        """Every choice of model, data, optimizer and schedule."""
-        for names in itertools.product(*(self.names(section) for section in NAMED)):
-            yield dict(zip(NAMED, names, strict=True))
+        """Every choice of model, data, optimizer and schedule.
+
+        A choice has the name of each section and, under the coupled keys that choose a name, their settings.
+        """
+        coupled = dict.fromkeys(filter(None, (self.setter(f"{section}.name") for section in NAMED)))
+        for chosen in itertools.product(*(self.settings[key] for key in coupled)):
+            settings = dict(zip(coupled, chosen, strict=True))
+            values = self.expanded(settings)
+            names_by_section = (
+                [values[f"{section}.name"]] if f"{section}.name" in values else self._uncoupled_names(section)
+                for section in NAMED
+            )
+            for names in itertools.product(*names_by_section):
+                yield {**dict(zip(NAMED, names, strict=True)), **settings}
 
     def axes(self, names: Mapping[str, str]) -> list[str]:
         """The searched keys that exist for this choice of names, in the order of the spec."""
@@ -115,7 +159,8 @@ class Spec:
         keys = []
         for key in self.search:
             section, _, field = key.partition(".")
-            if section in UNNAMED or field == "name" or field in catalogue.entry(section, names[section]).fields:
+            always = section in UNNAMED or field == "name" or key in self.settings
+            if always or field in catalogue.entry(section, names[section]).fields:
                 keys.append(key)
         return keys
 
@@ -123,9 +168,9 @@ class Spec:
         """How many different configurations the search holds; None for infinitely many."""
         total = 0
         for names in self.combinations():
-            product = 1
+            product, fixed = 1, fixed_by(names)
             for key in self.axes(names):
-                if key.endswith(".name"):
+                if key in fixed:
                     continue  # each combination has one
                 size = self.search[key].size
                 if size is None:
@@ -133,6 +178,11 @@ class Spec:
                 product *= size
             total += product
         return total
+
+
+def fixed_by(names: Mapping[str, str]) -> dict[str, str]:
+    """The searched keys, with their values, that one of `Spec.combinations` decides: `model.name`, coupled keys."""
+    return {f"{section}.name" if section in NAMED else section: name for section, name in names.items()}
 
 
 def repeats(spec: Spec, times: str = "x") -> str:
@@ -148,9 +198,10 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
 
     Args:
         spec: The sweep.
-        params: Values of searched keys; what is left out comes from the spec, and then from the catalogue.
+        params: Values of searched keys, of a coupled one the name of its setting; what is left out comes from the
+            spec, and then from the catalogue.
     """
-    params = params or {}
+    params = spec.expanded(params or {})
     catalogue = load()
     result: dict[str, Any] = {}
     for section in (*NAMED, *UNNAMED):
@@ -174,6 +225,8 @@ def configuration(spec: Spec, params: Mapping[str, Any] | None = None) -> dict[s
         result |= {"optimizer": {"name": OWN}, "schedule": {"name": OWN}}
     if spec.replicate:  # left out of all other sweeps, whose groups keep their hash
         result["replicate"] = asdict(spec.replicate)
+    if off := {name: on for name, on in spec.record.items() if not on}:  # left out where all are on, as above
+        result[RECORD] = off
     return {**result, "keep": spec.keep, "objective": asdict(spec.objective)}
 
 
@@ -192,6 +245,8 @@ def to_yaml(spec: Spec) -> str:
         values = getattr(spec, section)
         if values and values != {"name": "constant"}:
             written[section] = values
+    if spec.record:
+        written[RECORD] = spec.record
     if spec.keep != FIELDS["keep"].default:
         written["keep"] = spec.keep
     if spec.search:

@@ -17,6 +17,8 @@ MOST_SEEDS: Final = 1000
 SEED_KINDS: Final = ("data", "init", "order")
 NAMED: Final = ("model", "data", "optimizer", "schedule")
 UNNAMED: Final = ("regularization", "trainer")
+RECORD: Final = "record"
+"""The section that turns recorders off: it has no name, and nothing in it can be searched."""
 DEFAULT_NAMES: Final = {"optimizer": "adam", "schedule": "constant"}
 SAMPLERS: Final = ("grid", "random", "qmc", "tpe", "gp")
 ADAPTIVE: Final = ("tpe", "gp")

@@ -1,4 +1,4 @@
-"""A searched key: the values to try, written as a list or as a range."""
+"""A searched key: the values to try, written as a list, as a range, or as coupled settings (`sweeps.spec.coupled`)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class Axis:
     """Whole numbers only."""
     whole_type: bool = False
     """The field is an int, so its values are Python ints."""
+    settings: Mapping[str, Mapping[str, Any]] | None = None
+    """Of a coupled key, by each of its values: the dotted keys that it sets, and their values."""
 
     @cached_property
     def points(self) -> list[Any] | None:
@@ -85,6 +87,8 @@ class Axis:
 
     def written(self) -> dict[str, Any]:
         """The axis as the user writes it: the inverse of `read`."""
+        if self.settings is not None:
+            return {"settings": {name: dict(setting) for name, setting in self.settings.items()}}
         if self.values is not None:
             return {"values": list(self.values)}
         written: dict[str, Any] = {"low": self.low, "high": self.high}

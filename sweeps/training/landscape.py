@@ -58,6 +58,7 @@ from sweeps.training.loss_surface import (
 )
 from sweeps.training.measuring import Run
 from sweeps.training.train import Result, train
+from sweeps.training.user_run import UserModuleRun
 from sweeps.training.weight_path import principal, shadow, walk_shares
 from tracking import schema
 from tracking.schema import Outcome
@@ -111,7 +112,8 @@ class _StateKeeper(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.module, self.precision, self.device = pl_module, trainer.precision_plugin, pl_module.device
-        (run,) = (callback for callback in trainer.callbacks if isinstance(callback, Run))  # type: ignore[attr-defined]
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        (run,) = (callback for callback in callbacks if isinstance(callback, Run | UserModuleRun))
         self.part = run.data.parts.train_eval
         size = sum(tensor.numel() * tensor.element_size() for tensor in state_of(pl_module).values())
         self._limit = max(2, min(KEPT + 1, KEPT_BYTES // max(size, 1)))

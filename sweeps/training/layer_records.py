@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from data import DataModule
 from learning_tasks.base import leaves
 from lightning_modules import Module
+from sweeps.training.recorder import Recorder, RunView
 from tracking import schema
 
 MOST_EPOCHS: Final = 100
@@ -60,14 +61,23 @@ def layers(module: nn.Module) -> dict[str, nn.Parameter]:
     return weights
 
 
-class LayerRecorder:
+class LayerRecorder(Recorder):
     """Gathers the arrays of LAYERS_FILE; what it holds of the epochs so far survives a kill."""
+
+    artifact = schema.LAYERS_FILE
+    words = "norms of the layers"
 
     def __init__(self) -> None:
         self._weights: dict[str, nn.Parameter] = {}
         self._rows: dict[int, tuple[list[float], list[float]]] = {}
         self._stride = 1
         self._start: tuple[list[float], list[float]] | None = None
+        self._end: dict[str, NDArray[Any]] = {}
+
+    def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
+        """Whether Lightning steps the optimizers, so that gradients are seen, and something is trained."""
+        trained = any(parameter.requires_grad for parameter in module.parameters())
+        return module.automatic_optimization and trained
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self._rows, "stride": self._stride, "start": self._start}
@@ -75,35 +85,38 @@ class LayerRecorder:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._rows, self._stride, self._start = state["rows"], state["stride"], state["start"]
 
-    def begin(self, trainer: pl.Trainer, module: pl.LightningModule, data: DataModule) -> None:
+    def begin(self, run: RunView) -> None:
         """Take what each layer of a built-in model does with the first training examples, before the first step.
 
         Of a user module nothing is known but its weights, and its code is not called behind its back.
         """
-        self._weights = layers(module)
-        if self._start is None and isinstance(module, Module):
-            self._start = _at_start(trainer, module, list(self._weights.values()), data)
+        self._weights = layers(run.module)
+        if self._start is None and isinstance(run.module, Module):
+            self._start = _at_start(run.trainer, run.module, list(self._weights.values()), run.data)
 
-    def add(self, epoch: int, gradients: Mapping[nn.Parameter, float], norms: Mapping[nn.Parameter, float]) -> None:
-        """Take the norms of the parameters and of their gradients after an epoch, counted from 1.
+    def epoch(self, run: RunView, last: bool) -> None:
+        """Take the norms of the weights and of their gradients after an epoch, and the last weights themselves.
 
         Of more than MOST_EPOCHS epochs every second is kept, then every fourth, and so on, and always the last.
         """
-        last = max(self._rows, default=1)
-        if (last - 1) % self._stride:
-            del self._rows[last]
+        assert run.norms is not None
+        before = max(self._rows, default=1)
+        if (before - 1) % self._stride:
+            del self._rows[before]
         weights = self._weights.values()
-        self._rows[epoch] = [gradients[weight] for weight in weights], [norms[weight] for weight in weights]
+        gradients, norms = run.norms
+        self._rows[run.epoch] = [gradients[weight] for weight in weights], [norms[weight] for weight in weights]
         while len(self._rows) > MOST_EPOCHS:
             self._stride *= 2
-            self._rows = {at: row for at, row in self._rows.items() if (at - 1) % self._stride == 0 or at == epoch}
+            self._rows = {at: row for at, row in self._rows.items() if (at - 1) % self._stride == 0 or at == run.epoch}
+        if last and self._weights:
+            self._end = _at_end([weight.detach().cpu().float().flatten(1).numpy() for weight in weights])
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
         """The arrays of LAYERS_FILE at the end of the last epoch; none for a module without layers."""
-        if not self._weights or not self._rows:
+        if not self._end:
             return {}
-        weights = [weight.detach().cpu().float().flatten(1).numpy() for weight in self._weights.values()]
-        unknown = [math.nan] * len(weights)
+        unknown = [math.nan] * len(self._weights)
         deviations, conditions = self._start or (unknown, unknown)
         gradients, norms = zip(*self._rows.values(), strict=True)
         return {
@@ -111,13 +124,20 @@ class LayerRecorder:
             "epochs": np.array(list(self._rows), dtype=np.int32),
             "grad_norm": np.array(gradients, dtype=np.float32),
             "weight_norm": np.array(norms, dtype=np.float32),
-            "near_zero": np.array([(np.abs(weight) < schema.NEAR_ZERO).mean() for weight in weights]),
-            "effective_rank": np.array([effective_rank(weight) for weight in weights]),
-            "histogram": np.stack([_histogram(weight) for weight in weights]),
-            "edges": EDGES,
+            **self._end,
             "activation_std": np.array(deviations, dtype=np.float32),
             "condition": np.array(conditions, dtype=np.float64),
         }
+
+
+def _at_end(weights: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays about the weights of the last epoch, each a matrix (outputs, inputs)."""
+    return {
+        "near_zero": np.array([(np.abs(weight) < schema.NEAR_ZERO).mean() for weight in weights]),
+        "effective_rank": np.array([effective_rank(weight) for weight in weights]),
+        "histogram": np.stack([_histogram(weight) for weight in weights]),
+        "edges": EDGES,
+    }
 
 
 def _histogram(weight: NDArray[Any]) -> NDArray[np.int64]:

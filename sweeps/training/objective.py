@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from learning_tasks.refusals import require_name
@@ -13,6 +14,11 @@ MEASURED = (
     schema.STEPS,
 )  # fmt: skip
 """What every run measures after each epoch; where a data set adds noise to its targets, it measures more."""
+RESERVED = (
+    schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
+    schema.STEPS, schema.OBJECTIVE,
+)  # fmt: skip
+"""Metrics that only Sweepboard measures, whatever a user module logs."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +36,21 @@ class Criterion:
             return True
         return value < than if self.direction == schema.MINIMIZE else value > than
 
-    def checked(self, any_metric: bool = False) -> Criterion:
+    def checked(self, metrics: Iterable[str] | None = MEASURED) -> Criterion:
         """The criterion itself.
 
         Args:
-            any_metric: Whether the metric may have any name, since a user module logs what it likes.
+            metrics: What the run measures; None where the metric may have any name, since a user module logs what it
+                likes.
 
         Raises:
             ValueError: One of its values is not allowed.
         """
-        if not any_metric:
-            require_name("objective.metric", self.metric, MEASURED)
+        if metrics is not None:
+            require_name("objective.metric", self.metric, metrics)
         require_name("objective.direction", self.direction, (schema.MINIMIZE, schema.MAXIMIZE))
         require_name("objective.at", self.at, ("last", "best"))
         return self
-
-    def selection(self) -> Criterion:
-        """What chooses the checkpoint: this criterion if it is measured on the validation part, else val/loss."""
-        return self if self.metric in (schema.VAL_LOSS, schema.VAL_ERROR) else Criterion()
 
 
 @dataclass

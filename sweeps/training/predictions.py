@@ -1,4 +1,4 @@
-"""What a built-in model predicts: probabilities of classes, outputs of a regression; as arrays for a run's files."""
+"""Recorders of what a built-in model predicts: probabilities of classes, outputs of a regression."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from data import DataModule
 from data.noisy_curve import NoisyCurve
 from data.tabular import Classification, Tabular
 from lightning_modules import Module
+from sweeps.training.recorder import Recorder, RunView
 from tracking import schema
 
 BATCH: Final = 4096
@@ -33,8 +34,9 @@ POINTS_LIMIT: Final = 500
 """Training examples that are drawn on the decision regions: the first ones."""
 
 
-def predict(trainer: pl.Trainer, module: Module, inputs: Tensor) -> NDArray[np.float32]:
+def predict(trainer: pl.Trainer, module: pl.LightningModule, inputs: Tensor) -> NDArray[np.float32]:
     """The probability of each class (n, classes), or the output (n, 1) of a regression; in evaluation mode."""
+    assert isinstance(module, Module)
     precision = trainer.precision_plugin
     predicted = module if module.task.name == "regression" else module.probabilities
     module.eval()
@@ -45,28 +47,46 @@ def predict(trainer: pl.Trainer, module: Module, inputs: Tensor) -> NDArray[np.f
     return outputs
 
 
-def predictions(trainer: pl.Trainer, module: Module, data: Classification) -> dict[str, NDArray[Any]]:
-    """The arrays of PREDICTIONS_FILE except for the epoch: predictions for the validation and the test part."""
-    arrays: dict[str, NDArray[Any]] = {"classes": np.array(data.class_names)}
-    for split, part in zip(schema.PREDICTED, (data.parts.validation, data.parts.test), strict=True):
-        inputs, targets = part.batch(slice(PREDICTIONS_LIMIT))
-        arrays[f"{split}_probabilities"] = predict(trainer, module, inputs)
-        arrays[f"{split}_targets"] = targets.cpu().numpy().astype(np.int32)
-        arrays[f"{split}_size"] = np.array(len(part), dtype=np.int32)
-    return arrays
+class PredictionRecorder(Recorder):
+    """Keeps what a classification predicts for the validation and the test part, at the weights of the best epoch."""
+
+    artifact = schema.PREDICTIONS_FILE
+    words = "predictions"
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
+        """Whether a built-in model is trained on a classification."""
+        return isinstance(module, Module) and isinstance(data, Classification)
+
+    def finish(self, run: RunView) -> dict[str, float]:
+        """Predict both parts."""
+        assert isinstance(run.data, Classification)
+        parts = run.data.parts
+        self._arrays["classes"] = np.array(run.data.class_names)
+        for split, part in zip(schema.PREDICTED, (parts.validation, parts.test), strict=True):
+            inputs, targets = part.batch(slice(PREDICTIONS_LIMIT))
+            self._arrays[f"{split}_probabilities"] = predict(run.trainer, run.module, inputs)
+            self._arrays[f"{split}_targets"] = targets.cpu().numpy().astype(np.int32)
+            self._arrays[f"{split}_size"] = np.array(len(part), dtype=np.int32)
+        self._arrays["epoch"] = np.array(run.best_epoch, dtype=np.int32)
+        return {}
+
+    def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
+        """The arrays of PREDICTIONS_FILE."""
+        return self._arrays
 
 
-def comparable(data: DataModule) -> bool:
-    """Whether the answers of replicates on this data set can be compared: one target for each example."""
-    return isinstance(data, Tabular) and data.task != "multilabel"
-
-
-class ReplicateRecorder:
+class ReplicateRecorder(Recorder):
     """Gathers the arrays of REPLICATE_FILE; what it holds of the epochs so far survives a kill.
 
     Kept are the predictions after epochs 1, 2, 4, 8, ..., of which the latest few, and those after the last epoch: so
     all runs of a trial have the same epochs, though none knows at first when early stopping will end it.
     """
+
+    artifact = schema.REPLICATE_FILE
+    words = "answers to the test part"
 
     def __init__(self) -> None:
         self._outputs: dict[int, Tensor] = {}
@@ -77,16 +97,21 @@ class ReplicateRecorder:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._outputs = state["outputs"]
 
-    def add(self, trainer: pl.Trainer, module: Module, data: DataModule, epoch: int, last: bool) -> None:
-        """Take what the module predicts after an epoch, counted from 1."""
-        if not last and epoch & (epoch - 1):  # no power of 2
+    def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
+        """Whether a built-in model answers each example by one target; only `replicate` turns this recorder on."""
+        return isinstance(module, Module) and isinstance(data, Tabular) and data.task != "multilabel"
+
+    def epoch(self, run: RunView, last: bool) -> None:
+        """Take what the module predicts after some of the epochs."""
+        if not last and run.epoch & (run.epoch - 1):  # no power of 2
             return
-        inputs, _ = data.parts.test.batch(slice(REPLICATE_LIMIT))
-        self._outputs[epoch] = torch.from_numpy(predict(trainer, module, inputs))
+        inputs, _ = run.data.parts.test.batch(slice(REPLICATE_LIMIT))
+        self._outputs[run.epoch] = torch.from_numpy(predict(run.trainer, run.module, inputs))
         self._outputs = dict(list(self._outputs.items())[-REPLICATE_EPOCHS:])
 
-    def arrays(self, data: DataModule) -> dict[str, NDArray[Any]]:
+    def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
         """The arrays of REPLICATE_FILE."""
+        data = run.data
         inputs, targets = data.parts.test.batch(slice(REPLICATE_LIMIT))
         regression = data.task == "regression"
         arrays = {
@@ -102,20 +127,40 @@ class ReplicateRecorder:
         return arrays
 
 
-def regions(trainer: pl.Trainer, module: Module, data: DataModule) -> dict[str, NDArray[Any]]:
-    """The arrays of REGIONS_FILE: predictions on a grid; none unless it is a classification in two dimensions."""
-    if not isinstance(data, Classification) or data.dims.get("input_shape") != (2,):
-        return {}
-    parts = data.scaled
-    x, y = data.axes(GRID, MARGIN)
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # row by row, along x first
-    inputs = parts.scaling.standardised(torch.tensor(grid, dtype=torch.float32, device=parts.test.inputs.device))
-    points, labels = parts.train.batch(slice(POINTS_LIMIT))
-    return {
-        "x": x,
-        "y": y,
-        "probabilities": predict(trainer, module, inputs).reshape(GRID, GRID, -1).astype(np.float16),
-        "points": parts.scaling.restored(points).cpu().numpy(),
-        "labels": labels.cpu().numpy().astype(np.int32),
-        "classes": np.array(data.class_names),
-    }
+class RegionRecorder(Recorder):
+    """Keeps what a classification in two dimensions predicts on a grid, at the weights of the last epoch."""
+
+    artifact = schema.REGIONS_FILE
+    words = "decision regions"
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
+        """Whether a built-in model is trained on a classification of points in the plane."""
+        plane = isinstance(data, Classification) and data.dims["input_shape"] == (2,)
+        return plane and isinstance(module, Module)
+
+    def epoch(self, run: RunView, last: bool) -> None:
+        """Predict the grid after the last epoch."""
+        if not last:
+            return
+        data = run.data
+        assert isinstance(data, Classification)
+        parts = data.scaled
+        x, y = data.axes(GRID, MARGIN)
+        grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # row by row, along x first
+        inputs = parts.scaling.standardised(torch.tensor(grid, dtype=torch.float32, device=parts.test.inputs.device))
+        points, labels = parts.train.batch(slice(POINTS_LIMIT))
+        self._arrays = {
+            "x": x,
+            "y": y,
+            "probabilities": predict(run.trainer, run.module, inputs).reshape(GRID, GRID, -1).astype(np.float16),
+            "points": parts.scaling.restored(points).cpu().numpy(),
+            "labels": labels.cpu().numpy().astype(np.int32),
+            "classes": np.array(data.class_names),
+        }
+
+    def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
+        """The arrays of REGIONS_FILE."""
+        return self._arrays

@@ -7,11 +7,13 @@ import random
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 
 @contextmanager
@@ -50,3 +52,39 @@ def seeded(device: str, seed: int) -> Iterator[None]:
             random.setstate(python_state)
             np.random.set_state(numpy_state)
             torch.set_default_dtype(dtype)
+
+
+def random_state(device: torch.device) -> dict[str, Any]:
+    """The states of the random numbers that a run on this device draws: tensors and plain values."""
+    name, words, *rest = np.random.get_state()
+    states = {
+        "python": random.getstate(),
+        "numpy": [name, torch.from_numpy(words), *rest],
+        "cpu": torch.get_rng_state(),
+    }
+    if device.type != "cpu":
+        states[device.type] = torch.get_device_module(device).get_rng_state()
+    return states
+
+
+def set_random_state(states: Mapping[str, Any]) -> None:
+    """Go on drawing random numbers from such states."""
+    random.setstate(states["python"])
+    name, words, *rest = states["numpy"]
+    np.random.set_state((name, words.numpy(), *rest))
+    torch.set_rng_state(states["cpu"])
+    for device in states.keys() - {"python", "numpy", "cpu"}:
+        torch.get_device_module(device).set_rng_state(states[device])
+
+
+@contextmanager
+def undisturbed(module: nn.Module) -> Iterator[None]:
+    """Put back the random numbers and the training mode of each layer, whatever happens inside."""
+    states = random_state(next((parameter.device for parameter in module.parameters()), torch.device("cpu")))
+    modes = [(layer, layer.training) for layer in module.modules()]
+    try:
+        yield
+    finally:
+        set_random_state(states)
+        for layer, training in modes:
+            layer.training = training

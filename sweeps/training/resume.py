@@ -17,7 +17,6 @@ import inspect
 import json
 import math
 import os
-import random
 import time
 from array import array
 from collections.abc import Iterator, Mapping
@@ -29,7 +28,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 
-from sweeps.training.measuring import Report
+from sweeps.training.process_state import random_state, set_random_state
+from sweeps.training.reports import Report
 from tracking import schema
 from tracking.kill_points import reached
 from tracking.schema import Outcome
@@ -152,38 +152,16 @@ class Saver(Checkpoint):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._resumed:
             self._resumed = False
-            _set_random_state(self._random)
+            set_random_state(self._random)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stuck = False
         if trainer.should_stop or time.monotonic() < self._due:
             return
-        self._random = _random_state(pl_module.device)
+        self._random = random_state(pl_module.device)
         # A full disk, or a module that cannot be saved, is no reason to end the run.
         with contextlib.suppress(Exception):
             trainer.save_checkpoint(self._partial, weights_only=False)
             reached("worker: resume file")
             os.replace(self._partial, self.path)
         self._due = time.monotonic() + self._every
-
-
-def _random_state(device: torch.device) -> dict[str, Any]:
-    """The states of the random numbers that a run on this device draws."""
-    name, words, *rest = np.random.get_state()
-    states = {
-        "python": random.getstate(),
-        "numpy": [name, torch.from_numpy(words), *rest],
-        "cpu": torch.get_rng_state(),
-    }
-    if device.type != "cpu":
-        states[device.type] = torch.get_device_module(device).get_rng_state()
-    return states
-
-
-def _set_random_state(states: Mapping[str, Any]) -> None:
-    random.setstate(states["python"])
-    name, words, *rest = states["numpy"]
-    np.random.set_state((name, words.numpy(), *rest))
-    torch.set_rng_state(states["cpu"])
-    for device in states.keys() - {"python", "numpy", "cpu"}:
-        torch.get_device_module(device).set_rng_state(states[device])

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sweeps.training.measuring import Report
+from sweeps.training.recorders import Recorded
+from sweeps.training.reports import Report
 from tracking import schema
-
-CONTENTS: Final = {
-    schema.LAYERS_FILE: "norms of the layers",
-    schema.REGIONS_FILE: "decision regions",
-    schema.REPLICATE_FILE: "answers to the test part",
-    schema.PREDICTIONS_FILE: "predictions",
-}
-"""By artifact: what is in it, in words."""
 
 
 def _save(artifact: str, content: str, write: Callable[[IO[bytes]], None], scratch: Path, report: Report) -> str | None:
@@ -44,21 +37,20 @@ def _write_weights(weights: Mapping[str, Tensor], file: IO[bytes]) -> None:
 
 
 def save_files(
-    weights: Mapping[str, Tensor] | None, files: Mapping[str, Mapping[str, Any]], scratch: Path, report: Report
+    weights: Mapping[str, Tensor] | None, files: Iterable[Recorded], scratch: Path, report: Report
 ) -> list[str]:
     """Write what a run leaves behind and report each file; a sentence for each that could not be written.
 
     Args:
         weights: Of the best epoch, which are written for any device; None if they are not to be kept.
-        files: By artifact, the arrays in it; one without arrays is not written.
+        files: What the recorders of the run leave.
         scratch: The folder to write to.
         report: Called with "file" (path, artifact).
     """
     problems = []
     if weights is not None:
         problems.append(_save(schema.WEIGHTS_FILE, "weights", partial(_write_weights, weights), scratch, report))
-    for artifact, arrays in files.items():
-        if arrays:
-            write = partial(np.savez_compressed, **arrays)
-            problems.append(_save(artifact, CONTENTS[artifact], write, scratch, report))
+    for artifact, words, arrays in files:
+        write = partial(np.savez_compressed, **arrays)  # type: ignore[arg-type]
+        problems.append(_save(artifact, words, write, scratch, report))
     return [problem for problem in problems if problem]

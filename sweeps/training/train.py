@@ -13,7 +13,7 @@ import time
 import traceback as tracebacks
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,16 +25,18 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch.utils.data import DataLoader
 
 from data import DATASETS, DataModule
-from learning_tasks.refusals import require_name
+from learning_tasks.refusals import require, require_name
 from lightning_modules import MODELS, Module, Recipe
 from sweeps.catalogue.read_user_models import own_optimizer
 from sweeps.training import user_module
 from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device, device_label, lightning_precision
-from sweeps.training.measuring import Report, Run
-from sweeps.training.objective import Criterion
-from sweeps.training.predictions import comparable
+from sweeps.training.ledger import Ledger
+from sweeps.training.measuring import Run
+from sweeps.training.objective import MEASURED, Criterion
 from sweeps.training.process_state import interruptible, seeded
+from sweeps.training.recorders import RECORDERS, RecorderCost, Recorders
+from sweeps.training.reports import Report
 from sweeps.training.resume import SAVE_SECONDS, Saver, fingerprint
 from sweeps.training.run_files import save_files
 from sweeps.training.user_run import UserModuleRun, exit_as_error
@@ -55,8 +57,10 @@ class Result:
     """Epochs trained and measured."""
     seconds: float
     error: str | None = None
-    """One sentence: why it diverged or crashed, or why a file of a run that is ok could not be saved."""
+    """One sentence: why it diverged or crashed; or why a recorder or a file of a run that is ok failed."""
     traceback: str | None = None
+    recorders: Mapping[str, RecorderCost] = field(default_factory=dict)
+    """By recorder that took part: the seconds that it took."""
 
 
 @contextmanager
@@ -97,23 +101,44 @@ def _recipe(configuration: Mapping[str, Any]) -> Recipe:
     )
 
 
+def _recorders(configuration: Mapping[str, Any]) -> Recorders:
+    """The recorders that the configuration leaves on: all of them where it says nothing."""
+    record = {"replicate": bool(configuration.get("replicate"))}  # its file compares runs of one trial
+    for name, on in configuration.get("record", {}).items():
+        require_name("record", name, RECORDERS)
+        require(f"record.{name}", on, isinstance(on, bool), "true, false.")
+        record[name] = on and record.get(name, True)
+    return Recorders([name for name in RECORDERS if record.get(name, True)])
+
+
+def _max_epochs(configuration: Mapping[str, Any]) -> int:
+    epochs: int = configuration.get("trainer", {}).get("max_epochs", 20)
+    return epochs
+
+
 def _run(
     configuration: Mapping[str, Any],
     model: type[pl.LightningModule],
     data: DataModule,
     report: Report,
     should_end: Callable[[], Outcome | None],
-) -> Run:
+) -> Run | UserModuleRun:
     """What is to be measured of a run of this class, and by what it is ranked."""
     built_in = issubclass(model, Module)
-    criterion = Criterion(**configuration.get("objective", {})).checked(any_metric=not built_in)
-    patience = configuration.get("regularization", {}).get("early_stopping_patience", 0)
+    criterion = Criterion(**configuration.get("objective", {}))
+    recorders = _recorders(configuration)
+    measured = [*MEASURED, *(metric for recorder in recorders for metric in recorder.metrics)]
+    ledger = Ledger(
+        criterion.checked(measured if built_in else None),
+        patience=configuration.get("regularization", {}).get("early_stopping_patience", 0),
+        max_epochs=_max_epochs(configuration),
+        logs=not built_in,
+        meant_to_explode=configuration.get("schedule", {}).get("name") == "range_test",
+    )
     if not built_in:
         recipe, optimizes = _recipe(configuration), own_optimizer(model)
-        return UserModuleRun(data, criterion, patience, report, should_end, recipe=recipe, own_optimizer=optimizes)
-    replicated = bool(configuration.get("replicate")) and comparable(data)
-    range_test = configuration.get("schedule", {}).get("name") == "range_test"
-    return Run(data, criterion, patience, report, should_end, replicated=replicated, meant_to_explode=range_test)
+        return UserModuleRun(data, ledger, report, should_end, recorders, recipe=recipe, own_optimizer=optimizes)
+    return Run(data, ledger, report, should_end, recorders)
 
 
 def _refuse_batch_norm_of_one_example(module: Module, data: DataModule) -> None:
@@ -174,7 +199,7 @@ def _trainer(
     section = configuration.get("trainer", {})
     kind, _, number = device.partition(":")
     return pl.Trainer(
-        max_epochs=section.get("max_epochs", 20),
+        max_epochs=_max_epochs(configuration),
         accelerator=kind,
         devices=[int(number)] if number else 1,
         precision=lightning_precision(section.get("precision", 32), device),  # type: ignore[arg-type]
@@ -247,8 +272,9 @@ def train(
     Args:
         configuration: The sections model, data, optimizer and schedule (a name and its fields), regularization (l1,
             l2, label_smoothing, early_stopping_patience), trainer (max_epochs, device, precision, gradient_clip_val),
-            keep ("best" or "none"), objective (metric, direction, at), seeds (data, init, order) and replicate
-            (datasets, inits), where seed data is the number of the training set. Only the first three are needed:
+            keep ("best" or "none"), objective (metric, direction, at), seeds (data, init, order), replicate
+            (datasets, inits), where seed data is the number of the training set, and record (a recorder and false
+            where it is to be left out). Only the first three are needed:
             {"model": {"name": "mlp"}, "data": {"name": "digits"}, "optimizer": {"name": "adam", "lr": 0.001}}.
         report: Called with "info" (once, before training: data set, tags, number of parameters), "metrics" (after each
             epoch: step, time in ms, metrics; those of the test part with the last) and "file" (path, artifact).
@@ -265,7 +291,7 @@ def train(
     """
     began = time.perf_counter()
     saver = Saver(resume, save_seconds, report) if resume is not None else None
-    run: Run | None = None
+    run: Run | UserModuleRun | None = None
     problems: list[str | None]
     trace: str | None = None
     try:
@@ -287,7 +313,9 @@ def train(
             else:  # the callback measures, whole parts at a time
                 trainer = _trainer(configuration, device, all_callbacks, logger=False, limit_val_batches=0)
                 _fit(trainer, module, batches, saver)
-        outcome, problems = run.outcome, [run.error]
+        outcome, problems = run.ledger.outcome, [run.ledger.error]
+        if outcome in (Outcome.OK, Outcome.CRASHED):  # an objective may be missing because its recorder failed
+            problems += run.recorders.problems.values()
         if outcome is Outcome.OK and scratch is not None:
             weights = run.weights if configuration.get("keep", "best") == "best" else None
             problems += save_files(weights, run.files, scratch, report)
@@ -297,10 +325,11 @@ def train(
         saver.end(outcome)
     return Result(
         outcome=outcome,
-        objective=run.objective if run is not None and outcome is Outcome.OK else None,
-        metrics=dict(run.metrics) if run is not None else {},
-        epochs=run.epochs if run is not None else 0,
+        objective=run.ledger.objective if run is not None and outcome is Outcome.OK else None,
+        metrics=dict(run.ledger.metrics) if run is not None else {},
+        epochs=run.ledger.epochs if run is not None else 0,
         seconds=time.perf_counter() - began,
         error=" ".join(sentence for sentence in problems if sentence) or None,
         traceback=trace,
+        recorders=run.recorders.costs if run is not None else {},
     )

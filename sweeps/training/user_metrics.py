@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from pytorch_lightning.loggers.logger import DummyLogger
 
-from tracking import schema
+from sweeps.training.ledger import broken_loss
+from sweeps.training.objective import RESERVED
 
-RESERVED: Final = (
-    schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
-    schema.STEPS, schema.OBJECTIVE,
-)  # fmt: skip
-"""Metrics that only Sweepboard measures, whatever a module logs."""
 LOSSES: Final = {
     split: tuple(name for word in words for name in (f"{word}_loss", f"{word}/loss", f"{word}.loss", f"loss/{word}"))
     for split, words in {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}.items()
@@ -63,14 +58,6 @@ def unforked(metrics: Mapping[str, float]) -> dict[str, float]:
             values[base] = values.pop(name)
             del values[f"{base}_step"]
     return values
-
-
-def broken_loss(metrics: Mapping[str, float]) -> tuple[str, float] | None:
-    """The first loss that is not finite, by its name, with its value; None if there is none."""
-    for name, value in metrics.items():
-        if "loss" in name.lower() and not math.isfinite(value):
-            return name, value
-    return None
 
 
 def stored(logged: Mapping[str, float], remark: Callable[[str], None]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,12 +23,16 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from data import DataModule
 from data.parts import Part, loader, slices
 from lightning_modules import Recipe
 from lightning_modules.recipe import optimizers_of
-from sweeps.training.measuring import Run
-from sweeps.training.user_metrics import RESERVED, MetricLogger, broken_loss, stored, unforked
-from tracking import schema
+from sweeps.training.ledger import VALIDATION, Ledger
+from sweeps.training.recorder import RunView
+from sweeps.training.recorders import Recorded, Recorders
+from sweeps.training.reports import Report
+from sweeps.training.training_meter import TrainingMeter
+from sweeps.training.user_metrics import MetricLogger, stored, unforked
 from tracking.schema import Outcome
 
 
@@ -43,24 +47,37 @@ def exit_as_error() -> Iterator[None]:
         raise RuntimeError("its code ended the process (sys.exit)") from leaving
 
 
+def _is_finite(module: pl.LightningModule) -> bool:
+    """Whether all parameters of a module are numbers."""
+    return all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters())
+
+
 @dataclass(eq=False)
-class UserModuleRun(Run, Checkpoint):
+class UserModuleRun(Checkpoint):
     """What a run of a user module measures: what the module logs, once per epoch, and every reason to end it.
 
     A `Checkpoint` to Lightning, which calls those after the module's own `on_train_epoch_end`.
     """
 
+    data: DataModule
+    ledger: Ledger
+    report: Report
+    should_end: Callable[[], Outcome | None]
+    recorders: Recorders
     recipe: Recipe = field(default_factory=Recipe)
     own_optimizer: bool = False
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    """Of the best epoch so far."""
+    files: list[Recorded] = field(default_factory=list)
+    """What a run that ends ok leaves behind."""
     remarks: list[str] = field(default_factory=list)
     """Sentences about a run that is ok nevertheless."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         self.metric_logger = MetricLogger()
+        self._meter = TrainingMeter()
         self._stepped: dict[str, float] = {}
         self._validated: dict[str, float] = {}
-        self._takes_norms = False
         self._record: dict[str, Any] = {}
         """Of the last epoch."""
         self._unreported = False
@@ -70,6 +87,28 @@ class UserModuleRun(Run, Checkpoint):
     def state_key(self) -> str:
         """The key of this callback in resume files; those of earlier versions are taken up as well."""
         return "ForeignRun"
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run must know of its epochs so far to go on after a kill."""
+        return {
+            **self.ledger.state_dict(),
+            **self._meter.state_dict(),
+            **self.recorders.state_dict(),
+            "weights": self.weights,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.ledger.load_state_dict(state_dict)
+        self._meter.load_state_dict(state_dict)
+        self.recorders.load_state_dict(state_dict)
+        self.weights = state_dict["weights"]
+
+    def _view(self, trainer: pl.Trainer, module: pl.LightningModule) -> RunView:
+        """What recorders see once an epoch has been judged."""
+        ledger = self.ledger
+        return RunView(
+            trainer, module, self.data, ledger.epochs, ledger.best_epoch, dict(ledger.metrics), self._meter.norms
+        )
 
     def prepare(self, module: pl.LightningModule) -> None:
         """Give the module the optimizers of the configuration, unless it has its own.
@@ -105,33 +144,29 @@ class UserModuleRun(Run, Checkpoint):
     # Lightning's hooks, in the order of an epoch
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        trained = any(parameter.requires_grad for parameter in pl_module.parameters())
-        self._takes_norms = pl_module.automatic_optimization and trained
-        if self._takes_norms:
-            super().on_train_start(trainer, pl_module)
+        trained = [parameter for parameter in pl_module.parameters() if parameter.requires_grad]
+        self._meter.begin(trained if pl_module.automatic_optimization else [])
+        self.recorders.begin(self._view(trainer, pl_module))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._loss, self._examples = 0.0, 0
-        self._lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else math.nan
         trainer.logged_metrics.clear()  # what an earlier epoch left there
         self.metric_logger.take()
         self._stepped, self._validated, self._validating = {}, {}, 0.0
-        self._began = time.perf_counter()
+        self._meter.begin_epoch(trainer)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         self.metric_logger.weight = len(batch[1])
-        self._stepped_now = False
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
+        if self.recipe.by_step and not self.own_optimizer:
+            self._meter.read_lr(optimizer)
         if self.recipe.l1 or self.recipe.l2:
             self._penalise(optimizer)
-        if self._takes_norms:
-            super().on_before_optimizer_step(trainer, pl_module, optimizer)
-            self._stepped_now = True
+        self._meter.before_step()
 
     def _penalise(self, optimizer: torch.optim.Optimizer) -> None:
         """Add the gradient of l1·Σ|w| + (l2/2)·Σw² over the weights: the module's own loss has no penalty."""
@@ -144,11 +179,10 @@ class UserModuleRun(Run, Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        where = f"at batch {batch_idx + 1} of epoch {self.epochs + 1}"
+        where = f"at batch {batch_idx + 1} of epoch {self.ledger.epochs + 1}"
         if isinstance(loss, Tensor) and loss.numel() == 1:
             value = float(loss)
-            self._loss += value * len(batch[1])
-            self._examples += len(batch[1])
+            self._meter.add_loss(value, len(batch[1]))
             if not math.isfinite(value):
                 self._end_in_epoch(trainer, Outcome.DIVERGED, f"The training loss was {value} {where}.")
                 return
@@ -156,15 +190,14 @@ class UserModuleRun(Run, Checkpoint):
         if broken:
             self._end_in_epoch(trainer, Outcome.DIVERGED, f"{broken[0]} was not finite {where}.")
             return
-        self.steps += 1
-        if self._stepped_now:
-            self._norms.after_step()
+        self._meter.after_step()
         if (outcome := self.should_end()) is not None:
             self._end_in_epoch(trainer, outcome)
 
     def _end_in_epoch(self, trainer: pl.Trainer, outcome: Outcome, error: str | None = None) -> None:
         trainer.limit_val_batches = 0  # else Lightning validates once more before it ends
-        self._end(trainer, outcome, error)
+        trainer.should_stop = True
+        self.ledger.end(outcome, error)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stepped = self.metric_logger.take()
@@ -180,35 +213,27 @@ class UserModuleRun(Run, Checkpoint):
         self._validating += time.perf_counter() - self._validation_began
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.outcome is not Outcome.OK:
+        if self.ledger.outcome is not Outcome.OK:
             return
         self._stepped |= self.metric_logger.take()
-        norms, *norms_by_layer = self._norms.take() if self._takes_norms else ({},)
-        self.train_seconds += time.perf_counter() - self._began - self._validating
-        measured = {
-            **({schema.TRAIN_LOSS: self._loss / self._examples} if self._examples else {}),
-            **self._logged(trainer),
-            schema.TRAIN_SECONDS: self.train_seconds,
-            schema.LR: self._lr,
-            schema.STEPS: float(self.steps),
-            **norms,
-        }
-        self.epochs += 1
-        finite = {name: value for name, value in measured.items() if math.isfinite(value)}
-        self.metrics.update(finite)
-        self._record = {"step": self.epochs, "time": time.time_ns() // 1_000_000, "metrics": finite}
-        if fault := self._fault(measured, pl_module):
-            self._end(trainer, *fault)
+        measured = {**self._meter.end_epoch(self._validating), **self._logged(trainer)}
+        recorded = self.recorders.measure(self._view(trainer, pl_module).after(measured))
+        on_validation = [*self._validated, *(name for name in recorded if name.startswith(VALIDATION))]
+        outcome = self.ledger.epoch(recorded | measured, on_validation)
+        epoch, metrics = self.ledger.epochs, self.ledger.latest
+        if outcome in (None, Outcome.OK) and not _is_finite(pl_module):
+            outcome = self.ledger.end(Outcome.DIVERGED, f"A parameter was not finite after epoch {epoch}.")
+        elif outcome in (None, Outcome.OK):
+            if self.ledger.improved:
+                self._keep_weights(pl_module)
+            self.recorders.epoch(self._view(trainer, pl_module), last=outcome is not None)
+        if outcome is not None:
+            trainer.should_stop = True
+        self._record = {"step": epoch, "time": time.time_ns() // 1_000_000, "metrics": metrics}
+        if outcome is Outcome.OK:
+            self._unreported = True
         else:
-            self._keep_weights(pl_module)
-            if norms_by_layer:
-                self._layers.add(self.epochs, *norms_by_layer)
-            if self._is_last(trainer):
-                self.files[schema.LAYERS_FILE] = self._layers.arrays()
-                trainer.should_stop = True
-                self._unreported = True
-                return
-        self.report("metrics", self._record)
+            self.report("metrics", self._record)
 
     def _logged(self, trainer: pl.Trainer) -> dict[str, float]:
         """What the module logged in this epoch, by the names under which it is stored."""
@@ -227,61 +252,30 @@ class UserModuleRun(Run, Checkpoint):
         if sentence not in self.remarks:
             self.remarks.append(sentence)
 
-    def _fault(self, measured: Mapping[str, float], module: pl.LightningModule) -> tuple[Outcome, str] | None:
-        """Why the run cannot go on after an epoch: its outcome and a sentence."""
-        broken = broken_loss(measured)
-        if broken is None and not math.isfinite(measured.get(self.criterion.metric, 0.0)):
-            broken = self.criterion.metric, measured[self.criterion.metric]
-        if broken:
-            return Outcome.DIVERGED, f"{broken[0]} was {broken[1]} after epoch {self.epochs}."
-        if not all(torch.isfinite(parameter).all() for parameter in module.parameters()):
-            return Outcome.DIVERGED, f"A parameter was not finite after epoch {self.epochs}."
-        missing = self._missing()
-        return (Outcome.CRASHED, missing) if missing else None
-
-    def _missing(self) -> str | None:
-        """What the configuration needs to be logged and is not, in one sentence."""
-        logged = [name for name in self.metrics if name not in RESERVED]
-        validated = "" if self._validated else ", and none of the validation data"
-        for key, metric in (
-            ("objective.metric", self.criterion.metric),
-            ("regularization.early_stopping_patience", schema.VAL_LOSS if self.patience else None),
-        ):
-            if metric is not None and metric not in self.metrics:
-                return f"{key}: no metric {metric} was logged{validated}; there are: {', '.join(logged) or 'none'}."
-        return None
-
     def _keep_weights(self, module: pl.LightningModule) -> None:
-        """Judge the epoch, and keep its weights if they are the best by validation, or if no loss of that is logged."""
-        for best in (self._ranked, self._stopping):
-            if best.criterion.metric in self.metrics:
-                best.offer(self.metrics[best.criterion.metric], self.epochs)
-        if self.criterion.metric in self._validated:
-            self._selected.criterion = self.criterion
-        criterion = self._selected.criterion
-        if criterion.metric not in self._validated:
-            self._remark(
-                "It logs no loss of the validation data; the weights that are kept are those of the last epoch."
-            )
-            self._selected.epoch = self.epochs
-        elif not self._selected.offer(self.metrics[criterion.metric], self.epochs):
-            return
         state = module.state_dict().items()
         self.weights = {name: value.detach().clone() for name, value in state if isinstance(value, Tensor)}
 
     def measure_test_part(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Measure the test part of a run that is ok, if the module has a step for it, at the weights that are kept."""
-        if self.outcome is not Outcome.OK:
+        if self.ledger.outcome is not Outcome.OK:
             return
-        self.error = " ".join(self.remarks) or None
+        if not self.ledger.chosen:
+            self._remark(
+                "It logs no loss of the validation data; the weights that are kept are those of the last epoch."
+            )
+        self.ledger.error = " ".join(self.remarks) or None
         finite: dict[str, float] = {}
-        if is_overridden("test_step", module):
+        tested_by_itself = is_overridden("test_step", module)
+        if tested_by_itself or self.recorders.finishes:
             module.load_state_dict(self.weights, strict=False)  # only tensors were kept
+        if tested_by_itself:
             self.metric_logger.take()
             trainer.test(module, self.batches(self.data.parts.test), verbose=False)
             tested = unforked(self.metric_logger.take())
             named = {name if name.startswith("test") else f"test/{name}": value for name, value in tested.items()}
-            finite = {name: value for name, value in stored(named, self._remark).items() if math.isfinite(value)}
-        self.metrics.update(finite)
+            finite = self.ledger.add(stored(named, self._remark))
+        finite |= self.ledger.add(self.recorders.finish(self._view(trainer, module)))
+        self.files = self.recorders.files(self._view(trainer, module))
         if self._unreported or finite:
             self.report("metrics", {**self._record, "metrics": {**self._record["metrics"], **finite}})

@@ -14,7 +14,7 @@ import numpy as np
 
 from sweeps.training.crashes import why_crashed
 from sweeps.training.landscape import EndedError, landscape
-from sweeps.training.measuring import Report
+from sweeps.training.reports import Report
 from sweeps.training.train import train
 from sweeps.workers.jobs import LANDSCAPE, TRAIN, Job
 from tracking import schema
@@ -47,6 +47,7 @@ def _train(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dic
         "epochs": result.epochs,
         "seconds": result.seconds,
         "error": result.error,
+        "recorders": {name: list(cost) for name, cost in result.recorders.items()},
     }
 
 

@@ -140,6 +140,7 @@ name: in full
 model: {name: mlp, hidden_sizes: [16]}
 data: {name: iris}
 trainer: {max_epochs: 9}
+record: {regions: false}
 search:
   optimizer.name: {values: [sgd, adam]}
   optimizer.lr: {low: 0.001, high: 1.0, log: true}

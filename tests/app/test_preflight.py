@@ -57,6 +57,12 @@ def test_the_estimate_stands_there_in_one_line(opened: Any, fake: Any) -> None:
     assert fake.client.checked == ["name: one", "name: two"]
 
 
+def test_the_parameters_of_each_setting_are_one_sentence(opened: Any) -> None:
+    counts = [{"what": "lstm", "fewest": 12345, "most": 12345}, {"what": "gru", "fewest": 12301, "most": 15000}]
+    assert ui.text("Parameters: lstm 12,345 · gru 12,301 to 15,000.") in text_of(opened(FOUND | {"parameters": counts}))
+    assert "Parameters" not in text_of(opened(FOUND | {"parameters": []})) + text_of(opened(FOUND))
+
+
 def test_until_it_is_known_the_page_says_so_and_asks_again(opened: Any, fake: Any) -> None:
     at = opened(FOUND | {"pending": True, "seconds": None})
     assert "Estimating time, disk and memory" in text_of(at) and "workers" not in text_of(at)

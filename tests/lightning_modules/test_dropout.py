@@ -83,6 +83,14 @@ def test_a_tensor_for_p_draws_each_copys_own_share_under_vmap():
         torch.testing.assert_close(row[~empty], (1 / (1 - share)).expand(int((~empty).sum())))
 
 
+@pytest.mark.parametrize("p", [-0.1, 1, 1.5])
+def test_a_share_that_cannot_be_is_refused(p):
+    with pytest.raises(
+        ValueError, match=rf"^dropout: {p} is not allowed; allowed: a number of 0 or more and below 1.$"
+    ):
+        Dropout(p)
+
+
 def network(seed, dropout=0.4):
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -11,7 +11,7 @@ from torch import nn
 from data import DATASETS
 from lightning_modules import MODELS, Recipe
 from lightning_modules.optimizers import OPTIMIZERS
-from lightning_modules.schedules import SCHEDULES
+from lightning_modules.schedules import EPOCH_SCHEDULES, SCHEDULES, STEP_SCHEDULES
 
 START, STEPS = [1.5, -2.0, 0.3], 6
 
@@ -104,8 +104,14 @@ FORMULAS = {
     "exponential": ({"gamma": 0.7}, lambda t: 0.7**t),
     "cosine": ({"final": 0.1}, lambda t: 0.1 + 0.9 * (1 + math.cos(math.pi * t / 10)) / 2),
     "range_test": ({"growth": 100.0}, lambda t: 10 ** (2 * t / 9)),
+    "linear": ({}, lambda t: 1 - t / 10),
+    "cosine_steps": ({"final": 0.1}, lambda t: 0.1 + 0.9 * (1 + math.cos(math.pi * t / 10)) / 2),
+    "noam": ({"warmup_steps": 4}, lambda s: min((s + 1) / 4, 2 / math.sqrt(s + 1))),
 }
-WARMED = [name for name in SCHEDULES if name != "range_test"]
+WARMED = {
+    **{name: "warmup_epochs" for name in EPOCH_SCHEDULES if name != "range_test"},
+    **{name: "warmup_steps" for name in STEP_SCHEDULES if name != "noam"},
+}
 
 
 @pytest.mark.parametrize("name", list(SCHEDULES))
@@ -118,7 +124,7 @@ def test_schedule_follows_its_formula(name):
 @pytest.mark.parametrize("name", WARMED)
 def test_warm_up_climbs_linearly_and_then_the_schedule_begins(name):
     fields, formula = FORMULAS[name]
-    factor = SCHEDULES[name](13, **fields, warmup_epochs=3)
+    factor = SCHEDULES[name](13, **fields, **{WARMED[name]: 3})
     expected = [1 / 4, 2 / 4, 3 / 4, *(formula(t) for t in range(10))]
     assert [factor(epoch) for epoch in range(13)] == pytest.approx(expected)
 
@@ -129,6 +135,8 @@ def test_warm_up_climbs_linearly_and_then_the_schedule_begins(name):
         ("step", lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=3, gamma=0.5)),
         ("exponential", lambda o: torch.optim.lr_scheduler.ExponentialLR(o, gamma=0.7)),
         ("cosine", lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=10, eta_min=0.1)),
+        ("cosine_steps", lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=10, eta_min=0.1)),
+        ("linear", lambda o: torch.optim.lr_scheduler.LinearLR(o, start_factor=1, end_factor=0, total_iters=10)),
     ],
 )
 def test_schedule_agrees_with_torch(name, make):
@@ -141,6 +149,35 @@ def test_schedule_agrees_with_torch(name, make):
         scheduler.step()
     factor = SCHEDULES[name](10, **FORMULAS[name][0])
     assert [factor(epoch) for epoch in range(10)] == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("warmup_steps", [1, 4, 400])
+def test_noam_is_the_papers_rate_over_its_highest(warmup_steps):
+    d_model = 512
+
+    def rate_of_the_paper(step):  # Vaswani et al. (2017), eq. 3, whose first step is 1
+        return d_model**-0.5 * min(step**-0.5, step * warmup_steps**-1.5)
+
+    highest = max(rate_of_the_paper(step) for step in range(1, 1000))
+    factor = SCHEDULES["noam"](1000, warmup_steps=warmup_steps)
+    assert [highest * factor(step - 1) for step in range(1, 1000)] == pytest.approx(
+        [rate_of_the_paper(step) for step in range(1, 1000)], rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", list(STEP_SCHEDULES))
+@pytest.mark.parametrize("steps", [1, 3, 50])
+def test_a_schedule_by_the_step_stays_between_0_and_1_also_beyond_its_end(name, steps):
+    for warmup_steps in (1, 2, 60):
+        factor = SCHEDULES[name](steps, warmup_steps=warmup_steps)
+        factors = [factor(step) for step in range(steps + 70)]
+        assert all(0 <= value <= 1 for value in factors) and factors[0] > 0
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine_steps"])
+def test_training_without_an_end_never_lowers_the_rate(name):
+    factor = SCHEDULES[name](math.inf, warmup_steps=1)
+    assert [factor(step) for step in (0, 1, 10**6)] == [0.5, 1, 1]
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 20])
@@ -161,6 +198,14 @@ class Rates(pl.Callback):
 
     def on_train_epoch_start(self, trainer, pl_module):
         self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+class StepRates(pl.Callback):
+    def __init__(self):
+        self.rates = []
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.rates.append(optimizer.param_groups[0]["lr"])
 
 
 QUIET = {
@@ -195,6 +240,24 @@ def test_a_plain_trainer_fits_and_logs_by_split_and_metric(name, data_name):
         assert logged[f"{split}/error"] == pytest.approx(float(measured["error"]), rel=1e-5)
     (tested,) = trainer.test(module, datamodule=data, verbose=False)
     assert set(tested) == {"test/loss", "test/error"}
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers", "ignore:The number of training batches", "ignore:.*LeafSpec:FutureWarning"
+)
+@pytest.mark.parametrize("name", list(STEP_SCHEDULES))
+@pytest.mark.parametrize("options", [{}, {"limit_train_batches": 2}, {"accumulate_grad_batches": 2}], ids=str)
+def test_a_plain_trainer_changes_the_rate_after_each_step_down_to_the_last(name, options):
+    data = DATASETS["iris"](batch_size=32)
+    module = MODELS["mlp"](**data.dims)
+    module.recipe = Recipe({"name": "sgd", "lr": 0.02}, {"name": name, "warmup_steps": 2})
+    callback = StepRates()
+    trainer = pl.Trainer(max_epochs=3, limit_val_batches=0, callbacks=[callback], **QUIET, **options)
+    trainer.fit(module, datamodule=data)
+    steps = 6 if options else 3 * len(data.train_dataloader())
+    factor = SCHEDULES[name](steps, warmup_steps=2)
+    assert len(callback.rates) == steps
+    assert callback.rates == pytest.approx([0.02 * factor(step) for step in range(steps)])
 
 
 @pytest.mark.parametrize(

@@ -186,19 +186,36 @@ def test_a_model_with_optimizers_of_its_own_has_none_of_ours(my_models):
         check(spec(search={"optimizer.lr": {"values": [0.1, 0.2]}}))
 
 
+def test_coupled_settings_give_each_model_what_it_needs_and_no_more(my_models):
+    my_models(net=NET.replace("hidden: int = 8", "hidden: int") + "    def configure_optimizers(self): ...\n")
+    settings = {"mine": {"model.name": "net", "model.hidden": 3}, "other": {"model.name": "mlp", "optimizer.lr": 0.1}}
+    raw = {"name": "s", "data": {"name": "iris"}, "search": {"cell": {"settings": settings}}}
+    sweep = check(raw)
+    assert configuration(sweep, {"cell": "mine"})["optimizer"] == {"name": "own"}
+    assert configuration(sweep, {"cell": "other"})["optimizer"]["lr"] == 0.1
+    settings["again"] = {"model.name": "net"}
+    with pytest.raises(SpecError, match=r"^search.cell.settings.again.model.hidden: missing; allowed: a whole number"):
+        check(raw)
+    settings["again"] = {"model.name": "net", "model.hidden": 4, "optimizer.lr": 0.1}
+    allowed = "allowed: keys of the model, as net configures its optimizers itself"
+    with pytest.raises(SpecError, match=rf'^search.cell.settings.again: "optimizer.lr" is not allowed; {allowed}'):
+        check(raw)
+
+
 TEXT = """
 name: s
 model: {name: net}
 data: {name: iris}
 """
 SEARCHED = f"{TEXT}search: {{model.name: {{values: [mlp, net]}}}}"
+COUPLED = "{name: s, data: {name: iris}, search: {cell: {settings: {a: {model.name: mlp}, b: {model.name: net}}}}}"
 
 
 def test_a_model_of_modules_that_only_the_client_reads_is_refused_without_a_guess(my_models, tmp_path):
     with pytest.raises(SpecError, match=r'"net" is not allowed; .*; did you mean'):
         parse(TEXT)
     end = "end it with sweepboard service --stop, and what you do next starts it with yours."
-    for text in (TEXT, SEARCHED):
+    for text in (TEXT, SEARCHED, COUPLED):
         with pytest.raises(SpecError) as refused:
             parse(text, accepted_with=["/elsewhere"])
         read = f"as it was started with the modules {tmp_path / 'my_models'} (SWEEPBOARD_MODULES); {end}"
@@ -208,7 +225,7 @@ def test_a_model_of_modules_that_only_the_client_reads_is_refused_without_a_gues
 def test_a_model_of_the_same_name_in_other_modules_is_refused(my_models):
     folder = my_models(net=NET)
     assert parse(TEXT, accepted_with=[str(folder)]) == parse(TEXT)
-    for text in (TEXT, SEARCHED):
+    for text in (TEXT, SEARCHED, COUPLED):
         with pytest.raises(SpecError, match='"net" is of modules that the service does not read'):
             parse(text, accepted_with=["/elsewhere"])
     assert parse(TEXT.replace("net", "mlp"), accepted_with=["/elsewhere"]) == parse(TEXT.replace("net", "mlp"))

@@ -75,6 +75,7 @@ def test_a_check_times_each_architecture_once_and_leaves_nothing_behind(checker,
     assert [one["what"] for one in answer["architectures"]] == ["batch_size 16", "batch_size 64"]
     assert all(one["parameters"] == 4 * 3 + 3 and one["seconds_per_epoch"] > 0 for one in answer["architectures"])
     assert answer["disk_bytes"] > 8 * 13_500
+    assert set(answer["recorders"]) == {"layers", "predictions"} and min(answer["recorders"].values()) > 0
     assert children() == before and not [file for file in tmp_path.rglob("*") if file.is_file()]
 
     monkeypatch.setattr(Rehearsals, "run", lambda *_, **__: pytest.fail("it was rehearsed again"))

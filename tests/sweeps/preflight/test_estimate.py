@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -233,6 +234,26 @@ def test_architectures_not_timed_follow_a_power_law_through_the_others():
     assert wider.high / wider.seconds > 1 + estimates.MARGIN
     with pytest.raises(ValueError, match="none of the architectures has been timed"):
         complete(plan.architectures, {})
+
+
+def test_what_recorders_cost_is_that_of_the_runs_that_were_timed():
+    rehearsals = [rehearsal(3, 20) for _ in range(3)]
+    for other, once in zip(rehearsals, (0.1, 0.9, 0.2), strict=True):
+        other.recorders = {"layers": (once, 0.01)}
+    rehearsals[0].recorders["regions"] = (0.5, 0.0)
+    costs = timing({"data": {"batch_size": 32}}, rehearsals).recorders
+    assert costs == {"layers": (0.2, 0.01), "regions": (0.5, 0.0)}
+    plan, timings = timed(spec("search: {model.hidden_sizes: {values: [[8], [16]]}}"))
+    first, *_ = timings
+    timings[first] = replace(timings[first], recorders=costs)
+    cost = estimate(plan, timings, cores=1)
+    assert cost.recorders == pytest.approx({"layers": (0.2 + 10 * 0.01) / 2, "regions": 0.5 / 2})
+
+
+def test_the_cost_of_recorders_is_one_sentence_and_the_dearest_comes_first():
+    sentence = estimates.recording({"recorders": {"regions": 0.012, "layers": 0.3}})
+    assert sentence == "Recorders take about 0.31 s of each run: layers 0.3 s, regions 0.01 s."
+    assert estimates.recording({"recorders": {}}) == estimates.recording({}) == ""
 
 
 def test_it_is_said_in_one_line():

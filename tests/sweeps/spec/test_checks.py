@@ -83,6 +83,7 @@ def test_a_configuration_does_not_share_lists_with_the_spec():
         {"name": "1e3", "model": {"name": "mlp"}, "data": {"name": "digits"}},
         changed(replicate={"datasets": 5, "inits": 2}, seeds=None),
         changed(replicate={"datasets": 3, "inits": 1}, seeds=3, sampler="tpe", trials=9),
+        changed(record={"regions": False, "layers": True}),
         changed(claim=CLAIM),
         changed(claim=[CLAIM, {**CLAIM, "metric": "time/train_s", "direction": "maximize", "margin": 0.5}]),
         changed(claim=CLAIM, objective={"metric": "val/error", "direction": "maximize"}),
@@ -148,6 +149,18 @@ def test_only_a_replicated_configuration_says_so():
     settings = configuration(check(changed(replicate={"datasets": 4, "inits": 3}, seeds=None)))
     assert settings.pop("replicate") == {"datasets": 4, "inits": 3}
     assert settings == configuration(check(changed()))
+
+
+def test_only_recorders_that_are_turned_off_stand_in_a_configuration():
+    settings = configuration(check(changed(record={"regions": False, "layers": True})))
+    assert settings.pop("record") == {"regions": False}
+    for record in (None, {}, {"layers": True}):
+        assert configuration(check({**changed(), "record": record})) == settings, "the group keeps its hash"
+
+
+def test_recorders_are_nothing_to_search():
+    (sentence,) = problems(searched("record.layers", {"values": [True, False]}))
+    assert sentence.startswith("search.record.layers: unknown key, ") and "record" not in sentence.partition(";")[2]
 
 
 def test_what_has_no_default_must_be_given():

@@ -25,8 +25,8 @@ SIZES = "a list of whole numbers, each from 1 to 65,536, such as [64]"
 STEPS = "a whole number from 2 to 1,000"
 
 ALL_KEYS = (
-    "name, question, experiment, model, data, optimizer, schedule, regularization, trainer, keep, search, sampler, "
-    "trials, pruner, confirm, seeds, seed, vary, replicate, objective, claim, workers"
+    "name, question, experiment, model, data, optimizer, schedule, regularization, trainer, record, keep, search, "
+    "sampler, trials, pruner, confirm, seeds, seed, vary, replicate, objective, claim, workers"
 )
 
 DATA_FIELDS = "shift, imbalance, label_noise, standardize, input_noise, train_size, validation_fraction, batch_size"
@@ -65,6 +65,11 @@ REFUSED = [
      "integer; did you mean steps?"),
     (searched("optimizer.alpha", {"values": [0.9]}),
      "search.optimizer.alpha: unknown key, given {values: [0.9]}; allowed for adam: lr, betas, eps."),
+    (changed(record={"region": False}),
+     "record.region: unknown key, given false; allowed under record: layers, regions, replicate, predictions; "
+     "did you mean regions?"),
+    (changed(record={"layers": "sometimes"}), 'record.layers: "sometimes" is not allowed; allowed: true or false.'),
+    (changed(record=False), "record: false is not allowed; allowed: a mapping such as {layers: true}."),
     # Unknown names
     (changed(model__name="mpl"), f'model.name: "mpl" is not allowed; allowed: {MODELS}; did you mean mlp?'),
     (changed(data__name="diggits"),
@@ -74,8 +79,8 @@ REFUSED = [
     (changed(optimizer__name="Adamm", search=None),
      f'optimizer.name: "Adamm" is not allowed; allowed: {OPTIMIZERS}; did you mean adam?'),
     (changed(schedule={"name": "cosinus"}),
-     'schedule.name: "cosinus" is not allowed; allowed: constant, inverse_time, step, exponential, cosine, range_test; '
-     "did you mean cosine?"),
+     'schedule.name: "cosinus" is not allowed; allowed: constant, inverse_time, step, exponential, cosine, range_test, '
+     "linear, cosine_steps, noam; did you mean cosine?"),
     (searched("optimizer.name", {"values": ["adam", "adamm"]}),
      f'search.optimizer.name.values: "adamm" is not allowed; allowed: {OPTIMIZERS}; did you mean adam?'),
     (changed(model__activation="rellu"),

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,9 @@ from data import DATASETS
 from lightning_modules import MODELS
 from sweeps.training import layer_records
 from sweeps.training.layer_records import EDGES, MOST_EPOCHS, LayerRecorder, condition, effective_rank
+from sweeps.training.recorder import RunView
 from sweeps.training.train import train
+from sweeps.training.training_meter import ParameterNorms
 from tracking import schema
 from tracking.schema import Outcome
 
@@ -200,10 +203,12 @@ def test_of_many_epochs_evenly_spaced_ones_are_kept_and_the_last(epochs):
     module = nn.Sequential(nn.Linear(2, 2, bias=False))  # no module of ours: only its weights are looked at
     (weight,) = module.parameters()
     recorder = LayerRecorder()
-    recorder.begin(None, module, None)
+    begin = RunView(None, module, None, epoch=0, best_epoch=0, metrics={}, norms=None)
+    recorder.begin(begin)
     for epoch in range(1, epochs + 1):
-        recorder.add(epoch, {weight: float(epoch)}, {weight: 2.0 * epoch})
-    layers = recorder.arrays()
+        norms = ParameterNorms({weight: float(epoch)}, {weight: 2.0 * epoch})
+        recorder.epoch(replace(begin, epoch=epoch, norms=norms), last=epoch == epochs)
+    layers = recorder.arrays(begin)
     recorded = layers["epochs"].tolist()
     assert recorded[0] == 1 and recorded[-1] == epochs and min(epochs, MOST_EPOCHS // 2) <= len(recorded) <= MOST_EPOCHS
     assert len({later - earlier for earlier, later in pairwise(recorded[:-1])}) <= 1

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from lightning_modules.schedules import STEP_SCHEDULES
 from sweeps.training import resume
 from sweeps.training.resume import History
 from sweeps.training.train import train
@@ -90,7 +91,18 @@ def same(some, other):
 @pytest.mark.parametrize("optimizer", [{"name": "adam", "lr": 0.01}, {"name": "momentum", "lr": 0.05}])
 @pytest.mark.parametrize("epochs", [1, 5])
 def test_a_resumed_run_gives_the_numbers_of_one_left_alone(optimizer, epochs, tmp_path):
-    settings = configuration(optimizer=optimizer)
+    goes_on_alike(configuration(optimizer=optimizer), epochs, tmp_path)
+
+
+@pytest.mark.parametrize("name", list(STEP_SCHEDULES))
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_a_resumed_run_goes_on_with_the_rates_of_its_steps(name, epochs, tmp_path):
+    settings = {**configuration(), "schedule": {"name": name, "warmup_steps": 7}}
+    goes_on_alike(settings, epochs, tmp_path)
+
+
+def goes_on_alike(settings, epochs, tmp_path):
+    """A run that is stopped within the epoch after so many, and goes on, equals one that is left alone to the bit."""
     file = tmp_path / "run.resume"
     whole, whole_log = run(settings, scratch=tmp_path)
     stopped, first = run(settings, resume=file, save_seconds=0, should_end=after(epochs * STEPS + 2))

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from data import DATASETS
-from sweeps.training import measuring, predictions
+from lightning_modules.schedules import STEP_SCHEDULES
+from sweeps.training import predictions
 from sweeps.training.objective import MEASURED
 from sweeps.training.train import train
 from tracking import schema
@@ -155,6 +156,26 @@ def test_the_schedule_sets_the_learning_rate_of_each_epoch(configuration, run):
     assert log.path("opt/lr") == pytest.approx([0.05 / 2, 0.05, 0.05 / 2, 0.05 / 3])
 
 
+@pytest.mark.parametrize("name", list(STEP_SCHEDULES))
+def test_a_schedule_by_the_step_shows_the_rate_of_the_last_step_of_each_epoch(configuration, run, name):
+    schedule = {"name": name, "warmup_steps": 5}
+    _, log = run(configuration(schedule=schedule, data={"batch_size": 24}, trainer={"max_epochs": 4}))
+    assert log.path("opt/steps") == [4, 8, 12, 16]
+    factor = STEP_SCHEDULES[name](16, warmup_steps=5)
+    assert log.path("opt/lr") == pytest.approx([0.05 * factor(steps - 1) for steps in (4, 8, 12, 16)])
+
+
+@pytest.mark.parametrize("name", list(STEP_SCHEDULES))
+def test_a_rehearsal_takes_a_schedule_by_the_step_to_its_end_and_says_nothing(configuration, run, name, capfd, recwarn):
+    trainer = {"max_epochs": 3, "limit_train_batches": 2}
+    schedule = {"name": name, "warmup_steps": 1}
+    result, log = run(configuration(schedule=schedule, data={"batch_size": 24}, trainer=trainer))
+    assert result.outcome is Outcome.OK and log.path("opt/steps") == [2, 4, 6]
+    factor = STEP_SCHEDULES[name](6, warmup_steps=1)
+    assert log.path("opt/lr") == pytest.approx([0.05 * factor(steps - 1) for steps in (2, 4, 6)])
+    assert capfd.readouterr() == ("", "") and not list(recwarn)
+
+
 def test_clipping_shortens_the_step_and_not_the_measured_gradient(configuration, run):
     settings = {"data": {"batch_size": "full"}, "optimizer": {"lr": 1.0}}
     free, _ = run(configuration(**settings, trainer={"max_epochs": 1}))
@@ -271,11 +292,10 @@ def test_predictions_are_those_of_the_checkpoint_that_validation_chose(
     assert wrong == pytest.approx(result.metrics["test/error"])
 
 
-def test_predictions_change_no_number_of_the_run(configuration, run, timeless, monkeypatch, tmp_path):
+def test_predictions_change_no_number_of_the_run(configuration, run, timeless, tmp_path):
     settings = configuration(model={"norm": "batch", "dropout": 0.3})
     whole, _ = run(settings, scratch=tmp_path)
-    monkeypatch.setattr(measuring.Run, "_predict", lambda *_: None)
-    without, log = run(settings, scratch=tmp_path)
+    without, log = run({**settings, "record": {"predictions": False}}, scratch=tmp_path)
     assert timeless(without.metrics) == timeless(whole.metrics)
     assert set(log.files) == {schema.WEIGHTS_FILE, schema.LAYERS_FILE}
 

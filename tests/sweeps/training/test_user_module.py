@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data import DATASETS
+from lightning_modules.schedules import STEP_SCHEDULES
 from sweeps.interpreter import ROOT
 from sweeps.training.train import train
 from tracking import schema
@@ -120,6 +121,45 @@ def test_our_schedule_goes_with_our_optimizer(my_models):
     my_models(linear=LINEAR)
     _, log = run("linear", schedule={"name": "step", "step_size": 1, "gamma": 0.5}, trainer={"max_epochs": 3})
     assert [metrics[schema.LR] for metrics in log.metrics] == [0.1, 0.05, 0.025]
+
+
+@pytest.mark.parametrize("name", list(STEP_SCHEDULES))
+def test_our_schedule_by_the_step_goes_with_our_optimizer_and_through_a_kill(name, my_models, tmp_path):
+    my_models(linear=LINEAR)
+    settings = {
+        "data": {"batch_size": 100},
+        "schedule": {"name": name, "warmup_steps": 2},
+        "trainer": {"max_epochs": 3},
+    }
+    whole, log = run("linear", **settings)
+    steps = [int(metrics[schema.STEPS]) for metrics in log.metrics]
+    assert steps == [steps[0], 2 * steps[0], 3 * steps[0]] and steps[0] > 1
+    factor = STEP_SCHEDULES[name](steps[-1], warmup_steps=2)
+    assert [metrics[schema.LR] for metrics in log.metrics] == pytest.approx([0.1 * factor(step - 1) for step in steps])
+    outcomes = iter([None] * (steps[0] + 1))  # one step into the second epoch
+    stopped, _ = run(
+        "linear", resume=tmp_path / "resume", should_end=lambda: next(outcomes, Outcome.STOPPED), **settings
+    )
+    assert stopped.epochs == 1
+    resumed, log_resumed = run("linear", resume=tmp_path / "resume", **settings)
+    assert resumed.objective == whole.objective
+    for metric in (schema.LR, schema.PARAM_NORM, schema.VAL_LOSS):
+        assert [metrics[metric] for metrics in log_resumed.metrics] == [metrics[metric] for metrics in log.metrics]
+
+
+def test_with_an_optimizer_of_its_own_the_rate_is_that_of_the_start_of_each_epoch(my_models):
+    methods = (
+        "def configure_optimizers(self):",
+        "    optimizer = torch.optim.SGD(self.parameters(), lr=0.01)",
+        "    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)",
+        "    return {'optimizer': optimizer, 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}",
+    )
+    my_models(linear=with_methods(*methods))
+    for schedule in ("constant", "linear"):
+        _, log = run("linear", data={"batch_size": 100}, schedule={"name": schedule})
+        steps = [int(metrics[schema.STEPS]) for metrics in log.metrics]
+        assert steps[0] > 1
+        assert [metrics[schema.LR] for metrics in log.metrics] == pytest.approx([0.01, 0.01 * 0.5 ** steps[0]])
 
 
 MANUAL = """
