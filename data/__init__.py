@@ -9,6 +9,10 @@ from data.gates import LogicGate
 from data.graphs import KarateClub
 from data.label_sets import LabelSets
 from data.noisy_curve import NoisyCurve
+from data.text.labelled_lines import LabelledLines
+from data.text.pairs import Reverse
+from data.text.parity import Parity
+from data.text.text_file import TextFile
 from data.toy import Blobs, Circles, Moons, Spirals, Xor
 
 DATASETS: dict[str, type[DataModule]] = {
@@ -30,6 +34,10 @@ DATASETS: dict[str, type[DataModule]] = {
     "logic_gate": LogicGate,
     "karate_club": KarateClub,
     "label_sets": LabelSets,
+    "parity": Parity,
+    "labelled_lines": LabelledLines,
+    "text_file": TextFile,
+    "reverse": Reverse,
 }
 
 __all__ = ["DATASETS", "DataModule"]

@@ -49,6 +49,8 @@ class DataModule(pl.LightningDataModule):
     """What its inputs are: vector, image, tokens, sequence_pair or graph; models say what they take."""
     source: str
     """Where the data come from, in words: never a path of this machine."""
+    named_classes: tuple[str, ...] = ()
+    """What the classes are called; empty where they have no other name than their number."""
     fresh: ClassVar[bool] = False
     """Whether the data seed draws a sample of its own, rather than a part of what there is."""
 
@@ -84,6 +86,12 @@ class DataModule(pl.LightningDataModule):
     @abstractmethod
     def dims(self) -> dict[str, Any]:
         """What a model must know of the data, by the arguments of constructors; `task` is always there."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class, where there are classes; its number where it has no other."""
+        classes = 2 if self.task == "binary" else int(self.dims["num_outputs"])
+        return self.named_classes or tuple(str(number) for number in range(classes))
 
     @cached_property
     def parts(self) -> Parts:

@@ -133,7 +133,6 @@ class KarateClub(DataModule):
     task = "node_classification"
     gives = "graph"
     source = "Zachary (1977), as in NetworkX; communities as in torch_geometric"
-    class_names: ClassVar[tuple[str, ...]] = tuple(str(number) for number in range(len(COMMUNITIES)))
 
     def make_parts(self) -> Parts:
         labels = np.empty(MEMBERS, dtype=np.int64)

@@ -111,13 +111,16 @@ class Parts:
     train: Part
     validation: Part
     test: Part
+    probes: Part | None = None
+    """Fixed examples on which runs are compared, the same for every seed: never trained on, never scored."""
 
     @property
     def train_eval(self) -> Part:
         return self.train.first(TRAIN_EVAL_LIMIT)
 
     def to(self, device: torch.device | str) -> "Parts":
-        return Parts(self.train.to(device), self.validation.to(device), self.test.to(device))
+        probes = None if self.probes is None else self.probes.to(device)
+        return Parts(self.train.to(device), self.validation.to(device), self.test.to(device), probes)
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,6 @@ class Tabular(DataModule):
     """
 
     gives: ClassVar[str] = "vector"
-    named_classes: tuple[str, ...] = ()
-    """What the classes are called; empty where they have no other name than their number."""
     imbalance: float = 1.0
     shift: int = 0
 
@@ -198,12 +196,6 @@ class Classification(Tabular):
         super().__init__(**common)
         require("imbalance", imbalance, 1 <= imbalance <= 1000, "1 to 1000")
         self.imbalance = imbalance
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The name of each class; its number where it has no other."""
-        classes = self.dims["num_outputs"] if self.task == "multiclass" else 2
-        return self.named_classes or tuple(str(number) for number in range(classes))
 
 
 class Images(Classification):

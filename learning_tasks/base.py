@@ -40,7 +40,18 @@ class Metric(NamedTuple):
 
     name: str
     better: Literal["lower", "higher"]
+    """The same for every task that has a metric of this name."""
     help: str
+    least: float = 0.0
+    """The smallest value that it can have."""
+
+
+class Recorded(NamedTuple):
+    """Metrics that a recorder measures, beside those of the task: see `sweeps.training.recorder`."""
+
+    tasks: tuple[str, ...]
+    """The tasks that they are for."""
+    metrics: tuple[Metric, ...]
 
 
 Sums = Mapping[str, NDArray[np.float64]]

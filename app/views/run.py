@@ -7,7 +7,7 @@ import streamlit as st
 
 from analysis.runs import metric_roles
 from analysis.statistics import number
-from app.run import cached, panels
+from app.run import cached, panels, texts
 from app.run.data import OneRun
 from app.runs import actions
 from app.runs.table import ARCHIVED, NAME, finite
@@ -86,6 +86,7 @@ def page(run: OneRun) -> None:
     roles = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))
     header(run, str(named.iloc[0]) if len(named) else "", roles)
     panels.curves(run, roles)
+    texts.texts(run)
     words = ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"]
     drawn = [
         lambda: panels.metrics_table(run, roles), lambda: panels.params(run), lambda: panels.files(run),

@@ -159,10 +159,10 @@ def _records(raw: bytes, file: str, delimiter: str) -> Iterator[tuple[int, list[
             "after it, and quotes within it doubled."
         ) from None
     except UnicodeDecodeError:
-        raise ValueError(f"{file}, line {_undecodable(raw)}: it is not UTF-8; save the file as UTF-8.") from None
+        raise ValueError(f"{file}, line {undecodable_line(raw)}: it is not UTF-8; save the file as UTF-8.") from None
 
 
-def _undecodable(raw: bytes) -> int:
+def undecodable_line(raw: bytes) -> int:
     """The first line that is not UTF-8."""
     for number, line in enumerate(raw.split(b"\n"), 1):
         try:

@@ -12,12 +12,13 @@ from typing import Final, Literal
 
 from sweeps.settings import settings
 
-Kind = Literal["table", "idx", "images"]
+Kind = Literal["table", "idx", "images", "text"]
 
 ENDS: Final[dict[Kind, tuple[str, ...]]] = {
     "table": (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz", ".tab.gz"),
     "idx": ("ubyte", ".idx", "ubyte.gz", ".idx.gz"),
     "images": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    "text": (".txt", ".text", ".tsv", ".tab", ".md", ".txt.gz", ".text.gz", ".tsv.gz", ".tab.gz", ".md.gz"),
 }
 """How the names of such files end; of images, those that lie in the folder of a class."""
 
@@ -26,6 +27,8 @@ PATHS: Final[dict[str, dict[str, Kind]]] = {
     "csv_classification": {"path": "table", "test_path": "table"},
     "idx": {"images": "idx", "labels": "idx", "test_images": "idx", "test_labels": "idx"},
     "image_folder": {"path": "images"},
+    "labelled_lines": {"path": "text", "test_path": "text"},
+    "text_file": {"path": "text"},
 }
 """The fields of data sets that are paths below the data folder, and what lies there."""
 

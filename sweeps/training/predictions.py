@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from data import DataModule
 from data.noisy_curve import NoisyCurve
+from data.parts import Part, slices
 from data.tabular import Classification, Tabular
 from lightning_modules import Module
 from sweeps.training.recorder import Recorder, RunView
@@ -26,6 +27,8 @@ REPLICATE_LIMIT: Final = 1000
 """Examples of the test part whose predictions are compared between replicates: the first ones."""
 REPLICATE_EPOCHS: Final = 5
 """Epochs whose predictions are kept for that comparison."""
+CLASSES: Final = ("binary", "multiclass")
+"""The tasks that give each example one class."""
 GRID: Final = 100
 """Points of the decision regions along an axis."""
 MARGIN: Final = 0.1
@@ -34,17 +37,28 @@ POINTS_LIMIT: Final = 500
 """Training examples that are drawn on the decision regions: the first ones."""
 
 
-def predict(trainer: pl.Trainer, module: pl.LightningModule, inputs: Tensor) -> NDArray[np.float32]:
+def _outputs(run: RunView, inputs: Iterable[Any]) -> NDArray[np.float32]:
     """The probability of each class (n, classes), or the output (n, 1) of a regression; in evaluation mode."""
+    module, precision = run.module, run.trainer.precision_plugin
     assert isinstance(module, Module)
-    precision = trainer.precision_plugin
-    predicted = module if module.task.name == "regression" else module.probabilities
+    answer = module if module.task.name == "regression" else module.probabilities
     module.eval()
     with torch.inference_mode(), precision.forward_context():
-        batches = [predicted(precision.convert_input(batch)).float().cpu() for batch in torch.split(inputs, BATCH)]
+        batches = [answer(precision.convert_input(batch)).float().cpu() for batch in inputs]
     module.train()
     outputs: NDArray[np.float32] = torch.cat(batches).numpy()
     return outputs
+
+
+def predict(run: RunView, part: Part, limit: int) -> NDArray[np.float32]:
+    """What the model answers to the first examples of a part, at most so many: see `_outputs`."""
+    first = part.first(limit)
+    return _outputs(run, (first.batch(rows).inputs for rows in slices(first, min(BATCH, first.at_once))))
+
+
+def _targets(part: Part, limit: int) -> NDArray[Any]:
+    targets: NDArray[Any] = part.first(limit).batch(slice(None)).targets.cpu().numpy()
+    return targets
 
 
 class PredictionRecorder(Recorder):
@@ -57,19 +71,17 @@ class PredictionRecorder(Recorder):
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
-        """Whether a built-in model is trained on a classification."""
-        return isinstance(module, Module) and isinstance(data, Classification)
+        """Whether a built-in model tells classes of examples apart."""
+        return isinstance(module, Module) and data.task in CLASSES
 
     def finish(self, run: RunView) -> dict[str, float]:
         """Predict both parts."""
-        assert isinstance(run.data, Classification)
         parts = run.data.parts
-        self._arrays["classes"] = np.array(run.data.class_names)
         for split, part in zip(schema.PREDICTED, (parts.validation, parts.test), strict=True):
-            inputs, targets = part.batch(slice(PREDICTIONS_LIMIT))
-            self._arrays[f"{split}_probabilities"] = predict(run.trainer, run.module, inputs)
-            self._arrays[f"{split}_targets"] = targets.cpu().numpy().astype(np.int32)
+            self._arrays[f"{split}_probabilities"] = predict(run, part, PREDICTIONS_LIMIT)
+            self._arrays[f"{split}_targets"] = _targets(part, PREDICTIONS_LIMIT).astype(np.int32)
             self._arrays[f"{split}_size"] = np.array(len(part), dtype=np.int32)
+        self._arrays["classes"] = np.array(run.data.class_names)
         self._arrays["epoch"] = np.array(run.best_epoch, dtype=np.int32)
         return {}
 
@@ -98,15 +110,14 @@ class ReplicateRecorder(Recorder):
         self._outputs = state["outputs"]
 
     def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
-        """Whether a built-in model answers each example by one target; only `replicate` turns this recorder on."""
-        return isinstance(module, Module) and isinstance(data, Tabular) and data.task != "multilabel"
+        """Whether a built-in model gives one answer for each example; sweeps with `replicate` alone turn it on."""
+        return isinstance(module, Module) and data.task in (*CLASSES, "regression")
 
     def epoch(self, run: RunView, last: bool) -> None:
         """Take what the module predicts after some of the epochs."""
         if not last and run.epoch & (run.epoch - 1):  # no power of 2
             return
-        inputs, _ = run.data.parts.test.batch(slice(REPLICATE_LIMIT))
-        self._outputs[run.epoch] = torch.from_numpy(predict(run.trainer, run.module, inputs))
+        self._outputs[run.epoch] = torch.from_numpy(predict(run, run.data.parts.test, REPLICATE_LIMIT))
         self._outputs = dict(list(self._outputs.items())[-REPLICATE_EPOCHS:])
 
     def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
@@ -155,7 +166,7 @@ class RegionRecorder(Recorder):
         self._arrays = {
             "x": x,
             "y": y,
-            "probabilities": predict(run.trainer, run.module, inputs).reshape(GRID, GRID, -1).astype(np.float16),
+            "probabilities": _outputs(run, torch.split(inputs, BATCH)).reshape(GRID, GRID, -1).astype(np.float16),
             "points": parts.scaling.restored(points).cpu().numpy(),
             "labels": labels.cpu().numpy().astype(np.int32),
             "classes": np.array(data.class_names),

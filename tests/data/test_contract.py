@@ -24,6 +24,7 @@ OWN = {
     "csv_classification": {"path": "table.csv", "target": "kind"},
     "idx": {"images": "images-idx3-ubyte", "labels": "labels-idx1-ubyte"},
     "image_folder": {"path": "pictures", "size": 4},
+    "labelled_lines": {"path": "lines.txt"},
 }
 """What sets made of files need beside the options of all; the files are written by `own_files`."""
 every_table = pytest.mark.parametrize("name", TABLES)
@@ -38,6 +39,10 @@ def data_folder(tmp_path_factory):
     (folder / "labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, 180) + labels.tobytes())
     lines = [f"{random.normal()},{'abc'[i % 3]},{random.normal()},{('x', 'y')[i % 2]}" for i in range(180)]
     (folder / "table.csv").write_text("\n".join(["height,colour,size,kind", *lines]))
+    words = random.choice(["red", "green", "blue", "very", "not"], (180, 6))
+    (folder / "lines.txt").write_text(
+        "\n".join(f"{'xyz'[i % 3]} {' '.join(words[i, : 1 + i % 6])}" for i in range(180))
+    )
     for place, image in enumerate(images):
         (folder / "pictures" / str(place % 4)).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / "pictures" / str(place % 4) / f"{place}.png")

@@ -79,7 +79,7 @@ def _rebuilt(settings, weights=None):
     fields = {key: value for key, value in settings["model"].items() if key != "name"}
     with torch.random.fork_rng():
         torch.manual_seed(seeds["init"])
-        module = MODELS[settings["model"]["name"]](**data.dims, **fields)
+        module = MODELS[settings["model"]["name"]].for_data(data.dims, **fields)
     if weights:
         module.load_state_dict(weights)
     return data, module.eval()

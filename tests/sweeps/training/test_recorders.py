@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from learning_tasks import RECORDED, Metric
 from sweeps.catalogue.entries import SECTIONS
 from sweeps.training import recorders
 from sweeps.training.recorder import Recorder
@@ -23,7 +24,8 @@ class Notes(Recorder):
 
     artifact = "notes.npz"
     words = "notes"
-    metrics = ("val/noted",)
+    metrics = (Metric("noted", "higher", "The epoch modulo 3."),)
+    tasks = ("multiclass",)
     calls: ClassVar[list] = []
 
     def __init__(self):
@@ -240,6 +242,8 @@ def test_the_catalogue_describes_every_recorder():
     assert all(field.type == "bool" and field.default is True for field in SECTIONS["record"].values())
     assert len({recorder.artifact for recorder in RECORDERS.values()}) == len(RECORDERS)
     assert all(recorder.words for recorder in RECORDERS.values() if recorder.artifact)
+    measuring = {name: (recorder.tasks, recorder.metrics) for name, recorder in RECORDERS.items() if recorder.metrics}
+    assert measuring == RECORDED
 
 
 @pytest.mark.parametrize("name", RECORDERS)
