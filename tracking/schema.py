@@ -200,7 +200,7 @@ REGIONS_FILE: Final = "regions.npz"
 examples; `classes` (K,) names them.
 """
 TRANSLATIONS_FILE: Final = "translations.npz"
-"""What an encoder-decoder that ended ok writes for the first n <= 20 pairs of the test part: NumPy arrays of texts.
+"""What an encoder-decoder that ended ok writes for the n probes of its data set: NumPy arrays of texts.
 
 `sources` (n,), `references` (n,); `hypotheses` (E, n), decoded greedily after each of `epochs` (E,) int32, which are
 1, 2, 4, 8, ... and the last one; `chosen` (n,) by the weights that validation chose, those of `epoch` () int32.

@@ -26,8 +26,6 @@ from tracking import schema
 
 VALIDATION_LIMIT: Final = 500
 """Texts of the validation part that are decoded after each epoch: the first ones."""
-KEPT: Final = 20
-"""Pairs of the test part whose texts are kept: the first ones."""
 
 
 def decode(run: RunView, part: PairPart) -> tuple[list[list[int]], Tensor]:
@@ -59,7 +57,7 @@ def exact_match(run: RunView, part: PairPart) -> float:
 class TranslationRecorder(Recorder):
     """Measures exact match on the validation part after each epoch, and on the test part at the end; keeps some texts.
 
-    The texts are those after epochs 1, 2, 4, 8, ... and the last one, and those by the weights that validation chose.
+    The texts are what it writes for the probes after epochs 1, 2, 4, 8, ... and the last one, and those by the weights that validation chose.
     """
 
     artifact = schema.TRANSLATIONS_FILE
@@ -96,7 +94,7 @@ class TranslationRecorder(Recorder):
 
     def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
         """The arrays of TRANSLATIONS_FILE."""
-        data, part = run.data, _kept(run)
+        data, part = run.data, _pairs(run, "probes")
         assert isinstance(data, TextPairs)
         return {
             "sources": np.array([data.source_text(row) for row in part.sources.tolist()]),
@@ -114,12 +112,8 @@ def _pairs(run: RunView, name: str) -> PairPart:
     return part
 
 
-def _kept(run: RunView) -> PairPart:
-    return _pairs(run, "test").first(KEPT)
-
-
 def _texts(run: RunView) -> list[str]:
-    """What the model writes for the pairs whose texts are kept."""
+    """What the model writes for the probes."""
     assert isinstance(run.data, TextPairs)
-    hypotheses, _ = decode(run, _kept(run))
+    hypotheses, _ = decode(run, _pairs(run, "probes"))
     return [run.data.target_text(ids) for ids in hypotheses]
