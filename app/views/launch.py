@@ -143,7 +143,8 @@ def left() -> tuple[dict[str, object], DeltaGenerator]:
             parts[part] = form.section(catalogue, part)
     with st.expander("Ranking, seeds and storage"):
         with st.grid("auto", min_column_width=190, gap=("small", "medium")):
-            for setting in ("objective.metric", "objective.direction", "objective.at", "seed", "keep", "experiment"):
+            scalars |= form.objective(catalogue)
+            for setting in ("seed", "keep", "experiment"):
                 scalars[setting] = form.scalar(setting)
         st.caption("What each run records for its pages")
         with st.grid("auto", min_column_width=150, gap=("small", "medium")):

@@ -77,8 +77,9 @@ def catalogue(options: argparse.Namespace) -> int:
 def _write_catalogue(options: argparse.Namespace) -> int:
     from sweeps.catalogue.build import as_text, build
     from sweeps.catalogue.entries import FILE
+    from sweeps.training.recorders import RECORDERS
 
-    text = as_text(build())
+    text = as_text(build(RECORDERS))
     changed = not FILE.exists() or FILE.read_text(encoding="utf-8") != text
     FILE.write_text(text, encoding="utf-8")
     sentence = f"{FILE.name} {'is rewritten' if changed else 'is up to date'}."

@@ -25,6 +25,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch.utils.data import DataLoader
 
 from data import DATASETS, DataModule
+from learning_tasks import TASKS
 from learning_tasks.refusals import require, require_name
 from lightning_modules import MODELS, Module, Recipe
 from sweeps.catalogue.read_user_models import own_optimizer
@@ -33,7 +34,7 @@ from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device, device_label, lightning_precision
 from sweeps.training.ledger import Ledger
 from sweeps.training.measuring import Run
-from sweeps.training.objective import MEASURED, Criterion
+from sweeps.training.objective import Criterion, measured
 from sweeps.training.process_state import interruptible, seeded
 from sweeps.training.recorders import RECORDERS, RecorderCost, Recorders
 from sweeps.training.reports import Report
@@ -127,9 +128,9 @@ def _run(
     built_in = issubclass(model, Module)
     criterion = Criterion(**configuration.get("objective", {}))
     recorders = _recorders(configuration)
-    measured = [*MEASURED, *(f"val/{metric.name}" for recorder in recorders for metric in recorder.metrics)]
+    recorded = [metric for recorder in recorders for metric in recorder.metrics if data.task in recorder.tasks]
     ledger = Ledger(
-        criterion.checked(measured if built_in else None),
+        criterion.checked(measured(TASKS[data.task].metrics, recorded) if built_in else None),
         patience=configuration.get("regularization", {}).get("early_stopping_patience", 0),
         max_epochs=_max_epochs(configuration),
         logs=not built_in,

@@ -19,6 +19,7 @@ from data import DataModule
 from data.parts import slices
 from data.text.pairs import PairPart, TextPairs
 from learning_tasks.base import Metric
+from learning_tasks.language import Translation
 from learning_tasks.translation import EXACT_MATCH, exactly_right
 from lightning_modules.decoding import Decoder, greedy
 from sweeps.training.recorder import Recorder, RunView
@@ -65,6 +66,7 @@ class TranslationRecorder(Recorder):
     artifact = schema.TRANSLATIONS_FILE
     words = "translations"
     metrics: ClassVar[tuple[Metric, ...]] = (EXACT_MATCH,)
+    tasks: ClassVar[tuple[str, ...]] = (Translation.name,)
 
     def __init__(self) -> None:
         self._hypotheses: dict[int, list[str]] = {}
