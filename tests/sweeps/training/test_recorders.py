@@ -262,7 +262,10 @@ def test_turned_on_by_name_a_recorder_still_has_to_fit(configuration, run, tmp_p
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
-        ({"layer": False}, "record: layer is not allowed; allowed: layers, regions, replicate, predictions; did you"),
+        (
+            {"layer": False},
+            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, references; did you",
+        ),
         ({"layers": "no"}, "record.layers: no is not allowed; allowed: true, false."),
     ],
 )
