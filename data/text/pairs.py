@@ -89,7 +89,10 @@ class PairPart:
 
 
 class TextPairs(DataModule):
-    """The base of sets of pairs of texts. A subclass makes its parts of `PairPart`, and knows its vocabularies."""
+    """The base of sets of pairs of texts: a subclass makes its parts of `PairPart`, and knows its vocabularies.
+
+    It needs probes too: what a run writes for them is kept.
+    """
 
     task = "translation"
     gives: ClassVar[str] = "sequence_pair"
