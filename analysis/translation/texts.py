@@ -25,7 +25,7 @@ class TextsError(ValueError):
 
 @dataclass(frozen=True)
 class Texts:
-    """What one run wrote for some pairs of the test part, decoded greedily."""
+    """What one run wrote for the probes of its data set, pairs that no run is trained on; decoded greedily."""
 
     sources: np.ndarray
     """(n,)."""
@@ -54,7 +54,9 @@ class Texts:
         """How many outputs are right, and by which weights."""
         right, count = int((self.outputs(epoch) == self.references).sum()), len(self.sources)
         weights = f"that validation chose (epoch {self.epoch})" if epoch is None else f"of epoch {epoch}"
-        return f"{right} of these {count} texts of the test part are right to the last token, by the weights {weights}."
+        return (
+            f"{right} of these {count} texts, never trained on, are right to the last token, by the weights {weights}."
+        )
 
 
 def _shown(text: str) -> str:

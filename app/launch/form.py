@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -47,6 +48,13 @@ def _offered(catalogue: Catalogue, section: str) -> dict[str, Entry]:
     return {name: entries[name] for name in fitting} or entries
 
 
+def _entry_fields(catalogue: Catalogue, section: str, name: str) -> dict[str, Field]:
+    """The fields of an entry; of a model's losses those that fit the task of every data set that is tried."""
+    if section != "model":
+        return catalogue.named[section][name].fields
+    return catalogue.fields_on(name, *(dataset for dataset in _names("data") if dataset in catalogue.datasets))
+
+
 def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool]]:
     """The fields of all names that are chosen in a section, each with whether these names share its default."""
     if section in catalogue.sections:
@@ -54,7 +62,7 @@ def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool
     offered = _offered(catalogue, section)
     fields: dict[str, list[Field]] = {}
     for entry_name in _names(section):
-        for name, field in (offered[entry_name].fields if entry_name in offered else {}).items():
+        for name, field in _entry_fields(catalogue, section, entry_name).items() if entry_name in offered else ():
             fields.setdefault(name, []).append(field)
     return {
         name: (same_name[0], all(field.default == same_name[0].default for field in same_name))
@@ -181,8 +189,9 @@ def record(catalogue: Catalogue) -> dict[str, bool]:
 def objective(catalogue: Catalogue) -> dict[str, Any]:
     """Draw the widgets for what trials are ranked by; returns the values of `objective.metric` and the like."""
     started = base().get("objective") or {}
-    datasets, models = _names("data"), _names("model")
-    field = specs.metric_field(catalogue, datasets, models)
+    datasets = [name for name in _names("data") if name in catalogue.datasets]
+    models = [name for name in _names("model") if name in catalogue.models]
+    field = specs.metric_field(catalogue, itertools.product(datasets, models))
     if field.choices:
         field = replace(field, help=f"{field.help} {metrics.legend(catalogue.tasks_of(*datasets))}")
     # Other data have other metrics; a model that logs metrics of its own has a box to type in.

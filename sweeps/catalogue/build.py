@@ -51,7 +51,11 @@ def _arguments(factory: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter,
             return
 
 
-_SECTION_HEAD: Final = re.compile(r"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?)::?\s*$")
+ABOUT: Final = ("Paper", "Written out", "Checked against")
+"""The sections of the docstring of a model of ours that `docs/architectures.md` is made from."""
+_SECTION_HEAD: Final = re.compile(
+    rf"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?|{'|'.join(ABOUT)})::?\s*$"
+)
 
 
 _UNDERLINE: Final = re.compile(r"\s*-{3,}\s*")
@@ -243,7 +247,7 @@ def metrics_of(tasks: Mapping[str, Any], recorders: Mapping[str, Any]) -> dict[s
 
     Args:
         tasks: By name: classes with `metrics`, as in `learning_tasks.TASKS`.
-        recorders: By name: what they measure, as in `learning_tasks.RECORDED`.
+        recorders: By name: classes with `metrics` and, where there are some, `tasks`.
 
     Raises:
         TypeError: A recorder does not say for which tasks its metrics are, or tasks disagree what is better.
@@ -258,10 +262,14 @@ def metrics_of(tasks: Mapping[str, Any], recorders: Mapping[str, Any]) -> dict[s
     return metrics
 
 
-def build() -> dict[str, Any]:
-    """The content that the catalogue's file should have; reads the classes, and so imports torch."""
+def build(recorders: Mapping[str, Any]) -> dict[str, Any]:
+    """The content that the catalogue's file should have; reads the classes, and so imports torch.
+
+    Args:
+        recorders: `sweeps.training.recorders.RECORDERS`, which stands above this room.
+    """
     from data import DATASETS
-    from learning_tasks import RECORDED, TASKS
+    from learning_tasks import TASKS
     from lightning_modules import MODELS
     from lightning_modules.optimizers import OPTIMIZERS
     from lightning_modules.schedules import SCHEDULES
@@ -271,8 +279,12 @@ def build() -> dict[str, Any]:
         kind: {name: entry_of(name, factory).as_json() for name, factory in registry.items()}
         for kind, registry in zip(KINDS, registries, strict=True)
     }
-    metrics = metrics_of(TASKS, RECORDED)
-    return {**entries, "tasks": {task: [metric.as_json() for metric in scores] for task, scores in metrics.items()}}
+    metrics = metrics_of(TASKS, recorders)
+    return {
+        **entries,
+        "losses": {name: list(task.losses) for name, task in TASKS.items()},
+        "tasks": {task: [metric.as_json() for metric in scores] for task, scores in metrics.items()},
+    }
 
 
 def as_text(built: Mapping[str, Any]) -> str:

@@ -154,7 +154,9 @@ def _add_landscape(add: Add) -> None:
 def _add_catalogue(add: Add) -> None:
     catalogue = add("catalogue", read.catalogue, "list models, data sets, optimizers and schedules with their fields")
     catalogue.add_argument(
-        "--write", action="store_true", help="read the classes again and rewrite the catalogue's file"
+        "--write",
+        action="store_true",
+        help="read the classes again and rewrite the catalogue's file and docs/architectures.md",
     )
 
 

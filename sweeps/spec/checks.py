@@ -14,7 +14,7 @@ from sweeps.catalogue import load, user_models
 from sweeps.catalogue.metrics import direction
 from sweeps.fields import Field, SpecError, collect, key_text, missing, nearest, refusal, show, unknown
 from sweeps.spec import claims as spec_claims
-from sweeps.spec import search_axis, yaml_text
+from sweeps.spec import losses, search_axis, yaml_text
 from sweeps.spec.coupled_checks import CoupledChecks
 from sweeps.spec.model import Confirm, Objective, Replicate, Spec, repeats
 from sweeps.spec.options import (
@@ -66,6 +66,7 @@ class _Checker:
             values["workers"] = default_workers(values["trainer"].get("device", "auto"))
         values["search"] = self.search(search, values["sampler"])
         self.tasks(search)
+        losses.refuse_unfit(self.catalogue, self.coupled, values["model"], values["search"], self.problems)
         self.objective(values["objective"], off=[name for name, on in values[RECORD].items() if not on])
         self.user_models(search)
         self.raise_problems()
@@ -293,10 +294,11 @@ class _Checker:
             objective: The values of this section; the metric is as the user wrote it.
             off: The recorders that are turned off.
         """
-        if not self.names["data"] or not self.names["model"]:
-            return
+        trained = list(self.coupled.trained_together())
+        if not trained:
+            return  # a name is at fault, which has been said
         key, written = ANY_METRIC.name, self.raw.get("objective")
-        field = metric_field(self.catalogue, self.names["data"], self.names["model"], off)
+        field = metric_field(self.catalogue, trained, off)
         metric = objective["metric"] = self.field(field, key, objective["metric"])
         if field is ANY_METRIC and metric.startswith("test"):
             self.add(refusal(key, metric, "a metric that the model logs in training or validation, no test metric"))

@@ -87,12 +87,12 @@ def _side(key: str, raw: Any, spec: Spec) -> dict[str, Any]:
 
 def metric_field(spec: Spec, catalogue: Catalogue) -> Field:
     """The field for the metric of a claim: what the sweep's runs measure of training and validation data."""
-    models = spec.names("model")
-    if any(catalogue.models[name].foreign for name in models):
+    trained = {(names["data"], names["model"]): None for names in spec.combinations()}
+    if any(catalogue.models[model].foreign for _, model in trained):
         return USER_METRIC
     off = [name for name, on in spec.record.items() if not on]
     others = (name for name in schema.EVERY_EPOCH if name not in SETTINGS)
-    choices = (*catalogue.rankings(spec.names("data"), models, off), *others)
+    choices = (*catalogue.rankings(trained, off), *others)
     return Field("metric", "choice", schema.VAL_LOSS, choices=choices, help="What it is judged by.")
 
 

@@ -118,19 +118,17 @@ FIELDS: Final[dict[str, Field]] = {
 """The fields of a sweep outside the sections of a configuration, with their help texts."""
 
 
-def metric_field(
-    catalogue: Catalogue, datasets: Iterable[str], models: Iterable[str], off: Collection[str] = ()
-) -> Field:
-    """The field for the objective of a sweep: what all data sets and models that are tried measure.
+def metric_field(catalogue: Catalogue, trained: Iterable[tuple[str, str]], off: Collection[str] = ()) -> Field:
+    """The field for the objective of a sweep: what all its runs measure.
 
     Args:
         catalogue: What there is to choose from.
-        datasets: The data sets that are tried.
-        models: The models that are tried: where one of them logs metrics of its own, any metric is allowed.
+        trained: The data sets that are tried, each with a model that is trained on it: where one of these logs metrics
+            of its own, any metric is allowed.
         off: The recorders that are turned off.
     """
-    models = [name for name in models if name in catalogue.models]
-    if any(catalogue.models[name].foreign for name in models):
+    trained = list(trained)
+    if any(catalogue.models[model].foreign for _, model in trained):
         return ANY_METRIC
-    choices = tuple(catalogue.rankings(datasets, models, off))
+    choices = tuple(catalogue.rankings(trained, off))
     return Field(ANY_METRIC.name, "choice", schema.VAL_LOSS, choices=choices, help=RANKED_BY)

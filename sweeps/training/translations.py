@@ -7,7 +7,7 @@ wrote itself, as it will be used, and decodes greedily.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,7 +18,8 @@ from torch import Tensor
 from data import DataModule
 from data.parts import slices
 from data.text.pairs import PairPart, TextPairs
-from learning_tasks import RECORDED
+from learning_tasks.base import Metric
+from learning_tasks.language import Translation
 from learning_tasks.translation import EXACT_MATCH, exactly_right
 from lightning_modules.decoding import Decoder, greedy
 from sweeps.training.recorder import Recorder, RunView
@@ -64,7 +65,8 @@ class TranslationRecorder(Recorder):
 
     artifact = schema.TRANSLATIONS_FILE
     words = "translations"
-    tasks, metrics = RECORDED["translations"]
+    metrics: ClassVar[tuple[Metric, ...]] = (EXACT_MATCH,)
+    tasks: ClassVar[tuple[str, ...]] = (Translation.name,)
 
     def __init__(self) -> None:
         self._hypotheses: dict[int, list[str]] = {}
