@@ -137,8 +137,14 @@ def configuration_of_hindrances():
 
 def test_every_kind_of_dropout_is_switched_off():
     layers = nn.ModuleList(
-        [nn.Dropout(0.5), nn.Dropout2d(0.5), Dropout(0.5), nn.LSTM(2, 2, 2, dropout=0.5)]
-        + [nn.MultiheadAttention(2, 1, dropout=0.5), nn.Linear(2, 2)]
+        [
+            nn.Dropout(0.5),
+            nn.Dropout2d(0.5),
+            Dropout(0.5),
+            nn.LSTM(2, 2, 2, dropout=0.5),
+            nn.MultiheadAttention(2, 1, dropout=0.5),
+            nn.Linear(2, 2),
+        ]
     )
     assert without_dropout(layers) and not without_dropout(layers)
     assert [layer.p for layer in layers[:3]] == [layer.dropout for layer in layers[3:5]] + [0] == [0, 0, 0]
