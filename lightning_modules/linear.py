@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lightning_modules.base import Module
 from lightning_modules.blocks.initialization import Initialization, initialize
 from lightning_modules.blocks.losses import ClassLoss
+from lightning_modules.closed_form import ClosedForm, least_squares, takes_too_long
 
 
 class Linear(Module):
@@ -50,12 +51,35 @@ class LinearRegression(Linear):
 
     Args:
         loss: What is minimised, and shown as the loss: the mean squared error (auto) or the mean absolute error.
+
+    Paper:
+        Legendre (1805), Nouvelles méthodes pour la détermination des orbites des comètes: least squares.
+    Written out:
+        How the weights start, and the scores. torch: nn.Linear, the loss and its gradients.
+    Checked against:
+        The closed form of least squares, and the gradient by hand (tests/lightning_modules/test_truths.py).
     """
 
     tasks = ("regression",)
 
     def __init__(self, *, loss: Literal["auto", "squared", "absolute"] = "auto", **common: Any) -> None:
         super().__init__(loss_name=loss, **common)
+
+    def closed_form(self, inputs: Tensor, targets: Tensor) -> ClosedForm | None:
+        """The parameters that minimise the mean squared error over these examples with the recipe's l2 penalty.
+
+        None with l1 or the absolute error, which have no closed form, and where it would take too long.
+
+        Args:
+            inputs: (n, *input_shape).
+            targets: (n,).
+        """
+        rows = inputs.flatten(1)
+        if self.task.loss_name != "squared" or self.recipe.l1 or takes_too_long(*rows.shape):
+            return None
+        solution = least_squares(rows, targets, self.recipe.l2)
+        parameters = {"linear.weight": solution.weight[None], "linear.bias": solution.bias[None]}
+        return ClosedForm(parameters, solution.unique)
 
 
 class LinearClassification(Linear):
@@ -72,12 +96,32 @@ class LinearClassification(Linear):
 
 
 class LogisticRegression(LinearClassification):
-    """Logistic regression: the logit of class 1 is linear in the inputs."""
+    """Logistic regression: the logit of class 1 is linear in the inputs.
+
+    Paper:
+        Cox (1958), The regression analysis of binary sequences.
+    Written out:
+        How the weights start, the scores, and the losses beside the cross-entropy. torch: nn.Linear, the cross-entropy,
+        the gradients.
+    Checked against:
+        scikit-learn's LogisticRegression at the same penalty, and the loss by hand
+        (tests/lightning_modules/test_truths.py).
+    """
 
     tasks = ("binary",)
 
 
 class SoftmaxRegression(LinearClassification):
-    """Softmax regression: the logit of each class is linear in the inputs."""
+    """Softmax regression: the logit of each class is linear in the inputs.
+
+    Paper:
+        Bridle (1990), Probabilistic interpretation of feedforward classification network outputs.
+    Written out:
+        How the weights start, the scores, and the losses beside the cross-entropy. torch: nn.Linear, the cross-entropy,
+        the gradients.
+    Checked against:
+        scikit-learn's LogisticRegression at the same penalty, and the loss by hand
+        (tests/lightning_modules/test_truths.py).
+    """
 
     tasks = ("multiclass",)

@@ -29,6 +29,16 @@ class Seq2Seq(Module):
         num_layers: Layers of the encoder, and of the decoder.
         dropout: Share of the values set to 0 in each training step: of the embeddings, between layers, and before the
             output layer.
+
+    Paper:
+        Sutskever, Vinyals and Le (2014), Sequence to sequence learning with neural networks, with the unit of Cho et
+        al. (2014) in place of the LSTM.
+    Written out:
+        The gates, the loops of encoder and decoder, greedy decoding, dropout. torch: nn.Embedding, nn.Linear, the
+        gradients.
+    Checked against:
+        Two of torch's GRUs with the same weights; pairs one by one, decoding step by step, and greedy texts whose every
+        token is the most probable one (tests/lightning_modules/test_seq2seq.py).
     """
 
     tasks = ("translation",)

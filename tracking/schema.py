@@ -200,10 +200,16 @@ REGIONS_FILE: Final = "regions.npz"
 examples; `classes` (K,) names them.
 """
 TRANSLATIONS_FILE: Final = "translations.npz"
-"""What an encoder-decoder that ended ok writes for the first n <= 20 pairs of the test part: NumPy arrays of texts.
+"""What an encoder-decoder that ended ok writes for the n probes of its data set: NumPy arrays of texts.
 
 `sources` (n,), `references` (n,); `hypotheses` (E, n), decoded greedily after each of `epochs` (E,) int32, which are
 1, 2, 4, 8, ... and the last one; `chosen` (n,) by the weights that validation chose, those of `epoch` () int32.
+"""
+REFERENCES_FILE: Final = "references.npz"
+"""What a run that ended ok could at best reach, or has to beat, to be drawn beside its curves: NumPy arrays.
+
+`names` (R,) of the references, such as `closed form`, and `words` (R,), what each is; `metrics` (M,), such as
+`train_eval/loss`; `values` (R, M) float64, NaN where a reference has no such metric.
 """
 LANDSCAPE_FILE: Final = "landscape.npz"
 """The loss about the weights of a run's last epoch, made when the user asks for it: see `sweeps.training.landscape`."""

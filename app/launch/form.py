@@ -48,6 +48,13 @@ def _offered(catalogue: Catalogue, section: str) -> dict[str, Entry]:
     return {name: entries[name] for name in fitting} or entries
 
 
+def _entry_fields(catalogue: Catalogue, section: str, name: str) -> dict[str, Field]:
+    """The fields of an entry; of a model's losses those that fit the task of every data set that is tried."""
+    if section != "model":
+        return catalogue.named[section][name].fields
+    return catalogue.fields_on(name, *(dataset for dataset in _names("data") if dataset in catalogue.datasets))
+
+
 def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool]]:
     """The fields of all names that are chosen in a section, each with whether these names share its default."""
     if section in catalogue.sections:
@@ -55,7 +62,7 @@ def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool
     offered = _offered(catalogue, section)
     fields: dict[str, list[Field]] = {}
     for entry_name in _names(section):
-        for name, field in (offered[entry_name].fields if entry_name in offered else {}).items():
+        for name, field in _entry_fields(catalogue, section, entry_name).items() if entry_name in offered else ():
             fields.setdefault(name, []).append(field)
     return {
         name: (same_name[0], all(field.default == same_name[0].default for field in same_name))

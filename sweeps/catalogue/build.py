@@ -51,7 +51,11 @@ def _arguments(factory: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter,
             return
 
 
-_SECTION_HEAD: Final = re.compile(r"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?)::?\s*$")
+ABOUT: Final = ("Paper", "Written out", "Checked against")
+"""The sections of the docstring of a model of ours that `docs/architectures.md` is made from."""
+_SECTION_HEAD: Final = re.compile(
+    rf"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?|{'|'.join(ABOUT)})::?\s*$"
+)
 
 
 _UNDERLINE: Final = re.compile(r"\s*-{3,}\s*")
@@ -276,7 +280,11 @@ def build(recorders: Mapping[str, Any]) -> dict[str, Any]:
         for kind, registry in zip(KINDS, registries, strict=True)
     }
     metrics = metrics_of(TASKS, recorders)
-    return {**entries, "tasks": {task: [metric.as_json() for metric in scores] for task, scores in metrics.items()}}
+    return {
+        **entries,
+        "losses": {name: list(task.losses) for name, task in TASKS.items()},
+        "tasks": {task: [metric.as_json() for metric in scores] for task, scores in metrics.items()},
+    }
 
 
 def as_text(built: Mapping[str, Any]) -> str:

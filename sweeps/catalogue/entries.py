@@ -8,9 +8,10 @@ models of the user's modules. After a change of a class: `python -m sweeps catal
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,9 @@ NOT_FIELDS: Final = frozenset(
 """Arguments that the data, the seeds or a sweep's `replicate` decide."""
 
 
-LATER_FIELDS: Final = frozenset({"loss"})
+LOSS, AUTO = "loss", "auto"
+"""The field of models that says what is minimised, and its value for the first loss of the task."""
+LATER_FIELDS: Final = frozenset({LOSS})
 """Fields that models did not have at first. At its default, such a field is left out of a configuration, so that a
 sweep that was launched before goes on in the same groups."""
 
@@ -89,6 +92,11 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
             "translations", "bool", True,
             help="Let an encoder-decoder write the first 500 texts of the validation part after each epoch, to measure "
             "how many are exactly right, and keep some of its texts.",
+        ),
+        Field(
+            "references", "bool", True,
+            help="Keep what a run could at best reach, to be drawn beside its curves: the closed form of a linear "
+            "regression, the unigram model of a text.",
         ),
     ),
 }  # fmt: skip
@@ -169,6 +177,8 @@ class Catalogue:
     """The parts of a configuration that have fields but no name: regularization, trainer, record."""
     tasks: dict[str, tuple[TaskMetric, ...]]
     """By task: its metrics, the loss first, then what is called its error, then others."""
+    losses: dict[str, tuple[str, ...]]
+    """By task: the losses that it can be trained by, the first of which is auto."""
 
     @property
     def named(self) -> dict[str, dict[str, Entry]]:
@@ -231,6 +241,29 @@ class Catalogue:
         ]
         return [name for name in by_pair[0] if all(name in names for names in by_pair)]
 
+    def losses_for(self, model: str, *datasets: str) -> tuple[str, ...]:
+        """What the field `loss` of a model may be on each of these data sets; empty where it has none of ours.
+
+        A loss is allowed on a data set if it is one of any task that the set may ask for and the model can do.
+        """
+        entry = self.models[model]
+        field = entry.fields.get(LOSS)
+        if field is None or entry.source:  # a user model may call anything its loss
+            return ()
+        allowed = set(field.choices)
+        for name in datasets:
+            tasks = set(self.datasets[name].asks) & set(entry.tasks)
+            if not tasks:  # the model is refused for that
+                return ()
+            allowed &= {AUTO, *itertools.chain.from_iterable(self.losses[task] for task in tasks)}
+        return tuple(choice for choice in field.choices if choice in allowed)
+
+    def fields_on(self, model: str, *datasets: str) -> dict[str, Field]:
+        """The fields of a model, of whose losses only those are left that these data sets allow."""
+        fields = self.models[model].fields
+        losses = self.losses_for(model, *datasets)
+        return {**fields, LOSS: replace(fields[LOSS], choices=losses)} if losses else fields
+
 
 KINDS: Final = ("models", "datasets", "optimizers", "schedules")
 
@@ -240,5 +273,6 @@ def ours(file: Path = FILE) -> Catalogue:
     """The built-in catalogue, from its file; imports nothing that trains."""
     stored = json.loads(file.read_text(encoding="utf-8"))
     kinds = {kind: {name: Entry.from_json(name, entry) for name, entry in stored[kind].items()} for kind in KINDS}
+    losses = {task: tuple(names) for task, names in stored["losses"].items()}
     tasks = {task: tuple(TaskMetric(**metric) for metric in metrics) for task, metrics in stored["tasks"].items()}
-    return Catalogue(**kinds, sections=SECTIONS, tasks=tasks)
+    return Catalogue(**kinds, sections=SECTIONS, losses=losses, tasks=tasks)

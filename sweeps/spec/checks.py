@@ -14,7 +14,7 @@ from sweeps.catalogue import load, user_models
 from sweeps.catalogue.metrics import direction
 from sweeps.fields import Field, SpecError, collect, key_text, missing, nearest, refusal, show, unknown
 from sweeps.spec import claims as spec_claims
-from sweeps.spec import search_axis, yaml_text
+from sweeps.spec import losses, search_axis, yaml_text
 from sweeps.spec.coupled_checks import CoupledChecks
 from sweeps.spec.model import Confirm, Objective, Replicate, Spec, repeats
 from sweeps.spec.options import (
@@ -23,7 +23,6 @@ from sweeps.spec.options import (
     DEFAULT_NAMES,
     FIELDS,
     MOST_RUNS,
-    MOST_SEEDS,
     NAMED,
     RECORD,
     SEED_KINDS,
@@ -31,6 +30,7 @@ from sweeps.spec.options import (
     default_workers,
     metric_field,
 )
+from sweeps.spec.replicate_checks import refused_beside_replicate
 from sweeps.spec.search_axis import Axis
 
 _PARTS: Final[dict[str, type]] = {"objective": Objective, "confirm": Confirm, "replicate": Replicate}
@@ -66,6 +66,7 @@ class _Checker:
             values["workers"] = default_workers(values["trainer"].get("device", "auto"))
         values["search"] = self.search(search, values["sampler"])
         self.tasks(search)
+        losses.refuse_unfit(self.catalogue, self.coupled, values["model"], values["search"], self.problems)
         self.objective(values["objective"], off=[name for name, on in values[RECORD].items() if not on])
         self.user_models(search)
         self.raise_problems()
@@ -129,7 +130,8 @@ class _Checker:
         self.name_and_experiment(values)
         values["vary"] = self.vary()
         if isinstance(self.raw.get("replicate"), Mapping):
-            self.replicate(values)
+            for error in refused_beside_replicate(self.raw, values):
+                self.add(error)
         return values
 
     def known_keys(self) -> dict[str, Mapping[Any, Any]]:
@@ -154,27 +156,6 @@ class _Checker:
         if not values["name"] and (self.raw.get("name") in (None, "") or isinstance(self.raw["name"], str)):
             self.add(missing("name", "text that says what the sweep is called"))
         values["experiment"] = values["experiment"] or values["name"]
-
-    def replicate(self, values: dict[str, Any]) -> None:
-        """Replicate says how many runs a trial has and what their seeds are: nothing beside it may say otherwise."""
-        replicate = values["replicate"]
-        runs = replicate["datasets"] * replicate["inits"]
-        if runs > MOST_SEEDS:
-            allowed = f"at most {MOST_SEEDS:,} runs of each trial, datasets times inits"
-            self.add(refusal("replicate", replicate, allowed))
-        if "seeds" in self.raw and values["seeds"] != runs:
-            allowed = f"{runs:,}, as replicate makes datasets times inits, or nothing"
-            self.add(refusal("seeds", self.raw["seeds"], allowed))
-        values["seeds"] = runs
-        if "vary" in self.raw:
-            allowed = "nothing beside replicate, which says what differs between runs"
-            self.add(refusal("vary", self.raw["vary"], allowed))
-        if values["pruner"] != "none":
-            allowed = "none beside replicate, which needs all runs of every trial"
-            self.add(refusal("pruner", values["pruner"], allowed))
-        if self.raw.get("confirm") is not None:
-            allowed = "nothing beside replicate, whose runs are alike for every trial"
-            self.add(refusal("confirm", self.raw["confirm"], allowed))
 
     def vary(self) -> tuple[str, ...]:
         value = self.raw.get("vary", list(SEED_KINDS))

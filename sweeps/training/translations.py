@@ -60,7 +60,8 @@ def exact_match(run: RunView, part: PairPart) -> float:
 class TranslationRecorder(Recorder):
     """Measures exact match on the validation part after each epoch, and on the test part at the end; keeps some texts.
 
-    The texts are those after epochs 1, 2, 4, 8, ... and the last one, and those by the weights that validation chose.
+    The texts are what it writes for the probes: after epochs 1, 2, 4, 8, ... and the last one, and by the weights that
+    validation chose.
     """
 
     artifact = schema.TRANSLATIONS_FILE
