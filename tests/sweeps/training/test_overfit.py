@@ -3,12 +3,14 @@
 import math
 
 import pytest
+from torch import nn
 
 from lightning_modules import MODELS
+from lightning_modules.blocks.dropout import Dropout
 from sweeps.catalogue import load
 from sweeps.training import overfit as overfitting
 from sweeps.training.overfit import EXAMPLES, overfit, prepared
-from sweeps.training.overfit_attempt import AbandonedError
+from sweeps.training.overfit_attempt import AbandonedError, without_dropout
 from sweeps.training.overfit_result import Verdict
 
 NEEDS_FILES = {
@@ -125,12 +127,27 @@ def test_what_hinders_is_switched_off_and_said(configuration_of_hindrances):
 def configuration_of_hindrances():
     return configuration(
         "mlp",
-        model={"dropout": 0.9, "hidden_sizes": [64]},
+        model={"dropout": 0.99, "hidden_sizes": [64]},
         optimizer={"name": "adamw", "weight_decay": 5.0},
         regularization={"l1": 1.0, "l2": 10.0, "early_stopping_patience": 1},
         data={"input_noise": 5.0},
         schedule={"name": "cosine"},
     )
+
+
+def test_every_kind_of_dropout_is_switched_off():
+    layers = nn.ModuleList(
+        [
+            nn.Dropout(0.5),
+            nn.Dropout2d(0.5),
+            Dropout(0.5),
+            nn.LSTM(2, 2, 2, dropout=0.5),
+            nn.MultiheadAttention(2, 1, dropout=0.5),
+            nn.Linear(2, 2),
+        ]
+    )
+    assert without_dropout(layers) and not without_dropout(layers)
+    assert [layer.p for layer in layers[:3]] == [layer.dropout for layer in layers[3:5]] + [0] == [0, 0, 0]
 
 
 def test_the_configuration_itself_is_not_changed(configuration_of_hindrances):
