@@ -24,7 +24,7 @@ def _chosen(
     """(place, loss, what it is trained with) for each loss that the sweep tries."""
     everything = coupled.trained_together()
     if KEY in search:
-        for value in search[KEY].values:
+        for value in search[KEY].values or ():
             yield f"search.{KEY}", value, everything
     elif LOSS in model and not coupled.always_set(KEY):
         yield KEY, model[LOSS], everything
