@@ -40,7 +40,10 @@ class Metric(NamedTuple):
 
     name: str
     better: Literal["lower", "higher"]
+    """The same for every task that has a metric of this name."""
     help: str
+    least: float = 0.0
+    """The smallest value that it can have."""
 
 
 Sums = Mapping[str, NDArray[np.float64]]
@@ -79,6 +82,10 @@ class Task(ABC):
     losses: ClassVar[tuple[str, ...]]
     smooths: ClassVar[tuple[str, ...]] = ()
     """The losses that label smoothing is defined for."""
+    constant_name: ClassVar[str] = ""
+    """What the constant answer is called where it is drawn beside the curves of a run; empty where it is not drawn."""
+    constant_words: ClassVar[str] = ""
+    """What it answers, in words: `each token by its share`."""
 
     def __post_init__(self) -> None:
         if self.loss_name == "auto":

@@ -47,7 +47,9 @@ class Pair(NamedTuple):
 
 LOSS = Metric("loss", "lower", "The mean cross-entropy per token, in nats.")
 ERROR = Metric("error", "lower", "The share of tokens that are not the most probable one.")
-PERPLEXITY = Metric("perplexity", "lower", "exp of the loss: among so many equally likely tokens the model chooses.")
+PERPLEXITY = Metric(
+    "perplexity", "lower", "exp of the loss: among so many equally likely tokens the model chooses.", 1.0
+)
 BITS = Metric("bits_per_character", "lower", "The cross-entropy in bits, divided by the characters of the text.")
 
 
@@ -65,6 +67,8 @@ class NextTokens(Task):
     metrics: ClassVar[tuple[Metric, ...]] = (LOSS, ERROR, PERPLEXITY)
     losses = ("cross_entropy",)
     smooths = ("cross_entropy",)
+    constant_name = "unigram model"
+    constant_words = "each token by its share"
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return counted_cross_entropy(outputs.flatten(0, -2), targets.flatten(), self.smoothing)
@@ -89,9 +93,18 @@ class NextTokens(Task):
 
     def constant(self, targets: Tensor) -> dict[str, float]:
         """The scores of the unigram model: each token by how often it occurs among these targets."""
-        places = targets[targets != IGNORED]
-        logs = (places.bincount().double() / max(len(places), 1)).log()  # -inf for tokens that never occur
-        return self.scores(numbers(self.sums(logs.expand(1, len(places), -1), places[None])))
+        counts = targets[targets != IGNORED].cpu().bincount(minlength=1).double()
+        return self.scores(numbers(self.unigram_sums(counts)))
+
+    def unigram_sums(self, counts: Tensor) -> dict[str, Tensor]:
+        """The sums of the unigram model over texts in which each token occurs so often.
+
+        Args:
+            counts: (V,) float64, by the number of the token; at least one.
+        """
+        total_count = counts.sum()
+        logs = torch.special.xlogy(counts, counts / total_count.clamp(min=1))  # (V,), 0 for tokens that never occur
+        return {"loss": -logs.sum(), "wrong": total_count - counts.max(), "n": total_count}
 
     def count(self, targets: Any) -> Tensor:
         counted: Tensor = targets != IGNORED
@@ -116,6 +129,10 @@ class LanguageModel(NextTokens):
         counted = targets != IGNORED
         characters = torch.where(counted, table[targets.clamp(min=0)], 0)
         return {**super().sums(outputs, targets), "characters": total(characters)}
+
+    def unigram_sums(self, counts: Tensor) -> dict[str, Tensor]:
+        table = torch.tensor(self.characters or (1,) * len(counts), dtype=counts.dtype)
+        return {**super().unigram_sums(counts), "characters": counts @ table[: len(counts)]}
 
     def scores(self, sums: Sums) -> dict[str, float]:
         return {**super().scores(sums), "bits_per_character": ratio(sums, "loss", "characters") / math.log(2)}

@@ -18,6 +18,7 @@ from analysis.figures import theme
 from analysis.figures.traces import crosses, mean_line, thin
 from analysis.figures.vertical_range import Span, fit, span_of
 from analysis.runs.metric_roles import SYSTEM, TEST, TRAIN, VALIDATION, Role, is_part, ordered
+from analysis.runs.references import Reference
 from analysis.runs.steps_and_times import (
     Repeats,
     clock_sentence,
@@ -31,6 +32,10 @@ from analysis.runs.steps_and_times import (
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+FARTHEST_BELOW: Final = 1000
+"""A logarithmic axis shows references down to the lowest value of the curves divided by this."""
+REFERENCE_WIDTH: Final = 1.3
+"""The width of a reference's line, in pixels."""
 _PLACES: Final = {VALIDATION: 0, TRAIN: 1, TEST: 2}
 
 
@@ -57,6 +62,8 @@ class Panel:
 
     title: str
     traces: list[Trace]
+    references: tuple[Reference, ...] = ()
+    """What is drawn beside them, where it has a value of one of the metrics."""
 
     @property
     def positive(self) -> bool:
@@ -69,8 +76,24 @@ class Panel:
         return replace(self, traces=[trace for trace in self.traces if trace.misdated is None])
 
     def span(self, log: bool) -> Span | None:
-        """The vertical axis that the curves need; None where there is nothing to draw."""
-        return span_of((trace.values for trace in self.traces), log)
+        """The vertical axis that the curves and references need; None where there is nothing to draw."""
+        levels = [level for _, _, level in self.levels(log)]
+        return span_of([*(trace.values for trace in self.traces), np.array(levels)], log)
+
+    def levels(self, log: bool) -> list[tuple[Reference, Trace, float]]:
+        """The lines of the references: each with the curve that it belongs to and its height.
+
+        On a logarithmic axis those far below all curves are left out: an exact fit, of 1e-30, would leave the curves
+        one line at the top.
+        """
+        lowest = min((float(trace.values.min()) for trace in self.traces), default=0.0)
+        least = lowest / FARTHEST_BELOW if log else -math.inf
+        return [
+            (reference, trace, reference.values[trace.metric])
+            for reference in self.references
+            for trace in self.traces
+            if reference.values.get(trace.metric, math.nan) >= least  # NaN is not
+        ]
 
     @property
     def flat(self) -> bool:
@@ -113,6 +136,7 @@ def panel_info(
     *,
     start: float | None = None,
     end: float | None = None,
+    references: Sequence[Reference] = (),
 ) -> Panel:
     """The points of a panel; metrics without a finite point are left out.
 
@@ -123,6 +147,7 @@ def panel_info(
         roles: The role of each metric.
         start: When the run started, in milliseconds; None where that is not known.
         end: When it ended; None while it trains.
+        references: What the run could at best reach, or has to beat.
     """
     misdated = _misdated(histories, start, end)
     well_dated = histories[~histories["key"].isin(list(misdated))]
@@ -144,7 +169,8 @@ def panel_info(
         traces.append(
             Trace(metric, part, steps[finite], seconds[finite], values[finite], broken, repeated, misdated.get(metric))
         )
-    return Panel(title, traces)
+    drawn = {trace.metric for trace in traces}
+    return Panel(title, traces, tuple(reference for reference in references if drawn & reference.values.keys()))
 
 
 def notes_of(panels: Sequence[Panel], *, over_time: bool) -> str:
@@ -163,6 +189,42 @@ def notes_of(panels: Sequence[Panel], *, over_time: bool) -> str:
     else:
         sentences += [mixed_steps_sentence([(trace.metric, trace.steps) for trace in panel.traces]) for panel in panels]
     return " ".join(filter(None, sentences))
+
+
+def _reference_lines(
+    figure: go.Figure,
+    levels: Sequence[tuple[Reference, Trace, float]],
+    colours: Mapping[str, str],
+    x: str,
+    dark: bool,
+) -> None:
+    """Thin dashed lines, each in the colour of the curve that it belongs to, and one entry of the legend per name.
+
+    Args:
+        figure: The figure of a panel.
+        levels: What to draw: see `Panel.levels`.
+        colours: By metric, that of its curve.
+        x: As in `plot_panel`.
+        dark: Whether the page is dark.
+    """
+    for reference, trace, level in levels:
+        name, metric = theme.plain(reference.name), theme.plain(theme.shortened(trace.metric))
+        places, _ = thin(trace.seconds if x == "seconds" else trace.steps, trace.values)
+        mean_line(
+            figure,
+            places,
+            np.full(len(places), level),
+            colours[trace.metric],
+            dash="dash",
+            width=REFERENCE_WIDTH,
+            name=name,
+            legendgroup=name,
+            showlegend=False,
+            hovertemplate=f"<b>{name}</b><br>{metric}: %{{y:.5g}}<extra></extra>",
+        )
+    for name in dict.fromkeys(theme.plain(reference.name) for reference, _, _ in levels):
+        grey = theme.grey(dark)
+        mean_line(figure, [None], [None], grey, dash="dash", width=REFERENCE_WIDTH, name=name, legendgroup=name)
 
 
 def plot_panel(panel: Panel, *, dark: bool = False, log: bool = False, x: str = "step", height: int = 260) -> go.Figure:
@@ -201,8 +263,12 @@ def plot_panel(panel: Panel, *, dark: bool = False, log: bool = False, x: str = 
         if trace.broken:
             hover = f"<b>{name}</b><br>no number after %{{x}}<extra></extra>"
             crosses(figure, positions[trace.broken], trace.values[trace.broken], dark, hovertemplate=hover)
+    levels = panel.levels(log)
+    metrics = [trace.metric for trace in panel.traces]
+    drawn_in = {metric: colours[place] for metric, place in zip(metrics, taken, strict=True)}
+    _reference_lines(figure, levels, drawn_in, x, dark)
     figure.update_layout(**theme.layout(dark, x=x, y=theme.shortened(panel.title), log_y=log, height=height))
-    figure.update_layout(showlegend=len(panel.traces) > 1, legend={"y": -0.28})
+    figure.update_layout(showlegend=len(panel.traces) > 1 or bool(levels), legend={"y": -0.28})
     if span := panel.span(log):
         fit(figure, span)
     return figure

@@ -25,7 +25,7 @@ class TextsError(ValueError):
 
 @dataclass(frozen=True)
 class Texts:
-    """What one run wrote for some pairs of the test part, decoded greedily."""
+    """What one run wrote for the probes of its data set, pairs that no run is trained on; decoded greedily."""
 
     sources: np.ndarray
     """(n,)."""
@@ -53,8 +53,9 @@ class Texts:
     def sentence(self, epoch: int | None = None) -> str:
         """How many outputs are right, and by which weights."""
         right, count = int((self.outputs(epoch) == self.references).sum()), len(self.sources)
-        weights = f"that validation chose (epoch {self.epoch})" if epoch is None else f"of epoch {epoch}"
-        return f"{right} of these {count} texts of the test part are right to the last token, by the weights {weights}."
+        weights = f"those that validation chose (epoch {self.epoch})" if epoch is None else f"those of epoch {epoch}"
+        right_ones = f"{right} of these {count} texts, never trained on, are right to the last token."
+        return f"{right_ones} The weights are {weights}."
 
 
 def _shown(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,11 +14,12 @@ import streamlit as st
 from analysis.figures.run_curves import notes_of, panel_info, plot_panel, quantities
 from analysis.figures.vertical_range import edge_words
 from analysis.runs import metric_roles
+from analysis.runs.references import Reference, reading
 from app.run import cached
 from app.run.data import OneRun, events_of, snippet
 from app.runs.grids import number_column
 from app.runs.table import shape_of
-from app.shared import store, ui
+from app.shared import metrics, store, ui
 from tracking import schema
 from tracking.legible import legible
 from tracking.schema import TRACEBACK_FILE, WEIGHTS_FILE
@@ -45,8 +46,8 @@ FACTS = {
 }  # fmt: skip
 
 
-def curves(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
-    """Draw a panel per quantity; which are drawn stands in the URL."""
+def curves(run: OneRun, roles: Mapping[str, metric_roles.Role], beside: Sequence[Reference] = ()) -> None:
+    """Draw a panel per quantity, with what is to be drawn beside the curves; which are drawn stands in the URL."""
     names_of = quantities(roles)
     if not names_of:
         st.caption("This run logged no metric: there is no curve to draw.")
@@ -64,15 +65,21 @@ def curves(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
             "Curves", list(names_of), first, key="run-curves", bind="query-params", width="stretch",
             max_selections=MOST_PANELS, help="Metrics of one quantity share a panel: validation beside training.",
         ) if len(names_of) > 1 else list(names_of)  # fmt: skip
-    metrics = tuple(name for title in chosen for name in names_of[title])
-    histories = cached.run_histories(run.run_id, metrics) if metrics else pd.DataFrame()
+    drawn_names = tuple(name for title in chosen for name in names_of[title])
+    histories = cached.run_histories(run.run_id, drawn_names) if drawn_names else pd.DataFrame()
     titles = chosen if len(histories) else []
-    logged = [panel_info(title, names_of[title], histories, roles, start=run.start, end=run.end) for title in titles]
+    logged = [
+        panel_info(title, names_of[title], histories, roles, start=run.start, end=run.end, references=beside)
+        for title in titles
+    ]
     panels = [panel.over_time for panel in logged] if along == "time" else logged
     drawn = [panel for panel in panels if any(len(trace.values) > 1 for trace in panel.traces)]
     single = [panel for panel in panels if panel not in drawn and panel.traces]
     flat = [panel for panel in drawn if panel.flat] if chosen == first else []
     drawn = [panel for panel in drawn if panel not in flat] or drawn
+    shown = {trace.metric: (trace.steps[-1], trace.values[-1]) for panel in drawn for trace in panel.traces}
+    if sentence := reading(beside, shown):
+        st.caption(ui.text(sentence))
     broken, beyond = False, 0
     with st.grid("auto", min_column_width=330, gap="medium"):
         for place, panel in enumerate(drawn):
@@ -103,12 +110,13 @@ def curves(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
         st.caption(ui.text(notes))
 
 
-def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
-    """Draw the table of metrics: the last, best, lowest and highest value of each."""
+def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role], beside: Sequence[Reference] = ()) -> None:
+    """Draw the table of metrics: the last, best, lowest and highest value of each, and those of the references."""
     if not roles:
         st.caption("This run logged no metric.")
         return
-    names = metric_roles.ordered(roles)
+    names = metric_roles.choices(roles)
+    tasks = metrics.tasks_of({key: [value] for key, value in run.params.items()})
     histories = cached.run_histories(run.run_id, tuple(names))
     by_metric = histories.assign(run_id=histories["key"]).sort_values(["run_id", "step", "time"], kind="stable")
     shape = shape_of(by_metric).reindex(names)
@@ -122,10 +130,12 @@ def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
             "metric": names,
             "last": number_column(last, last.isna()).array,
             "best": best,
+            **{reference.name: [reference.values.get(name, math.nan) for name in names] for reference in beside},
             "lowest": shape["min"].to_numpy(),
             "highest": shape["max"].to_numpy(),
             "curve": [line if isinstance(line, list) else [] for line in shape["curve"]],
             "what it is": [roles[name].words or "unknown" for name in names],
+            "what it says": [metrics.meaning(name, tasks) for name in names],
         }
     )
     config: dict[str, Any] = {
@@ -135,6 +145,10 @@ def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role]) -> None:
     config["best"] = st.column_config.NumberColumn(
         "best", format="%.5g", help="The best value ever: of a noisy curve it flatters."
     )
+    for reference in beside:
+        config[reference.name] = st.column_config.NumberColumn(
+            ui.text(reference.name), format="%.5g", help=ui.text(reference.sentence)
+        )
     config["curve"] = st.column_config.LineChartColumn("curve", width=110)
     st.dataframe(
         frame, hide_index=True, key="run-metrics", row_height=30, height=_height(len(frame)), column_config=config,

@@ -7,7 +7,7 @@ import streamlit as st
 
 from analysis.runs import metric_roles
 from analysis.statistics import number
-from app.run import cached, panels, texts
+from app.run import cached, panels, references, texts
 from app.run.data import OneRun
 from app.runs import actions
 from app.runs.table import ARCHIVED, NAME, finite
@@ -85,11 +85,12 @@ def page(run: OneRun) -> None:
     named = experiments[experiments["experiment_id"] == run.experiment_id]["name"]
     roles = store.roles(list(run.metrics), [run.experiment_id], store.goals([run.parent]))
     header(run, str(named.iloc[0]) if len(named) else "", roles)
-    panels.curves(run, roles)
+    beside = references.references(run)
+    panels.curves(run, roles, beside)
     texts.texts(run)
     words = ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"]
     drawn = [
-        lambda: panels.metrics_table(run, roles), lambda: panels.params(run), lambda: panels.files(run),
+        lambda: panels.metrics_table(run, roles, beside), lambda: panels.params(run), lambda: panels.files(run),
         lambda: panels.system(run), lambda: panels.events(run), lambda: panels.weights(run), lambda: panels.tags(run),
     ]  # fmt: skip
     tabs = st.tabs(words, key="about", on_change="rerun", bind="query-params")

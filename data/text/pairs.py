@@ -7,7 +7,7 @@ target with END last.
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_lowercase
 from typing import Annotated, Any, ClassVar, Final
 from zlib import crc32
@@ -20,12 +20,15 @@ from torch import Tensor
 
 from data.base import SAMPLE, DataModule
 from data.parts import Parts
+from data.text.parts import MOST_AT_ONCE, PER_PLACE
 from data.text.special_ids import BEGIN, END, PAD, SPECIAL
+from data.text.vocabulary import Vocabulary
 from learning_tasks import IGNORED, Batch
 from learning_tasks.language import Pair, Tokens
 from learning_tasks.refusals import require
 
 TEST_SIZE: Final = 500
+PROBES: Final = 20
 TEST_STREAM: Final = 20_141
 """The seed of the test part of generated pairs: the same in every run."""
 
@@ -48,8 +51,15 @@ class PairPart:
     """(n, S) int64, PAD behind."""
     targets: Tensor
     """(n, T) int64, END behind the last symbol, then PAD."""
+    outputs: int = 1
+    """How many outputs a model has for each token of a target, which limits `at_once`."""
     clean: None = None
-    at_once: int = 512
+    """The targets are the true ones."""
+
+    @property
+    def at_once(self) -> int:
+        places = self.sources.shape[1] + self.targets.shape[1]
+        return max(MOST_AT_ONCE // (places * max(self.outputs, PER_PLACE)), 1)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -69,55 +79,58 @@ class PairPart:
         return Batch(pair, targets.masked_fill(padded, IGNORED))
 
     def first(self, count: int) -> "PairPart":
-        return PairPart(self.sources[:count], self.targets[:count], at_once=self.at_once)
+        return replace(self, sources=self.sources[:count], targets=self.targets[:count])
 
     def to(self, device: torch.device | str) -> "PairPart":
-        return PairPart(self.sources.to(device), self.targets.to(device), at_once=self.at_once)
+        return replace(self, sources=self.sources.to(device), targets=self.targets.to(device))
 
     def tensors(self) -> Iterator[Tensor]:
         return iter((self.sources, self.targets))
 
 
 class TextPairs(DataModule):
-    """The base of sets of pairs of texts. A subclass makes its parts of `PairPart`, and knows its vocabularies."""
+    """The base of sets of pairs of texts: a subclass makes its parts of `PairPart`, and knows its vocabularies.
+
+    It needs probes too: what a run writes for them is kept.
+    """
 
     task = "translation"
     gives: ClassVar[str] = "sequence_pair"
 
     @property
     @abstractmethod
-    def source_symbols(self) -> Sequence[str]:
-        """The symbols of the source vocabulary: symbol i has the number SPECIAL + i."""
+    def source_vocabulary(self) -> Vocabulary:
+        """The tokens of sources, those of SPECIAL first."""
 
     @property
     @abstractmethod
-    def target_symbols(self) -> Sequence[str]:
-        """The symbols of the target vocabulary, in the same way."""
+    def target_vocabulary(self) -> Vocabulary:
+        """The tokens of targets, those of SPECIAL first."""
 
     @property
     def dims(self) -> dict[str, Any]:
         """`source_vocab_size`, `target_vocab_size`, the numbers of the tokens `begin` and `end`, `task`."""
         return {
-            "source_vocab_size": SPECIAL + len(self.source_symbols),
-            "target_vocab_size": SPECIAL + len(self.target_symbols),
+            "source_vocab_size": len(self.source_vocabulary),
+            "target_vocab_size": len(self.target_vocabulary),
             "begin": BEGIN,
             "end": END,
             "task": self.task,
         }
 
     def source_text(self, ids: Sequence[int]) -> str:
-        """A source as a text, its symbols with blanks between them."""
-        return _text(ids, self.source_symbols)
+        """A source as a text, its tokens with blanks between them."""
+        return _text(ids, self.source_vocabulary)
 
     def target_text(self, ids: Sequence[int]) -> str:
         """A target, or what a decoder wrote, as a text down to the first END."""
-        return _text(ids, self.target_symbols)
+        return _text(ids, self.target_vocabulary)
 
 
-def _text(ids: Sequence[int], symbols: Sequence[str]) -> str:
+def _text(ids: Sequence[int], vocabulary: Vocabulary) -> str:
     ids = list(ids)
     before_end = ids[: ids.index(END)] if END in ids else ids
-    return " ".join(symbols[number - SPECIAL] for number in before_end if number >= SPECIAL)
+    return " ".join(vocabulary.decode(number for number in before_end if number not in (PAD, BEGIN)))
 
 
 class Reverse(TextPairs):
@@ -125,7 +138,7 @@ class Reverse(TextPairs):
 
     How much of a long string an encoder can put into a vector of fixed size shows here. All strings of all parts are
     different, and each length is equally frequent where there are enough strings of it. A tenth of all possible
-    strings, always the same, is set aside for the test part, so that no run trains on any of these.
+    strings, always the same, is set aside for the test part and the probes, so that no run trains on any of these.
 
     Args:
         num_symbols: Symbols that there are, from a on.
@@ -158,19 +171,20 @@ class Reverse(TextPairs):
         self.min_length, self.max_length = min_length, max_length
 
     @property
-    def source_symbols(self) -> Sequence[str]:
-        return ascii_lowercase[: self.num_symbols]
+    def source_vocabulary(self) -> Vocabulary:
+        return Vocabulary((*SPECIAL, *ascii_lowercase[: self.num_symbols]))
 
     @property
-    def target_symbols(self) -> Sequence[str]:
-        return self.source_symbols
+    def target_vocabulary(self) -> Vocabulary:
+        return self.source_vocabulary
 
     def make_parts(self) -> Parts:
         pool = self._different(self.stream(SAMPLE), self.num_samples, tested=False)
-        test = self._different(np.random.default_rng(TEST_STREAM), TEST_SIZE, tested=True)
+        fixed = self._different(np.random.default_rng(TEST_STREAM), PROBES + TEST_SIZE, tested=True)
         train, validation = self.split(len(pool))
         train = self.training_subset(train)
-        return Parts(*(_reversing(strings) for strings in (pool[train], pool[validation], test)))
+        parts = (pool[train], pool[validation], fixed[PROBES:], fixed[:PROBES])
+        return Parts(*(_reversing(strings, len(self.target_vocabulary)) for strings in parts))
 
     def _different(self, random: np.random.Generator, count: int, tested: bool) -> NDArray[np.uint8]:
         """Different strings (count, max_length), in the order in which they were drawn."""
@@ -185,12 +199,12 @@ class Reverse(TextPairs):
 
     def _drawn(self, random: np.random.Generator, count: int) -> NDArray[np.uint8]:
         """Strings (count, max_length) of random symbols and lengths, padded."""
-        symbols = random.integers(SPECIAL, SPECIAL + self.num_symbols, (count, self.max_length), dtype=np.uint8)
+        symbols = random.integers(len(SPECIAL), len(self.source_vocabulary), (count, self.max_length), dtype=np.uint8)
         lengths = random.integers(self.min_length, self.max_length + 1, count)
         return np.where(np.arange(self.max_length) < lengths[:, None], symbols, np.uint8(PAD))
 
 
-def _reversing(strings: NDArray[np.uint8]) -> PairPart:
+def _reversing(strings: NDArray[np.uint8], outputs: int) -> PairPart:
     """The pairs of these strings (n, S) and of the same in reverse order."""
     count, width = strings.shape
     lengths = (strings != PAD).sum(axis=1, keepdims=True)
@@ -198,4 +212,4 @@ def _reversing(strings: NDArray[np.uint8]) -> PairPart:
     backwards = np.where(places >= 0, np.take_along_axis(strings, np.maximum(places, 0), axis=1), PAD)
     targets = np.concatenate([backwards, np.full((count, 1), PAD)], axis=1)
     np.put_along_axis(targets, lengths, END, axis=1)
-    return PairPart(torch.tensor(strings, dtype=torch.int64), torch.tensor(targets, dtype=torch.int64))
+    return PairPart(torch.tensor(strings, dtype=torch.int64), torch.tensor(targets, dtype=torch.int64), outputs)

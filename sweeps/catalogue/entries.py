@@ -1,4 +1,4 @@
-"""The catalogue: models, data sets, optimizers and schedules with their fields; fields of the other sections.
+"""The catalogue: models, data sets, optimizers and schedules with their fields; fields of the other sections; tasks.
 
 It is generated from the classes (`sweeps.catalogue.build`, which imports torch) and kept beside this file as JSON, so
 that the launch form and the checks of a sweep need neither torch nor the classes. `sweeps.catalogue.current` adds the
@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from sweeps.catalogue.metrics import TaskMetric, distinct, parts_of, ranking_names
 from sweeps.fields import Field, nearest, refusal
 
 FILE: Final = Path(__file__).with_suffix(".json")
@@ -90,6 +92,11 @@ SECTIONS: Final[dict[str, dict[str, Field]]] = {
             "translations", "bool", True,
             help="Let an encoder-decoder write the first 500 texts of the validation part after each epoch, to measure "
             "how many are exactly right, and keep some of its texts.",
+        ),
+        Field(
+            "references", "bool", True,
+            help="Keep what a run could at best reach, to be drawn beside its curves: the closed form of a linear "
+            "regression, the unigram model of a text.",
         ),
     ),
 }  # fmt: skip
@@ -170,6 +177,8 @@ class Catalogue:
     schedules: dict[str, Entry]
     sections: dict[str, dict[str, Field]]
     """The parts of a configuration that have fields but no name: regularization, trainer, record."""
+    tasks: dict[str, tuple[TaskMetric, ...]]
+    """By task: its metrics, the loss first, then what is called its error, then others."""
     losses: dict[str, tuple[str, ...]]
     """By task: the losses that it can be trained by, the first of which is auto."""
 
@@ -193,6 +202,46 @@ class Catalogue:
         """The models that fit each of these data sets: they take its inputs and can do one of its tasks."""
         entries = [self.datasets[name] for name in datasets]
         return [name for name, model in self.models.items() if all(fits(model, entry) for entry in entries)]
+
+    def tasks_of(self, *datasets: str) -> list[str]:
+        """The tasks that these data sets may ask for; names that are no data set of the catalogue are passed over."""
+        entries = [self.datasets[name] for name in datasets if name in self.datasets]
+        return list(dict.fromkeys(task for entry in entries for task in entry.asks))
+
+    @cached_property
+    def scores(self) -> dict[str, TaskMetric]:
+        """By name: the metrics of all tasks; what is said of one may differ between tasks, its direction may not."""
+        return distinct(metric for metrics in self.tasks.values() for metric in metrics)
+
+    def metrics(self, *tasks: str) -> list[TaskMetric]:
+        """The metrics that at least one of these tasks has; without any task those that all tasks have."""
+        if tasks:
+            return list(distinct(metric for task in tasks for metric in self.tasks.get(task, ())).values())
+        by_task = [{metric.name for metric in metrics} for metrics in self.tasks.values()]
+        return [metric for metric in self.scores.values() if all(metric.name in names for names in by_task)]
+
+    def better(self, name: str) -> str:
+        """Whether "lower" or "higher" is better of a score such as `val/f1_macro`; empty for what is no score."""
+        part, score = parts_of(name)
+        return self.scores[score].better if part and score in self.scores else ""
+
+    def rankings(self, trained: Iterable[tuple[str, str]], off: Collection[str] = ()) -> list[str]:
+        """The metrics by which runs can be ranked, whichever of these pairs is trained.
+
+        A data set whose files decide its task may have the metrics of each. A model that does not fit counts for none,
+        as it is refused elsewhere.
+
+        Args:
+            trained: The names of data sets, each with that of a model.
+            off: The recorders that are turned off: what they measure is not there.
+        """
+        pairs = [(self.datasets[data], self.models[model]) for data, model in trained]
+        tasks = [[task for task in data.asks if task in model.tasks] for data, model in pairs if fits(model, data)]
+        by_pair = [
+            ranking_names(metric for metric in self.metrics(*pair) if metric.recorder not in off)
+            for pair in tasks or [self.tasks_of(*(data.name for data, _ in pairs))]
+        ]
+        return [name for name in by_pair[0] if all(name in names for names in by_pair)]
 
     def losses_for(self, model: str, *datasets: str) -> tuple[str, ...]:
         """What the field `loss` of a model may be on each of these data sets; empty where it has none of ours.
@@ -243,4 +292,5 @@ def ours(file: Path = FILE) -> Catalogue:
     stored = json.loads(file.read_text(encoding="utf-8"))
     kinds = {kind: {name: Entry.from_json(name, entry) for name, entry in stored[kind].items()} for kind in KINDS}
     losses = {task: tuple(names) for task, names in stored["losses"].items()}
-    return Catalogue(**kinds, sections=SECTIONS, losses=losses)
+    tasks = {task: tuple(TaskMetric(**metric) for metric in metrics) for task, metrics in stored["tasks"].items()}
+    return Catalogue(**kinds, sections=SECTIONS, losses=losses, tasks=tasks)

@@ -78,8 +78,9 @@ def _write_catalogue(options: argparse.Namespace) -> int:
     from sweeps.catalogue import architectures
     from sweeps.catalogue.build import as_text, build
     from sweeps.catalogue.entries import FILE
+    from sweeps.training.recorders import RECORDERS
 
-    built = build()
+    built = build(RECORDERS)
     texts = {FILE: as_text(built)}
     if architectures.FILE.parent.is_dir():  # an installed package has no docs
         texts[architectures.FILE] = architectures.page(built)

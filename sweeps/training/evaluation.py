@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.plugins.precision import Precision
 from torch import Tensor
 
 from data.parts import Part, slices
-from learning_tasks import Batch
+from learning_tasks import Batch, Task
 from learning_tasks.base import numbers
 from learning_tasks.classification import Classification
 from learning_tasks.regression import Regression
@@ -30,21 +32,36 @@ def measure(trainer: pl.Trainer, module: Module, part: Part, split: str) -> dict
 
     Where the targets are noisy, the error against the true ones is measured as well, as `split/clean_error`.
     """
-    precision = trainer.precision_plugin
+    module.eval()
+    scores = scores_of(module, module.task, trainer.precision_plugin, part, split)
+    module.train()
+    return scores
+
+
+def scores_of(
+    answer: Callable[[Any], Any], task: Task, precision: Precision, part: Part, split: str
+) -> dict[str, float]:
+    """The same scores of anything that answers.
+
+    Args:
+        answer: The outputs from the inputs of a batch.
+        task: What the outputs mean.
+        precision: The numbers to compute with.
+        part: The examples.
+        split: How the names of the scores begin.
+    """
     sums: dict[str, NDArray[np.float64]] = {}
     clean_sums: dict[str, NDArray[np.float64]] = {}
-    module.eval()
     with torch.inference_mode(), precision.forward_context():
         for batch, clean in _batches(part):
             inputs, targets, clean = precision.convert_input((*batch, clean))
-            outputs = module(inputs)
-            _add(sums, module.task.sums(outputs, targets))
+            outputs = answer(inputs)
+            _add(sums, task.sums(outputs, targets))
             if clean is not None:
-                _add(clean_sums, module.task.sums(outputs, clean))
-    module.train()
-    scores = module.task.scores(sums)
+                _add(clean_sums, task.sums(outputs, clean))
+    scores = task.scores(sums)
     if clean_sums:
-        scores["clean_error"] = module.task.scores(clean_sums)["error"]
+        scores["clean_error"] = task.scores(clean_sums)["error"]
     return {f"{split}/{name}": value for name, value in scores.items()}
 
 

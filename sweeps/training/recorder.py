@@ -53,7 +53,9 @@ class Recorder:
     words: ClassVar[str] = ""
     """What is in the artifact, in words: `norms of the layers`."""
     metrics: ClassVar[tuple[Metric, ...]] = ()
-    """The metrics that `measure` gives as `val/<name>`, which a run of a built-in model may then be ranked by."""
+    """The metrics that `measure` gives of the validation part, as `val/<name>`: runs may then be ranked by them."""
+    tasks: ClassVar[tuple[str, ...]] = ()
+    """The tasks that `metrics` are for, as the catalogue says; a recorder that measures nothing needs none."""
 
     def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
         """Whether there is something to record of this module, trained on these data."""

@@ -17,6 +17,7 @@ from sweeps.training.layer_records import LayerRecorder
 from sweeps.training.predictions import PredictionRecorder, RegionRecorder, ReplicateRecorder
 from sweeps.training.process_state import undisturbed
 from sweeps.training.recorder import Recorder, RunView
+from sweeps.training.references import ReferenceRecorder
 from sweeps.training.translations import TranslationRecorder
 
 RECORDERS: Final[dict[str, type[Recorder]]] = {
@@ -25,6 +26,7 @@ RECORDERS: Final[dict[str, type[Recorder]]] = {
     "replicate": ReplicateRecorder,
     "predictions": PredictionRecorder,
     "translations": TranslationRecorder,
+    "references": ReferenceRecorder,
 }
 """By name, as `record:` of a sweep turns them off; `sweeps.catalogue.entries.SECTIONS` has a help text for each."""
 

@@ -19,6 +19,7 @@ from data import DataModule
 from data.parts import slices
 from data.text.pairs import PairPart, TextPairs
 from learning_tasks.base import Metric
+from learning_tasks.language import Translation
 from learning_tasks.translation import EXACT_MATCH, exactly_right
 from lightning_modules.decoding import Decoder, greedy
 from sweeps.training.recorder import Recorder, RunView
@@ -59,12 +60,14 @@ def exact_match(run: RunView, part: PairPart) -> float:
 class TranslationRecorder(Recorder):
     """Measures exact match on the validation part after each epoch, and on the test part at the end; keeps some texts.
 
-    The texts are those after epochs 1, 2, 4, 8, ... and the last one, and those by the weights that validation chose.
+    The texts are what it writes for the probes: after epochs 1, 2, 4, 8, ... and the last one, and by the weights that
+    validation chose.
     """
 
     artifact = schema.TRANSLATIONS_FILE
     words = "translations"
     metrics: ClassVar[tuple[Metric, ...]] = (EXACT_MATCH,)
+    tasks: ClassVar[tuple[str, ...]] = (Translation.name,)
 
     def __init__(self) -> None:
         self._hypotheses: dict[int, list[str]] = {}

@@ -53,7 +53,7 @@ def test_the_weights_of_an_earlier_epoch_stand_in_the_address(run: Any, visit: A
     at = visit("run", run=run(**ARRAYS), **{"run-texts": "epoch 1"})
     table = next(frame.value for frame in at.dataframe if "output" in frame.value)
     assert table["output"].tolist() == ["b", "y"] and table["verdict"].tolist() == ["wrong", "wrong"]
-    assert any("by the weights of epoch 1" in caption.value for caption in at.caption)
+    assert any("The weights are those of epoch 1" in caption.value for caption in at.caption)
 
 
 def test_a_run_without_the_file_has_no_such_table(run: Any, visit: Any) -> None:

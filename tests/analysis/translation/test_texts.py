@@ -39,10 +39,12 @@ def test_a_table_shows_what_was_written_and_whether_it_is_right() -> None:
     ]
     assert texts.frame(4)["verdict"].tolist() == ["right", "wrong", "wrong"]
     assert texts.sentence() == (
-        "2 of these 3 texts of the test part are right to the last token, by the weights that validation chose"
-        " (epoch 3)."
+        "2 of these 3 texts, never trained on, are right to the last token. The weights are those that"
+        " validation chose (epoch 3)."
     )
-    assert texts.sentence(4).startswith("1 of these 3 ") and texts.sentence(4).endswith("by the weights of epoch 4.")
+    assert texts.sentence(4).startswith("1 of these 3 ") and texts.sentence(4).endswith(
+        "The weights are those of epoch 4."
+    )
 
 
 def test_what_steers_a_text_is_spelled_out_and_long_texts_are_cut() -> None:

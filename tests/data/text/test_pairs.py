@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from data.text.pairs import TEST_SIZE, PairPart, Reverse
-from data.text.special_ids import BEGIN, END, PAD, SPECIAL
+from data.text.special_ids import BEGIN, END, PAD
 from learning_tasks import IGNORED
 
-PARTS = ("train", "validation", "test")
+PARTS = ("train", "validation", "test", "probes")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_no_string_is_in_two_parts_or_twice_in_one_whatever_the_seed(parts):
     for one in (parts, others):
         together = [string for name in PARTS for string in strings(getattr(one, name))]
         assert len(set(together)) == len(together)
-    assert strings(parts.test) == strings(others.test)
+    assert strings(parts.test) == strings(others.test) and strings(parts.probes) == strings(others.probes)
     trained = set(strings(others.train)) | set(strings(others.validation))
     assert not trained & set(strings(parts.test)), "the test part of one seed is trained on by no other"
 
@@ -80,9 +80,9 @@ def test_lengths_and_symbols_are_those_that_were_asked_for():
         assert lengths[:4].eq(0).all() and len(lengths) == 10
         assert (lengths[4:] / lengths.sum() - 1 / 6).abs().max() < 0.05
         numbers = {number for string in strings(part) for number in string}
-        assert numbers == set(range(SPECIAL, SPECIAL + 12))
+        assert numbers == set(range(3, 15))
     assert data.sizes == {"train": 4800, "validation": 1200, "test": TEST_SIZE}
-    assert data.dims["source_vocab_size"] == data.dims["target_vocab_size"] == SPECIAL + 12
+    assert data.dims["source_vocab_size"] == data.dims["target_vocab_size"] == 15
 
 
 def test_the_shortest_strings_are_trained_on_although_there_are_few():

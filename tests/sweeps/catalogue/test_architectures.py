@@ -9,11 +9,12 @@ from lightning_modules.linear import LogisticRegression
 from sweeps.catalogue import architectures
 from sweeps.catalogue.build import ABOUT, build, summary_and_help
 from sweeps.catalogue.entries import Entry, ours
+from sweeps.training.recorders import RECORDERS
 
 
 @pytest.fixture(scope="module")
 def built():
-    return build()
+    return build(RECORDERS)
 
 
 def test_the_committed_page_is_up_to_date(built):

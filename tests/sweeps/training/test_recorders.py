@@ -25,6 +25,7 @@ class Notes(Recorder):
     artifact = "notes.npz"
     words = "notes"
     metrics = (Metric("noted", "higher", "What it notes."),)
+    tasks = ("multiclass",)
     calls: ClassVar[list] = []
 
     def __init__(self):
@@ -241,6 +242,7 @@ def test_the_catalogue_describes_every_recorder():
     assert all(field.type == "bool" and field.default is True for field in SECTIONS["record"].values())
     assert len({recorder.artifact for recorder in RECORDERS.values()}) == len(RECORDERS)
     assert all(recorder.words for recorder in RECORDERS.values() if recorder.artifact)
+    assert all(recorder.tasks for recorder in RECORDERS.values() if recorder.metrics)
 
 
 @pytest.mark.parametrize("name", RECORDERS)
@@ -260,7 +262,10 @@ def test_turned_on_by_name_a_recorder_still_has_to_fit(configuration, run, tmp_p
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
-        ({"layer": False}, "record: layer is not allowed; allowed: layers, regions, replicate, predictions; did you"),
+        (
+            {"layer": False},
+            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, references; did you",
+        ),
         ({"layers": "no"}, "record.layers: no is not allowed; allowed: true, false."),
     ],
 )
