@@ -24,11 +24,11 @@ DIGESTS = {
     "blobs": ("c7eac368af56fd56", "93dd349be55035c2"),
     "noisy_curve": ("7d9716124b8c6bd2", "d7d9aaf89f5dc14a"),
     "logic_gate": ("8f6f09d164cf12c2", "f5b12ccdc2616e6b"),
-    "karate_club": ("a4c19253e6651347", "8b4062f26e5e5065"),
+    "karate_club": ("c0fe72a6c93289ec", "7c0e1d8fa2dc4c85"),
     "label_sets": ("7257c06be290e432", "3bf10a841cdba539"),
     "parity": ("c33f34141edefcd7", "7a1cfd11b49ef586"),
     "text_file": ("936035c972955c27", "2b8b5c79034f86d0"),
-    "reverse": ("9837b844a2ad5c56", "38fa494f9a2be58a"),
+    "reverse": ("15285a8ec3b76951", "afa97a1f62ddbdec"),
 }
 
 
