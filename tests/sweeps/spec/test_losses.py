@@ -106,3 +106,21 @@ def test_a_loss_that_fits_is_no_fault(raw):
 
 def test_every_task_has_its_losses_in_the_catalogue():
     assert ours().losses == {name: tuple(task.losses) for name, task in TASKS.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "loss", "expected"),
+    [
+        ("mlp", "digits", "auto", "cross_entropy"),
+        ("mlp", "diabetes", "auto", "squared"),
+        ("mlp", "digits", "hinge", "hinge"),
+        ("mlp", "csv_classification", "auto", "cross_entropy"),
+        ("perceptron", "moons", "auto", "wrong_answers"),
+        ("gcn", "karate_club", "hinge", "cross_entropy"),
+        ("perceptron", "digits", "auto", ""),
+        ("a users own", "digits", "auto", ""),
+        ("mlp", "a strangers", "auto", ""),
+    ],
+)
+def test_what_a_model_minimises_is_known_from_its_configuration(model, dataset, loss, expected):
+    assert ours().loss_of(model, dataset, loss) == expected
