@@ -242,11 +242,15 @@ def test_the_catalogue_describes_every_recorder():
     assert all(recorder.words for recorder in RECORDERS.values() if recorder.artifact)
 
 
+FITTING = {"references": ("linear_regression", "diabetes")}
+"""By recorder: a model and data that it fits, where it does not fit those of the others."""
+
+
 @pytest.mark.parametrize("name", RECORDERS)
 def test_each_can_be_turned_off(name, configuration, run, tmp_path):
-    settings = {**configuration("mlp", "moons"), "replicate": {"datasets": 2, "inits": 2}}
-    everything = {schema.WEIGHTS_FILE, *(recorder.artifact for recorder in RECORDERS.values())}
-    assert set(run(settings, scratch=tmp_path)[1].files) == everything
+    settings = {**configuration(*FITTING.get(name, ("mlp", "moons"))), "replicate": {"datasets": 2, "inits": 2}}
+    everything = set(run(settings, scratch=tmp_path)[1].files)
+    assert RECORDERS[name].artifact in everything
     _, log = run({**settings, "record": {name: False}}, scratch=tmp_path)
     assert set(log.files) == everything - {RECORDERS[name].artifact}
 
