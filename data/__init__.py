@@ -10,6 +10,7 @@ from data.graphs import KarateClub
 from data.label_sets import LabelSets
 from data.noisy_curve import NoisyCurve
 from data.text.labelled_lines import LabelledLines
+from data.text.pairs import Reverse
 from data.text.parity import Parity
 from data.text.text_file import TextFile
 from data.toy import Blobs, Circles, Moons, Spirals, Xor
@@ -36,6 +37,7 @@ DATASETS: dict[str, type[DataModule]] = {
     "parity": Parity,
     "labelled_lines": LabelledLines,
     "text_file": TextFile,
+    "reverse": Reverse,
 }
 
 __all__ = ["DATASETS", "DataModule"]

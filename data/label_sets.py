@@ -52,9 +52,10 @@ class LabelSets(Tabular):
         num_samples: Annotated[int, Interval(ge=10, le=1_000_000)] = 500,
         num_labels: Annotated[int, Interval(ge=2, le=20)] = 4,
         noise: Annotated[float, Interval(ge=0, le=10)] = 0.1,
+        label_noise: Annotated[float, Interval(ge=0, le=1)] = 0.0,
         **common: Any,
     ) -> None:
-        super().__init__(**common)
+        super().__init__(label_noise=label_noise, **common)
         require("num_samples", num_samples, 10 <= num_samples <= 1_000_000, "10 to 1,000,000")
         require("num_labels", num_labels, 2 <= num_labels <= 20, "2 to 20")
         require("noise", noise, 0 <= noise <= 10, "0 to 10")

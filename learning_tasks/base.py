@@ -40,7 +40,10 @@ class Metric(NamedTuple):
 
     name: str
     better: Literal["lower", "higher"]
+    """The same for every task that has a metric of this name."""
     help: str
+    least: float = 0.0
+    """The smallest value that it can have."""
 
 
 Sums = Mapping[str, NDArray[np.float64]]

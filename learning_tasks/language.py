@@ -47,7 +47,9 @@ class Pair(NamedTuple):
 
 LOSS = Metric("loss", "lower", "The mean cross-entropy per token, in nats.")
 ERROR = Metric("error", "lower", "The share of tokens that are not the most probable one.")
-PERPLEXITY = Metric("perplexity", "lower", "exp of the loss: among so many equally likely tokens the model chooses.")
+PERPLEXITY = Metric(
+    "perplexity", "lower", "exp of the loss: among so many equally likely tokens the model chooses.", 1.0
+)
 BITS = Metric("bits_per_character", "lower", "The cross-entropy in bits, divided by the characters of the text.")
 
 

@@ -8,6 +8,7 @@ from lightning_modules.mlp import MLP
 from lightning_modules.perceptron import Perceptron
 from lightning_modules.recipe import Recipe
 from lightning_modules.rnn import GRUClassifier, RNNLanguageModel
+from lightning_modules.seq2seq import Seq2Seq
 
 MODELS: dict[str, type[Module]] = {
     "linear_regression": LinearRegression,
@@ -19,6 +20,7 @@ MODELS: dict[str, type[Module]] = {
     "gcn": GCN,
     "gru": GRUClassifier,
     "rnn_lm": RNNLanguageModel,
+    "seq2seq": Seq2Seq,
 }
 
 __all__ = ["MODELS", "Module", "Recipe"]

@@ -63,6 +63,15 @@ class GCN(Module):
     Args:
         hidden_sizes: Features of a node in each hidden layer; one hidden layer makes the paper's network of two.
         dropout: Share of the inputs of each layer set to 0 in each training step, those of the first layer too.
+
+    Paper:
+        Kipf and Welling (2017), Semi-supervised classification with graph convolutional networks.
+    Written out:
+        The whole layer, self-loops and scaling by degrees included; dropout. torch: nn.Linear, sums by index, the
+        gradients.
+    Checked against:
+        torch_geometric's GCNConv and the formula with matrices, gradients included
+        (tests/lightning_modules/test_graph_nets.py).
     """
 
     tasks = ("node_classification",)

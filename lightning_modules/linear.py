@@ -51,6 +51,13 @@ class LinearRegression(Linear):
 
     Args:
         loss: What is minimised, and shown as the loss: the mean squared error (auto) or the mean absolute error.
+
+    Paper:
+        Legendre (1805), Nouvelles méthodes pour la détermination des orbites des comètes: least squares.
+    Written out:
+        How the weights start, and the scores. torch: nn.Linear, the loss and its gradients.
+    Checked against:
+        The closed form of least squares, and the gradient by hand (tests/lightning_modules/test_truths.py).
     """
 
     tasks = ("regression",)
@@ -89,12 +96,32 @@ class LinearClassification(Linear):
 
 
 class LogisticRegression(LinearClassification):
-    """Logistic regression: the logit of class 1 is linear in the inputs."""
+    """Logistic regression: the logit of class 1 is linear in the inputs.
+
+    Paper:
+        Cox (1958), The regression analysis of binary sequences.
+    Written out:
+        How the weights start, the scores, and the losses beside the cross-entropy. torch: nn.Linear, the cross-entropy,
+        the gradients.
+    Checked against:
+        scikit-learn's LogisticRegression at the same penalty, and the loss by hand
+        (tests/lightning_modules/test_truths.py).
+    """
 
     tasks = ("binary",)
 
 
 class SoftmaxRegression(LinearClassification):
-    """Softmax regression: the logit of each class is linear in the inputs."""
+    """Softmax regression: the logit of each class is linear in the inputs.
+
+    Paper:
+        Bridle (1990), Probabilistic interpretation of feedforward classification network outputs.
+    Written out:
+        How the weights start, the scores, and the losses beside the cross-entropy. torch: nn.Linear, the cross-entropy,
+        the gradients.
+    Checked against:
+        scikit-learn's LogisticRegression at the same penalty, and the loss by hand
+        (tests/lightning_modules/test_truths.py).
+    """
 
     tasks = ("multiclass",)

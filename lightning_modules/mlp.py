@@ -39,6 +39,17 @@ class MLP(Module):
             between the probabilities and the true class, summed over the classes; or hinge, where the right class must
             lead by 1. A regression has squared (auto) and absolute, the mean of the
             squared or absolute distances. The error is the same whatever the loss.
+
+    Paper:
+        Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors. Batch norm: Ioffe
+        and Szegedy (2015). Layer norm: Ba, Kiros and Hinton (2016). Dropout: Srivastava et al. (2014). Starts: Glorot
+        and Bengio (2010), He et al. (2015).
+    Written out:
+        The order of its parts, how the weights start, dropout, the losses beside the cross-entropy. torch: nn.Linear,
+        the norms, the activations, the gradients.
+    Checked against:
+        The composition by hand, the formulas of activations and starts (tests/lightning_modules/test_truths.py);
+        torch's dropout to the last bit (tests/lightning_modules/test_dropout.py).
     """
 
     tasks = ("regression", "binary", "multiclass", "multilabel")

@@ -54,6 +54,14 @@ class Perceptron(Linear):
     The optimizer sgd with batches of one example is its classic rule: w <- w + lr·(target - answer)·x. The loss is the
     share of wrong answers, so loss and error are the same number, and no cross-entropy of another model compares with
     it. Its answers are certain: the probability of a class is 0 or 1.
+
+    Paper:
+        Rosenblatt (1958), The perceptron: a probabilistic model for information storage and organization in the brain.
+    Written out:
+        The step, its rule as the gradient of the loss, the loss. torch: nn.Linear.
+    Checked against:
+        The rule by hand, scikit-learn's Perceptron after three epochs, Novikoff's bound (1962) on the number of
+        changes, and what it cannot learn, xor (tests/lightning_modules/test_perceptron.py).
     """
 
     tasks = ("binary",)

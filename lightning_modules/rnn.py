@@ -38,6 +38,15 @@ class GRUClassifier(Module):
         loss: What is minimised, and shown as the loss: the cross-entropy (auto); squared or absolute, the distance
             between the probabilities and the true class, summed over the classes; or hinge, where the right class must
             lead by 1. The error is the share misclassified, whatever the loss.
+
+    Paper:
+        Cho et al. (2014), Learning phrase representations using RNN encoder-decoder, for the unit; dropout as Zaremba,
+        Sutskever and Vinyals (2014).
+    Written out:
+        The gates and the loop over a padded sequence, dropout. torch: nn.Embedding, nn.Linear, the gradients.
+    Checked against:
+        torch's GRU with the same weights, gradients included, and padding that changes nothing
+        (tests/lightning_modules/test_rnn.py, tests/lightning_modules/test_recurrent.py).
     """
 
     tasks = ("binary", "multiclass")
@@ -78,6 +87,16 @@ class RNNLanguageModel(Module):
         num_layers: Recurrent layers, each reading the states of the one below.
         dropout: Share of the embeddings, of what goes from layer to layer and of the states that is set to 0 in each
             training step.
+
+    Paper:
+        Mikolov et al. (2010), Recurrent neural network based language model, with the unit of Cho et al. (2014);
+        dropout as Zaremba, Sutskever and Vinyals (2014).
+    Written out:
+        The gates and the loop over a padded sequence, dropout, perplexity and bits per character. torch: nn.Embedding,
+        nn.Linear, the gradients.
+    Checked against:
+        torch's GRU with the same weights, torch's cross-entropy for perplexity and bits per character, and a later
+        token that changes no earlier output (tests/lightning_modules/test_rnn.py).
     """
 
     tasks = ("language_model",)

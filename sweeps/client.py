@@ -148,6 +148,23 @@ class Client:
             continue
         return reply
 
+    def overfit(self, text: str, act: str = "ask", wait: float = 0.0) -> dict[str, Any]:
+        """Whether the models of a sweep can learn ten examples by heart, as far as a running service knows by now.
+
+        Args:
+            text: the spec in YAML
+            act: ask, to begin unless it is known or under way; again, to begin anew; stop, to give it up
+            wait: seconds after which the service replies with what it knows
+
+        Returns:
+            the answer of `sweeps.preflight.overfit_ten.OverfitTests.answer`
+
+        Raises:
+            NoService: no service runs
+        """
+        content = {"action": "overfit", "spec": text, "modules": _accepted_with(text), "act": act, "wait": wait}
+        return _accepted(request(state_folder.state_folder(self.uri), content, timeout=2 * wait + 0.2))
+
     def pause(self, sweep: str) -> str | None:
         """Let the running runs finish, and start no others. Returns a warning or None, as every command does.
 

@@ -199,6 +199,12 @@ REGIONS_FILE: Final = "regions.npz"
 `probabilities` (G, G, K) float16, rows along y; `points` (m, 2) float32 and `labels` (m,) int32, up to 500 training
 examples; `classes` (K,) names them.
 """
+TRANSLATIONS_FILE: Final = "translations.npz"
+"""What an encoder-decoder that ended ok writes for the n probes of its data set: NumPy arrays of texts.
+
+`sources` (n,), `references` (n,); `hypotheses` (E, n), decoded greedily after each of `epochs` (E,) int32, which are
+1, 2, 4, 8, ... and the last one; `chosen` (n,) by the weights that validation chose, those of `epoch` () int32.
+"""
 REFERENCES_FILE: Final = "references.npz"
 """What a run that ended ok could at best reach, or has to beat, to be drawn beside its curves: NumPy arrays.
 
@@ -208,7 +214,11 @@ REFERENCES_FILE: Final = "references.npz"
 LANDSCAPE_FILE: Final = "landscape.npz"
 """The loss about the weights of a run's last epoch, made when the user asks for it: see `sweeps.training.landscape`."""
 
-# Metrics. `error` is the share of misclassified examples (classification) or the root mean squared error (regression).
+# Metrics. The scores of a task (`learning_tasks`) are logged by the part of the data and their name: `val/perplexity`.
+# Only those that code must name stand here: the loss, and what a task calls its error.
+VALIDATION_PART, TRAIN_EVAL_PART, TEST_PART = "val", "train_eval", "test"
+RANKING_PARTS: Final = (VALIDATION_PART, TRAIN_EVAL_PART)
+"""The parts that are measured after each epoch: runs are ranked by scores on these, never on the test part."""
 TRAIN_LOSS: Final = "train/loss"
 """Running mean while training, in training mode."""
 TRAIN_EVAL_LOSS: Final = "train_eval/loss"
@@ -236,6 +246,16 @@ UPDATE_NORM: Final = "opt/update_norm"
 PARAM_NORM: Final = "opt/param_norm"
 STEPS: Final = "opt/steps"
 """Optimizer updates so far; for a user module, the batches it was trained on."""
+EVERY_EPOCH: Final = {
+    PENALTY: "The penalty on the weights, which training adds to the loss.",
+    TRAIN_SECONDS: "Seconds spent training so far, evaluation excluded.",
+    LR: "The learning rate.",
+    GRAD_NORM: "The norm of the gradient, the mean over the updates of the epoch.",
+    UPDATE_NORM: "The norm of the change of the parameters, the mean over the updates of the epoch.",
+    PARAM_NORM: "The norm of the parameters, the mean over the updates of the epoch.",
+    STEPS: "Optimizer updates so far.",
+}
+"""What every run measures after each epoch beside its training loss and the scores of its task, each in a sentence."""
 OBJECTIVE: Final = "objective"
 """The value that the run is ranked by, logged once at its end."""
 

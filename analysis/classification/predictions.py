@@ -5,41 +5,23 @@ The file comes from a store that anyone may write to: no pickles are read, and a
 
 from __future__ import annotations
 
-import io
 import math
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from analysis.figures.theme import shortened
+from analysis.runs.array_files import ArrayFileError, checked_arrays
 from analysis.statistics import ENOUGH_FOR_AN_INTERVAL, Interval, interval
 from tracking import schema
 from tracking.legible import spelled_out
 from tracking.schema import Outcome
 
-LARGEST: Final = 64 * 1024 * 1024
-"""How many bytes a file may hold unpacked."""
 MOST_CLASSES: Final = 1000
 TEST: Final = schema.PREDICTED[-1]
-
-_MALFORMED: Final = (
-    ValueError,
-    KeyError,
-    OSError,
-    EOFError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    SyntaxError,
-)
-"""The errors that zipfile and NumPy raise on a file that is no archive of arrays."""
 
 
 class PredictionsError(ValueError):
@@ -73,37 +55,16 @@ class Predictions:
         return np.bincount(self.targets, minlength=len(self.names))
 
 
-def _arrays(content: bytes) -> dict[str, Any]:
-    """The arrays of a .npz file, by their names."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            size = sum(member.file_size for member in packed.infolist())
-        if size > LARGEST:
-            raise PredictionsError(f"it unpacks to {size / 2**20:,.0f} MiB, of which {LARGEST // 2**20} are allowed")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except PredictionsError:
-        raise
-    except _MALFORMED as error:
-        raise PredictionsError("it is no archive of plain NumPy arrays") from error
-
-
 def _parsed(content: bytes, split: str) -> Predictions:
     """The predictions of a file; its arrays are checked one by one."""
-    arrays = _arrays(content)
-    allowed_kinds = {
+    kinds = {
         "classes": "U",
         "epoch": "iu",
         f"{split}_probabilities": "f",
         f"{split}_targets": "iu",
         f"{split}_size": "iu",
     }
-    for name, kinds in allowed_kinds.items():
-        if name not in arrays:
-            raise PredictionsError(f"it has no {name}")
-        if not isinstance(arrays[name], np.ndarray) or arrays[name].dtype.kind not in kinds:
-            raise PredictionsError(f"its {name} has the wrong type")
-    names, epoch, probabilities, targets, size = (arrays[name] for name in allowed_kinds)
+    names, epoch, probabilities, targets, size = checked_arrays(content, kinds)
     classes, n = names.size, targets.size
     if names.ndim != 1 or targets.ndim != 1 or probabilities.shape != (n, classes) or epoch.shape or size.shape:
         raise PredictionsError("its arrays do not fit each other")
@@ -134,7 +95,7 @@ def read(content: bytes, split: str = TEST, *, run_id: str = "", seed: int = 0) 
     """
     try:
         predictions = _parsed(content, split)
-    except PredictionsError as error:
+    except (PredictionsError, ArrayFileError) as error:
         raise PredictionsError(f"{schema.PREDICTIONS_FILE} cannot be read: {error}.") from error.__cause__
     return replace(predictions, run_id=run_id, seed=seed)
 

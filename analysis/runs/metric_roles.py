@@ -75,6 +75,8 @@ class Role:
     """Whether it measures how good a model is. Seconds, memory, a learning rate and a norm do not."""
     objective: bool = False
     """Whether the sweep of the runs ranks by it."""
+    place: int = 0
+    """Its place among the scores of a task: the loss, the error, others."""
 
     @property
     def guessed(self) -> bool:
@@ -94,31 +96,28 @@ class Role:
         return schema.MAXIMIZE if self.better == HIGHER else schema.MINIMIZE
 
 
-_OURS: Final = {
-    schema.TRAIN_LOSS: Role(TRAIN, LOWER, KNOWN),
-    schema.TRAIN_EVAL_LOSS: Role(TRAIN, LOWER, KNOWN),
-    schema.TRAIN_EVAL_ERROR: Role(TRAIN, LOWER, KNOWN),
-    schema.TRAIN_EVAL_CLEAN_ERROR: Role(TRAIN, LOWER, KNOWN),
-    schema.VAL_LOSS: Role(VALIDATION, LOWER, KNOWN),
-    schema.VAL_ERROR: Role(VALIDATION, LOWER, KNOWN),
-    schema.VAL_CLEAN_ERROR: Role(VALIDATION, LOWER, KNOWN),
-    schema.TEST_LOSS: Role(TEST, LOWER, KNOWN),
-    schema.TEST_ERROR: Role(TEST, LOWER, KNOWN),
-    schema.TRAIN_SECONDS: Role(SYSTEM, LOWER, KNOWN, quality=False),
-    **dict.fromkeys(
-        (
-            schema.MEMORISED,
-            schema.PENALTY,
-            schema.LR,
-            schema.GRAD_NORM,
-            schema.UPDATE_NORM,
-            schema.PARAM_NORM,
-            schema.STEPS,
-        ),
-        Role(TRAIN, "", KNOWN, quality=False),
-    ),
+_PARTS_OF_OURS: Final = {
+    schema.TRAIN_EVAL_PART: TRAIN,
+    schema.VALIDATION_PART: VALIDATION,
+    schema.TEST_PART: TEST,
 }
-"""The metrics that runs of Sweepboard log."""
+
+
+def of_sweepboard(better: Mapping[str, str]) -> dict[str, Role]:
+    """The roles of the metrics that runs of Sweepboard log, by name.
+
+    Args:
+        better: HIGHER or LOWER for each score of a task, such as `error`, in the order in which a task has them.
+    """
+    roles = {schema.TRAIN_LOSS: Role(TRAIN, LOWER, KNOWN)}
+    for place, (score, direction) in enumerate(better.items()):
+        for part, of in _PARTS_OF_OURS.items():
+            roles[f"{part}/{score}"] = Role(of, direction, KNOWN, place=place)
+    roles[schema.TRAIN_EVAL_CLEAN_ERROR] = Role(TRAIN, LOWER, KNOWN)
+    roles[schema.VAL_CLEAN_ERROR] = Role(VALIDATION, LOWER, KNOWN)
+    settings = Role(TRAIN, "", KNOWN, quality=False)
+    roles |= dict.fromkeys((schema.MEMORISED, *schema.EVERY_EPOCH), settings)
+    return roles | {schema.TRAIN_SECONDS: Role(SYSTEM, LOWER, KNOWN, quality=False)}
 
 
 def words(name: str) -> list[str]:
@@ -157,16 +156,22 @@ def guess(name: str) -> Role:
     return Role(part, better, quality=quality and part != SYSTEM)
 
 
-def roles(names: Iterable[str], setting: str = "", goals: Iterable[tuple[str, str]] = ()) -> dict[str, Role]:
+def roles(
+    names: Iterable[str],
+    setting: str = "",
+    goals: Iterable[tuple[str, str]] = (),
+    known: Mapping[str, Role] | None = None,
+) -> dict[str, Role]:
     """The role of each metric: from the sweeps' specs, else as the user said, else known or guessed by its name.
 
     Args:
         names: The metrics.
         setting: The user's choice, as `remembered` returns them; anything else counts as nothing.
         goals: (metric, direction) of the sweeps that the runs belong to. It is the objective if all agree on one.
+        known: The roles that need no guess, by name: those of `of_sweepboard`.
     """
-    names, by_user = list(names), _read(setting)
-    by_name = {name: by_user.get(name) or _OURS.get(name) or guess(name) for name in names}
+    names, by_user, known = list(names), _read(setting), known or {}
+    by_name = {name: by_user.get(name) or known.get(name) or guess(name) for name in names}
     # Keras logs `loss` beside `val_loss`: the one that names no part is of the training data.
     for name, role in by_name.items():
         if role == Role(UNKNOWN, role.better) and f"val_{name}" in by_name:
@@ -215,12 +220,17 @@ def _judges(role: Role) -> bool:
 def ordered(chosen: Mapping[str, Role]) -> list[str]:
     """Metrics by how much the user wants to see them: those of `judges` first, in the same order."""
 
-    def key(name: str) -> tuple[bool, bool, bool, bool, int, bool, str]:
+    def key(name: str) -> tuple[bool, bool, bool, bool, int, bool, int, str]:
         role = chosen[name]
         first = (not role.objective, not _judges(role), not role.quality, not role.better)
-        return (*first, _RANKS[role.part], "loss" not in words(name), name)
+        return (*first, _RANKS[role.part], "loss" not in words(name), role.place, name)
 
     return sorted(chosen, key=key)
+
+
+def choices(chosen: Mapping[str, Role]) -> list[str]:
+    """The metrics as they are offered to judge by, in the order of `ordered`: those of test data last."""
+    return sorted(ordered(chosen), key=lambda name: chosen[name].part == TEST and not chosen[name].objective)
 
 
 def judges(chosen: Mapping[str, Role]) -> list[str]:

@@ -42,10 +42,6 @@ _ON_NOISY_LABELS: Final = (
     (schema.VAL_CLEAN_ERROR, schema.TRAIN_EVAL_CLEAN_ERROR),
 )
 """The metrics of DEV and TRAIN beside which those of TRUTH stand."""
-_OURS: Final = {
-    schema.VAL_ERROR: {TRAIN: schema.TRAIN_EVAL_ERROR},
-    schema.VAL_LOSS: {TRAIN: schema.TRAIN_EVAL_LOSS, TRAINING: schema.TRAIN_LOSS},
-}
 PLAIN, COMPLEMENT, NEGATIVE = "", "1 − ", "-"
 
 
@@ -95,10 +91,25 @@ def _is_train_dev(name: str) -> bool:
     return "traindev" in words or {"train", "dev"} <= words
 
 
+def _ours(dev: str, chosen: Mapping[str, Role]) -> dict[str, str] | None:
+    """The metrics that go with `dev` in runs of Sweepboard, by their exact names; None where they are to be guessed.
+
+    For the loss and the error, which other programs log by the same names, nothing else is taken for them: a metric in
+    training mode is no training error.
+    """
+    part, _, score = dev.partition("/")
+    if part != schema.VALIDATION_PART or chosen[dev].source != roles.KNOWN:
+        return None
+    named = {TRAIN: f"{schema.TRAIN_EVAL_PART}/{score}"}
+    named |= {TRAINING: schema.TRAIN_LOSS} if dev == schema.VAL_LOSS else {}
+    logged = {slot: name for slot, name in named.items() if name in chosen}
+    return logged if TRAIN in logged or dev in (schema.VAL_LOSS, schema.VAL_ERROR) else None
+
+
 def _partners(dev: str, chosen: Mapping[str, Role]) -> dict[str, str]:
     """The metrics of the other slots that measure the same as `dev`."""
-    if dev in _OURS:
-        return {slot: name for slot, name in _OURS[dev].items() if name in chosen}
+    if (ours := _ours(dev, chosen)) is not None:
+        return ours
     same = [name for name in roles.ordered(chosen) if _quantity(name) == _quantity(dev) and name != dev]
     train = [name for name in same if chosen[name].part == roles.TRAIN and not _is_train_dev(name)]
     # Rather in evaluation mode (train_eval_loss before train_loss), rather of an epoch than of a batch.

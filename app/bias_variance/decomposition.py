@@ -17,6 +17,7 @@ from analysis.bias_variance.replicates import DATASETS_PARAM, INITS_PARAM, epoch
 from app.bias_variance.diagnosis import Aim
 from app.bias_variance.learning_curve import REST, errors, number_axes, with_rest
 from app.shared import ui
+from app.shared.metrics import unfit
 from app.study import page as study_page
 from app.study.page import Study
 from tracking.schema import REPLICATE_FILE, TRAIN_EVAL_ERROR, Outcome
@@ -24,6 +25,8 @@ from tracking.schema import REPLICATE_FILE, TRAIN_EVAL_ERROR, Outcome
 FITTED: Final = "fitted"
 """The column of the training errors by which a training set counts as fitted."""
 LAST: Final = "last"
+TAKEN_APART: Final = ("regression", "binary", "multiclass")
+"""The tasks whose error is taken apart: those with one target per example."""
 
 
 def replicated(study: Study) -> pd.DataFrame:
@@ -37,6 +40,12 @@ def replicated(study: Study) -> pd.DataFrame:
 
 def _arrays(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
     return study.arrays(REPLICATE_FILE, runs["run_id"])
+
+
+def _unfit(study: Study) -> str:
+    """Why the error of these runs' task is not taken apart; nothing if it is, or if the task is not known."""
+    takes = "Bias and variance are taken apart where each example has one target"
+    return unfit(takes, TAKEN_APART, study.tasks)
 
 
 def _none(study: Study, runs: pd.DataFrame) -> str:
@@ -93,6 +102,10 @@ def _capacity(
 
 def decomposition(study: Study, aim: Aim, drawn: bool) -> None:
     """Draw the risk and its parts over an axis; without replicates the risk alone."""
+    if words := _unfit(study):
+        if drawn:
+            study_page.empty(words)
+        return
     runs = replicated(study)
     problem = _none(study, runs) if drawn else ""
     arrays = _arrays(study, runs) if drawn and not problem else {}
@@ -140,6 +153,10 @@ def decomposition(study: Study, aim: Aim, drawn: bool) -> None:
 
 def fits(study: Study, drawn: bool) -> None:
     """Draw the fits of one configuration of a one-dimensional regression."""
+    if words := _unfit(study):
+        if drawn:
+            study_page.empty(words)
+        return
     runs = replicated(study)
     labels = list(dict.fromkeys(runs["label"]))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

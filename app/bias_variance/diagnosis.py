@@ -18,6 +18,7 @@ from analysis.runs.true_labels import names, noise_floor, note
 from analysis.statistics import number
 from analysis.words import share
 from app.shared import ui
+from app.shared.metrics import least
 from app.study import page as study_page
 from app.study.metrics import Metrics
 from app.study.page import Study
@@ -54,11 +55,13 @@ class Aim:
 
 def aim_inputs(study: Study) -> Aim:
     """The reference error and the threshold, as they are entered above all tabs."""
-    allowed, usual = noise_floor(study.judged, study.slots.dev), default_threshold(study.judged)
+    noise, usual = noise_floor(study.judged, study.slots.dev), default_threshold(study.judged)
+    allowed = max(noise, 0.0 if study.slots.dev in study.slots.turned else least(study.slots.dev))
+    reason = " (noise)" if noise else " (the least)" if allowed else ""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         reference = st.number_input(
             "Reference error", None, None, None, key="reference", bind="query-params", width=170, format="%.4g",
-            placeholder=f"{number(allowed)}{' (noise)' if allowed else ''}",
+            placeholder=f"{number(allowed)}{reason}",
             help="What the task allows or you aim at: the error of a person, or of the best of all functions. What"
             " lies between it and the training error is avoidable bias.",
         )  # fmt: skip

@@ -18,7 +18,7 @@ from analysis.statistics.seeds import MOST_COMPARED, too_many, too_many_words
 from analysis.statistics.standings import Standing, Standings, standings
 from analysis.statistics.verdicts import Verdict, verdict
 from analysis.words import listed
-from app.shared import claims, store, ui
+from app.shared import claims, metrics, store, ui
 from app.shared.claims import Judged
 from app.shared.selection import View, mlflow_compare
 from sweeps.client import CommandError
@@ -86,6 +86,11 @@ def _tied(row: Standing | None, groups: int) -> str:
     return "all others" if len(row.tied) == groups - 1 > 1 else listed(row.tied)
 
 
+def _about_mean(view: View) -> str:
+    says = metrics.meaning(view.metric, metrics.tasks_of(view.comparison.params))
+    return ui.text(f"Mean over the finite runs. {says}")
+
+
 def table(view: View, ranking: Standings | None) -> None:
     """Draw all groups, best first, with ties, and how far each is from the baseline."""
     st.subheader("Ranking", anchor=False)
@@ -123,7 +128,7 @@ def table(view: View, ranking: Standings | None) -> None:
             "●": st.column_config.TextColumn("", width=28, help="Its colour in the figure"),
             "place": st.column_config.TextColumn(width=56, help="1–3: it may be the first or the third"),
             "group": st.column_config.TextColumn(width="medium"),
-            "mean": st.column_config.NumberColumn(view.metric, format="%.4g", help="Mean over the finite runs"),
+            "mean": st.column_config.NumberColumn(view.metric, format="%.4g", help=_about_mean(view)),
             "±": st.column_config.NumberColumn("±", format="%.2g", width=66, help="Half of the 95% t-interval"),
             "seeds": st.column_config.TextColumn(width=70, alignment="right", help="Finite runs of those that ended"),
             "difference": st.column_config.NumberColumn(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -12,9 +14,10 @@ import streamlit as st
 from app.launch import coupled
 from app.launch.state import FIRST, base, fix, key, varied, vary
 from app.launch.widgets import help_of, one_value, several_values
-from app.shared import ui
+from app.shared import metrics, ui
 from sweeps import spec as specs
 from sweeps.catalogue import Catalogue, Entry, load
+from sweeps.catalogue.metrics import direction
 from sweeps.fields import Field
 from sweeps.spec import yaml_text
 
@@ -22,16 +25,6 @@ TITLES: Final = {
     "data": "Data", "model": "Model", "optimizer": "Optimizer", "schedule": "Learning-rate schedule",
     "regularization": "Regularization", "trainer": "Training",
 }  # fmt: skip
-TASK_LABELS: Final = {
-    "regression": "a regression",
-    "binary": "two classes",
-    "multiclass": "many classes",
-    "multilabel": "several labels",
-    "language_model": "a language model",
-    "translation": "one sequence into another",
-    "node_classification": "classes of nodes",
-}
-"""Each of `learning_tasks.TASKS`, which the app cannot import, in words."""
 
 
 def _names(section: str) -> list[str]:
@@ -55,6 +48,13 @@ def _offered(catalogue: Catalogue, section: str) -> dict[str, Entry]:
     return {name: entries[name] for name in fitting} or entries
 
 
+def _entry_fields(catalogue: Catalogue, section: str, name: str) -> dict[str, Field]:
+    """The fields of an entry; of a model's losses those that fit the task of every data set that is tried."""
+    if section != "model":
+        return catalogue.named[section][name].fields
+    return catalogue.fields_on(name, *(dataset for dataset in _names("data") if dataset in catalogue.datasets))
+
+
 def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool]]:
     """The fields of all names that are chosen in a section, each with whether these names share its default."""
     if section in catalogue.sections:
@@ -62,7 +62,7 @@ def fields_of(catalogue: Catalogue, section: str) -> dict[str, tuple[Field, bool
     offered = _offered(catalogue, section)
     fields: dict[str, list[Field]] = {}
     for entry_name in _names(section):
-        for name, field in (offered[entry_name].fields if entry_name in offered else {}).items():
+        for name, field in _entry_fields(catalogue, section, entry_name).items() if entry_name in offered else ():
             fields.setdefault(name, []).append(field)
     return {
         name: (same_name[0], all(field.default == same_name[0].default for field in same_name))
@@ -169,14 +169,10 @@ def searchable(catalogue: Catalogue) -> list[str]:
 
 
 def scalar(name: str, *, default: Any = None) -> Any:
-    """A widget for one of the sweep's own fields, such as `seeds` or `objective.metric`."""
+    """A widget for one of the sweep's own fields, such as `seeds`."""
     field = specs.FIELDS[name]
     head, _, last = name.rpartition(".")
     started = (base().get(head) or {}) if head else base()
-    if name == specs.ANY_METRIC.name:
-        entries = catalogue().models
-        field = specs.metric_field(entries[model] for model in _names("model") if model in entries)
-        name = f"{name}@{field.type}"  # a box to type in where the model logs metrics of its own
     return one_value(name, field, started.get(last, field.default if default is None else default))
 
 
@@ -188,6 +184,29 @@ def record(catalogue: Catalogue) -> dict[str, bool]:
         for name, field in catalogue.sections["record"].items()
     }
     return {name: on for name, on in switches.items() if on is False}
+
+
+def objective(catalogue: Catalogue) -> dict[str, Any]:
+    """Draw the widgets for what trials are ranked by; returns the values of `objective.metric` and the like."""
+    started = base().get("objective") or {}
+    datasets = [name for name in _names("data") if name in catalogue.datasets]
+    models = [name for name in _names("model") if name in catalogue.models]
+    field = specs.metric_field(catalogue, itertools.product(datasets, models))
+    if field.choices:
+        field = replace(field, help=f"{field.help} {metrics.legend(catalogue.tasks_of(*datasets))}")
+    # Other data have other metrics; a model that logs metrics of its own has a box to type in.
+    start = started.get("metric", field.default)
+    start = start if not field.choices or start in field.choices else field.default
+    metric = one_value(f"{field.name}@{field.type}", field, start)
+    # Each metric has its own direction: what is better of it, unless the sweep that was loaded says otherwise.
+    better = direction(catalogue.better(str(metric)))
+    directed = started.get("direction", better) if metric == started.get("metric") else better
+    name = "objective.direction"
+    return {
+        field.name: metric,
+        name: one_value(f"{name}@{metric}", specs.FIELDS[name], directed),
+        "objective.at": scalar("objective.at"),
+    }
 
 
 def combinations(axes: Mapping[str, Mapping[str, Any]]) -> int | None:
@@ -229,5 +248,5 @@ def not_offered(catalogue: Catalogue) -> str:
         return ""
     sets = _names("data")
     entries = [catalogue.datasets[name] for name in sets if name in catalogue.datasets]
-    tasks = dict.fromkeys(" or ".join(TASK_LABELS[task] for task in entry.asks) for entry in entries)
+    tasks = dict.fromkeys(metrics.in_words(entry.asks) for entry in entries)
     return ui.text(f"Not offered for {', '.join(map(str, sets))} ({' and '.join(tasks)}): {', '.join(missing)}.")

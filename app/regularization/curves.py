@@ -64,9 +64,10 @@ def early_stopping(subject: Subject) -> None:
     longer = longer_runs(study.runs)
     ids = [*group_runs["run_id"], *[longer[run] for run in group_runs["run_id"] if run in longer]]
     errors = study.histories("dev", ids)
-    watched_values = errors if watched == study.slots.dev else study.histories(watched, ids)
+    same = watched == study.slots.dev
+    watched_values, watches = (errors, dev) if same else (study.histories(watched, ids), watched)
     info = early_stopping_info(
-        errors, watched_values, group_runs, name=str(label), metric=dev, watches=watched, patience=0, longer=longer
+        errors, watched_values, group_runs, name=str(label), metric=dev, watches=watches, patience=0, longer=longer
     )
     if info.empty:
         study_page.empty(info.problem, "regularization", ["early-stopping"])

@@ -19,7 +19,7 @@ from app.run import cached
 from app.run.data import OneRun, events_of, snippet
 from app.runs.grids import number_column
 from app.runs.table import shape_of
-from app.shared import store, ui
+from app.shared import metrics, store, ui
 from tracking import schema
 from tracking.legible import legible
 from tracking.schema import TRACEBACK_FILE, WEIGHTS_FILE
@@ -65,8 +65,8 @@ def curves(run: OneRun, roles: Mapping[str, metric_roles.Role], beside: Sequence
             "Curves", list(names_of), first, key="run-curves", bind="query-params", width="stretch",
             max_selections=MOST_PANELS, help="Metrics of one quantity share a panel: validation beside training.",
         ) if len(names_of) > 1 else list(names_of)  # fmt: skip
-    metrics = tuple(name for title in chosen for name in names_of[title])
-    histories = cached.run_histories(run.run_id, metrics) if metrics else pd.DataFrame()
+    drawn_names = tuple(name for title in chosen for name in names_of[title])
+    histories = cached.run_histories(run.run_id, drawn_names) if drawn_names else pd.DataFrame()
     titles = chosen if len(histories) else []
     logged = [
         panel_info(title, names_of[title], histories, roles, start=run.start, end=run.end, references=beside)
@@ -115,7 +115,8 @@ def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role], beside: S
     if not roles:
         st.caption("This run logged no metric.")
         return
-    names = metric_roles.ordered(roles)
+    names = metric_roles.choices(roles)
+    tasks = metrics.tasks_of({key: [value] for key, value in run.params.items()})
     histories = cached.run_histories(run.run_id, tuple(names))
     by_metric = histories.assign(run_id=histories["key"]).sort_values(["run_id", "step", "time"], kind="stable")
     shape = shape_of(by_metric).reindex(names)
@@ -133,6 +134,7 @@ def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role], beside: S
             "highest": shape["max"].to_numpy(),
             "curve": [line if isinstance(line, list) else [] for line in shape["curve"]],
             "what it is": [roles[name].words or "unknown" for name in names],
+            "what it says": [metrics.meaning(name, tasks) for name in names],
         }
     )
     config: dict[str, Any] = {

@@ -14,7 +14,7 @@ from analysis.runs import metric_roles
 from app.runs import actions, cached
 from app.runs.incremental import NAN
 from app.runs.table import NAME, SECONDS, STARTED, groups, typed
-from app.shared import ui
+from app.shared import metrics, ui
 from tracking.order import order_key, replicated
 
 CELL = 300
@@ -47,8 +47,19 @@ def number_column(values: pd.Series, lost: pd.Series | None = None) -> pd.Series
     return texts.map(lambda text: text if text is None else str(text)[:CELL])
 
 
-def _config(column: str, values: pd.Series, label: str, pinned: bool = False) -> Any:
-    about = ui.text(column, 200)
+def _about(column: str, tasks: Sequence[str]) -> str:
+    """The help of a column: its whole name; of a metric also what it says in runs of these tasks."""
+    prefix, _, name = column.partition(".")
+    says = metrics.meaning(name, tasks) if prefix == "metrics" else ""
+    return f"{ui.text(column, 200)}{f': {ui.text(says)}' if says else ''}"
+
+
+def _tasks_of(rows: pd.DataFrame) -> list[str]:
+    return metrics.tasks_of(rows, f"params.{metrics.DATASET}")
+
+
+def _config(column: str, values: pd.Series, label: str, pinned: bool = False, tasks: Sequence[str] = ()) -> Any:
+    about = _about(column, tasks)
     if column == STARTED:
         return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm", pinned=pinned, width=130)
     if column == SECONDS:
@@ -136,9 +147,10 @@ def runs_table(
         ),
         NAME: st.column_config.TextColumn("run", pinned=True, width=165),
     }
+    tasks = _tasks_of(rows)
     for column in columns:
         data[column] = number_column(rows[column], rows.get(f"{NAN}{column}"))
-        config[column] = _config(column, data[column], labels[column], column in pinned)
+        config[column] = _config(column, data[column], labels[column], column in pinned, tasks)
     more: dict[str, Any] = {}
     if curve:
         more, about = _curve(ids, curve, role)
@@ -181,9 +193,10 @@ def groups_table(
     labels = actions.short([*shown, *metrics])
     data = {column: number_column(frame[column]) for column in shown}
     config: dict[str, Any] = {column: _config(column, data[column], labels[column]) for column in shown}
+    tasks = _tasks_of(rows)
     for place, column in enumerate(metrics):
         data[column], data[f"± {column}"] = frame[column], frame[f"± {column}"]
-        about = f"Mean of {ui.text(labels[column])} over the finite runs"
+        about = f"Mean over the finite runs of {_about(column, tasks)}"
         config[column] = st.column_config.NumberColumn(labels[column], format="%.4g", help=about)
         config[f"± {column}"] = st.column_config.NumberColumn(
             "±", format="%.2g", width=64, help="Half of the 95% t-interval; none below 3 runs"

@@ -11,12 +11,21 @@ import pandas as pd
 import streamlit as st
 
 from analysis.runs.comparison import Comparison, comparison, groups_of
-from analysis.runs.metric_roles import HIGHER, LOWER, Role, assumption, judged_on, judges, nothing_to_judge_by, ordered
+from analysis.runs.metric_roles import (
+    HIGHER,
+    LOWER,
+    Role,
+    assumption,
+    choices,
+    judged_on,
+    judges,
+    nothing_to_judge_by,
+)
 from analysis.runs.ranking import RUNNING, Group
 from analysis.search.confirmed import confirms, judged_by_confirm
 from analysis.statistics.samples import Sample, samples
 from analysis.statistics.seeds import too_many
-from app.shared import claims, store, ui
+from app.shared import claims, metrics, store, ui
 from tracking import schema
 from tracking.schema import MAXIMIZE
 
@@ -197,10 +206,16 @@ def _drawn(groups: list[Group], named: Sequence[str], many: str | None, baseline
     return drawn if baseline is None or baseline in drawn else [*drawn, baseline]
 
 
+def _about_metric(compared: Comparison) -> str:
+    """The help of the choice of a metric: how groups are judged by it, and what the scores of these runs' task say."""
+    judged = "Groups are judged by its last value, or by the sweep's objective where it is that."
+    return ui.text(f"{judged} {metrics.legend(metrics.tasks_of(compared.params))}")
+
+
 def controls(compared: Comparison) -> View | None:
     """Draw the settings that hold for the whole page; None, with a sentence, where no metric can judge."""
     roles = roles_of(compared)
-    names = ordered(roles)
+    names = choices(roles)
     if not names:
         st.markdown("These runs logged no metric: only their parameters can be compared.")
         return None
@@ -210,8 +225,7 @@ def controls(compared: Comparison) -> View | None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         metric = st.selectbox(
             "Metric", names, names.index(default) if default else None, key="metric", bind="query-params", width=190,
-            placeholder="choose",
-            help="Groups are judged by its last value, or by the sweep's objective where it is that.",
+            placeholder="choose", help=_about_metric(compared),
         )  # fmt: skip
         if metric is None:
             st.markdown(nothing_to_judge_by(roles))

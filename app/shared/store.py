@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis.runs import metric_roles
+from app.shared import metrics
 from sweeps import spec as specs
 from sweeps.client import Client, CommandError
 from tracking import reader as tracking_reader
@@ -243,7 +244,7 @@ def roles(
         goals: (metric, direction) of the sweeps that the runs belong to.
     """
     tags = (experiment_tags(experiment_id).get(ROLES_TAG, "") for experiment_id in experiment_ids)
-    return metric_roles.roles(names, next(filter(None, tags), ""), goals)
+    return metric_roles.roles(names, next(filter(None, tags), ""), goals, metrics.known())
 
 
 def goals(parents: Iterable[str | None]) -> list[tuple[str, str]]:

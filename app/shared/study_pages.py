@@ -30,7 +30,7 @@ PAGES: Final[dict[str, Page]] = {
         "Which way of descending reaches a lower loss, how soon, and at the same cost of tuning?",
         (
             "optimizers-on-digits", "batch-size", "schedules", "learning-rate-range-test", "initialisations",
-            "activations-by-depth", "input-scaling",
+            "activations-by-depth", "input-scaling", "squared-against-cross-entropy",
         ),
     ),
     "regularization": Page(

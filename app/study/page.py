@@ -26,6 +26,7 @@ from analysis.runs.metric_slots import SLOTS, TRUTH, Slots
 from analysis.runs.steps_and_times import repeats_of, repeats_sentence
 from analysis.search.confirmed import confirms, judged_by_confirm
 from app.shared import claims, downloads, headline, selection, service_line, store, ui
+from app.shared.metrics import legend, tasks_of
 from app.shared.selection import View
 from app.shared.study_pages import PAGES
 from app.study.metrics import Metrics, choose, first
@@ -34,6 +35,7 @@ from tracking import schema
 from tracking.legible import spelled_out
 from tracking.store import StoreError
 
+_JUDGED_BY: Final = "The error that is spoken of: on validation data if there are any."
 SHOWN: Final = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 
 
@@ -82,6 +84,11 @@ class Study:
     def claims(self) -> list[claims.Judged]:
         """What the sweeps claim, with the verdict of the runs."""
         return claims.of_comparison(self.comparison, self.specs)
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """The tasks that the runs were trained for; none where that is not known."""
+        return tasks_of(self.comparison.params)
 
     @property
     def active(self) -> bool:
@@ -232,7 +239,7 @@ def _bar(page: str, address: selection.Address, comparison: Comparison, metrics:
     if len(judges) > 1:
         st.selectbox(
             "Judged by", judges, judges.index(slots.dev), key="dev", bind="query-params", width=180,
-            label_visibility="collapsed", help="The error that is spoken of: on validation data if there are any.",
+            label_visibility="collapsed", help=ui.text(f"{_JUDGED_BY} {legend(tasks_of(comparison.params))}"),
         )  # fmt: skip
     with st.popover("Metrics", icon=":material/tune:", help="Which metric is which."):
         slots = choose(metrics, slots)

@@ -13,15 +13,9 @@ import streamlit as st
 from analysis.figures.curves import CurvesInfo, curves_info
 from analysis.figures.curves_figure import plot_curves
 from analysis.runs.ranking import Group
-from app.shared import store, ui
-from tracking import schema
+from app.shared import metrics, store, ui
 from tracking.schema import Outcome
 
-METRICS = [
-    schema.VAL_LOSS, schema.VAL_ERROR, schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR,
-    schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM, schema.LR, schema.TRAIN_SECONDS, schema.PENALTY,
-]  # fmt: skip
-"""What can be drawn over the epochs."""
 CONFIRM, SEARCH = "confirm", "search"
 COUNTS = ["3", "5", "10", "All"]
 HEIGHT = 380
@@ -61,10 +55,13 @@ def _controls(row: Any, groups: list[Group], winners: Sequence[Group]) -> Contro
                 help="The winners with fresh seeds, or the runs that chose them.",
             )  # fmt: skip
             groups = list(winners) if phase == CONFIRM else groups
-        default = row["metric"] if row["metric"] in METRICS else METRICS[0]
+        tasks = metrics.tasks_of_spec(store.spec_of(row["sweep"]))
+        options = metrics.over_epochs(tasks)
+        if row["metric"] and row["metric"] not in options:
+            options = [row["metric"], *options]  # one that a user module logs
         metric = st.selectbox(
-            "Metric", METRICS, METRICS.index(default), key="metric", bind="query-params", width=190,
-            help="`error` is the share of misclassified examples, or the root mean squared error of a regression.",
+            "Metric", options, options.index(row["metric"] or options[0]), key="metric", bind="query-params", width=190,
+            help=ui.text(f"What is drawn against the epochs. {metrics.legend(tasks)}"),
         )  # fmt: skip
         scale = st.segmented_control(
             "Scale", ["linear", "log"], default="log", required=True, key="scale", bind="query-params"

@@ -15,7 +15,7 @@ from analysis.figures import theme
 from analysis.runs.ranking import Group, places
 from analysis.runs.steps_and_times import duration_seconds
 from analysis.statistics.standings import Standings
-from app.shared import store, ui
+from app.shared import metrics, store, ui
 from app.sweep import actions, files, search
 from sweeps.client import CommandError
 from tracking.legible import legible
@@ -24,6 +24,12 @@ _PLACES: Final = {
     "place": "1–3: it may be the first or the third",
     "rank": "By the order of the means: no verdict stands behind it.",
 }
+
+
+def about_mean(row: Any) -> str:
+    """The help of the column that ranks: what the mean is over, and what the objective says."""
+    tasks = metrics.tasks_of_spec(store.spec_of(row["sweep"]))
+    return ui.text(f"Mean over the finite runs. {metrics.meaning(str(row['metric']), tasks)}")
 
 
 def ranking_table(row: Any, groups: list[Group], standings: Standings | None, winners: bool) -> None:
@@ -60,7 +66,7 @@ def ranking_table(row: Any, groups: list[Group], standings: Standings | None, wi
     config: dict[str, Any] = {
         "●": st.column_config.TextColumn("", width=28, help="Its colour in the figure"),
         place: st.column_config.TextColumn(width=56, help=_PLACES[place]),
-        "mean": st.column_config.NumberColumn(row["metric"], format="%.4g", help="Mean over the finite runs"),
+        "mean": st.column_config.NumberColumn(row["metric"], format="%.4g", help=about_mean(row)),
         "±": st.column_config.NumberColumn(
             "±", format="%.2g", width=70, help="Half of the 95% t-interval; none below 3 seeds"
         ),

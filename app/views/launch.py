@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.launch import claim, confirm, form, preflight, replicate, state
+from app.launch import claim, confirm, form, overfit, preflight, replicate, state
 from app.shared import service_line, store, ui
 from sweeps import search as searches
 from sweeps import spec as specs
@@ -143,7 +143,8 @@ def left() -> tuple[dict[str, object], DeltaGenerator]:
             parts[part] = form.section(catalogue, part)
     with st.expander("Ranking, seeds and storage"):
         with st.grid("auto", min_column_width=190, gap=("small", "medium")):
-            for setting in ("objective.metric", "objective.direction", "objective.at", "seed", "keep", "experiment"):
+            scalars |= form.objective(catalogue)
+            for setting in ("seed", "keep", "experiment"):
                 scalars[setting] = form.scalar(setting)
         st.caption("What each run records for its pages")
         with st.grid("auto", min_column_width=150, gap=("small", "medium")):
@@ -193,6 +194,7 @@ def right(raw: dict[str, object], beside_seeds: DeltaGenerator) -> None:
         claim.drop_first(problems)
     launch(text, problems, words)
     preflight.panel(text, problems)
+    overfit.panel(text, problems)
     st.code(legible(text), language="yaml", wrap_lines=True)
     with st.container(horizontal=True):
         st.download_button("Download YAML", text, f"{checked_name(raw)}.yaml", "text/yaml", icon=":material/download:")

@@ -8,9 +8,11 @@ import streamlit as st
 from analysis.classification.predictions import PredictionsError, Source, gather
 from analysis.runs.comparison import groups_of
 from app.quality.figures import TEST, VALIDATION, Answers, draw
-from app.shared import selection, store, ui
+from app.shared import metrics, selection, store, ui
 from tracking import schema
 from tracking.store import StoreError
+
+TAKES = "This page takes answers that give each example one class"
 
 
 @st.cache_data(show_spinner="Reading the answers", max_entries=512)
@@ -71,6 +73,10 @@ predicted, notes = gather(sources, "val" if part == VALIDATION else "test")
 
 try:
     if not predicted:
+        unfit = metrics.unfit(TAKES, ("binary", "multiclass"), metrics.tasks_of(compared.params))
+        if unfit:
+            st.markdown(ui.text(unfit))
+            st.stop()
         # A stranger's run has no seed to be named by, and no such file.
         for note in notes if (chosen_runs["seed"] >= 0).all() else []:
             st.markdown(ui.text(note))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from analysis.runs import metric_roles
 from analysis.statistics import number
-from app.run import cached, panels, references
+from app.run import cached, panels, references, texts
 from app.run.data import OneRun
 from app.runs import actions
 from app.runs.table import ARCHIVED, NAME, finite
@@ -87,6 +87,7 @@ def page(run: OneRun) -> None:
     header(run, str(named.iloc[0]) if len(named) else "", roles)
     beside = references.references(run)
     panels.curves(run, roles, beside)
+    texts.texts(run)
     words = ["Metrics", "Params", "Files", "System", "Events", "Weights", "Tags"]
     drawn = [
         lambda: panels.metrics_table(run, roles, beside), lambda: panels.params(run), lambda: panels.files(run),

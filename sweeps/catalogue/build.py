@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sweeps.catalogue.entries import KINDS, NOT_FIELDS, Entry
+from sweeps.catalogue.metrics import TaskMetric, refuse_two_directions
 from sweeps.fields import Field
 
 
@@ -50,7 +51,11 @@ def _arguments(factory: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter,
             return
 
 
-_SECTION_HEAD: Final = re.compile(r"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?)::?\s*$")
+ABOUT: Final = ("Paper", "Written out", "Checked against")
+"""The sections of the docstring of a model of ours that `docs/architectures.md` is made from."""
+_SECTION_HEAD: Final = re.compile(
+    rf"(Args|Arguments|Attributes|Returns|Raises|Shapes?|Examples?|References?|{'|'.join(ABOUT)})::?\s*$"
+)
 
 
 _UNDERLINE: Final = re.compile(r"\s*-{3,}\s*")
@@ -234,20 +239,60 @@ def entry_of(name: str, factory: Callable[..., Any]) -> Entry:
     tasks = tuple(getattr(factory, "tasks", ()))
     task = "" if tasks else str(getattr(factory, "task", ""))
     gives, takes = getattr(factory, "gives", ""), tuple(getattr(factory, "takes", ()))
-    return Entry(name, summary, rest, fields, tasks, task, gives, takes)
+    return Entry(name, summary, rest, fields, tasks, task, gives, takes, own_loss=_own_loss(factory))
 
 
-def build() -> dict[str, Any]:
-    """The content that the catalogue's file should have; reads the classes, and so imports torch."""
+def _own_loss(factory: Any) -> str:
+    """The loss of a model whose `criteria` have another one than its tasks; empty for all others."""
+    from learning_tasks import TASKS
+
+    criteria = getattr(factory, "criteria", TASKS)
+    losses = {task.losses[0] for name, task in criteria.items() if task.losses != TASKS[name].losses}
+    return ", ".join(sorted(losses))
+
+
+def metrics_of(tasks: Mapping[str, Any], recorders: Mapping[str, Any]) -> dict[str, list[TaskMetric]]:
+    """The metrics of each task: its own, then those that recorders measure of its runs.
+
+    Args:
+        tasks: By name: classes with `metrics`, as in `learning_tasks.TASKS`.
+        recorders: By name: classes with `metrics` and, where there are some, `tasks`.
+
+    Raises:
+        TypeError: A recorder does not say for which tasks its metrics are, or tasks disagree what is better.
+    """
+    metrics = {task: [TaskMetric(*metric) for metric in described.metrics] for task, described in tasks.items()}
+    for name, recorder in recorders.items():
+        if recorder.metrics and not recorder.tasks:
+            raise TypeError(f"recorder {name}: it has metrics, but no tasks that they are for")
+        for task in recorder.tasks:
+            metrics[task] += [TaskMetric(*metric)._replace(recorder=name) for metric in recorder.metrics]
+    refuse_two_directions(metrics)
+    return metrics
+
+
+def build(recorders: Mapping[str, Any]) -> dict[str, Any]:
+    """The content that the catalogue's file should have; reads the classes, and so imports torch.
+
+    Args:
+        recorders: `sweeps.training.recorders.RECORDERS`, which stands above this room.
+    """
     from data import DATASETS
+    from learning_tasks import TASKS
     from lightning_modules import MODELS
     from lightning_modules.optimizers import OPTIMIZERS
     from lightning_modules.schedules import SCHEDULES
 
     registries: tuple[Mapping[str, Any], ...] = (MODELS, DATASETS, OPTIMIZERS, SCHEDULES)
-    return {
+    entries = {
         kind: {name: entry_of(name, factory).as_json() for name, factory in registry.items()}
         for kind, registry in zip(KINDS, registries, strict=True)
+    }
+    metrics = metrics_of(TASKS, recorders)
+    return {
+        **entries,
+        "losses": {name: list(task.losses) for name, task in TASKS.items()},
+        "tasks": {task: [metric.as_json() for metric in scores] for task, scores in metrics.items()},
     }
 
 

@@ -8,10 +8,12 @@ from typing import Final
 
 from sweeps.cli import act_commands as act
 from sweeps.cli import read_commands as read
+from sweeps.cli.overfit_command import overfit
 
 EXAMPLES: Final = {
     "run": "sweepboard run labs/optimizers-on-digits.yaml --wait",
     "check": "sweepboard check labs/optimizers-on-digits.yaml",
+    "overfit": "sweepboard overfit labs/optimizers-on-digits.yaml",
     "list": "sweepboard list --json",
     "show": "sweepboard show optimizers-on-digits",
     "stop": "sweepboard stop 3f2a\n  sweepboard stop --run 5d1c0f4e",
@@ -29,7 +31,7 @@ EXAMPLES: Final = {
 }
 _EXIT_CODES: Final = """\
   0  done
-  1  runs crashed, the sweep failed or was stopped, or it could not be done
+  1  runs crashed, the sweep failed or was stopped, a model did not learn, or it could not be done
   2  bad input"""
 _SWEEP: Final = "its id, the beginning of its id, or its name"
 
@@ -93,6 +95,10 @@ def _add_spec_commands(add: Add) -> None:
     run.add_argument("--wait", action="store_true", help="stay until it ends, and show how far it is")
     check = add("check", read.check, "say what is wrong with a sweep, how long it will take and what it needs")
     check.add_argument("spec", metavar="SPEC.yaml", help="the sweep; - reads stdin")
+    ten = add(
+        "overfit", overfit, "train on ten examples: say whether the code can learn them by heart, or what is broken"
+    )
+    ten.add_argument("spec", metavar="SPEC.yaml", help="the sweep; - reads stdin")
 
 
 def _add_looking(add: Add) -> None:
@@ -148,7 +154,9 @@ def _add_landscape(add: Add) -> None:
 def _add_catalogue(add: Add) -> None:
     catalogue = add("catalogue", read.catalogue, "list models, data sets, optimizers and schedules with their fields")
     catalogue.add_argument(
-        "--write", action="store_true", help="read the classes again and rewrite the catalogue's file"
+        "--write",
+        action="store_true",
+        help="read the classes again and rewrite the catalogue's file and docs/architectures.md",
     )
 
 

@@ -75,12 +75,19 @@ def catalogue(options: argparse.Namespace) -> int:
 
 
 def _write_catalogue(options: argparse.Namespace) -> int:
+    from sweeps.catalogue import architectures
     from sweeps.catalogue.build import as_text, build
     from sweeps.catalogue.entries import FILE
+    from sweeps.training.recorders import RECORDERS
 
-    text = as_text(build())
-    changed = not FILE.exists() or FILE.read_text(encoding="utf-8") != text
-    FILE.write_text(text, encoding="utf-8")
-    sentence = f"{FILE.name} {'is rewritten' if changed else 'is up to date'}."
-    answer(options, {"file": str(FILE), "changed": changed}, sentence)
+    built = build(RECORDERS)
+    texts = {FILE: as_text(built)}
+    if architectures.FILE.parent.is_dir():  # an installed package has no docs
+        texts[architectures.FILE] = architectures.page(built)
+    changed = {file: not file.exists() or file.read_text(encoding="utf-8") != text for file, text in texts.items()}
+    for file, text in texts.items():
+        file.write_text(text, encoding="utf-8")
+    sentences = [f"{file.name} {'is rewritten' if new else 'is up to date'}." for file, new in changed.items()]
+    document = {"file": str(FILE), "changed": changed[FILE], "files": {str(file): new for file, new in changed.items()}}
+    answer(options, document, " ".join(sentences))
     return DONE

@@ -23,6 +23,7 @@ from typing import Any
 from sweeps.catalogue import user_models
 from sweeps.interpreter import ROOT
 from sweeps.preflight.check import Checker
+from sweeps.preflight.overfit_ten import OverfitTests
 from sweeps.service.active_sweep import ActiveSweep, Resources
 from sweeps.service.alerts import Alerts
 from sweeps.service.calls import Calls, Reply
@@ -86,6 +87,7 @@ class Service:
         self._ui = MlflowUI(uri, hold.folder)
         path = sqlite_path(uri)
         self._checker = Checker(self._scratch, lambda: self._active is not None, path.parent if path else None)
+        self._overfit_tests = OverfitTests(self._scratch)
         self._alerts = Alerts(lambda: settings().alerts, log.warning)
         self._active: ActiveSweep | None = None
         self._started = time.time()
@@ -120,6 +122,7 @@ class Service:
                 self._active.interrupt("the service was ended while it trained")
             self._workers.close()
             self._checker.close()
+            self._overfit_tests.close()
             self._ui.close()
             self._writer.close(10)
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -197,6 +200,9 @@ class Service:
         if action == "check":
             wait = float(request.get("wait", 0.0))
             return self._checker.check(str(request["spec"]), wait, accepted_with=request.get("modules"))
+        if action == "overfit":
+            wait, act = float(request.get("wait", 0.0)), str(request.get("act", "ask"))
+            return self._overfit_tests.answer(str(request["spec"]), act, wait, accepted_with=request.get("modules"))
         if action in COMMANDS or action == STOP_RUN:
             target, command_id = str(request["target"]), str(request["id"])
             arguments = dict(request.get("arguments") or {})
@@ -215,8 +221,8 @@ class Service:
             self._calls.call(self._end)
             return {}
         raise ValueError(
-            f"action: {action!r} is not known; allowed: status, launch, check, {', '.join(COMMANDS)}, {STOP_RUN}, "
-            "edit, clean, landscape, mlflow_ui, shutdown"
+            f"action: {action!r} is not known; allowed: status, launch, check, overfit, {', '.join(COMMANDS)}, "
+            f"{STOP_RUN}, edit, clean, landscape, mlflow_ui, shutdown"
         )
 
     def _edit(self, request: Request) -> Reply:

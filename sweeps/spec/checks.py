@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sweeps.catalogue import load, user_models
+from sweeps.catalogue.metrics import direction
 from sweeps.fields import Field, SpecError, collect, key_text, missing, nearest, refusal, show, unknown
 from sweeps.spec import claims as spec_claims
-from sweeps.spec import search_axis, yaml_text
+from sweeps.spec import losses, search_axis, yaml_text
 from sweeps.spec.coupled_checks import CoupledChecks
 from sweeps.spec.model import Confirm, Objective, Replicate, Spec, repeats
 from sweeps.spec.options import (
@@ -22,7 +23,6 @@ from sweeps.spec.options import (
     DEFAULT_NAMES,
     FIELDS,
     MOST_RUNS,
-    MOST_SEEDS,
     NAMED,
     RECORD,
     SEED_KINDS,
@@ -30,6 +30,7 @@ from sweeps.spec.options import (
     default_workers,
     metric_field,
 )
+from sweeps.spec.replicate_checks import refused_beside_replicate
 from sweeps.spec.search_axis import Axis
 
 _PARTS: Final[dict[str, type]] = {"objective": Objective, "confirm": Confirm, "replicate": Replicate}
@@ -65,7 +66,9 @@ class _Checker:
             values["workers"] = default_workers(values["trainer"].get("device", "auto"))
         values["search"] = self.search(search, values["sampler"])
         self.tasks(search)
-        self.user_models(search, values["objective"]["metric"])
+        losses.refuse_unfit(self.catalogue, self.coupled, values["model"], values["search"], self.problems)
+        self.objective(values["objective"], off=[name for name, on in values[RECORD].items() if not on])
+        self.user_models(search)
         self.raise_problems()
         for part, kind in _PARTS.items():
             if values[part] is not None:
@@ -117,9 +120,9 @@ class _Checker:
             part, _, name = key.rpartition(".")
             source = written[part] if part else self.raw
             left_out = name not in source or (source[name] is None and key in ("question", "experiment", "trials"))
-            # Which metrics there are is known with the models: see user_models.
-            later = key == ANY_METRIC.name and isinstance(source.get(name), str) and source[name].strip()
-            value = field.default if left_out else self.field(ANY_METRIC if later else field, key, source[name])
+            # Which metrics there are is known with the data and the models: see objective.
+            later = field is ANY_METRIC and not left_out
+            value = source[name] if later else field.default if left_out else self.field(field, key, source[name])
             (values[part] if part else values)[name] = value
         for part in ("confirm", "replicate"):
             if self.raw.get(part) is None:
@@ -127,7 +130,8 @@ class _Checker:
         self.name_and_experiment(values)
         values["vary"] = self.vary()
         if isinstance(self.raw.get("replicate"), Mapping):
-            self.replicate(values)
+            for error in refused_beside_replicate(self.raw, values):
+                self.add(error)
         return values
 
     def known_keys(self) -> dict[str, Mapping[Any, Any]]:
@@ -152,27 +156,6 @@ class _Checker:
         if not values["name"] and (self.raw.get("name") in (None, "") or isinstance(self.raw["name"], str)):
             self.add(missing("name", "text that says what the sweep is called"))
         values["experiment"] = values["experiment"] or values["name"]
-
-    def replicate(self, values: dict[str, Any]) -> None:
-        """Replicate says how many runs a trial has and what their seeds are: nothing beside it may say otherwise."""
-        replicate = values["replicate"]
-        runs = replicate["datasets"] * replicate["inits"]
-        if runs > MOST_SEEDS:
-            allowed = f"at most {MOST_SEEDS:,} runs of each trial, datasets times inits"
-            self.add(refusal("replicate", replicate, allowed))
-        if "seeds" in self.raw and values["seeds"] != runs:
-            allowed = f"{runs:,}, as replicate makes datasets times inits, or nothing"
-            self.add(refusal("seeds", self.raw["seeds"], allowed))
-        values["seeds"] = runs
-        if "vary" in self.raw:
-            allowed = "nothing beside replicate, which says what differs between runs"
-            self.add(refusal("vary", self.raw["vary"], allowed))
-        if values["pruner"] != "none":
-            allowed = "none beside replicate, which needs all runs of every trial"
-            self.add(refusal("pruner", values["pruner"], allowed))
-        if self.raw.get("confirm") is not None:
-            allowed = "nothing beside replicate, whose runs are alike for every trial"
-            self.add(refusal("confirm", self.raw["confirm"], allowed))
 
     def vary(self) -> tuple[str, ...]:
         value = self.raw.get("vary", list(SEED_KINDS))
@@ -304,15 +287,27 @@ class _Checker:
             keys += [f"{section}.{name}" for name in dict.fromkeys(["name", *itertools.chain.from_iterable(fields)])]
         return keys + [f"{section}.{name}" for section in UNNAMED for name in self.catalogue.sections[section]]
 
-    def user_models(self, search: Mapping[Any, Any], metric: str) -> None:
-        """Check what differs for user models: the metric may be one of theirs, and so may the optimizer."""
-        tried = [self.catalogue.models[name] for name in self.names["model"]]
-        if not tried:
-            return
-        key, field = "objective.metric", metric_field(tried)
-        self.field(field, key, metric)
+    def objective(self, objective: dict[str, Any], off: Sequence[str]) -> None:
+        """Check the metric, for which there is what the data and the models measure; it has a direction by itself.
+
+        Args:
+            objective: The values of this section; the metric is as the user wrote it.
+            off: The recorders that are turned off.
+        """
+        trained = list(self.coupled.trained_together())
+        if not trained:
+            return  # a name is at fault, which has been said
+        key, written = ANY_METRIC.name, self.raw.get("objective")
+        field = metric_field(self.catalogue, trained, off)
+        metric = objective["metric"] = self.field(field, key, objective["metric"])
         if field is ANY_METRIC and metric.startswith("test"):
             self.add(refusal(key, metric, "a metric that the model logs in training or validation, no test metric"))
+        if not (isinstance(written, Mapping) and "direction" in written):
+            objective["direction"] = direction(self.catalogue.better(metric))
+
+    def user_models(self, search: Mapping[Any, Any]) -> None:
+        """Check what differs for user models: they may configure their optimizers themselves."""
+        tried = [self.catalogue.models[name] for name in self.names["model"]]
         stepping = [entry.name for entry in tried if entry.own_optimizer]
         for axis in search if stepping else ():
             if key_text(axis).startswith(("optimizer.", "schedule.")):
@@ -324,9 +319,8 @@ class _Checker:
         """The sweep with its claims, which are checked last, since they have to be about what is searched."""
         if self.raw.get("claim") is None:
             return spec
-        foreign = any(self.catalogue.models[name].foreign for name in self.names["model"])
         with collect(self.problems):
-            return dataclasses.replace(spec, claim=spec_claims.read(self.raw["claim"], spec, foreign=foreign))
+            return dataclasses.replace(spec, claim=spec_claims.read(self.raw["claim"], spec, self.catalogue))
         return spec
 
     def tasks(self, search: Mapping[Any, Any]) -> None:

@@ -10,25 +10,17 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+from sweeps.catalogue import Catalogue
+from sweeps.catalogue.metrics import direction
 from sweeps.fields import Field, SpecError, collect, key_text, missing, refusal, show, unknown
 from sweeps.spec.model import Claim, Spec, fixed_by
-from sweeps.spec.options import FIELDS, METRICS
+from sweeps.spec.options import FIELDS
 from sweeps.spec.search_axis import Axis
 from tracking import schema
 
-CLAIMABLE: Final = (
-    *METRICS,
-    schema.PENALTY,
-    schema.TRAIN_SECONDS,
-    schema.GRAD_NORM,
-    schema.UPDATE_NORM,
-    schema.PARAM_NORM,
-    schema.STEPS,
-)
-"""Metrics of training and validation that every run of a built-in model logs."""
-
 TEXT: Final = Field("text", "str", "", min_length=1, help="What is claimed, in one sentence.")
-METRIC: Final = Field("metric", "choice", schema.VAL_LOSS, choices=CLAIMABLE, help="What it is judged by.")
+SETTINGS: Final = (schema.LR,)
+"""Metrics that say what was set, and not what came of it: nothing can be claimed of them."""
 USER_METRIC: Final = Field("metric", "str", schema.VAL_LOSS, min_length=1, help="What it is judged by.")
 DIRECTION: Final = FIELDS["objective.direction"]
 MARGIN: Final = Field(
@@ -93,16 +85,27 @@ def _side(key: str, raw: Any, spec: Spec) -> dict[str, Any]:
     return values
 
 
-def _metric(key: str, raw: Mapping[Any, Any], spec: Spec, foreign: bool) -> str:
+def metric_field(spec: Spec, catalogue: Catalogue) -> Field:
+    """The field for the metric of a claim: what the sweep's runs measure of training and validation data."""
+    trained = {(names["data"], names["model"]): None for names in spec.combinations()}
+    if any(catalogue.models[model].foreign for _, model in trained):
+        return USER_METRIC
+    off = [name for name, on in spec.record.items() if not on]
+    others = (name for name in schema.EVERY_EPOCH if name not in SETTINGS)
+    choices = (*catalogue.rankings(trained, off), *others)
+    return Field("metric", "choice", schema.VAL_LOSS, choices=choices, help="What it is judged by.")
+
+
+def _metric(key: str, raw: Mapping[Any, Any], spec: Spec, catalogue: Catalogue) -> str:
     if "metric" not in raw:
         return spec.objective.metric
-    metric = str((USER_METRIC if foreign else METRIC).check(key, raw["metric"]))
+    metric = str(metric_field(spec, catalogue).check(key, raw["metric"]))
     if metric.startswith("test"):
         raise refusal(key, metric, "a metric that the model logs in training or validation, no test metric")
     return metric
 
 
-def _claim(key: str, raw: Any, spec: Spec, foreign: bool) -> Claim:
+def _claim(key: str, raw: Any, spec: Spec, catalogue: Catalogue) -> Claim:
     if not isinstance(raw, Mapping):
         raise refusal(key, raw, "a mapping with text, better and than, or a list of them")
     problems: list[str] = []
@@ -120,9 +123,9 @@ def _claim(key: str, raw: Any, spec: Spec, foreign: bool) -> Claim:
             else:
                 values[name] = _side(f"{key}.{name}", raw[name], spec)
     with collect(problems):
-        values["metric"] = _metric(f"{key}.metric", raw, spec, foreign)
+        values["metric"] = _metric(f"{key}.metric", raw, spec, catalogue)
         ranked = values["metric"] == spec.objective.metric
-        values["direction"] = spec.objective.direction if ranked else schema.MINIMIZE
+        values["direction"] = spec.objective.direction if ranked else direction(catalogue.better(values["metric"]))
     with collect(problems):
         if "direction" in raw:
             values["direction"] = DIRECTION.check(f"{key}.direction", raw["direction"])
@@ -136,13 +139,13 @@ def _claim(key: str, raw: Any, spec: Spec, foreign: bool) -> Claim:
     return Claim(**values)
 
 
-def read(raw: Any, spec: Spec, *, foreign: bool = False) -> tuple[Claim, ...]:
+def read(raw: Any, spec: Spec, catalogue: Catalogue) -> tuple[Claim, ...]:
     """The claims that the user wrote: one mapping, or a list of them.
 
     Args:
         raw: What is written under `claim`.
         spec: The sweep, checked except for its claims.
-        foreign: Whether a user model is tried that may log metrics of any name.
+        catalogue: What there is to choose from, and which metrics it has.
 
     Raises:
         SpecError: A claim is about what the sweep cannot show; one sentence for each fault.
@@ -155,7 +158,7 @@ def read(raw: Any, spec: Spec, *, foreign: bool = False) -> tuple[Claim, ...]:
     problems: list[str] = []
     for key, written in zip(keys, raw, strict=True):
         with collect(problems):
-            claims.append(_claim(key, written, spec, foreign))
+            claims.append(_claim(key, written, spec, catalogue))
     if problems:
         raise SpecError(*problems)
     return tuple(claims)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from sweeps.catalogue import Entry
+from sweeps.catalogue import Catalogue
 from sweeps.devices import OPEN, gpus
 from sweeps.fields import Field
 from tracking import schema
@@ -26,13 +26,6 @@ ADAPTIVE: Final = ("tpe", "gp")
 PRUNERS: Final = ("none", "median", "hyperband")
 OWN: Final = "own"
 """In a configuration, the optimizer and schedule of a model that configures them itself."""
-METRICS: Final = (
-    schema.VAL_LOSS,
-    schema.VAL_ERROR,
-    schema.TRAIN_EVAL_LOSS,
-    schema.TRAIN_EVAL_ERROR,
-    schema.TRAIN_LOSS,
-)
 
 
 def default_workers(device: str = "auto") -> int:
@@ -50,6 +43,16 @@ def default_workers(device: str = "auto") -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, 8))
 
+
+RANKED_BY: Final = "What trials are ranked by; never a test metric."
+ANY_METRIC: Final = Field(
+    "objective.metric",
+    "str",
+    schema.VAL_LOSS,
+    min_length=1,
+    help="What trials are ranked by: a metric that the model logs in training or validation, never a test metric.",
+)
+"""The objective where a model logs metrics of its own; else `metric_field` says what there is to choose from."""
 
 FIELDS: Final[dict[str, Field]] = {
     field.name: field
@@ -101,13 +104,10 @@ FIELDS: Final[dict[str, Field]] = {
             help="Fresh seeds that each winner is retrained with: no run that chose it is among those that judge it.",
         ),
         Field("workers", "int", default_workers(), minimum=1, maximum=64, help="Processes that train at one time."),
-        Field(
-            "objective.metric", "choice", schema.VAL_LOSS, choices=METRICS,
-            help="What trials are ranked by; never a test metric.",
-        ),
+        ANY_METRIC,
         Field(
             "objective.direction", "choice", schema.MINIMIZE, choices=(schema.MINIMIZE, schema.MAXIMIZE),
-            help="Whether lower or higher is better.",
+            help="Whether lower or higher is better; left out, what is better of the metric.",
         ),
         Field(
             "objective.at", "choice", "last", choices=("last", "best"),
@@ -118,15 +118,17 @@ FIELDS: Final[dict[str, Field]] = {
 """The fields of a sweep outside the sections of a configuration, with their help texts."""
 
 
-ANY_METRIC: Final = Field(
-    "objective.metric",
-    "str",
-    schema.VAL_LOSS,
-    min_length=1,
-    help="What trials are ranked by: a metric that the model logs in training or validation, never a test metric.",
-)
+def metric_field(catalogue: Catalogue, trained: Iterable[tuple[str, str]], off: Collection[str] = ()) -> Field:
+    """The field for the objective of a sweep: what all its runs measure.
 
-
-def metric_field(models: Iterable[Entry]) -> Field:
-    """The field for the objective of these models: any metric if one of them logs its own, else one of METRICS."""
-    return ANY_METRIC if any(entry.foreign for entry in models) else FIELDS["objective.metric"]
+    Args:
+        catalogue: What there is to choose from.
+        trained: The data sets that are tried, each with a model that is trained on it: where one of these logs metrics
+            of its own, any metric is allowed.
+        off: The recorders that are turned off.
+    """
+    trained = list(trained)
+    if any(catalogue.models[model].foreign for _, model in trained):
+        return ANY_METRIC
+    choices = tuple(catalogue.rankings(trained, off))
+    return Field(ANY_METRIC.name, "choice", schema.VAL_LOSS, choices=choices, help=RANKED_BY)

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from learning_tasks import Metric
 from learning_tasks.refusals import require_name
 from tracking import schema
 
-MEASURED = (
-    schema.TRAIN_LOSS, schema.TRAIN_EVAL_LOSS, schema.TRAIN_EVAL_ERROR, schema.VAL_LOSS, schema.VAL_ERROR,
-    schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
-    schema.STEPS,
-)  # fmt: skip
-"""What every run measures after each epoch; where a data set adds noise to its targets, it measures more."""
-RESERVED = (
-    schema.PENALTY, schema.TRAIN_SECONDS, schema.LR, schema.GRAD_NORM, schema.UPDATE_NORM, schema.PARAM_NORM,
-    schema.STEPS, schema.OBJECTIVE,
-)  # fmt: skip
+RESERVED = (*schema.EVERY_EPOCH, schema.OBJECTIVE)
 """Metrics that only Sweepboard measures, whatever a user module logs."""
+
+
+def measured(scores: Iterable[Metric], recorded: Iterable[Metric] = ()) -> list[str]:
+    """What a run measures after each epoch; where a data set adds noise to its targets, it measures more.
+
+    Args:
+        scores: The metrics of its task.
+        recorded: Those of its recorders, which are of the validation part.
+    """
+    names = [f"{part}/{metric.name}" for part in schema.RANKING_PARTS for metric in scores]
+    names += [f"{schema.VALIDATION_PART}/{metric.name}" for metric in recorded]
+    return [*names, schema.TRAIN_LOSS, *schema.EVERY_EPOCH]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Criterion:
             return True
         return value < than if self.direction == schema.MINIMIZE else value > than
 
-    def checked(self, metrics: Iterable[str] | None = MEASURED) -> Criterion:
+    def checked(self, metrics: Iterable[str] | None) -> Criterion:
         """The criterion itself.
 
         Args:

@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 
 from data import DataModule
+from learning_tasks import Metric
 from sweeps.training.training_meter import ParameterNorms
 
 
@@ -51,8 +52,10 @@ class Recorder:
     """The artifact of `tracking.schema` that its arrays make; empty if it only measures."""
     words: ClassVar[str] = ""
     """What is in the artifact, in words: `norms of the layers`."""
-    metrics: ClassVar[tuple[str, ...]] = ()
-    """The metrics that `measure` gives, which a run of a built-in model may then be ranked by."""
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    """The metrics that `measure` gives of the validation part, as `val/<name>`: runs may then be ranked by them."""
+    tasks: ClassVar[tuple[str, ...]] = ()
+    """The tasks that `metrics` are for, as the catalogue says; a recorder that measures nothing needs none."""
 
     def fits(self, module: pl.LightningModule, data: DataModule) -> bool:
         """Whether there is something to record of this module, trained on these data."""

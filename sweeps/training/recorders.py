@@ -18,12 +18,14 @@ from sweeps.training.predictions import PredictionRecorder, RegionRecorder, Repl
 from sweeps.training.process_state import undisturbed
 from sweeps.training.recorder import Recorder, RunView
 from sweeps.training.references import ReferenceRecorder
+from sweeps.training.translations import TranslationRecorder
 
 RECORDERS: Final[dict[str, type[Recorder]]] = {
     "layers": LayerRecorder,
     "regions": RegionRecorder,
     "replicate": ReplicateRecorder,
     "predictions": PredictionRecorder,
+    "translations": TranslationRecorder,
     "references": ReferenceRecorder,
 }
 """By name, as `record:` of a sweep turns them off; `sweeps.catalogue.entries.SECTIONS` has a help text for each."""

@@ -25,6 +25,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch.utils.data import DataLoader
 
 from data import DATASETS, DataModule
+from learning_tasks import TASKS
 from learning_tasks.refusals import require, require_name
 from lightning_modules import MODELS, Module, Recipe
 from sweeps.catalogue.read_user_models import own_optimizer
@@ -33,7 +34,7 @@ from sweeps.training.crashes import why_crashed
 from sweeps.training.hardware import choose_device, device_label, lightning_precision
 from sweeps.training.ledger import Ledger
 from sweeps.training.measuring import Run
-from sweeps.training.objective import MEASURED, Criterion
+from sweeps.training.objective import Criterion, measured
 from sweeps.training.process_state import interruptible, seeded
 from sweeps.training.recorders import RECORDERS, RecorderCost, Recorders
 from sweeps.training.reports import Report
@@ -76,7 +77,7 @@ def _without_name(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key != "name"}
 
 
-def _data(configuration: Mapping[str, Any]) -> DataModule:
+def data_of(configuration: Mapping[str, Any]) -> DataModule:
     """The data set that the configuration names, with its parts made."""
     fields, seeds = configuration["data"], configuration.get("seeds", {})
     name, seed, replicate = fields.get("name"), seeds.get("data", 0), configuration.get("replicate")
@@ -90,7 +91,8 @@ def _data(configuration: Mapping[str, Any]) -> DataModule:
     return data
 
 
-def _recipe(configuration: Mapping[str, Any]) -> Recipe:
+def recipe_of(configuration: Mapping[str, Any]) -> Recipe:
+    """The optimizer, schedule and penalties that the configuration names."""
     regularization = configuration.get("regularization", {})
     return Recipe(
         optimizer=configuration["optimizer"],
@@ -127,16 +129,16 @@ def _run(
     built_in = issubclass(model, Module)
     criterion = Criterion(**configuration.get("objective", {}))
     recorders = _recorders(configuration)
-    measured = [*MEASURED, *(metric for recorder in recorders for metric in recorder.metrics)]
+    recorded = [metric for recorder in recorders for metric in recorder.metrics if data.task in recorder.tasks]
     ledger = Ledger(
-        criterion.checked(measured if built_in else None),
+        criterion.checked(measured(TASKS[data.task].metrics, recorded) if built_in else None),
         patience=configuration.get("regularization", {}).get("early_stopping_patience", 0),
         max_epochs=_max_epochs(configuration),
         logs=not built_in,
         meant_to_explode=configuration.get("schedule", {}).get("name") == "range_test",
     )
     if not built_in:
-        recipe, optimizes = _recipe(configuration), own_optimizer(model)
+        recipe, optimizes = recipe_of(configuration), own_optimizer(model)
         return UserModuleRun(data, ledger, report, should_end, recorders, recipe=recipe, own_optimizer=optimizes)
     return Run(data, ledger, report, should_end, recorders)
 
@@ -147,7 +149,9 @@ def _refuse_batch_norm_of_one_example(module: Module, data: DataModule) -> None:
         raise ValueError("model.norm: batch norm cannot normalise a batch of one example; allowed: 2 or more a batch.")
 
 
-def _module(configuration: Mapping[str, Any], model: type[pl.LightningModule], data: DataModule) -> pl.LightningModule:
+def module_of(
+    configuration: Mapping[str, Any], model: type[pl.LightningModule], data: DataModule
+) -> pl.LightningModule:
     """The module to train, of the class that the configuration names."""
     fields = configuration["model"]
     if (name := fields.get("name")) in MODELS:
@@ -156,7 +160,7 @@ def _module(configuration: Mapping[str, Any], model: type[pl.LightningModule], d
     else:
         module = user_module.make(model, fields, data)
     if isinstance(module, Module):
-        module.recipe = _recipe(configuration)
+        module.recipe = recipe_of(configuration)
         module.logs = False  # the callback takes what the steps return
         _refuse_batch_norm_of_one_example(module, data)
     return module
@@ -192,7 +196,7 @@ def _info(
     }
 
 
-def _trainer(
+def trainer_of(
     configuration: Mapping[str, Any], device: str, callbacks: Sequence[pl.Callback], **options: Any
 ) -> pl.Trainer:
     """A trainer for the device; `options` are those in which built-in models and user modules differ."""
@@ -243,7 +247,7 @@ def _fit_user_module(
     """Train a user module, which validates and logs for itself, and measure its test part."""
     run.prepare(module)
     with tempfile.TemporaryDirectory(prefix="sweepboard-") as folder:
-        trainer = _trainer(
+        trainer = trainer_of(
             configuration,
             device,
             callbacks,
@@ -295,12 +299,12 @@ def train(
     problems: list[str | None]
     trace: str | None = None
     try:
-        data = _data(configuration)
+        data = data_of(configuration)
         model = user_module.model_class(configuration["model"].get("name"))
         run = _run(configuration, model, data, saver.report if saver else report, should_end)
         device = choose_device(configuration.get("trainer", {}).get("device", "auto"))
         with interruptible(), seeded(device, configuration.get("seeds", {}).get("init", 0)):
-            module = _module(configuration, model, data)
+            module = module_of(configuration, model, data)
             info = _info(configuration, data, module, device)
             run.report("info", info)
             data.to(device)
@@ -311,7 +315,7 @@ def train(
             if isinstance(run, UserModuleRun):
                 _fit_user_module(configuration, device, all_callbacks, module, batches, saver, run)
             else:  # the callback measures, whole parts at a time
-                trainer = _trainer(configuration, device, all_callbacks, logger=False, limit_val_batches=0)
+                trainer = trainer_of(configuration, device, all_callbacks, logger=False, limit_val_batches=0)
                 _fit(trainer, module, batches, saver)
         outcome, problems = run.ledger.outcome, [run.ledger.error]
         if outcome in (Outcome.OK, Outcome.CRASHED):  # an objective may be missing because its recorder failed

@@ -14,9 +14,11 @@ import numpy as np
 
 from sweeps.training.crashes import why_crashed
 from sweeps.training.landscape import EndedError, landscape
+from sweeps.training.overfit import overfit
+from sweeps.training.overfit_attempt import AbandonedError
 from sweeps.training.reports import Report
 from sweeps.training.train import train
-from sweeps.workers.jobs import LANDSCAPE, TRAIN, Job
+from sweeps.workers.jobs import LANDSCAPE, OVERFIT, TRAIN, Job
 from tracking import schema
 from tracking.schema import Outcome
 
@@ -51,7 +53,8 @@ def _train(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dic
     }
 
 
-def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dict[str, Any]:
+def _progress(report: Report) -> Callable[[str, float], None]:
+    """Reports what is being done and the share of it that is done, not too often."""
     next_report = 0.0
 
     def progress(doing: str, share: float) -> None:
@@ -60,9 +63,13 @@ def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) ->
             next_report = time.monotonic() + PROGRESS_SECONDS
             report("progress", {"doing": doing, "share": share})
 
+    return progress
+
+
+def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dict[str, Any]:
     path = folder / schema.LANDSCAPE_FILE
     try:
-        arrays = landscape(job.configuration, job.recorded, should_end=should_end, progress=progress)
+        arrays = landscape(job.configuration, job.recorded, should_end=should_end, progress=_progress(report))
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     except EndedError:
         return {"outcome": str(Outcome.STOPPED), "error": None}
@@ -72,4 +79,14 @@ def _landscape(job: Job, folder: Path, report: Report, should_end: ShouldEnd) ->
     return {"outcome": str(Outcome.OK), "error": None}
 
 
-JOB_KINDS: Final[dict[str, JobKind]] = {TRAIN: _train, LANDSCAPE: _landscape}
+def _overfit(job: Job, folder: Path, report: Report, should_end: ShouldEnd) -> dict[str, Any]:
+    try:
+        result = overfit(job.configuration, lambda: should_end() is not None, _progress(report))
+    except AbandonedError:
+        return {"outcome": str(Outcome.STOPPED), "error": None}
+    except Exception as error:  # data or model cannot be built
+        return {"outcome": str(Outcome.CRASHED), "error": why_crashed(job.configuration, error)}
+    return {"outcome": str(Outcome.OK), "error": None, "overfit": result.as_json()}
+
+
+JOB_KINDS: Final[dict[str, JobKind]] = {TRAIN: _train, LANDSCAPE: _landscape, OVERFIT: _overfit}

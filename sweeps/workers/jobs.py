@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-TRAIN, LANDSCAPE = "train", "landscape"
+TRAIN, LANDSCAPE, OVERFIT = "train", "landscape", "overfit"
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Job:
     threads: int
     """How many threads torch may use."""
     kind: str = TRAIN
-    """TRAIN or LANDSCAPE: a key of `sweeps.workers.job_kinds.JOB_KINDS`."""
+    """TRAIN, LANDSCAPE or OVERFIT: a key of `sweeps.workers.job_kinds.JOB_KINDS`."""
     recorded: Mapping[str, Any] = field(default_factory=dict)
     """For a landscape: what the store holds of the run (see `sweeps.training.landscape.landscape`)."""
     resume: str | None = None
@@ -27,7 +27,7 @@ class Job:
     save_seconds: float = 60.0
     """The seconds between two saves to that file."""
     rehearsal: bool = False
-    """Whether the run only measures what others will cost (`sweeps.preflight.rehearsal`); it reaches no kill point."""
+    """Whether nothing of it is stored, as of the short runs of `sweeps.preflight`; it reaches no kill point."""
     place: int = 0
     """The number of the run among those that train at the same time (see `sweeps.devices`); `submit` sets it."""
 

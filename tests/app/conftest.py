@@ -50,14 +50,14 @@ COMMANDS = (
 def fake_client() -> Any:
     """A double of the service's client: it answers as told, remembers the commands, and has no other methods.
 
-    Its attributes say what it answers: `state`, `estimates` and `landscapes`; `fails` is what every request raises.
-    `commands`, `launched` and `checked` are what it was asked for.
+    Its attributes say what it answers: `state`, `estimates`, `overfits` and `landscapes`; `fails` is what every request
+    raises. `commands`, `launched` and `checked` are what it was asked for.
     """
     client = _double()
     client.reset_mock(return_value=True, side_effect=True)
     client.commands, client.launched, client.checked = [], [], []
     client.state = ServiceStatus(alive=True, pid=1, started=0.0, workers=2)
-    client.fails = client.estimates = None
+    client.fails = client.estimates = client.overfits = None
     client.landscapes = {}
 
     def may_fail() -> None:
@@ -81,6 +81,13 @@ def fake_client() -> Any:
         client.checked.append(text)
         return client.estimates  # type: ignore[no-any-return]
 
+    def overfit(text: str, act: str = "ask", wait: float = 0.0) -> dict[str, Any]:
+        assert wait <= 0.3, "a page must not wait for a test"
+        if client.overfits is None:
+            raise ConnectionError("no service runs")
+        client.commands.append((f"overfit {act}", text))
+        return client.overfits  # type: ignore[no-any-return]
+
     def landscape(run: str, act: str = "ask", wait: float | None = None) -> dict[str, Any]:
         assert wait is None or wait <= 0.5, "a page must not wait for a landscape"
         may_fail()
@@ -100,6 +107,7 @@ def fake_client() -> Any:
     client.start_service.side_effect = start_service
     client.launch.side_effect = launch
     client.check.side_effect = check
+    client.overfit.side_effect = overfit
     client.landscape.side_effect = landscape
     client.mlflow_ui.return_value = ("http://127.0.0.1:5999", True)
     for name in COMMANDS:

@@ -295,6 +295,20 @@ def test_only_models_that_fit_the_data_are_offered(open_page: Any, words: Any) -
     assert not at.error and shown(at)["data"]["name"] == "diabetes"
 
 
+def test_only_losses_that_fit_the_data_are_offered(open_page: Any) -> None:
+    at = open_page("launch")
+    at.selectbox(key=form_key("model.loss@mlp")).set_value("hinge").run()
+    assert shown(at)["model"]["loss"] == "hinge" and not at.error
+    at.selectbox(key=form_key("data.name")).set_value("diabetes").run()
+    assert at.selectbox(key=form_key("model.loss@mlp")).options == ["auto", "squared", "absolute"]
+    assert not at.exception and "loss" not in shown(at)["model"]
+    press(at, "vary:model.loss").click().run()
+    assert at.multiselect(key=form_key("model.loss:values")).options == ["auto", "squared", "absolute"]
+    at.selectbox(key=form_key("data.name")).set_value("label_sets").run()
+    assert at.multiselect(key=form_key("model.loss:values")).options == ["auto", "cross_entropy"]
+    assert not at.exception
+
+
 def test_every_data_set_and_model_of_the_catalogue_makes_a_form_that_can_be_launched(open_page: Any) -> None:
     at = open_page("launch")
     for dataset, entry in load().datasets.items():

@@ -20,7 +20,7 @@ from sklearn.metrics import (
 from torch.nn import functional as F
 from torchmetrics.text import Perplexity
 
-from app.launch.form import TASK_LABELS
+from app.shared.metrics import TASK_LABELS
 from data import DATASETS
 from learning_tasks import IGNORED, TASKS
 from learning_tasks.base import numbers

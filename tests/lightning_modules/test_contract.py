@@ -35,6 +35,9 @@ VARIANTS = [
     ("mlp", "regression", {"hidden_sizes": []}),
     ("mlp", "regression", {"loss": "absolute"}),
     *[("mlp", task, {"loss": loss}) for task in ("binary", "multiclass") for loss in ("squared", "hinge")],
+    ("gru", "multiclass", {"num_layers": 2, "dropout": 0.2}),
+    ("gru", "binary", {"loss": "hinge"}),
+    ("rnn_lm", "language_model", {"num_layers": 2}),
     ("softmax_regression", "multiclass", {"initialization": "normal", "init_std": 0.5}),
     ("perceptron", "binary", {"initialization": "normal", "init_std": 0.5}),
     *[

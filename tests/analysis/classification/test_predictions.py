@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from analysis.classification.predictions import (
-    LARGEST,
     Predictions,
     PredictionsError,
     Source,
@@ -21,6 +20,7 @@ from analysis.classification.predictions import (
     together,
     wilson,
 )
+from analysis.runs.array_files import LARGEST
 
 GOOD: dict[str, Any] = {
     "classes": np.array(["no", "<b>yes</b>"]),

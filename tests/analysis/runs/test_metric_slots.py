@@ -15,8 +15,11 @@ OURS = [
 ]  # fmt: skip
 
 
+KNOWN = roles.of_sweepboard({"loss": roles.LOWER, "error": roles.LOWER, "perplexity": roles.LOWER, "f1": roles.HIGHER})
+
+
 def slots_among(names, last=None, **more):
-    return slots_of(roles.roles(names), last or {}, **more)
+    return slots_of(roles.roles(names, known=KNOWN), last or {}, **more)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,12 @@ def test_the_validation_part_is_one_stretch_of_what_is_neither_test_part_nor_pro
     assert train != sorted(train)
 
 
+def test_the_data_seed_says_where_the_validation_part_begins():
+    stretches = [all_parts(TextFile(seed_data=seed))[1] for seed in (0, 1, 2, 0)]
+    assert stretches[0] == stretches[3]
+    assert len({tuple(stretch) for stretch in stretches}) == 3
+
+
 def test_test_part_probes_and_vocabulary_depend_on_no_seed_and_no_option_of_the_training_part():
     first = TextFile()
     for fields in ({"seed_data": 5}, {"train_size": 6}, {"validation_fraction": 0.5}):

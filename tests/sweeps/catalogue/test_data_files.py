@@ -32,6 +32,9 @@ def test_tables_idx_files_and_folders_of_images_are_found_by_their_names(root):
         assert offered(dataset, "path", root) == ["deep/er/TABLE.TSV.gz", "wine.csv"]
     assert offered("idx", "test_labels", root) == ["m/labels.idx", "m/train-images-idx3-ubyte.gz"]
     assert offered("image_folder", "path", root) == ["both", "pets"]
+    touch(root / "lines.txt.gz")
+    for dataset, field in (("labelled_lines", "path"), ("labelled_lines", "test_path"), ("text_file", "path")):
+        assert offered(dataset, field, root) == ["deep/er/TABLE.TSV.gz", "lines.txt.gz", "notes.md"]
 
 
 def test_what_is_no_path_and_what_is_not_there_offers_nothing(root):

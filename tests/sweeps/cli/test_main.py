@@ -9,7 +9,20 @@ from sweeps import __main__ as cli
 from sweeps.cli import parser
 from sweeps.client import CommandError
 
-COMMANDS = ("run", "check", "list", "show", "stop", "pause", "resume", "retry", "landscape", "catalogue", "service")
+COMMANDS = (
+    "run",
+    "check",
+    "overfit",
+    "list",
+    "show",
+    "stop",
+    "pause",
+    "resume",
+    "retry",
+    "landscape",
+    "catalogue",
+    "service",
+)
 
 
 def test_help_names_every_command(capsys):

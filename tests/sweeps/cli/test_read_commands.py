@@ -50,22 +50,23 @@ def test_show_ranks_configurations_and_names_what_crashed(store, capsys):
 
 
 def test_catalogue(monkeypatch, tmp_path, capsys):
-    from sweeps.catalogue import build, entries
+    from sweeps.catalogue import architectures, build, entries
 
     assert cli.main(["catalogue"]) == 0
     text = capsys.readouterr().out
-    assert (
-        "  mlp (regression, binary, multiclass): " in text and "\n    betas  [0.9, 0.999]  (a list of 2 numbers" in text
-    )
+    assert "  mlp (regression, binary, multiclass, multilabel): " in text
+    assert "\n    betas  [0.9, 0.999]  (a list of 2 numbers" in text
     assert cli.main(["catalogue", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(entries.FILE.read_text(encoding="utf-8"))
     copy = tmp_path / "catalogue.json"
     monkeypatch.setattr(entries, "FILE", copy)
-    monkeypatch.setattr(build, "build", lambda: {"models": {}})
+    monkeypatch.setattr(architectures, "FILE", page := tmp_path / "architectures.md")
+    monkeypatch.setattr(build, "build", lambda recorders: {"models": {}})
     for changed in (True, False):
         assert cli.main(["catalogue", "--write", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["changed"] is changed
     assert json.loads(copy.read_text()) == {"models": {}}
+    assert page.read_text().startswith("# Architectures")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import torch
 from data.parts import TensorPart
 from learning_tasks import TASKS
 from lightning_modules import MODELS
-from sweeps.training.objective import MEASURED
+from sweeps.training.objective import measured
 from tracking import schema
 from tracking.schema import Outcome
 
+MEASURED = measured(TASKS["multiclass"].metrics)
 TESTED = {"test/loss", "test/error"}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from learning_tasks import Metric
 from sweeps.catalogue.entries import SECTIONS
 from sweeps.training import recorders
 from sweeps.training.recorder import Recorder
@@ -23,7 +24,8 @@ class Notes(Recorder):
 
     artifact = "notes.npz"
     words = "notes"
-    metrics = ("val/noted",)
+    metrics = (Metric("noted", "higher", "What it notes."),)
+    tasks = ("multiclass",)
     calls: ClassVar[list] = []
 
     def __init__(self):
@@ -240,15 +242,17 @@ def test_the_catalogue_describes_every_recorder():
     assert all(field.type == "bool" and field.default is True for field in SECTIONS["record"].values())
     assert len({recorder.artifact for recorder in RECORDERS.values()}) == len(RECORDERS)
     assert all(recorder.words for recorder in RECORDERS.values() if recorder.artifact)
+    assert all(recorder.tasks for recorder in RECORDERS.values() if recorder.metrics)
 
 
-FITTING = {"references": ("linear_regression", "diabetes")}
-"""By recorder: a model and data that it fits, where it does not fit those of the others."""
+LEFT_BY = {"references": ("linear_regression", "diabetes"), "translations": ("seq2seq", "reverse")}
+"""By recorder: a model and a data set that leave its artifact, where mlp on moons does not."""
 
 
 @pytest.mark.parametrize("name", RECORDERS)
 def test_each_can_be_turned_off(name, configuration, run, tmp_path):
-    settings = {**configuration(*FITTING.get(name, ("mlp", "moons"))), "replicate": {"datasets": 2, "inits": 2}}
+    model, data = LEFT_BY.get(name, ("mlp", "moons"))
+    settings = {**configuration(model, data), "replicate": {"datasets": 2, "inits": 2}}
     everything = set(run(settings, scratch=tmp_path)[1].files)
     assert RECORDERS[name].artifact in everything
     _, log = run({**settings, "record": {name: False}}, scratch=tmp_path)
@@ -265,7 +269,7 @@ def test_turned_on_by_name_a_recorder_still_has_to_fit(configuration, run, tmp_p
     [
         (
             {"layer": False},
-            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, references; did you",
+            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, translations, references; did",
         ),
         ({"layers": "no"}, "record.layers: no is not allowed; allowed: true, false."),
     ],

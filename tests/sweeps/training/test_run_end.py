@@ -6,12 +6,14 @@ import signal
 import pytest
 import torch
 
+from learning_tasks import TASKS
 from lightning_modules import MODELS
-from sweeps.training.objective import MEASURED
+from sweeps.training.objective import measured
 from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome
 
+MEASURED = measured(TASKS["multiclass"].metrics)
 TESTED = {"test/loss", "test/error"}
 
 
@@ -146,8 +148,8 @@ def test_stop_keeps_what_was_measured(configuration, run, rebuilt, polls, outcom
         ({"data": {"batch_size": 1}, "model": {"norm": "batch"}}, "model.norm: batch norm cannot normalise"),
         ({"data": {"train_size": 1}, "model": {"norm": "batch"}}, "model.norm: batch norm cannot normalise"),
         ({"optimizer": {"name": "adamm"}}, "optimizer.name: adamm is not allowed; "),
-        ({"schedule": {"name": "linear"}}, "schedule.name: linear is not allowed; "),
-        ({"objective": {"metric": "test/loss"}}, "objective.metric: test/loss is not allowed; allowed: train/loss, "),
+        ({"schedule": {"name": "linea"}}, "schedule.name: linea is not allowed; "),
+        ({"objective": {"metric": "test/loss"}}, "objective.metric: test/loss is not allowed; allowed: val/loss, "),
         ({"trainer": {"device": "tpu"}}, "trainer.device: tpu is not allowed; allowed: auto, cpu, cuda, cuda:N, mps"),
         ({"trainer": {"device": "cuda:"}}, "trainer.device: cuda: is not allowed; allowed: auto, cpu, cuda, cuda:N, "),
         ({"trainer": {"precision": 8}}, "trainer.precision: 8 is not allowed; allowed: 32, 64, bf16-mixed, 16-mixed"),

@@ -97,7 +97,7 @@ def test_the_predictions_of_a_classification_of_texts_are_kept(name, classes, me
 def test_a_language_model_is_measured_over_all_characters_of_the_part(member, run, rebuilt, tmp_path):
     settings = member("text_file")
     result, log = run(settings, scratch=tmp_path)
-    assert set(log.files) == {schema.LAYERS_FILE, schema.WEIGHTS_FILE}
+    assert set(log.files) == {schema.LAYERS_FILE, schema.WEIGHTS_FILE, schema.REFERENCES_FILE}
     data, module = rebuilt(settings, log.weights())
     inputs, targets = data.parts.test.batch(slice(None))
     with torch.no_grad():

@@ -84,6 +84,22 @@ def test_replicates_leave_what_their_layers_did_and_no_answers_to_compare(config
         assert len(arrays["names"]) == 2 and np.isfinite(arrays["activation_std"]).all()
 
 
+@pytest.mark.parametrize("configuration", [LABELS, GRAPH], ids=["label_sets", "karate_club"])
+def test_a_stopped_run_goes_on_as_one_left_alone(configuration, tmp_path, timeless):
+    name = configuration["model"]["name"]
+    settings = {**configuration, "model": {"name": name, "dropout": 0.3}, "optimizer": {"name": "adam", "lr": 0.02}}
+    settings["data"] = {**configuration["data"], "batch_size": 8}
+    settings["trainer"] = {"max_epochs": 5, "device": "cpu"}
+    whole = train(settings)
+    updates = iter(range(2 * int(whole.metrics["opt/steps"]) // 5 + 1))
+    stops = lambda: None if next(updates, None) is not None else Outcome.STOPPED  # noqa: E731
+    file = tmp_path / "run.resume"
+    stopped = train(settings, should_end=stops, resume=file, save_seconds=0)
+    assert (stopped.outcome, stopped.epochs) == (Outcome.STOPPED, 2)
+    rest = train(settings, resume=file, save_seconds=0)
+    assert rest.outcome is Outcome.OK and timeless(rest.metrics) == timeless(whole.metrics)
+
+
 def test_label_smoothing_is_refused_where_it_is_not_defined():
     rest = {"optimizer": {"name": "adam"}, "regularization": {"label_smoothing": 0.1}}
     result = train({**LABELS, **rest})

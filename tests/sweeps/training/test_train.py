@@ -11,13 +11,15 @@ import pytest
 import torch
 
 from data import DATASETS
+from learning_tasks import TASKS
 from lightning_modules.schedules import STEP_SCHEDULES
 from sweeps.training import predictions
-from sweeps.training.objective import MEASURED
+from sweeps.training.objective import measured
 from sweeps.training.train import train
 from tracking import schema
 from tracking.schema import Outcome
 
+MEASURED = measured(TASKS["multiclass"].metrics)
 TESTED = {"test/loss", "test/error"}
 
 
