@@ -67,7 +67,7 @@ REFUSED = [
      "search.optimizer.alpha: unknown key, given {values: [0.9]}; allowed for adam: lr, betas, eps."),
     (changed(record={"region": False}),
      "record.region: unknown key, given false; allowed under record: layers, regions, replicate, predictions, "
-     "references; did you mean regions?"),
+     "translations, references; did you mean regions?"),
     (changed(record={"layers": "sometimes"}), 'record.layers: "sometimes" is not allowed; allowed: true or false.'),
     (changed(record=False), "record: false is not allowed; allowed: a mapping such as {layers: true}."),
     # Unknown names
