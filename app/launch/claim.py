@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.launch import state
 from app.shared import ui
+from tracking.schema import MAXIMIZE
 
 
 def _drop(key: str) -> None:
@@ -31,6 +32,17 @@ def claims() -> None:
 def drop_first(problems: Sequence[str]) -> None:
     """Drop the claim of the form's first sweep, which nobody wrote, where it alone is what is wrong."""
     if state.is_first() and "claim" in state.base() and all(problem.startswith("claim") for problem in problems):
+        state.drop_claim()
+        ui.rerun()
+
+
+def drop_first_where_more_is_better(direction: str) -> None:
+    """Drop the claim of the form's first sweep, which says that something comes lower, where lower is worse.
+
+    Args:
+        direction: That of the objective.
+    """
+    if state.is_first() and "claim" in state.base() and direction == MAXIMIZE:
         state.drop_claim()
         ui.rerun()
 

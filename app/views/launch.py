@@ -144,6 +144,7 @@ def left() -> tuple[dict[str, object], DeltaGenerator]:
     with st.expander("Ranking, seeds and storage"):
         with st.grid("auto", min_column_width=190, gap=("small", "medium")):
             scalars |= form.objective(catalogue)
+            claim.drop_first_where_more_is_better(scalars["objective.direction"])
             for setting in ("seed", "keep", "experiment"):
                 scalars[setting] = form.scalar(setting)
         st.caption("What each run records for its pages")

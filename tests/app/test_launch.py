@@ -96,6 +96,23 @@ def test_the_claim_of_the_first_sweep_goes_when_it_fits_no_more(open_page: Any, 
     assert ui.text(state.FIRST["claim"]["text"]) not in words(at)
 
 
+def test_the_form_offers_the_metrics_of_the_data_each_in_its_direction(open_page: Any, words: Any) -> None:
+    at = open_page("launch")
+    at.selectbox(key=form_key("data.name")).set_value("label_sets").run()
+    metric = at.selectbox(key=form_key("objective.metric@choice"))
+    assert (
+        metric.options[:4] == ["val/loss", "val/error", "val/f1_micro", "val/f1_macro"] and metric.value == "val/loss"
+    )
+    assert "The share of labels that are wrong" in metric.help
+    metric.set_value("val/f1_macro").run()
+    assert shown(at)["objective"] == {"metric": "val/f1_macro", "direction": "maximize"}
+    assert "claim" not in shown(at) and "comes lower" not in words(at), "of F1 lower is worse"
+    at.selectbox(key=form_key("objective.direction@val/f1_macro")).set_value("minimize").run()
+    assert shown(at)["objective"] == {"metric": "val/f1_macro", "direction": "minimize"}, "as the user says"
+    at.selectbox(key=form_key("data.name")).set_value("digits").run()
+    assert shown(at)["objective"] == {"metric": "val/loss", "direction": "minimize"} and not at.error
+
+
 def test_typing_changes_the_yaml(open_page: Any) -> None:
     at = open_page("launch")
     at.number_input(key=form_key("seeds")).set_value(5).run()

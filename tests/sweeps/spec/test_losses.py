@@ -124,3 +124,23 @@ def test_every_task_has_its_losses_in_the_catalogue():
 )
 def test_what_a_model_minimises_is_known_from_its_configuration(model, dataset, loss, expected):
     assert ours().loss_of(model, dataset, loss) == expected
+
+
+def claimed(losses, metric, **sections):
+    sides = dict(zip(("better", "than"), ({"model.loss": loss} for loss in losses), strict=True))
+    return sweep(
+        search={"model.loss": {"values": ["auto", "cross_entropy", "squared"]}},
+        claim={"text": "One is lower.", **sides, "metric": metric},
+        **sections,
+    )
+
+
+def test_a_claim_does_not_compare_different_losses():
+    for metric in ("val/loss", "train_eval/loss"):
+        error = metric.replace("loss", "error")
+        assert list(problems(claimed(("auto", "squared"), metric))) == [
+            f'claim.metric: "{metric}" is not allowed; allowed: {error}, as cross_entropy and squared are different '
+            "numbers."
+        ]
+    check(claimed(("auto", "squared"), "val/error"))
+    check(claimed(("auto", "cross_entropy"), "val/loss"))

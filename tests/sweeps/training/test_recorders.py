@@ -269,7 +269,7 @@ def test_turned_on_by_name_a_recorder_still_has_to_fit(configuration, run, tmp_p
     [
         (
             {"layer": False},
-            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, translations, ",
+            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, translations, references",
         ),
         ({"layers": "no"}, "record.layers: no is not allowed; allowed: true, false."),
     ],
