@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 FARTHEST_BELOW: Final = 1000
 """A logarithmic axis shows references down to the lowest value of the curves divided by this."""
+LEGEND: Final = {"yref": "container", "y": 0, "yanchor": "bottom"}
+"""At the foot of the figure: below a plot of few pixels, a share of its height would be no room."""
 REFERENCE_WIDTH: Final = 1.3
 """The width of a reference's line, in pixels."""
 _PLACES: Final = {VALIDATION: 0, TRAIN: 1, TEST: 2}
@@ -268,7 +270,7 @@ def plot_panel(panel: Panel, *, dark: bool = False, log: bool = False, x: str = 
     drawn_in = {metric: colours[place] for metric, place in zip(metrics, taken, strict=True)}
     _reference_lines(figure, levels, drawn_in, x, dark)
     figure.update_layout(**theme.layout(dark, x=x, y=theme.shortened(panel.title), log_y=log, height=height))
-    figure.update_layout(showlegend=len(panel.traces) > 1 or bool(levels), legend={"y": -0.28})
+    figure.update_layout(showlegend=len(panel.traces) > 1 or bool(levels), legend=LEGEND)
     if span := panel.span(log):
         fit(figure, span)
     return figure

@@ -72,7 +72,7 @@ def read(content: bytes) -> list[Reference]:
 def reading(references: Sequence[Reference], latest: Mapping[str, tuple[float, float]]) -> str:
     """How far the run is from its references, and what they are, in sentences; empty where none has a metric of it.
 
-    `After 20 epochs the training loss is 0.512; the closed form reaches 0.498. Dashed, the closed form: ...`
+    `After 20 epochs the training loss is 0.512; the closed form reaches 0.498.`
 
     Args:
         references: What it is compared with.
@@ -88,5 +88,5 @@ def reading(references: Sequence[Reference], latest: Mapping[str, tuple[float, f
             of_run = joined([f"the {_LOSSES[metric]} is {number(latest[metric][1])}" for metric in metrics])
             reached = joined([number(reference.values[metric]) for metric in metrics])
             sentences.append(f"After {counted(epoch, 'epoch')} {of_run}; the {reference.name} reaches {reached}.")
-        sentences.append(f"Dashed, the {reference.name}: {reference.words}.")
+        sentences.append(f"Dashed, in the colour of each curve, is the {reference.name}: {reference.words}.")
     return " ".join(sentences)

@@ -130,7 +130,6 @@ def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role], beside: S
             "metric": names,
             "last": number_column(last, last.isna()).array,
             "best": best,
-            **{reference.name: [reference.values.get(name, math.nan) for name in names] for reference in beside},
             "lowest": shape["min"].to_numpy(),
             "highest": shape["max"].to_numpy(),
             "curve": [line if isinstance(line, list) else [] for line in shape["curve"]],
@@ -146,9 +145,12 @@ def metrics_table(run: OneRun, roles: Mapping[str, metric_roles.Role], beside: S
         "best", format="%.5g", help="The best value ever: of a noisy curve it flatters."
     )
     for reference in beside:
-        config[reference.name] = st.column_config.NumberColumn(
-            ui.text(reference.name), format="%.5g", help=ui.text(reference.sentence)
-        )
+        if reference.name not in frame:
+            values = [reference.values.get(name, math.nan) for name in names]
+            frame.insert(frame.columns.get_loc("lowest"), reference.name, values)
+            config[reference.name] = st.column_config.NumberColumn(
+                ui.text(reference.name), format="%.5g", help=ui.text(reference.sentence)
+            )
     config["curve"] = st.column_config.LineChartColumn("curve", width=110)
     st.dataframe(
         frame, hide_index=True, key="run-metrics", row_height=30, height=_height(len(frame)), column_config=config,

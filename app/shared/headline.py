@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
 from analysis.runs import growth
 from analysis.runs.confounds import configurations_of, confound_sentence, confounds
+from analysis.runs.losses import losses_sentence
 from analysis.runs.ranking import Group
 from app.shared import store, ui
 from app.shared.selection import MOST_READ, View, roles_of, trained_elsewhere
+from sweeps.catalogue.entries import AUTO, LOSS, ours
 
 
 def _set_by(view: View, varied: Sequence[str]) -> set[str]:
@@ -26,8 +28,44 @@ def _set_by(view: View, varied: Sequence[str]) -> set[str]:
     return keys
 
 
+_LOSS_KEYS: Final = ("model.name", "data.name", f"model.{LOSS}")
+
+
+def _losses_of(view: View) -> str:
+    """A sentence where the drawn groups are compared by their loss and minimise different losses; else empty."""
+    drawn = view.runs["group"].isin([group.group for group in view.drawn]).to_numpy(dtype=bool)
+    params = view.comparison.params.loc[drawn]
+    columns = [params[key] if key in params else [None] * len(params) for key in _LOSS_KEYS]
+    configurations = {tuple(v if isinstance(v, str) else "" for v in row) for row in zip(*columns, strict=True)}
+    losses = (ours().loss_of(model, data, loss or AUTO) for model, data, loss in configurations)
+    return losses_sentence(view.metric, losses)
+
+
+def losses_of_sweep(sweep: str, metric: str) -> str:
+    """A sentence where a sweep ranks by the loss configurations that minimise different losses; else empty.
+
+    Args:
+        sweep: The sweep's id.
+        metric: What it ranks by.
+    """
+    spec = store.spec_of(sweep)
+    if spec is None:
+        return ""
+    key, fixed = f"model.{LOSS}", spec.model.get(LOSS, AUTO)
+    if key in spec.search:
+        losses = list(spec.search[key].values or ())
+    else:
+        coupled = spec.setter(key)
+        settings = spec.settings[coupled].values() if coupled else [{}]
+        losses = [setting.get(key, fixed) for setting in settings]
+    tried = itertools.product(spec.names("model"), spec.names("data"), map(str, losses))
+    return losses_sentence(metric, itertools.starmap(ours().loss_of, tried))
+
+
 def guard(view: View, place: Any = st) -> None:
     """Name, in red, what differs between the drawn groups beside what they are compared in.
+
+    Where they minimise different losses and are compared by them, that is said in red too.
 
     Args:
         view: What is compared.
@@ -49,6 +87,8 @@ def guard(view: View, place: Any = st) -> None:
     )  # fmt: skip
     sentence = confound_sentence(confounds(rows, {*varied, *_set_by(view, varied)}), varied)
     if sentence:
+        place.markdown(f":material/warning: :red[{ui.text(sentence, 900)}]")
+    if sentence := _losses_of(view):
         place.markdown(f":material/warning: :red[{ui.text(sentence, 900)}]")
 
 

@@ -20,6 +20,7 @@ from analysis.statistics.standings import Standings
 from app.launch import preflight
 from app.shared import claims, store, ui
 from app.shared.claims import Judged
+from app.shared.headline import losses_of_sweep
 from app.sweep import confirm
 from sweeps.preflight.decidable import plan_of
 from sweeps.spec import Spec
@@ -111,6 +112,8 @@ def headline(row: Any, results: Results, over: bool, judged: Sequence[Judged]) -
         )
     if lacking := _lacking(row, results, over, bool(judged)):
         st.caption(ui.text(lacking))
+    if different := losses_of_sweep(row["sweep"], row["metric"]):
+        st.markdown(f":material/warning: :red[{ui.text(different, 900)}]")
 
 
 def saved(row: Any, search: pd.DataFrame) -> str:

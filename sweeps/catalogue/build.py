@@ -239,7 +239,16 @@ def entry_of(name: str, factory: Callable[..., Any]) -> Entry:
     tasks = tuple(getattr(factory, "tasks", ()))
     task = "" if tasks else str(getattr(factory, "task", ""))
     gives, takes = getattr(factory, "gives", ""), tuple(getattr(factory, "takes", ()))
-    return Entry(name, summary, rest, fields, tasks, task, gives, takes)
+    return Entry(name, summary, rest, fields, tasks, task, gives, takes, own_loss=_own_loss(factory))
+
+
+def _own_loss(factory: Any) -> str:
+    """The loss of a model whose `criteria` have another one than its tasks; empty for all others."""
+    from learning_tasks import TASKS
+
+    criteria = getattr(factory, "criteria", TASKS)
+    losses = {task.losses[0] for name, task in criteria.items() if task.losses != TASKS[name].losses}
+    return ", ".join(sorted(losses))
 
 
 def metrics_of(tasks: Mapping[str, Any], recorders: Mapping[str, Any]) -> dict[str, list[TaskMetric]]:

@@ -133,6 +133,8 @@ class Entry:
     """A plain LightningModule, which has a loss and metrics of its own."""
     own_optimizer: bool = False
     """It configures its optimizers itself: those of a configuration are not used."""
+    own_loss: str = ""
+    """What a model minimises where that is no loss of its task."""
 
     @property
     def asks(self) -> tuple[str, ...]:
@@ -157,7 +159,7 @@ class Entry:
         return cls(name, stored["summary"], stored["help"], fields, tasks, task, **more)
 
 
-_WHERE_TRUE: Final = ("gives", "takes", "source", "class_name", "foreign", "own_optimizer")
+_WHERE_TRUE: Final = ("gives", "takes", "source", "class_name", "foreign", "own_optimizer", "own_loss")
 
 
 def fits(model: Entry, dataset: Entry) -> bool:
@@ -257,6 +259,22 @@ class Catalogue:
                 return ()
             allowed &= {AUTO, *itertools.chain.from_iterable(self.losses[task] for task in tasks)}
         return tuple(choice for choice in field.choices if choice in allowed)
+
+    def loss_of(self, model: str, dataset: str, loss: str = AUTO) -> str:
+        """What a model minimises on a data set: the name of a loss, empty where that is not known.
+
+        Args:
+            model: The name of the model.
+            dataset: The name of the data set.
+            loss: The value of the model's field `loss`.
+        """
+        if model not in self.models or dataset not in self.datasets or self.models[model].source:
+            return ""
+        entry = self.models[model]
+        tasks = set(self.datasets[dataset].asks) & set(entry.tasks)
+        chosen = "" if loss == AUTO or LOSS not in entry.fields else loss
+        names = {entry.own_loss or chosen or self.losses[task][0] for task in tasks}
+        return names.pop() if len(names) == 1 else ""
 
     def fields_on(self, model: str, *datasets: str) -> dict[str, Field]:
         """The fields of a model, of whose losses only those are left that these data sets allow."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sweeps.catalogue import Catalogue
 from sweeps.catalogue.metrics import direction
 from sweeps.fields import Field, SpecError, collect, key_text, missing, refusal, show, unknown
+from sweeps.spec.losses import refuse_compared
 from sweeps.spec.model import Claim, Spec, fixed_by
 from sweeps.spec.options import FIELDS
 from sweeps.spec.search_axis import Axis
@@ -134,6 +135,10 @@ def _claim(key: str, raw: Any, spec: Spec, catalogue: Catalogue) -> Claim:
     if "better" in values and "than" in values and _possible(spec, values["better"], values["than"]):
         with collect(problems):
             raise refusal(f"{key}.than", values["than"], "values that no configuration of better has")
+    if {"better", "than", "metric"} <= values.keys():
+        with collect(problems):
+            sides = (values["better"], values["than"])
+            refuse_compared(f"{key}.metric", values["metric"], sides, spec, catalogue)
     if problems:
         raise SpecError(*problems)
     return Claim(**values)

@@ -1,4 +1,4 @@
-"""Checks `model.loss` against the tasks of the data sets, before a model is built that would refuse it."""
+"""Checks `model.loss`: a loss has to fit the task of the data, and different losses are not compared by a claim."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sweeps.catalogue import Catalogue
 from sweeps.catalogue.entries import LOSS
 from sweeps.fields import collect, refusal
 from sweeps.spec.coupled_checks import CoupledChecks
+from sweeps.spec.model import Spec
 from sweeps.spec.search_axis import Axis
 
 KEY: Final = f"model.{LOSS}"
@@ -59,3 +60,29 @@ def refuse_unfit(
                 task = " or ".join(catalogue.datasets[dataset].asks)
                 with collect(problems):
                     raise refusal(place, value, f"{', '.join(allowed)} for {name} on data {dataset}, which is {task}")
+
+
+def refuse_compared(
+    place: str, metric: str, sides: tuple[Mapping[str, Any], Mapping[str, Any]], spec: Spec, catalogue: Catalogue
+) -> None:
+    """Refuse a claim whose sides minimise different losses and are judged by them.
+
+    Args:
+        place: The key of the claim's metric.
+        metric: What the claim is judged by.
+        sides: The searched keys that each side names, with its values.
+        spec: The sweep.
+        catalogue: The models and data sets.
+
+    Raises:
+        SpecError: Their losses are different numbers.
+    """
+    part, slash, score = metric.rpartition("/")
+    losses = [str(side[KEY]) for side in sides if KEY in side]
+    if score != LOSS or len(losses) < 2:
+        return
+    for model, dataset in itertools.product(spec.names("model"), spec.names("data")):
+        first, second = (catalogue.loss_of(model, dataset, loss) for loss in losses)
+        if first != second:
+            allowed = f"{part}{slash}error, as {first} and {second} are different numbers"
+            raise refusal(place, metric, allowed)

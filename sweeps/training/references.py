@@ -1,11 +1,11 @@
 """The recorder of references: what a run could at best reach, or has to beat, measured like the run itself.
 
 - The closed form of a linear regression, fitted to the training part in float64, with the run's l2. No weights have a
-  lower training loss (with l2: a lower sum of loss and penalty). It is measured on all three parts.
+  lower training loss (with l2: a lower sum of loss and penalty).
 - The best answer that is the same everywhere in a part, for tasks that give it a name: the unigram model of a text,
   each token by its share in the very part that is measured. What a network reads has to be worth more than that.
 
-Neither depends on how the run trains, so both are found before its first step.
+All three parts are measured. Neither reference depends on how the run trains, so both are found before its first step.
 """
 
 from __future__ import annotations
@@ -84,15 +84,16 @@ class ReferenceRecorder(Recorder):
         }
 
 
-def _measured_parts(data: DataModule) -> dict[str, Part]:
-    """The parts that a run measures in each epoch, by how their metrics are called."""
-    return {"train_eval": data.parts.train_eval, "val": data.parts.validation}
+def _parts(data: DataModule) -> dict[str, Part]:
+    """The parts that a run measures, by how the names of their metrics begin."""
+    return {"train_eval": data.parts.train_eval, "val": data.parts.validation, "test": data.parts.test}
 
 
 def _closed_form_words(l2: float, unique: bool) -> str:
     penalty = f" plus penalty (l2 = {l2:g})" if l2 else ""
-    smallest = "" if unique else "; several weights reach it, of which these are the smallest"
-    return f"the weights with the least squared error{penalty} on the training part, computed exactly{smallest}"
+    smallest = "" if unique else " (of several that reach it, the smallest ones)"
+    best = f"the weights with the least squared error{penalty} on the training part, computed exactly{smallest}"
+    return f"{best}; on other data other weights may do better"
 
 
 def _closed_form_scores(module: Module, solution: ClosedForm, data: DataModule) -> dict[str, float]:
@@ -103,7 +104,7 @@ def _closed_form_scores(module: Module, solution: ClosedForm, data: DataModule) 
 
     scores: dict[str, float] = {}
     module.eval()
-    for split, part in {**_measured_parts(data), "test": data.parts.test}.items():
+    for split, part in _parts(data).items():
         scores |= scores_of(answer, module.task, DoublePrecision(), part.to("cpu"), split)
     return scores
 
@@ -111,6 +112,6 @@ def _closed_form_scores(module: Module, solution: ClosedForm, data: DataModule) 
 def _constant_scores(module: Module, data: DataModule) -> dict[str, float]:
     return {
         f"{split}/{name}": value
-        for split, part in _measured_parts(data).items()
+        for split, part in _parts(data).items()
         for name, value in module.task.constant(part.batch(slice(None)).targets).items()
     }

@@ -27,8 +27,6 @@ from tracking import schema
 
 VALIDATION_LIMIT: Final = 500
 """Texts of the validation part that are decoded after each epoch: the first ones."""
-KEPT: Final = 20
-"""Pairs of the test part whose texts are kept: the first ones."""
 
 
 def decode(run: RunView, part: PairPart) -> tuple[list[list[int]], Tensor]:
@@ -99,7 +97,7 @@ class TranslationRecorder(Recorder):
 
     def arrays(self, run: RunView) -> dict[str, NDArray[Any]]:
         """The arrays of TRANSLATIONS_FILE."""
-        data, part = run.data, _kept(run)
+        data, part = run.data, _pairs(run, "probes")
         assert isinstance(data, TextPairs)
         return {
             "sources": np.array([data.source_text(row) for row in part.sources.tolist()]),
@@ -117,12 +115,8 @@ def _pairs(run: RunView, name: str) -> PairPart:
     return part
 
 
-def _kept(run: RunView) -> PairPart:
-    return _pairs(run, "test").first(KEPT)
-
-
 def _texts(run: RunView) -> list[str]:
-    """What the model writes for the pairs whose texts are kept."""
+    """What the model writes for the probes."""
     assert isinstance(run.data, TextPairs)
-    hypotheses, _ = decode(run, _kept(run))
+    hypotheses, _ = decode(run, _pairs(run, "probes"))
     return [run.data.target_text(ids) for ids in hypotheses]

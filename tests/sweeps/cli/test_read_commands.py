@@ -61,7 +61,7 @@ def test_catalogue(monkeypatch, tmp_path, capsys):
     copy = tmp_path / "catalogue.json"
     monkeypatch.setattr(entries, "FILE", copy)
     monkeypatch.setattr(architectures, "FILE", page := tmp_path / "architectures.md")
-    monkeypatch.setattr(build, "build", lambda: {"models": {}})
+    monkeypatch.setattr(build, "build", lambda recorders: {"models": {}})
     for changed in (True, False):
         assert cli.main(["catalogue", "--write", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["changed"] is changed

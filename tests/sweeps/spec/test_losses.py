@@ -106,3 +106,41 @@ def test_a_loss_that_fits_is_no_fault(raw):
 
 def test_every_task_has_its_losses_in_the_catalogue():
     assert ours().losses == {name: tuple(task.losses) for name, task in TASKS.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "loss", "expected"),
+    [
+        ("mlp", "digits", "auto", "cross_entropy"),
+        ("mlp", "diabetes", "auto", "squared"),
+        ("mlp", "digits", "hinge", "hinge"),
+        ("mlp", "csv_classification", "auto", "cross_entropy"),
+        ("perceptron", "moons", "auto", "wrong_answers"),
+        ("gcn", "karate_club", "hinge", "cross_entropy"),
+        ("perceptron", "digits", "auto", ""),
+        ("a users own", "digits", "auto", ""),
+        ("mlp", "a strangers", "auto", ""),
+    ],
+)
+def test_what_a_model_minimises_is_known_from_its_configuration(model, dataset, loss, expected):
+    assert ours().loss_of(model, dataset, loss) == expected
+
+
+def claimed(losses, metric, **sections):
+    sides = dict(zip(("better", "than"), ({"model.loss": loss} for loss in losses), strict=True))
+    return sweep(
+        search={"model.loss": {"values": ["auto", "cross_entropy", "squared"]}},
+        claim={"text": "One is lower.", **sides, "metric": metric},
+        **sections,
+    )
+
+
+def test_a_claim_does_not_compare_different_losses():
+    for metric in ("val/loss", "train_eval/loss"):
+        error = metric.replace("loss", "error")
+        assert list(problems(claimed(("auto", "squared"), metric))) == [
+            f'claim.metric: "{metric}" is not allowed; allowed: {error}, as cross_entropy and squared are different '
+            "numbers."
+        ]
+    check(claimed(("auto", "squared"), "val/error"))
+    check(claimed(("auto", "cross_entropy"), "val/loss"))

@@ -12,7 +12,7 @@ from sweeps.spec import (
 
 OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw, adagrad"
 
-MODELS = "linear_regression, logistic_regression, softmax_regression, perceptron, mlp, lenet"
+MODELS = "linear_regression, logistic_regression, softmax_regression, perceptron, mlp, lenet, gcn, gru, rnn_lm, seq2seq"
 
 AXIS = "{values: [...]} or {low: ..., high: ..., log: true or false, steps: ...}"
 
@@ -67,14 +67,15 @@ REFUSED = [
      "search.optimizer.alpha: unknown key, given {values: [0.9]}; allowed for adam: lr, betas, eps."),
     (changed(record={"region": False}),
      "record.region: unknown key, given false; allowed under record: layers, regions, replicate, predictions, "
-     "references; did you mean regions?"),
+     "translations, references; did you mean regions?"),
     (changed(record={"layers": "sometimes"}), 'record.layers: "sometimes" is not allowed; allowed: true or false.'),
     (changed(record=False), "record: false is not allowed; allowed: a mapping such as {layers: true}."),
     # Unknown names
     (changed(model__name="mpl"), f'model.name: "mpl" is not allowed; allowed: {MODELS}; did you mean mlp?'),
     (changed(data__name="diggits"),
      'data.name: "diggits" is not allowed; allowed: digits, breast_cancer, diabetes, iris, wine, moons, circles, '
-     "spirals, xor, blobs, noisy_curve, csv_regression, csv_classification, idx, image_folder, logic_gate; "
+     "spirals, xor, blobs, noisy_curve, csv_regression, csv_classification, idx, image_folder, logic_gate, "
+     "karate_club, label_sets, parity, labelled_lines, text_file, reverse; "
      "did you mean digits?"),
     (changed(optimizer__name="Adamm", search=None),
      f'optimizer.name: "Adamm" is not allowed; allowed: {OPTIMIZERS}; did you mean adam?'),

@@ -7,6 +7,8 @@ import torch
 
 from data import DATASETS
 from lightning_modules import MODELS
+from sweeps.catalogue import load
+from sweeps.catalogue.architectures import first_fitting
 from sweeps.training.landscape import EndedError, finest_grid, landscape
 from sweeps.training.loss_surface import filter_normalised, grid_axes
 from sweeps.training.train import train
@@ -185,10 +187,8 @@ def test_it_leaves_the_random_numbers_as_they_were():
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_every_model_has_a_landscape(name):
-    task = MODELS[name].tasks[0]
-    data = {"regression": "diabetes", "binary": "breast_cancer", "multiclass": "iris"}[task]
-    data = "digits" if name == "lenet" else data
-    settings = configuration(name, data, data={"train_size": 64}, trainer={"max_epochs": 2})
+    entry, datasets = load().models[name], load().datasets
+    settings = configuration(name, first_fitting(entry, datasets), data={"train_size": 14}, trainer={"max_epochs": 2})
     arrays = landscape(settings, recorded(settings), grids=(3,))
     assert arrays["reproduced"] and np.isfinite(arrays["random_loss"]).all()
 

@@ -245,11 +245,16 @@ def test_the_catalogue_describes_every_recorder():
     assert all(recorder.tasks for recorder in RECORDERS.values() if recorder.metrics)
 
 
+LEFT_BY = {"references": ("linear_regression", "diabetes"), "translations": ("seq2seq", "reverse")}
+"""By recorder: a model and a data set that leave its artifact, where mlp on moons does not."""
+
+
 @pytest.mark.parametrize("name", RECORDERS)
 def test_each_can_be_turned_off(name, configuration, run, tmp_path):
-    settings = {**configuration("mlp", "moons"), "replicate": {"datasets": 2, "inits": 2}}
-    everything = {schema.WEIGHTS_FILE, *(recorder.artifact for recorder in RECORDERS.values())}
-    assert set(run(settings, scratch=tmp_path)[1].files) == everything
+    model, data = LEFT_BY.get(name, ("mlp", "moons"))
+    settings = {**configuration(model, data), "replicate": {"datasets": 2, "inits": 2}}
+    everything = set(run(settings, scratch=tmp_path)[1].files)
+    assert RECORDERS[name].artifact in everything
     _, log = run({**settings, "record": {name: False}}, scratch=tmp_path)
     assert set(log.files) == everything - {RECORDERS[name].artifact}
 
@@ -264,7 +269,7 @@ def test_turned_on_by_name_a_recorder_still_has_to_fit(configuration, run, tmp_p
     [
         (
             {"layer": False},
-            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, references; did you",
+            "record: layer is not allowed; allowed: layers, regions, replicate, predictions, translations, references",
         ),
         ({"layers": "no"}, "record.layers: no is not allowed; allowed: true, false."),
     ],

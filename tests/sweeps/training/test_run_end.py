@@ -148,7 +148,7 @@ def test_stop_keeps_what_was_measured(configuration, run, rebuilt, polls, outcom
         ({"data": {"batch_size": 1}, "model": {"norm": "batch"}}, "model.norm: batch norm cannot normalise"),
         ({"data": {"train_size": 1}, "model": {"norm": "batch"}}, "model.norm: batch norm cannot normalise"),
         ({"optimizer": {"name": "adamm"}}, "optimizer.name: adamm is not allowed; "),
-        ({"schedule": {"name": "linear"}}, "schedule.name: linear is not allowed; "),
+        ({"schedule": {"name": "linea"}}, "schedule.name: linea is not allowed; "),
         ({"objective": {"metric": "test/loss"}}, "objective.metric: test/loss is not allowed; allowed: val/loss, "),
         ({"trainer": {"device": "tpu"}}, "trainer.device: tpu is not allowed; allowed: auto, cpu, cuda, cuda:N, mps"),
         ({"trainer": {"device": "cuda:"}}, "trainer.device: cuda: is not allowed; allowed: auto, cpu, cuda, cuda:N, "),

@@ -41,7 +41,7 @@ def test_a_run_reports_itself_once_and_its_metrics_each_epoch(configuration, run
     assert (result.outcome, result.error, result.traceback) == (Outcome.OK, None, None)
     assert [kind for kind, _ in log.records if kind != "file"] == ["info", "metrics", "metrics", "metrics"]
     expected = {schema.WEIGHTS_FILE, schema.LAYERS_FILE}
-    expected |= {schema.PREDICTIONS_FILE} if data != "diabetes" else set()
+    expected |= {schema.REFERENCES_FILE} if data == "diabetes" else {schema.PREDICTIONS_FILE}
     expected |= {schema.REGIONS_FILE} if data in ("moons", "blobs") else set()
     assert set(log.files) == expected and len(log.records) == 4 + len(expected)
     json.dumps(log.records)
