@@ -27,7 +27,7 @@ from lightning_modules import Module
 from sweeps.catalogue import user_files as modules
 from sweeps.catalogue.build import argument_texts, field_of, summary_and_help
 from sweeps.catalogue.entries import Entry
-from sweeps.catalogue.user_files import FED
+from sweeps.catalogue.user_files import FED, FED_BY_TEXTS
 from sweeps.fields import Field, SpecError
 
 USUAL: Final = ("regression", "binary", "multiclass")
@@ -96,13 +96,17 @@ def entry_of(name: str, model: type[pl.LightningModule], path: Path) -> Entry:
     foreign = not issubclass(model, Module)
     if foreign:
         _check_steps(model)
+    takes = tuple(getattr(model, "takes", ()))
+    fed = (*FED, *FED_BY_TEXTS) if {"tokens", "sequence_pair"} & set(takes) else FED
     fields, without_field, parameters = {}, [], []
     for parameter, annotation, help in arguments(model):
-        field = _field(parameter, annotation, help)
         parameters.append(parameter)
+        if parameter.name in fed:
+            continue
+        field = _field(parameter, annotation, help)
         if field is None:
             without_field.append(parameter.name)
-        elif parameter.name not in FED:
+        else:
             fields[field.name] = field
     summary, rest = summary_and_help(inspect.cleandoc(model.__doc__ or ""))
     at_default = f"Left at their defaults: {', '.join(without_field)}." if without_field else ""
@@ -117,7 +121,7 @@ def entry_of(name: str, model: type[pl.LightningModule], path: Path) -> Entry:
         "\n\n".join(part for part in (rest, at_default) if part),
         fields,
         tasks or tuple(task for task in possible if task in USUAL),
-        takes=tuple(getattr(model, "takes", ())),
+        takes=takes,
         source=str(path),
         class_name=model.__name__,
         foreign=foreign,
@@ -188,8 +192,6 @@ def _field(parameter: inspect.Parameter, annotation: Any, help: str) -> Field | 
     """
     required = parameter.default is parameter.empty
     where = f"its argument {parameter.name}"
-    if parameter.name in FED:
-        return Field(parameter.name, "str", "")
     if parameter.kind is parameter.POSITIONAL_ONLY and required:
         raise Unusable(f"{where} can only be given by its place; take the / out.")
     if parameter.name == "name" and required:

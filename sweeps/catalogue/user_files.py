@@ -41,6 +41,8 @@ FED: Final = (
     "num_classes",
 )
 """Arguments of a constructor that the data decides: those of `DataModule.dims`, and other names for the same."""
+FED_BY_TEXTS: Final = ("vocab_size", "source_vocab_size", "target_vocab_size")
+"""Such arguments of models that say that they take texts (`takes`)."""
 OURS: Final = ("analysis", "app", "data", "learning_tasks", "lightning_modules", "sweeps", "tracking")
 
 

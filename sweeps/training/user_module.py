@@ -73,12 +73,15 @@ def tags(name: Any) -> dict[str, str]:
 def _facts_of(data: DataModule) -> dict[str, Any]:
     """What is known of the data, by the names that constructors use for it."""
     dims = data.dims
-    outputs = dims["num_outputs"]
-    facts = {**dims, **dict.fromkeys(("out_features", "output_dim"), outputs)}
+    facts = dict(dims)
+    if "num_outputs" in dims:
+        outputs = dims["num_outputs"]
+        facts |= dict.fromkeys(("out_features", "output_dim"), outputs)
+        facts |= {} if data.task == "regression" else {"num_classes": max(outputs, 2)}
     if "input_shape" in dims:
         features = math.prod(dims["input_shape"])
         facts |= dict.fromkeys(("in_features", "input_dim", "num_features"), features)
-    return facts if data.task == "regression" else {**facts, "num_classes": max(outputs, 2)}
+    return facts
 
 
 def _size_lazy_layers(module: pl.LightningModule, data: DataModule) -> None:

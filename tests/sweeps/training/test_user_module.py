@@ -9,6 +9,7 @@ import torch
 
 from data import DATASETS
 from lightning_modules.schedules import STEP_SCHEDULES
+from sweeps.catalogue import load
 from sweeps.interpreter import ROOT
 from sweeps.training.train import train
 from tracking import schema
@@ -618,3 +619,43 @@ def test_a_subclass_of_our_base_is_measured_as_ours(my_models):
     assert result.outcome is Outcome.OK
     assert {schema.VAL_ERROR, schema.TRAIN_EVAL_ERROR, schema.PENALTY, schema.TEST_ERROR} <= set(result.metrics)
     assert schema.OPTIMIZER_OF in log.tags
+
+
+# Texts
+
+
+WORDS = """
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Words(pl.LightningModule):
+    \"\"\"The mean of the embeddings of a text's tokens, and a linear layer.\"\"\"
+
+    takes = ("tokens",)
+    tasks = ("binary",)
+
+    def __init__(self, vocab_size: int, num_classes: int, size: int = 8):
+        super().__init__()
+        self.embedding, self.output = nn.Embedding(vocab_size, size), nn.Linear(size, num_classes)
+
+    def training_step(self, batch, batch_idx):
+        tokens, targets = batch
+        embedded = self.embedding(tokens.ids) * tokens.mask[..., None]
+        return F.cross_entropy(self.output(embedded.sum(dim=1)), targets)
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", self.training_step(batch, batch_idx))
+"""
+
+
+def test_a_module_that_takes_tokens_gets_the_size_of_the_vocabulary_and_whole_texts(my_models):
+    my_models(words=WORDS)
+    entry = load().models["words"]
+    assert list(entry.fields) == ["size"] and entry.takes == ("tokens",)
+    assert "words" in load().models_for("parity") and "words" not in load().models_for("moons", "diabetes")
+    result, log = run("words", "parity", data={"num_samples": 60, "batch_size": 16})
+    assert (result.outcome, result.error) == (Outcome.OK, None)
+    assert result.metrics["val/loss"] > 0
