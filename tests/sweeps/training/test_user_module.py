@@ -656,6 +656,6 @@ def test_a_module_that_takes_tokens_gets_the_size_of_the_vocabulary_and_whole_te
     entry = load().models["words"]
     assert list(entry.fields) == ["size"] and entry.takes == ("tokens",)
     assert "words" in load().models_for("parity") and "words" not in load().models_for("moons", "diabetes")
-    result, log = run("words", "parity", data={"num_samples": 60, "batch_size": 16})
+    result, _ = run("words", "parity", data={"num_samples": 60, "batch_size": 16})
     assert (result.outcome, result.error) == (Outcome.OK, None)
     assert result.metrics["val/loss"] > 0
