@@ -44,7 +44,7 @@ def _arrays(study: Study, runs: pd.DataFrame) -> dict[str, Any]:
 
 def _unfit(study: Study) -> str:
     """Why the error of these runs' task is not taken apart; nothing if it is, or if the task is not known."""
-    takes = "Bias and variance are taken apart where each example has one target"
+    takes = "Bias and variance are taken apart where examples are answered one by one, each with one target"
     return unfit(takes, TAKEN_APART, study.tasks)
 
 

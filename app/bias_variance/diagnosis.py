@@ -34,6 +34,11 @@ _NO_TRAINING_METRIC: Final = "These runs logged no training metric: bias cannot 
 _NO_CHOICE: Final = "No metric is known to be the error on training data: choose one under Metrics."
 _NOTHING_DRAWN: Final = "The gaps are drawn once a group has both a training and a validation error."
 
+_NO_TEXT_IS_CERTAIN: Final = (
+    "The reference is the least that this metric can be, but no model knows every next token of a text: a part of the"
+    " avoidable bias cannot be avoided. Enter the value of the best model that you know."
+)
+
 # Settings
 
 
@@ -41,6 +46,13 @@ def label_note(study: Study) -> str:
     """What the user must know of the labels before believing the diagnosis."""
     elsewhere = study.slots.dev != VAL_ERROR and TRAIN_EVAL_CLEAN_ERROR in study.comparison.metrics
     return note(study.judged, judge=VAL_ERROR if elsewhere else "")
+
+
+def reference_note(study: Study, aim: Aim) -> str:
+    """What the user must know of the reference error of a text; nothing where a larger one was entered."""
+    if "language_model" not in study.tasks or aim.reference > least(study.slots.dev):
+        return ""
+    return _NO_TEXT_IS_CERTAIN
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,14 @@ _MEASURED_ON: Final = {
 }
 _TRAINING_LOSS: Final = "The mean loss of the batches of an epoch, in training mode."
 
+_BESIDE_THE_TASK: Final = {
+    schema.OBJECTIVE: "The value that the run is ranked by.",
+    schema.TRAIN_EVAL_CLEAN_ERROR: "The error of the same answers to training data against the true labels.",
+    schema.MEMORISED: "How much of the training error comes from wrong labels that the network has memorised.",
+    schema.VAL_CLEAN_ERROR: "The error of the same answers to validation data against the true values.",
+}
+"""What built-in runs log beside the scores of their task, each in a sentence."""
+
 
 @functools.cache
 def known() -> dict[str, Role]:
@@ -81,6 +89,8 @@ def meaning(name: str, tasks: Sequence[str]) -> str:
         return schema.EVERY_EPOCH[name]
     if name == schema.TRAIN_LOSS:
         return _TRAINING_LOSS if tasks else ""
+    if tasks and name in _BESIDE_THE_TASK:
+        return _BESIDE_THE_TASK[name]
     part, score = parts_of(name)
     words = _meaning(score, tasks) if part else ""
     return f"{words} {_MEASURED_ON[part]}" if words else ""

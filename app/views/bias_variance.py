@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.bias_variance.decomposition import decomposition, fits
-from app.bias_variance.diagnosis import aim_inputs, diagnosis, label_note
+from app.bias_variance.diagnosis import aim_inputs, diagnosis, label_note, reference_note
 from app.bias_variance.learning_curve import learning
 from app.shared import live
 from app.study import page as study_page
@@ -26,5 +26,5 @@ with tabs[2]:
 with tabs[3]:
     fits(study, bool(tabs[3].open))
 with top:
-    study_page.head(study, answer, label_note(study), pairwise=False)
+    study_page.head(study, answer, label_note(study), reference_note(study, aim), pairwise=False)
 live.follow(snapshot, study.active)

@@ -12,7 +12,7 @@ from app.shared import metrics, selection, store, ui
 from tracking import schema
 from tracking.store import StoreError
 
-TAKES = "This page takes answers that give each example one class"
+TAKES = "This page takes examples that are classified one by one, each into one class"
 
 
 @st.cache_data(show_spinner="Reading the answers", max_entries=512)

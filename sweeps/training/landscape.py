@@ -222,6 +222,8 @@ def _planes(
     end = states[max(states)]
     if not names:
         raise ValueError("it has no weights: no parameter of it has more than one axis")
+    if flat_weights(end, names).numel() < 2:
+        raise ValueError("it has a single weight, and a landscape needs two")
     surface = Surface(keeper.module.to(keeper.device), keeper.precision, keeper.part, end, names, check)
     path = torch.stack([flat_weights(state, names) for state in states.values()])
     path -= path[-1].clone()

@@ -160,6 +160,16 @@ def test_the_noise_of_a_known_curve_is_the_reference(shown: Any) -> None:
     )
 
 
+def test_a_text_is_not_said_to_be_predictable_without_error(shown: Any, words: Any) -> None:
+    rows = [{**run, "params": {**run["params"], "data.name": "text_file"}} for run in sizes()]
+    names, sentence = ("val/perplexity", "train_eval/perplexity"), "no model knows every next token of a text"
+    at = shown(rows, names=names, reference="1")
+    assert sentence in words(at)
+    at.number_input(key="reference").set_value(2.5).run()
+    assert sentence not in words(at) and not at.exception
+    assert sentence not in words(shown(sizes()))
+
+
 def noisy(rows: Sequence[dict[str, Any]], share: float, **metrics: float) -> list[dict[str, Any]]:
     """The same runs, trained with this share of wrong labels."""
     params = {"data.name": "digits", "data.label_noise": share}

@@ -104,6 +104,7 @@ def test_the_page_of_a_trained_run(trained: str, opened: Any) -> None:
     assert {"val/loss", "train/loss", "train_eval/loss"} <= set(drawn[0]), "validation beside training"
     table = next(frame.value for frame in at.dataframe if "what it is" in frame.value).set_index("metric")
     assert table.loc["val/loss", "lowest"] == table.loc["val/loss", "best"] <= table.loc["val/loss", "highest"]
+    assert table["what it says"].all(), "each metric that we log is explained"
     facts = opened(trained, about="System").table[0].value.to_string()
     assert "a machine" in facts and "abc123" in facts and "5.0 s" in facts.replace("\\", "")
 

@@ -158,6 +158,11 @@ def test_what_cannot_be_trained_again_or_has_no_weights_is_a_sentence():
     with pytest.raises(ValueError, match=r"Trained once more, it crashed: .*no_such_set is not allowed"):
         landscape(configuration(data={"name": "no_such_set"}), {})
     still = configuration("softmax_regression", optimizer={"lr": 0.0}, model={"initialization": "zeros"})
+    line = configuration("linear_regression", "noisy_curve")
+    with pytest.raises(
+        ValueError, match=r"The run has no landscape: it has a single weight"
+    ):
+        landscape(line, {})
     with pytest.raises(ValueError, match=r"The run has no landscape: all its weights are 0"):
         landscape(still, {})
 
