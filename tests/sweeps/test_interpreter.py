@@ -35,6 +35,7 @@ client = create_autospec(Client, instance=True)
 client.status.return_value = ServiceStatus(alive=True, pid=1, started=0.0)
 client.launch.return_value = sweep
 client.check.return_value = {"trials": 1, "runs": 1, "seconds": None, "problems": [], "warnings": []}
+client.overfit.return_value = {"results": [], "problems": [], "pending": False, "doing": "", "left_out": ""}
 client.clean.return_value = 0
 client.landscape.return_value = {"state": "cached"}
 for name in ("pause", "resume", "stop", "retry", "extend", "change", "delete", "restore"):
@@ -42,7 +43,8 @@ for name in ("pause", "resume", "stop", "retry", "extend", "change", "delete", "
 sweeps.client.Client = create_autospec(Client, return_value=client)
 
 arguments = {
-    "run": [spec], "check": [spec], "list": [], "landscape": [run], "catalogue": [], "service": ["--status"],
+    "run": [spec], "check": [spec], "overfit": [spec], "list": [], "landscape": [run], "catalogue": [],
+    "service": ["--status"],
     "extend": [sweep, "--seeds", "1"], "change": [sweep, "--workers", "1"], "clean": [sweep, "weights"],
 }
 commands = re.findall(r"^    (\\w+)", cli.parser().format_help(), re.MULTILINE)
@@ -80,7 +82,7 @@ def test_every_command_imports_ours(stand, tmp_path, uri):
     answer = stand(sys.executable, tmp_path / "commands.py", tmp_path / "spec.yaml", sweep, run)
     assert answer.returncode == 0, answer.stderr
     codes = json.loads(answer.stdout.splitlines()[-1])
-    assert len(codes) == 16 and not any(codes.values()), answer.stderr
+    assert len(codes) == 17 and not any(codes.values()), answer.stderr
 
 
 def test_started_as_a_module_it_imports_ours(namesakes, tmp_path, uri):
