@@ -157,9 +157,7 @@ def test_what_cannot_be_trained_again_or_has_no_weights_is_a_sentence():
         landscape(configuration(data={"name": "no_such_set"}), {})
     still = configuration("softmax_regression", optimizer={"lr": 0.0}, model={"initialization": "zeros"})
     line = configuration("linear_regression", "noisy_curve")
-    with pytest.raises(
-        ValueError, match=r"The run has no landscape: it has a single weight"
-    ):
+    with pytest.raises(ValueError, match=r"The run has no landscape: it has a single weight"):
         landscape(line, {})
     with pytest.raises(ValueError, match=r"The run has no landscape: all its weights are 0"):
         landscape(still, {})
