@@ -245,13 +245,13 @@ def _not_learnt(test: _Overfit) -> tuple[Verdict, str, str]:
     if fault:
         return Verdict.BROKEN, f"Something is broken: {fault}.", fault
     few = _few(record)
-    sentence = (
-        f"The code does not learn {test.examples} by heart: neither {tried} brought the loss below {number(end)} "
-        if " nor " in tried
-        else f"The code does not learn {test.examples} by heart: {tried} brought the loss to {number(end)} "
-    )
+    result = f"The code does not learn {test.examples} by heart"
+    if record.timed_out and record.still_falls:  # a slow or busy machine is no fault of the code
+        result = f"The time was up before the code had learnt {test.examples} by heart"
+    brought = f"neither {tried} brought the loss below" if " nor " in tried else f"{tried} brought the loss to"
     late = (" and still falls" if record.still_falls else "") + (", when the time was up" if record.timed_out else "")
-    return Verdict.STUCK, f"{sentence}(from {number(start)}, in {_steps(record)}{late}); {least}.{few}", ""
+    went = f"{brought} {number(end)} (from {number(start)}, in {_steps(record)}{late})"
+    return Verdict.STUCK, f"{result}: {went}; {least}.{few}", ""
 
 
 def _few(record: Attempt) -> str:

@@ -1,6 +1,8 @@
 """Ten examples learnt by heart: what can learn, what cannot and why, and what is broken, each named rightly."""
 
 import math
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from torch import nn
@@ -9,6 +11,7 @@ from lightning_modules import MODELS
 from lightning_modules.blocks.dropout import Dropout
 from sweeps.catalogue import load
 from sweeps.training import overfit as overfitting
+from sweeps.training import overfit_attempt
 from sweeps.training.overfit import EXAMPLES, overfit, prepared
 from sweeps.training.overfit_attempt import AbandonedError, without_dropout
 from sweeps.training.overfit_result import Verdict
@@ -230,7 +233,17 @@ def test_it_ends_when_the_time_is_up(monkeypatch):
     monkeypatch.setattr(overfitting, "SECONDS", 0.0)
     result = overfit(configuration("mlp", optimizer={"lr": 1e-6}))
     assert result.verdict is Verdict.STUCK and result.steps < 5
-    assert "when the time was up" in result.sentence
+    assert "when the time was up" in result.sentence and "does not learn" in result.sentence
+
+
+def test_a_slow_machine_is_not_said_to_be_a_fault_of_the_code(monkeypatch):
+    a_step_takes = overfitting.OWN_SECONDS / 60
+    clock = SimpleNamespace(perf_counter=count(step=a_step_takes).__next__)
+    monkeypatch.setattr(overfit_attempt, "time", clock)
+    monkeypatch.setattr(overfitting, "SECONDS", 0.0)
+    result = overfit(configuration("mlp", optimizer={"name": "adam", "lr": 1e-3}))
+    assert result.verdict is Verdict.STUCK and 50 < result.steps < 70
+    assert result.sentence.startswith("The time was up before the code had learnt 10 examples by heart: ")
 
 
 # User modules
