@@ -275,7 +275,7 @@ def test_a_language_model_lies_beside_the_unigram_model(visitor, members):
 
 def test_a_pair_of_sequences_has_a_table_of_what_is_written(visitor, members):
     best, _ = reads_every_page(visitor, members, PAIRS, members.sweeps[PAIRS.name])
-    visitor.go(f"/run?run={best['run_id']}").says("What it writes")
+    visitor.open(f"/run?run={best['run_id']}").says("What it writes")
     right, count = map(int, re.search(r"(\d+) of these (\d+) texts, never trained on", visitor.text()).groups())
     table = visitor.rows(count).cells()
     assert all(reference.split() == source.split()[::-1] for source, reference, *_ in table)
