@@ -1,5 +1,5 @@
 """One journey over a small network of each kind of data: tokens to a class, a language model, a pair of sequences, a
-graph, several labels. All are trained on the shared store; each page is read for each of them."""
+graph, several labels. All are trained on the shared store; their pages are read."""
 
 import math
 import re
@@ -17,9 +17,8 @@ EXPERIMENT = "members"
 """Of the sweeps that the fixture launches."""
 STUDIES = {"bias_variance": "Diagnosis", "optimizers": "Curves", "regularization": "Strength"}
 """Study page -> the tab that it opens with."""
-
-
 SENTENCE = re.compile(r"[A-Z]\w+( \w+){4}.*\.")
+"""A sentence of five words or more."""
 
 
 @dataclass(frozen=True)
@@ -242,8 +241,8 @@ def reads_why_nothing_is_drawn(visitor, member, sweep):
     assert visitor.page.locator(".js-plotly-plot").count() == 0
 
 
-def reads_every_page(visitor, store, member, sweep):
-    """Read every page that shows a sweep, for one of the members.
+def reads_its_pages(visitor, store, member, sweep):
+    """Read the pages of the sweep, of its best run and of the comparison of its runs, for one of the members.
 
     Returns its best run, and the panels of that run's page."""
     runs = open_reader(store.uri).frame(sweep=sweep)
@@ -252,20 +251,21 @@ def reads_every_page(visitor, store, member, sweep):
     best = best_of(runs, member)
     panels = reads_a_run(visitor, member, best)
     reads_what_is_compared(visitor, member, runs)
-    reads_the_studies(visitor, sweep)
-    if member in LAUNCHED:
-        reads_why_nothing_is_drawn(visitor, member, sweep)
     return best, panels
 
 
 def test_tokens_to_a_class_are_launched_from_the_form_and_read_on_every_page(visitor, trained):
     sweep = launch_from_the_form(visitor, trained.uri)
-    reads_every_page(visitor, trained, FORM, sweep)
+    reads_its_pages(visitor, trained, FORM, sweep)
+    reads_the_studies(visitor, sweep)
 
 
 def test_a_language_model_lies_beside_the_unigram_model(visitor, members):
-    _, panels = reads_every_page(visitor, members, LANGUAGE_MODEL, members.sweeps[LANGUAGE_MODEL.name])
-    assert len(panels["loss"]) == 2, "of training and of validation data"
+    sweep = members.sweeps[LANGUAGE_MODEL.name]
+    _, panels = reads_its_pages(visitor, members, LANGUAGE_MODEL, sweep)
+    reads_the_studies(visitor, sweep)
+    reads_why_nothing_is_drawn(visitor, LANGUAGE_MODEL, sweep)
+    assert len(panels["loss"]) == 3, "of training, validation and test data"
     for lines in zip(panels["loss"], panels["perplexity"], panels["bits per character"], strict=True):
         loss, perplexity, bits = lines  # of one part, each in its own unit
         assert perplexity == pytest.approx(math.exp(loss), rel=1e-6)
@@ -274,7 +274,7 @@ def test_a_language_model_lies_beside_the_unigram_model(visitor, members):
 
 
 def test_a_pair_of_sequences_has_a_table_of_what_is_written(visitor, members):
-    best, _ = reads_every_page(visitor, members, PAIRS, members.sweeps[PAIRS.name])
+    best, _ = reads_its_pages(visitor, members, PAIRS, members.sweeps[PAIRS.name])
     visitor.open(f"/run?run={best['run_id']}").says("What it writes")
     right, count = map(int, re.search(r"(\d+) of these (\d+) texts, never trained on", visitor.text()).groups())
     table = visitor.rows(count).cells()
@@ -286,11 +286,20 @@ def test_a_pair_of_sequences_has_a_table_of_what_is_written(visitor, members):
 
 
 def test_nodes_of_a_graph_are_read_on_every_page(visitor, members):
-    reads_every_page(visitor, members, GRAPH, members.sweeps[GRAPH.name])
+    reads_its_pages(visitor, members, GRAPH, members.sweeps[GRAPH.name])
 
 
 def test_several_labels_are_ranked_by_f1_the_highest_first(visitor, members):
-    reads_every_page(visitor, members, LABELS, members.sweeps[LABELS.name])
+    reads_its_pages(visitor, members, LABELS, members.sweeps[LABELS.name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("member", [PAIRS, GRAPH, LABELS], ids=lambda member: member.name)
+def test_the_studies_read_the_others_too_or_say_why_not(visitor, members, member):
+    """The tests of the app open these pages for the same tasks in the fast suite."""
+    sweep = members.sweeps[member.name]
+    reads_the_studies(visitor, sweep)
+    reads_why_nothing_is_drawn(visitor, member, sweep)
 
 
 def test_the_runs_of_all_stand_in_one_table(visitor, members):
