@@ -97,14 +97,14 @@ class Recorders:
         """The metrics of this epoch that recorders measure."""
         self._epochs += 1
         metrics: dict[str, float] = {}
-        for name, recorder in list(self._active.items()):
+        for name, recorder in self._overriding("measure"):
             with self._guarded(name, f"after epoch {run.epoch}", run, self._measuring):
                 metrics |= _numbers(recorder.measure(run))
         return metrics
 
     def epoch(self, run: RunView, last: bool) -> None:
         """Let them keep what they need of this epoch."""
-        for name, recorder in list(self._active.items()):
+        for name, recorder in self._overriding("epoch"):
             with self._guarded(name, f"after epoch {run.epoch}", run, self._once if last else self._looking):
                 recorder.epoch(run, last)
 
@@ -146,6 +146,13 @@ class Recorders:
             elif name in states:
                 with self._guarded(name, "when the run went on after a kill"):
                     recorder.load_state_dict(states[name])
+
+    def _overriding(self, moment: str) -> list[tuple[str, Recorder]]:
+        """The recorders that look at this moment of every epoch: guarding one that does not would cost for nothing."""
+        base = getattr(Recorder, moment)
+        return [
+            (name, recorder) for name, recorder in self._active.items() if getattr(type(recorder), moment) is not base
+        ]
 
     @contextmanager
     def _guarded(
