@@ -298,6 +298,7 @@ def test_several_labels_are_ranked_by_f1_the_highest_first(visitor, members):
 def test_the_studies_read_the_others_too_or_say_why_not(visitor, members, member):
     """The tests of the app open these pages for the same tasks in the fast suite."""
     sweep = members.sweeps[member.name]
+    visitor.open(f"/sweep?sweep={sweep}")
     reads_the_studies(visitor, sweep)
     reads_why_nothing_is_drawn(visitor, member, sweep)
 
