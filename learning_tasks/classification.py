@@ -127,10 +127,10 @@ class Binary(Classification):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         if self.loss_name != "cross_entropy":
             return self.losses_of(outputs, targets).mean()
-        wanted = targets.to(outputs.dtype)
+        probabilities = targets.to(outputs.dtype)
         if isinstance(self.smoothing, Tensor) or self.smoothing:
-            wanted = wanted * (1 - self.smoothing) + self.smoothing / 2
-        return F.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted)
+            probabilities = probabilities * (1 - self.smoothing) + self.smoothing / 2
+        return F.binary_cross_entropy_with_logits(outputs.squeeze(1), probabilities)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """The probabilities (B, 2) of both classes."""

@@ -84,7 +84,7 @@ def least_squares(inputs: Tensor, targets: Tensor, l2: float = 0.0) -> Solution:
     triangle = torch.linalg.qr(centred, mode="r").R  # (m, d + 1): the same distances in fewer rows
     left, sizes, right = torch.linalg.svd(triangle[:, :-1], full_matrices=False)
     rank = _rank(triangle[:, :-1], x.norm(dim=0), torch.finfo(inputs.dtype).eps)
-    kept = len(sizes) if l2 else rank
-    factors = sizes[:kept] / (sizes[:kept].square() + size * l2 / 2)
-    weight = right[:kept].T @ (factors * (left[:, :kept].T @ triangle[:, -1]))  # (d,)
+    directions = len(sizes) if l2 else rank
+    factors = sizes[:directions] / (sizes[:directions].square() + size * l2 / 2)
+    weight = right[:directions].T @ (factors * (left[:, :directions].T @ triangle[:, -1]))  # (d,)
     return Solution(weight, mean_y - weight @ mean_x, unique=bool(l2) or rank == width)

@@ -65,7 +65,7 @@ class Panel:
     title: str
     traces: list[Trace]
     references: tuple[Reference, ...] = ()
-    """What is drawn beside them, where it has a value of one of the metrics."""
+    """The references that are drawn beside the curves, where they have a value of one of the metrics."""
 
     @property
     def positive(self) -> bool:

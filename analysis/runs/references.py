@@ -32,13 +32,13 @@ class Reference:
 
     name: str
     words: str
-    """What it is."""
+    """A description of the reference, in words."""
     values: dict[str, float]
     """By metric, all finite."""
 
     @property
     def sentence(self) -> str:
-        """What it is: `Closed form: the weights with ...`."""
+        """The description with the name in front: `Closed form: the weights with ...`."""
         return f"{self.name[:1].upper()}{self.name[1:]}: {self.words}."
 
 

@@ -25,7 +25,7 @@ class TextsError(ValueError):
 
 @dataclass(frozen=True)
 class Texts:
-    """What one run wrote for the probes of its data set, pairs that no run is trained on; decoded greedily."""
+    """The texts that one run wrote, decoded greedily, for its probes: pairs that no run is trained on."""
 
     sources: np.ndarray
     """(n,)."""
@@ -39,7 +39,7 @@ class Texts:
     """The epoch of these weights."""
 
     def outputs(self, epoch: int | None = None) -> np.ndarray:
-        """What was written (n,) after an epoch; without one, by the weights that validation chose."""
+        """The written texts (n,) after an epoch; without an epoch those by the weights that validation chose."""
         return self.chosen if epoch is None else self.hypotheses[epoch]
 
     def frame(self, epoch: int | None = None) -> pd.DataFrame:

@@ -49,7 +49,7 @@ def label_note(study: Study) -> str:
 
 
 def reference_note(study: Study, aim: Aim) -> str:
-    """What the user must know of the reference error of a text; nothing where a larger one was entered."""
+    """A note on the reference error of a text, for its page; empty where the user entered a larger one."""
     if "language_model" not in study.tasks or aim.reference > least(study.slots.dev):
         return ""
     return _NO_TEXT_IS_CERTAIN

@@ -108,7 +108,7 @@ def cost_plan(spec: Spec) -> CostPlan:
     places = spread_out(features([architecture(configuration) for configuration in architectures.values()]), MOST_BUILT)
     built = dict.fromkeys(keys[place] for place in places)
     for by_setting in settings.values():
-        built |= {own[0]: None for own in by_setting.values() if built.keys().isdisjoint(own)}
+        built |= {group[0]: None for group in by_setting.values() if built.keys().isdisjoint(group)}
     return CostPlan(spec, trials, runs, tuple(work), architectures, tuple(built), settings)
 
 

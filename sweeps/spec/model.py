@@ -129,8 +129,8 @@ class Spec:
         coupled = self.setter(key)
         if coupled is None:
             return self._uncoupled_names(section)
-        own = getattr(self, section)["name"]
-        return list(dict.fromkeys(setting.get(key, own) for setting in self.settings[coupled].values()))
+        name = getattr(self, section)["name"]
+        return list(dict.fromkeys(setting.get(key, name) for setting in self.settings[coupled].values()))
 
     def _uncoupled_names(self, section: str) -> list[str]:
         """The names of a section where no setting chooses one."""

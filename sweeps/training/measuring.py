@@ -20,9 +20,9 @@ from data import DataModule
 from lightning_modules import Module
 from sweeps.training.evaluation import measure, memorised
 from sweeps.training.ledger import Ledger
-from sweeps.training.recorder import RunView
 from sweeps.training.recorders import Recorded, Recorders
 from sweeps.training.reports import Report
+from sweeps.training.run_state import load_state, state_of, view_of
 from sweeps.training.training_meter import TrainingMeter
 from tracking import schema
 from tracking.schema import Outcome
@@ -43,7 +43,7 @@ class Run(pl.Callback):
     """What a run that ends ok leaves behind."""
 
     def __post_init__(self) -> None:
-        self._meter = TrainingMeter()
+        self.meter = TrainingMeter()
 
     @property
     def state_key(self) -> str:
@@ -51,54 +51,39 @@ class Run(pl.Callback):
         return "Run"
 
     def state_dict(self) -> dict[str, Any]:
-        """What a run must know of its epochs so far to go on after a kill."""
-        return {
-            **self.ledger.state_dict(),
-            **self._meter.state_dict(),
-            **self.recorders.state_dict(),
-            "weights": self.weights,
-        }
+        """The state that the run needs to go on after a kill."""
+        return state_of(self)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.ledger.load_state_dict(state_dict)
-        self._meter.load_state_dict(state_dict)
-        self.recorders.load_state_dict(state_dict)
-        self.weights = state_dict["weights"]
-
-    def _view(self, trainer: pl.Trainer, module: pl.LightningModule) -> RunView:
-        """What recorders see once an epoch has been judged."""
-        ledger = self.ledger
-        return RunView(
-            trainer, module, self.data, ledger.epochs, ledger.best_epoch, dict(ledger.metrics), self._meter.norms
-        )
+        load_state(self, state_dict)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Module)
         targets = self.data.parts.train_eval.batch(slice(None)).targets
         self.ledger.constant = pl_module.task.constant(targets)["loss"]
-        self._meter.begin(parameter for parameter in pl_module.parameters() if parameter.requires_grad)
-        self.recorders.begin(self._view(trainer, pl_module))
+        self.meter.begin(parameter for parameter in pl_module.parameters() if parameter.requires_grad)
+        self.recorders.begin(view_of(self, trainer, pl_module))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._meter.begin_epoch(trainer)
+        self.meter.begin_epoch(trainer)
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         if isinstance(pl_module, Module) and pl_module.recipe.by_step:
-            self._meter.read_lr(optimizer)
-        self._meter.before_step()
+            self.meter.read_lr(optimizer)
+        self.meter.before_step()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         loss = float(outputs["loss"])
         if not math.isfinite(loss):
-            where = f"at update {self._meter.steps + 1}, in epoch {self.ledger.epochs + 1}"
+            where = f"at update {self.meter.steps + 1}, in epoch {self.ledger.epochs + 1}"
             self._end(trainer, Outcome.DIVERGED, f"The training loss was {loss} {where}.")
             return
-        self._meter.after_step()
-        self._meter.add_loss(float(outputs["data_loss"]), int(outputs["count"]))
+        self.meter.after_step()
+        self.meter.add_loss(float(outputs["data_loss"]), int(outputs["count"]))
         if (outcome := self.should_end()) is not None:
             self._end(trainer, outcome)
 
@@ -107,18 +92,18 @@ class Run(pl.Callback):
             return
         assert isinstance(pl_module, Module)
         measured = {
-            **self._meter.end_epoch(),
+            **self.meter.end_epoch(),
             **measure(trainer, pl_module, self.data.parts.validation, "val"),
             **self._measure_training(trainer, pl_module),
             schema.PENALTY: float(pl_module.penalty().detach()),
         }
-        measured = self.recorders.measure(self._view(trainer, pl_module).after(measured)) | measured
+        measured = self.recorders.measure(view_of(self, trainer, pl_module).after(measured)) | measured
         outcome = self.ledger.epoch(measured)
         metrics = self.ledger.latest
         if self.ledger.improved:
             self.weights = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
         if outcome in (None, Outcome.OK):
-            self.recorders.epoch(self._view(trainer, pl_module), last=outcome is not None)
+            self.recorders.epoch(view_of(self, trainer, pl_module), last=outcome is not None)
         if outcome is Outcome.OK:
             metrics = metrics | self._finish(trainer, pl_module)
         if outcome is not None:
@@ -135,8 +120,8 @@ class Run(pl.Callback):
         """Measure the test part at the best weights, and take what the recorders leave."""
         module.load_state_dict(self.weights)
         tested = measure(trainer, module, self.data.parts.test, "test")
-        tested = self.recorders.finish(self._view(trainer, module)) | tested
-        self.files = self.recorders.files(self._view(trainer, module))
+        tested = self.recorders.finish(view_of(self, trainer, module)) | tested
+        self.files = self.recorders.files(view_of(self, trainer, module))
         return self.ledger.add(tested)
 
     def _end(self, trainer: pl.Trainer, outcome: Outcome, error: str | None = None) -> None:

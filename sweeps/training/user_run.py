@@ -28,9 +28,9 @@ from data.parts import Part, loader, slices
 from lightning_modules import Recipe
 from lightning_modules.recipe import optimizers_of
 from sweeps.training.ledger import VALIDATION, Ledger
-from sweeps.training.recorder import RunView
 from sweeps.training.recorders import Recorded, Recorders
 from sweeps.training.reports import Report
+from sweeps.training.run_state import load_state, state_of, view_of
 from sweeps.training.training_meter import TrainingMeter
 from sweeps.training.user_metrics import MetricLogger, stored, unforked
 from tracking.schema import Outcome
@@ -75,7 +75,7 @@ class UserModuleRun(Checkpoint):
 
     def __post_init__(self) -> None:
         self.metric_logger = MetricLogger()
-        self._meter = TrainingMeter()
+        self.meter = TrainingMeter()
         self._stepped: dict[str, float] = {}
         self._validated: dict[str, float] = {}
         self._record: dict[str, Any] = {}
@@ -89,26 +89,11 @@ class UserModuleRun(Checkpoint):
         return "ForeignRun"
 
     def state_dict(self) -> dict[str, Any]:
-        """What a run must know of its epochs so far to go on after a kill."""
-        return {
-            **self.ledger.state_dict(),
-            **self._meter.state_dict(),
-            **self.recorders.state_dict(),
-            "weights": self.weights,
-        }
+        """The state that the run needs to go on after a kill."""
+        return state_of(self)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.ledger.load_state_dict(state_dict)
-        self._meter.load_state_dict(state_dict)
-        self.recorders.load_state_dict(state_dict)
-        self.weights = state_dict["weights"]
-
-    def _view(self, trainer: pl.Trainer, module: pl.LightningModule) -> RunView:
-        """What recorders see once an epoch has been judged."""
-        ledger = self.ledger
-        return RunView(
-            trainer, module, self.data, ledger.epochs, ledger.best_epoch, dict(ledger.metrics), self._meter.norms
-        )
+        load_state(self, state_dict)
 
     def prepare(self, module: pl.LightningModule) -> None:
         """Give the module the optimizers of the configuration, unless it has its own.
@@ -145,14 +130,14 @@ class UserModuleRun(Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trained = [parameter for parameter in pl_module.parameters() if parameter.requires_grad]
-        self._meter.begin(trained if pl_module.automatic_optimization else [])
-        self.recorders.begin(self._view(trainer, pl_module))
+        self.meter.begin(trained if pl_module.automatic_optimization else [])
+        self.recorders.begin(view_of(self, trainer, pl_module))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trainer.logged_metrics.clear()  # what an earlier epoch left there
         self.metric_logger.take()
         self._stepped, self._validated, self._validating = {}, {}, 0.0
-        self._meter.begin_epoch(trainer)
+        self.meter.begin_epoch(trainer)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -163,10 +148,10 @@ class UserModuleRun(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         if self.recipe.by_step and not self.own_optimizer:
-            self._meter.read_lr(optimizer)
+            self.meter.read_lr(optimizer)
         if self.recipe.l1 or self.recipe.l2:
             self._penalise(optimizer)
-        self._meter.before_step()
+        self.meter.before_step()
 
     def _penalise(self, optimizer: torch.optim.Optimizer) -> None:
         """Add the gradient of l1·Σ|w| + (l2/2)·Σw² over the weights: the module's own loss has no penalty."""
@@ -182,7 +167,7 @@ class UserModuleRun(Checkpoint):
         where = f"at batch {batch_idx + 1} of epoch {self.ledger.epochs + 1}"
         if isinstance(loss, Tensor) and loss.numel() == 1:
             value = float(loss)
-            self._meter.add_loss(value, len(batch[1]))
+            self.meter.add_loss(value, len(batch[1]))
             if not math.isfinite(value):
                 self._end_in_epoch(trainer, Outcome.DIVERGED, f"The training loss was {value} {where}.")
                 return
@@ -190,7 +175,7 @@ class UserModuleRun(Checkpoint):
         if broken:
             self._end_in_epoch(trainer, Outcome.DIVERGED, f"{broken[0]} was not finite {where}.")
             return
-        self._meter.after_step()
+        self.meter.after_step()
         if (outcome := self.should_end()) is not None:
             self._end_in_epoch(trainer, outcome)
 
@@ -216,8 +201,8 @@ class UserModuleRun(Checkpoint):
         if self.ledger.outcome is not Outcome.OK:
             return
         self._stepped |= self.metric_logger.take()
-        measured = {**self._meter.end_epoch(self._validating), **self._logged(trainer)}
-        recorded = self.recorders.measure(self._view(trainer, pl_module).after(measured))
+        measured = {**self.meter.end_epoch(self._validating), **self._logged(trainer)}
+        recorded = self.recorders.measure(view_of(self, trainer, pl_module).after(measured))
         on_validation = [*self._validated, *(name for name in recorded if name.startswith(VALIDATION))]
         outcome = self.ledger.epoch(recorded | measured, on_validation)
         epoch, metrics = self.ledger.epochs, self.ledger.latest
@@ -226,7 +211,7 @@ class UserModuleRun(Checkpoint):
         elif outcome in (None, Outcome.OK):
             if self.ledger.improved:
                 self._keep_weights(pl_module)
-            self.recorders.epoch(self._view(trainer, pl_module), last=outcome is not None)
+            self.recorders.epoch(view_of(self, trainer, pl_module), last=outcome is not None)
         if outcome is not None:
             trainer.should_stop = True
         self._record = {"step": epoch, "time": time.time_ns() // 1_000_000, "metrics": metrics}
@@ -275,7 +260,7 @@ class UserModuleRun(Checkpoint):
             tested = unforked(self.metric_logger.take())
             named = {name if name.startswith("test") else f"test/{name}": value for name, value in tested.items()}
             finite = self.ledger.add(stored(named, self._remark))
-        finite |= self.ledger.add(self.recorders.finish(self._view(trainer, module)))
-        self.files = self.recorders.files(self._view(trainer, module))
+        finite |= self.ledger.add(self.recorders.finish(view_of(self, trainer, module)))
+        self.files = self.recorders.files(view_of(self, trainer, module))
         if self._unreported or finite:
             self.report("metrics", {**self._record, "metrics": {**self._record["metrics"], **finite}})

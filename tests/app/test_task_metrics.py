@@ -124,8 +124,8 @@ def plain(text: str) -> str:
 
 def test_the_direction_of_an_objective_follows_its_metric_unless_the_user_says_otherwise() -> None:
     assert parse(LANGUAGE).objective.direction == "minimize" and parse(LABELS).objective.direction == "maximize"
-    said = parse(LABELS.replace("val/f1_macro", "val/f1_macro, direction: minimize"))
-    assert said.objective.direction == "minimize"
+    written = parse(LABELS.replace("val/f1_macro", "val/f1_macro, direction: minimize"))
+    assert written.objective.direction == "minimize"
 
 
 def test_every_score_has_its_direction_on_the_pages() -> None:
@@ -192,8 +192,8 @@ def test_what_a_score_means_stands_beside_it(store_sweep: Any, visit: Any) -> No
     for page in STUDIES[:1]:
         assert tokens in plain(visit(page, sweep=language_sweep).selectbox(key="dev").help)
     table = next(table.value for table in visit("run", run=run).dataframe if "what it says" in table.value)
-    said = dict(zip(table["metric"], table["what it says"], strict=True))
-    assert said["val/error"] == f"{tokens} On validation data." and said["opt/lr"] == "The learning rate."
+    meanings = dict(zip(table["metric"], table["what it says"], strict=True))
+    assert meanings["val/error"] == f"{tokens} On validation data." and meanings["opt/lr"] == "The learning rate."
     both = plain(visit("compare", sweep=f"{language_sweep},{labels_sweep}").selectbox(key="metric").help)
     assert "error: For a language model: the share of tokens" in both and "For several labels: the share of lab" in both
     assert tokens in plain(sent(visit("runs", experiment="letters")))

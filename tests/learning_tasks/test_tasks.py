@@ -57,7 +57,7 @@ def batch(name, size=50, seed=0, dtype=torch.float32):
 
 def scores(task, *batches):
     """The scores over batches, their sums added up."""
-    sums = [numbers(task.sums(*each)) for each in batches]
+    sums = [numbers(task.sums(*batch)) for batch in batches]
     return task.scores({key: sum(one[key] for one in sums) for key in sums[0]})
 
 

@@ -47,13 +47,13 @@ def lists_of_metrics(source, schema_itself=False):
 
 
 def test_no_other_room_has_a_list_of_metric_names():
-    found = {
+    lists = {
         f"{path.relative_to(ROOT)}:{line}": text
         for room in ROOMS
         for path in sorted((ROOT / room).rglob("*.py"))
         for line, text in lists_of_metrics(path.read_text(encoding="utf-8"), path.name == "schema.py")
     }
-    assert not found
+    assert not lists
 
 
 @pytest.mark.parametrize(
